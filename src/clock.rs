@@ -1,0 +1,64 @@
+//! The time of day, and one that a test can set.
+
+use std::time::SystemTime;
+
+#[derive(Clone)]
+pub(crate) enum Clock {
+    System,
+    #[cfg(feature = "test-util")]
+    Test(TestClock),
+}
+
+impl Clock {
+    pub(crate) fn now(&self) -> SystemTime {
+        match self {
+            Self::System => SystemTime::now(),
+            #[cfg(feature = "test-util")]
+            Self::Test(clock) => clock.now(),
+        }
+    }
+}
+
+/// A clock that stands still until it is told otherwise; clones share its hands.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use tower_webhooks::TestClock;
+///
+/// let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+/// clock.advance(Duration::from_secs(5));
+/// assert_eq!(clock.now(), SystemTime::UNIX_EPOCH + Duration::from_secs(5));
+/// ```
+#[cfg(feature = "test-util")]
+#[derive(Clone, Debug)]
+pub struct TestClock {
+    now: std::sync::Arc<std::sync::Mutex<SystemTime>>,
+}
+
+#[cfg(feature = "test-util")]
+impl TestClock {
+    /// A clock that shows `now`.
+    pub fn at(now: SystemTime) -> Self {
+        Self { now: std::sync::Arc::new(std::sync::Mutex::new(now)) }
+    }
+
+    /// The time that it shows.
+    pub fn now(&self) -> SystemTime {
+        *self.hands()
+    }
+
+    /// Sets it.
+    pub fn set(&self, now: SystemTime) {
+        *self.hands() = now;
+    }
+
+    /// Moves it on by `step`, at most to the end of time.
+    pub fn advance(&self, step: std::time::Duration) {
+        let mut hands = self.hands();
+        *hands = hands.checked_add(step).unwrap_or(*hands);
+    }
+
+    fn hands(&self) -> std::sync::MutexGuard<'_, SystemTime> {
+        self.now.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,94 @@
+//! The tower layer that puts a [`Provider`] in front of a service.
+
+use crate::{Provider, clock::Clock, read::Budget, service::Webhook};
+use std::{fmt, sync::Arc, time::Duration};
+use tower::Layer;
+
+/// Verifies requests by a provider's rules before an inner service sees them.
+///
+/// What has to do with the sender (keys, window, public URL) is set on the provider; what has to do with handling any
+/// request is set here. Clones, and all services that one layer wraps, share the read budget.
+pub struct WebhookLayer<P> {
+    shared: Arc<Shared<P>>,
+}
+
+pub(crate) struct Shared<P> {
+    pub(crate) provider: Arc<P>,
+    pub(crate) settings: Settings,
+}
+
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) body_limit: usize,
+    pub(crate) read_timeout: Duration,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) clock: Clock,
+}
+
+impl<P: Provider> WebhookLayer<P> {
+    /// A layer with the provider's body limit, a read deadline of 10 s and a read budget of 64 MiB.
+    pub fn new(provider: P) -> Self {
+        let settings = Settings {
+            body_limit: P::BODY_LIMIT,
+            read_timeout: Duration::from_secs(10),
+            budget: Arc::new(Budget::new(64 << 20)),
+            clock: Clock::System,
+        };
+        Self { shared: Arc::new(Shared { provider: Arc::new(provider), settings }) }
+    }
+
+    /// The largest body in bytes; a larger one is 413, unread where its length was declared.
+    #[must_use]
+    pub fn body_limit(self, bytes: usize) -> Self {
+        self.with(|settings| settings.body_limit = bytes)
+    }
+
+    /// How long a body may take to arrive, from the first time that it has to be waited for; then 408.
+    #[must_use]
+    pub fn read_timeout(self, timeout: Duration) -> Self {
+        self.with(|settings| settings.read_timeout = timeout)
+    }
+
+    /// How many bytes of bodies that are still being read this layer holds at once; beyond it 503.
+    #[must_use]
+    pub fn read_budget(self, bytes: usize) -> Self {
+        self.with(|settings| settings.budget = Arc::new(Budget::new(bytes)))
+    }
+
+    /// Reads the time from `clock`.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn clock(self, clock: crate::TestClock) -> Self {
+        self.with(|settings| settings.clock = Clock::Test(clock))
+    }
+
+    fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.shared.settings.clone();
+        change(&mut settings);
+        Self { shared: Arc::new(Shared { provider: Arc::clone(&self.shared.provider), settings }) }
+    }
+}
+
+impl<P> Clone for WebhookLayer<P> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<P: Provider> fmt::Debug for WebhookLayer<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookLayer")
+            .field("provider", &P::NAME)
+            .field("body_limit", &self.shared.settings.body_limit)
+            .field("read_timeout", &self.shared.settings.read_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, P> Layer<S> for WebhookLayer<P> {
+    type Service = Webhook<S, P>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Webhook::new(inner, Arc::clone(&self.shared))
+    }
+}

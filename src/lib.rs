@@ -1,0 +1,52 @@
+//! tower layers for the webhooks of GeeLark, Stardust, Vobiz and ZEGOCLOUD.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs, unreachable_pub)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub use self::{
+    layer::WebhookLayer,
+    provider::{Content, Covers, Delivery, Identity, Provider},
+    rejection::{Rejection, RejectionKind},
+    secret::{ConfigError, Secret},
+    service::{ResponseFuture, Webhook},
+    verified::{Facts, Verified},
+    window::Window,
+    wire::Json,
+};
+
+#[cfg(feature = "axum")]
+pub use self::axum::NotVerified;
+#[cfg(feature = "zegocloud")]
+pub use self::zegocloud::{Zegocloud, ZegocloudLayer};
+#[cfg(feature = "test-util")]
+pub use self::{clock::TestClock, signer::Signer};
+
+pub mod header;
+pub mod provider;
+pub mod rejection;
+pub mod secret;
+pub mod verified;
+pub mod window;
+#[cfg(feature = "zegocloud")]
+pub mod zegocloud;
+
+#[cfg(feature = "axum")]
+mod axum;
+mod clock;
+mod layer;
+mod read;
+mod service;
+#[cfg(feature = "test-util")]
+mod signer;
+mod wire;

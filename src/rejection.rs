@@ -1,0 +1,230 @@
+//! Why a request was refused, for the response's extensions, logs and metrics.
+//!
+//! A refusal leaves the layer as a response with a status and an empty body; the [`Rejection`] is in the response's
+//! extensions, where an outer layer can turn it into whatever an API speaks:
+//!
+//! ```
+//! use axum::{Router, body::Body, http::{HeaderValue, Response, header}, routing::post};
+//! use tower::{ServiceBuilder, util::MapResponseLayer};
+//! use tower_webhooks::{Rejection, WebhookLayer, Zegocloud};
+//!
+//! fn in_json(mut response: Response<Body>) -> Response<Body> {
+//!     if let Some(rejection) = response.extensions().get::<Rejection>() {
+//!         let json = serde_json::json!({ "status": rejection.status().as_u16() }).to_string();
+//!         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+//!         *response.body_mut() = Body::from(json);
+//!     }
+//!     response
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower_webhooks::ConfigError> {
+//! let webhooks = WebhookLayer::new(Zegocloud::new("a callback secret")?);
+//! let app = Router::new().route(
+//!     "/zegocloud",
+//!     post(async || "ok").layer(ServiceBuilder::new().layer(MapResponseLayer::new(in_json)).layer(webhooks)),
+//! );
+//!
+//! # use tower::ServiceExt;
+//! let unsigned = http::Request::post("/zegocloud").body(Body::from("{}")).unwrap();
+//! let response = app.oneshot(unsigned).await.unwrap();
+//! assert_eq!(response.status(), 401);
+//! let body = axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
+//! assert_eq!(body, r#"{"status":401}"#);
+//! # Ok(()) }
+//! ```
+
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
+
+/// A refused request.
+///
+/// `Display` is a sentence without anything from the request in it. [`source`](Error::source) may quote the payload
+/// where a body did not parse: keep it out of logs.
+#[derive(Clone, Debug)]
+pub struct Rejection {
+    kind: RejectionKind,
+    detail: Option<&'static str>,
+    retry_after: Option<Duration>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
+}
+
+impl Rejection {
+    /// A rejection of that kind.
+    pub const fn new(kind: RejectionKind) -> Self {
+        Self { kind, detail: None, retry_after: None, source: None }
+    }
+
+    /// Adds what exactly was wrong, in words that hold nothing from the request: `"nonce: not 20 digits"`.
+    #[must_use]
+    pub const fn with_detail(mut self, detail: &'static str) -> Self {
+        self.detail = Some(detail);
+        self
+    }
+
+    /// Adds the error behind it, such as serde's.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into().into());
+        self
+    }
+
+    /// Adds a `Retry-After` header, in whole seconds, rounded up.
+    #[must_use]
+    pub const fn with_retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    /// Which check failed.
+    pub const fn kind(&self) -> RejectionKind {
+        self.kind
+    }
+
+    /// The status of the response.
+    pub const fn status(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    /// What exactly was wrong, where the check says more than its kind.
+    pub const fn detail(&self) -> Option<&'static str> {
+        self.detail
+    }
+
+    pub(crate) fn into_response<B: Default>(self, methods: &[Method]) -> Response<B> {
+        let mut response = Response::new(B::default());
+        *response.status_mut() = self.status();
+        if self.kind == RejectionKind::MethodNotAllowed {
+            let allow = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+            if let Ok(allow) = HeaderValue::try_from(allow) {
+                response.headers_mut().insert(header::ALLOW, allow);
+            }
+        }
+        if let Some(after) = self.retry_after {
+            let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.describe())?;
+        match self.detail {
+            Some(detail) => write!(f, ": {detail}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for Rejection {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$meta:meta])* $name:ident = $status:ident, $label:literal, $sentence:literal;)*) => {
+        /// Which check refused the request.
+        ///
+        /// All authentication failures are one and the same 401 to the sender; the kind is for this side only.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum RejectionKind {
+            $($(#[$meta])* $name,)*
+        }
+
+        impl RejectionKind {
+            /// Every kind, in the order of the checks.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The status with which the layer answers.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            /// A fixed name in snake_case, for logs and metric labels.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $label,)* }
+            }
+
+            const fn describe(self) -> &'static str {
+                match self { $(Self::$name => $sentence,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// 500: the same layer has already accepted this request; it is applied twice.
+    AppliedTwice = INTERNAL_SERVER_ERROR, "applied_twice", "the webhook layer is applied twice to this route";
+    /// 405, with `Allow`.
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "the method is not one that the provider uses";
+    /// 401: something that authenticates the request is absent.
+    CredentialMissing = UNAUTHORIZED, "credential_missing", "a credential is missing";
+    /// 401: present, but not of the documented form, or there more than once.
+    CredentialMalformed = UNAUTHORIZED, "credential_malformed", "a credential is malformed";
+    /// 401: well formed, but of no configured key.
+    CredentialWrong = UNAUTHORIZED, "credential_wrong", "the credential is wrong";
+    /// 401: rightly signed, but outside the [`Window`](crate::Window).
+    Stale = UNAUTHORIZED, "stale", "the signed timestamp is outside the window";
+    /// 415: the body is compressed.
+    UnsupportedContentEncoding = UNSUPPORTED_MEDIA_TYPE, "unsupported_content_encoding", "the body is compressed";
+    /// 413: declared or counted above the limit.
+    BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "the body is larger than the limit";
+    /// 408: the body did not arrive in time.
+    ReadTimeout = REQUEST_TIMEOUT, "read_timeout", "the body did not arrive in time";
+    /// 503: too many bytes of unverified bodies are held already.
+    ReadBudget = SERVICE_UNAVAILABLE, "read_budget", "too many bytes are being read";
+    /// 400: reading the body failed.
+    BodyUnreadable = BAD_REQUEST, "body_unreadable", "the body could not be read";
+    /// 400: the body, or the event in it, is not of the documented shape.
+    Invalid = BAD_REQUEST, "invalid", "the payload is not of the documented shape";
+}
+
+impl fmt::Display for RejectionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<serde_json::Error> for Rejection {
+    /// [`RejectionKind::Invalid`], with serde's message, line and column as the source.
+    fn from(error: serde_json::Error) -> Self {
+        Self::new(RejectionKind::Invalid).with_source(error)
+    }
+}
+
+/// A label that is either fixed or taken from a verified event.
+pub(crate) type Kind = Cow<'static, str>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attack_every_authentication_failure_looks_the_same() {
+        let unauthorized = RejectionKind::ALL.iter().filter(|kind| kind.status() == 401);
+        let answers: Vec<_> = unauthorized
+            .map(|kind| {
+                let response: Response<String> = Rejection::new(*kind).with_detail("x").into_response(&[Method::POST]);
+                (response.status(), response.headers().clone(), response.into_body())
+            })
+            .collect();
+        assert!(answers.len() >= 4);
+        assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));
+        assert!(answers[0].1.is_empty() && answers[0].2.is_empty());
+    }
+
+    #[test]
+    fn headers_of_refusals() {
+        let response: Response<String> =
+            Rejection::new(RejectionKind::MethodNotAllowed).into_response(&[Method::GET, Method::POST]);
+        assert_eq!(response.headers()[header::ALLOW], "GET, POST");
+        let response: Response<String> =
+            Rejection::new(RejectionKind::ReadBudget).with_retry_after(Duration::from_millis(1200)).into_response(&[]);
+        assert_eq!(response.headers()[header::RETRY_AFTER], "2");
+        assert_eq!(response.extensions().get::<Rejection>().unwrap().kind(), RejectionKind::ReadBudget);
+    }
+}

@@ -1,0 +1,24 @@
+//! Signing a request exactly as a provider would.
+
+use bytes::Bytes;
+use http::Request;
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::SystemTime,
+};
+
+/// Makes a request genuine: the other side of a [`Provider`](crate::Provider), for tests and for trying a receiver out.
+///
+/// Each provider's module has its own, with the settings that the provider's real sender differs in. Unless it is told
+/// a nonce, it signs each request with a fresh one.
+pub trait Signer {
+    /// Adds what the provider would add, signed at `now`.
+    fn sign(&self, request: Request<Bytes>, now: SystemTime) -> Request<Bytes>;
+}
+
+/// As many decimal digits; not for secrets.
+#[cfg_attr(not(any(feature = "geelark", feature = "vobiz", feature = "zegocloud")), allow(dead_code))]
+pub(crate) fn random_digits(count: usize) -> String {
+    let digit = |_| char::from(b'0'.wrapping_add((RandomState::new().hash_one(()) % 10) as u8));
+    (0..count).map(digit).collect()
+}

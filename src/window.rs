@@ -1,0 +1,187 @@
+//! How old, and how far ahead of the clock, a signed timestamp may be.
+//!
+//! ```
+//! use std::time::{Duration, SystemTime};
+//! use tower_webhooks::{Window, window::Timestamp};
+//!
+//! let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_300);
+//! let signed = Timestamp::Seconds(1_700_000_000);
+//! assert!(Window::default().check(signed, now).is_ok());
+//!
+//! let narrow = Window::new(Duration::from_secs(60), Duration::from_secs(5))?;
+//! assert!(narrow.check(signed, now).is_err());
+//! # Ok::<(), tower_webhooks::ConfigError>(())
+//! ```
+
+use crate::{ConfigError, Rejection, RejectionKind};
+use std::time::{Duration, SystemTime};
+
+/// The freshness rule: by default 300 s into the past and 60 s into the future, both ends included.
+///
+/// There is no way to switch it off. Where a provider repeats a delivery under its old signature for longer than the
+/// window, widen it: [`Window::new`] takes up to 25 hours. A wider window is also the time for which somebody who
+/// captured a request may try it on another body, and the time for which the replay guard keeps the signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    past: Duration,
+    future: Duration,
+}
+
+impl Window {
+    /// A window that reaches `past` back and `future` ahead.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if either is longer than 25 hours.
+    pub const fn new(past: Duration, future: Duration) -> Result<Self, ConfigError> {
+        if past.as_secs() > MAX_SECONDS || future.as_secs() > MAX_SECONDS {
+            return Err(ConfigError::new("the window is longer than 25 hours"));
+        }
+        Ok(Self { past, future })
+    }
+
+    /// How far back a timestamp may lie.
+    pub const fn past(&self) -> Duration {
+        self.past
+    }
+
+    /// How far ahead of the clock a timestamp may lie.
+    pub const fn future(&self) -> Duration {
+        self.future
+    }
+
+    /// Passes a timestamp inside the window and gives it as a time.
+    ///
+    /// `now` is cut to the timestamp's own unit first: a second-grained stamp that is 300 s old passes for all of that
+    /// second.
+    ///
+    /// # Errors
+    ///
+    /// [`RejectionKind::Stale`], also for a clock that stands before 1970.
+    pub fn check(&self, signed: Timestamp, now: SystemTime) -> Result<SystemTime, Rejection> {
+        let stale = || Rejection::new(RejectionKind::Stale);
+        let clock = now.duration_since(SystemTime::UNIX_EPOCH).map_err(|_| stale())?;
+        let (clock, signed) = match signed {
+            Timestamp::Seconds(seconds) => (Duration::from_secs(clock.as_secs()), Duration::from_secs(seconds)),
+            Timestamp::Milliseconds(millis) => {
+                let clock = u64::try_from(clock.as_millis()).map_err(|_| stale())?;
+                (Duration::from_millis(clock), Duration::from_millis(millis))
+            }
+        };
+        let allowed = if signed <= clock { self.past } else { self.future };
+        if signed.abs_diff(clock) > allowed {
+            return Err(stale());
+        }
+        SystemTime::UNIX_EPOCH.checked_add(signed).ok_or_else(stale)
+    }
+
+    /// The first instant at which [`check`](Self::check) no longer passes `signed`; `None` past the end of time.
+    pub fn ends(&self, signed: Timestamp) -> Option<SystemTime> {
+        let (signed, unit) = match signed {
+            Timestamp::Seconds(seconds) => (Duration::from_secs(seconds), Duration::from_secs(1)),
+            Timestamp::Milliseconds(millis) => (Duration::from_millis(millis), Duration::from_millis(1)),
+        };
+        let end = signed.checked_add(self.past)?.checked_add(unit)?;
+        SystemTime::UNIX_EPOCH.checked_add(end)
+    }
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { past: Duration::from_secs(300), future: Duration::from_secs(60) }
+    }
+}
+
+/// A Unix time in the unit in which it was signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timestamp {
+    /// Seconds since 1970.
+    Seconds(u64),
+    /// Milliseconds since 1970.
+    Milliseconds(u64),
+}
+
+impl Timestamp {
+    /// Reads exactly 10 ASCII digits as seconds and exactly 13 as milliseconds.
+    ///
+    /// Everything else is `None`: signs, points, blanks, other scripts' digits and other lengths, which in a signature
+    /// without separators could be somebody else's digits.
+    pub fn from_digits(text: &str) -> Option<Self> {
+        if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        match text.len() {
+            10 => text.parse().ok().map(Self::Seconds),
+            13 => text.parse().ok().map(Self::Milliseconds),
+            _ => None,
+        }
+    }
+}
+
+const MAX_SECONDS: u64 = 25 * 60 * 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn both_ends_are_included() {
+        let window = Window::default();
+        let seconds = Timestamp::Seconds(1_700_000_000);
+        for (now, fresh) in [
+            (1_700_000_300_999, true),
+            (1_700_000_301_000, false),
+            (1_699_999_940_000, true),
+            (1_699_999_939_999, false),
+        ] {
+            assert_eq!(window.check(seconds, at(now)).is_ok(), fresh, "{now}");
+        }
+        let millis = Timestamp::Milliseconds(1_700_000_000_000);
+        assert!(window.check(millis, at(1_700_000_300_000)).is_ok());
+        assert!(window.check(millis, at(1_700_000_300_001)).is_err());
+        assert_eq!(window.ends(seconds), Some(at(1_700_000_301_000)));
+        assert_eq!(window.ends(millis), Some(at(1_700_000_300_001)));
+    }
+
+    #[test]
+    fn attack_clock_before_1970_refuses() {
+        let now = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
+        let error = Window::default().check(Timestamp::Seconds(0), now).unwrap_err();
+        assert_eq!(error.kind(), RejectionKind::Stale);
+    }
+
+    #[test]
+    fn attack_timestamp_spellings() {
+        for bad in [
+            "",
+            "-170000000",
+            "+170000000",
+            "170000000",
+            "17000000000",
+            "1700000000.0",
+            "1.70000e9",
+            " 1700000000",
+            "١٧٠٠٠٠٠٠٠٠",
+            "99999999999999999999999999",
+            "-9223372036854775808",
+        ] {
+            assert_eq!(Timestamp::from_digits(bad), None, "{bad}");
+        }
+        assert_eq!(Timestamp::from_digits("1700000000"), Some(Timestamp::Seconds(1_700_000_000)));
+        assert_eq!(Timestamp::from_digits("1700000000123"), Some(Timestamp::Milliseconds(1_700_000_000_123)));
+        assert!(Window::default().check(Timestamp::Milliseconds(u64::MAX), at(0)).is_err());
+        assert_eq!(Window::default().ends(Timestamp::Seconds(u64::MAX)), None);
+    }
+
+    #[test]
+    fn longer_than_25_hours_is_an_error() {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        assert!(Window::new(hours(25), hours(25)).is_ok());
+        assert!(Window::new(hours(26), hours(0)).is_err());
+        assert!(Window::new(hours(0), Duration::MAX).is_err());
+    }
+}

@@ -1,0 +1,390 @@
+//! What the providers' payloads have in common: loosely typed scalars, open code tables, JSON that is kept as it came.
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, MapAccess, Visitor, value::MapDeserializer},
+};
+use serde_json::value::RawValue;
+use std::{borrow::Cow, fmt, marker::PhantomData, str::FromStr};
+
+/// JSON text as the provider sent it: what is documented but not typed, or not documented at all.
+///
+/// Numbers keep all their digits. Equality compares the text.
+///
+/// ```
+/// use tower_webhooks::Json;
+///
+/// let json: Json = serde_json::from_str(r#"{"score": 0.30000000000000000004}"#)?;
+/// assert_eq!(json.get(), r#"{"score": 0.30000000000000000004}"#);
+///
+/// #[derive(serde::Deserialize)]
+/// struct Scored { score: f64 }
+/// assert_eq!(json.parse::<Scored>()?.score, 0.3);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Json(Box<RawValue>);
+
+impl Json {
+    /// The text.
+    pub fn get(&self) -> &str {
+        self.0.get()
+    }
+
+    /// Parses it, as on demand as it gets.
+    ///
+    /// # Errors
+    ///
+    /// serde's, if the text is of another shape.
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> serde_json::Result<T> {
+        serde_json::from_str(self.get())
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.get())
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::deserialize(deserializer).map(Self)
+    }
+}
+
+/// The members of a JSON object, in their order, as slices of the text.
+///
+/// It allocates nothing but its own list, whatever the values hold.
+#[cfg(any(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
+pub(crate) struct Members<'a>(Vec<(Text<'a>, &'a RawValue)>);
+
+#[cfg(any(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
+impl<'a> Members<'a> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// See [`scalar`].
+    pub(crate) fn scalar(&self, name: &str) -> Option<Cow<'a, str>> {
+        scalar(self.get(name)?)
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| value.get() != "null")
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.0.iter().map(|(key, value)| (&*key.0, *value))
+    }
+
+    pub(crate) fn has_duplicates(&self) -> bool {
+        let mut names: Vec<&str> = self.iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
+    }
+
+    /// The typed form of the object, from the same slices.
+    pub(crate) fn parse<T: Deserialize<'a>>(&self) -> serde_json::Result<T> {
+        T::deserialize(MapDeserializer::new(self.iter()))
+    }
+}
+
+#[cfg(any(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Index;
+
+        impl<'de> Visitor<'de> for Index {
+            type Value = Vec<(Text<'de>, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::with_capacity(TYPICAL_MEMBERS);
+                while let Some(member) = map.next_entry()? {
+                    if members.len() == MAX_MEMBERS {
+                        return Err(de::Error::custom("the object has more than 256 members"));
+                    }
+                    members.push(member);
+                }
+                Ok(members)
+            }
+        }
+
+        deserializer.deserialize_map(Index).map(Self)
+    }
+}
+
+/// A JSON string, borrowed where it holds no escapes.
+pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Borrow<'a>(PhantomData<&'a ()>);
+
+        impl<'de: 'a, 'a> Visitor<'de> for Borrow<'a> {
+            type Value = Text<'a>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'a>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text<'a>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(Borrow(PhantomData))
+    }
+}
+
+/// A string's content, or the digits of a number that is not negative, as they were sent.
+#[cfg(any(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
+pub(crate) fn scalar(value: &RawValue) -> Option<Cow<'_, str>> {
+    match value.get().as_bytes().first() {
+        Some(b'"') => serde_json::from_str::<Text<'_>>(value.get()).ok().map(|text| text.0),
+        Some(b'0'..=b'9') => Some(Cow::Borrowed(value.get())),
+        _ => None,
+    }
+}
+
+/// A scalar that the provider sends as a string (and by some pages as a number): either is read, a string is written.
+pub(crate) mod text {
+    use super::*;
+
+    pub(crate) use super::number::deserialize;
+
+    pub(crate) fn serialize<T: fmt::Display, S: Serializer>(value: &Option<T>, out: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => out.collect_str(value),
+            None => out.serialize_none(),
+        }
+    }
+}
+
+/// A scalar that the provider sends as a number (and by some pages as a string): either is read, a number is written.
+pub(crate) mod number {
+    use super::*;
+
+    pub(crate) fn serialize<T: Serialize, S: Serializer>(value: &Option<T>, out: S) -> Result<S::Ok, S::Error> {
+        value.serialize(out)
+    }
+
+    pub(crate) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(input: D) -> Result<Option<T>, D::Error> {
+        input.deserialize_any(Scalar(PhantomData))
+    }
+}
+
+struct Scalar<T>(PhantomData<T>);
+
+impl<'de, T: FromStr> Visitor<'de> for Scalar<T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or a number")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Option<T>, E> {
+        match text.parse().or_else(|_| text.trim().parse()) {
+            Ok(value) => Ok(Some(value)),
+            Err(_) if text.trim().is_empty() => Ok(None),
+            Err(_) => Err(E::custom("the value is not of its documented type")),
+        }
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Option<T>, E> {
+        self.visit_str(itoa(&mut [0; 20], number))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Option<T>, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Option<T>, E> {
+        // Past 2^53 the digits that were sent are lost.
+        if number.abs() >= 9_007_199_254_740_992.0 {
+            return Err(E::custom("the number is too large"));
+        }
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_unit<E>(self) -> Result<Option<T>, E> {
+        Ok(None)
+    }
+
+    // Numbers come this way when serde_json's `arbitrary_precision` is on.
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<T>, A::Error> {
+        match map.next_entry::<Text<'_>, String>()? {
+            Some((key, digits)) if key.0 == "$serde_json::private::Number" => self.visit_str(&digits),
+            _ => Err(de::Error::invalid_type(de::Unexpected::Map, &self)),
+        }
+    }
+}
+
+fn itoa(buffer: &mut [u8; 20], mut number: u64) -> &str {
+    let mut used = 0_usize;
+    for place in buffer.iter_mut().rev() {
+        *place = b'0'.wrapping_add((number % 10) as u8);
+        used = used.saturating_add(1);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    let digits = buffer.len().saturating_sub(used);
+    buffer.get(digits..).and_then(|digits| std::str::from_utf8(digits).ok()).unwrap_or_default()
+}
+
+/// Structs of a payload: every member optional, `null` the same as missing, unknown members ignored.
+///
+/// `=> "text"` and `=> "number"` name how a scalar is written; both are read either way.
+macro_rules! payload {
+    ($(
+        $(#[$meta:meta])*
+        pub struct $name:ident {$(
+            $(#[$field_meta:meta])*
+            pub $field:ident: $type:ty $(=> $with:literal)?,
+        )*}
+    )*) => {$(
+        #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(default)]
+        $(#[$meta])*
+        #[non_exhaustive]
+        pub struct $name {$(
+            $(#[$field_meta])*
+            #[serde($(with = $with,)? skip_serializing_if = "Option::is_none")]
+            pub $field: Option<$type>,
+        )*}
+    )*};
+}
+
+/// A table of integer codes with room for codes that are not in it yet.
+macro_rules! codes {
+    ($(
+        $(#[$meta:meta])*
+        pub enum $name:ident {$(
+            $(#[$code_meta:meta])*
+            $variant:ident = $code:literal,
+        )*}
+    )*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$code_meta])* $variant,)*
+            /// A code that the provider's page does not list.
+            Other(i64),
+        }
+
+        impl $name {
+            /// The code on the wire.
+            pub const fn code(self) -> i64 {
+                match self { $(Self::$variant => $code,)* Self::Other(code) => code }
+            }
+        }
+
+        impl From<i64> for $name {
+            fn from(code: i64) -> Self {
+                match code { $($code => Self::$variant,)* code => Self::Other(code) }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = std::num::ParseIntError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(|code: i64| Self::from(code))
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.code().fmt(f)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+                out.serialize_i64(self.code())
+            }
+        }
+    )*};
+}
+
+/// A table of words with room for words that are not in it yet.
+macro_rules! words {
+    ($(
+        $(#[$meta:meta])*
+        pub enum $name:ident {$(
+            $(#[$word_meta:meta])*
+            $variant:ident = $word:literal,
+        )*}
+    )*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$word_meta])* $variant,)*
+            /// A word that the provider's page does not list.
+            Other(String),
+        }
+
+        impl $name {
+            /// The word on the wire.
+            pub fn as_str(&self) -> &str {
+                match self { $(Self::$variant => $word,)* Self::Other(word) => word }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(word: &str) -> Self {
+                match word.trim() { $($word => Self::$variant,)* _ => Self::Other(word.to_owned()) }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = std::convert::Infallible;
+
+            fn from_str(word: &str) -> Result<Self, Self::Err> {
+                Ok(Self::from(word))
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+                out.serialize_str(self.as_str())
+            }
+        }
+    )*};
+}
+
+#[allow(unused_imports, reason = "not every provider uses every form")]
+pub(crate) use {codes, payload, words};
+
+const MAX_MEMBERS: usize = 256;
+const TYPICAL_MEMBERS: usize = 32;

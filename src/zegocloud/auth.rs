@@ -1,0 +1,233 @@
+//! The signing members: grammar first, then SHA-1, then the window.
+
+use crate::{
+    Content, Identity, Rejection, RejectionKind, Secret, Window,
+    window::Timestamp,
+    wire::{Members, scalar},
+};
+use hmac::digest::CtOutput;
+use serde_json::value::RawValue;
+use sha1::{Digest, Sha1};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
+
+pub(super) struct Signed {
+    pub(super) key_index: usize,
+    pub(super) at: SystemTime,
+    pub(super) identity: Identity,
+}
+
+pub(super) fn verify(
+    members: &Members<'_>,
+    secrets: &[Secret],
+    window: Window,
+    now: SystemTime,
+) -> Result<Signed, Rejection> {
+    let Triple { timestamp, nonce, signature } = Triple::find(members)?;
+    let malformed = |detail| Rejection::new(RejectionKind::CredentialMalformed).with_detail(detail);
+    let stamp = Timestamp::from_digits(&timestamp).ok_or(malformed("timestamp: not 10 or 13 digits"))?;
+    if !is_nonce(&nonce) {
+        return Err(malformed("nonce: not 1 to 64 characters of 0-9 A-Z a-z _ -"));
+    }
+    let mut presented = [0; 20];
+    hex::decode_to_slice(&*signature, &mut presented).map_err(|_| malformed("signature: not 40 hex digits"))?;
+    let presented = CtOutput::<Sha1>::new(presented.into());
+
+    let (key_index, secret, mac) = secrets
+        .iter()
+        .enumerate()
+        .map(|(index, secret)| (index, secret, CtOutput::<Sha1>::new(sign(secret, &timestamp, &nonce).into())))
+        .find(|(_, _, mac)| *mac == presented)
+        .ok_or(Rejection::new(RejectionKind::CredentialWrong))?;
+    let at = window.check(stamp, now)?;
+    let identity = Identity::new(&[secret.id(), mac.as_bytes()], Content::Bound)
+        .with_valid_until(latest_end(secret, &timestamp, &nonce, window, now));
+    Ok(Signed { key_index, at, identity })
+}
+
+struct Triple<'a> {
+    timestamp: Cow<'a, str>,
+    nonce: Cow<'a, str>,
+    signature: Cow<'a, str>,
+}
+
+impl<'a> Triple<'a> {
+    /// The three members in one spelling; a second one of a kind is refused whatever its spelling.
+    fn find(members: &Members<'a>) -> Result<Self, Rejection> {
+        let mut found: [Option<&'a RawValue>; 3] = [None; 3];
+        let mut spelling = None;
+        for (key, value) in members.iter() {
+            let place = |names: &[&str; 3]| names.iter().position(|name| *name == key);
+            let Some((spelt, place)) =
+                SPELLINGS.iter().enumerate().find_map(|(spelt, names)| Some((spelt, place(names)?)))
+            else {
+                continue;
+            };
+            let before = found.get_mut(place).and_then(|slot| slot.replace(value));
+            if before.is_some() || spelling.is_some_and(|first| first != spelt) {
+                return Err(Rejection::new(RejectionKind::CredentialMalformed)
+                    .with_detail("a signing member is there twice or in two spellings"));
+            }
+            spelling = Some(spelt);
+        }
+        let [timestamp, nonce, signature] = found.map(|value| match value {
+            Some(value) => scalar(value).ok_or(
+                Rejection::new(RejectionKind::CredentialMalformed)
+                    .with_detail("a signing member is neither string nor number"),
+            ),
+            None => Err(Rejection::new(RejectionKind::CredentialMissing)),
+        });
+        Ok(Self { timestamp: timestamp?, nonce: nonce?, signature: signature? })
+    }
+}
+
+fn is_nonce(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+}
+
+fn sorted<'a>(secret: &'a Secret, timestamp: &'a str, nonce: &'a str) -> [&'a [u8]; 3] {
+    let mut parts = [secret.expose_secret(), timestamp.as_bytes(), nonce.as_bytes()];
+    parts.sort_unstable();
+    parts
+}
+
+fn sign(secret: &Secret, timestamp: &str, nonce: &str) -> [u8; 20] {
+    let mut hash = Sha1::new();
+    for part in sorted(secret, timestamp, nonce) {
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+/// When the last of all timestamps that this signature fits leaves the window.
+///
+/// The hashed text has no separators: the same text, cut elsewhere, can be another timestamp with another nonce, under
+/// the same signature. Every cut that the grammar accepts is tried; one that lies more than 30 days ahead counts as
+/// 30 days.
+fn latest_end(secret: &Secret, timestamp: &str, nonce: &str, window: Window, now: SystemTime) -> Option<SystemTime> {
+    let hashed = sorted(secret, timestamp, nonce).concat();
+    let secret_len = secret.expose_secret().len();
+    let mut latest = None;
+    for stamp_len in [10, 13] {
+        let Some(nonce_len) = hashed.len().checked_sub(secret_len).and_then(|rest| rest.checked_sub(stamp_len)) else {
+            continue;
+        };
+        // The timestamp can stand first, after the nonce, after the secret, or after both.
+        for stamp_at in [0, nonce_len, secret_len, nonce_len.saturating_add(secret_len)] {
+            for nonce_at in [0, stamp_len, secret_len, stamp_len.saturating_add(secret_len)] {
+                let cut = |at: usize, len: usize| std::str::from_utf8(hashed.get(at..at.saturating_add(len))?).ok();
+                let (Some(stamp_text), Some(nonce)) = (cut(stamp_at, stamp_len), cut(nonce_at, nonce_len)) else {
+                    continue;
+                };
+                let Some(stamp) = Timestamp::from_digits(stamp_text).filter(|_| is_nonce(nonce)) else { continue };
+                if sorted(secret, stamp_text, nonce).concat() == hashed {
+                    latest = latest.max(window.ends(stamp));
+                }
+            }
+        }
+    }
+    latest.min(now.checked_add(FARTHEST))
+}
+
+/// Signs callbacks as ZEGOCLOUD would: for tests and for trying a receiver out.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::Request;
+/// use std::time::{Duration, SystemTime};
+/// use tower_webhooks::{Signer as _, zegocloud};
+///
+/// let signer = zegocloud::Signer::new("secret")?.nonce("123412");
+/// let request = Request::post("/").body(Bytes::from(r#"{"event":"room_close"}"#))?;
+/// let request = signer.sign(request, SystemTime::UNIX_EPOCH + Duration::from_secs(1_470_820_198));
+/// assert_eq!(
+///     &request.body()[..],
+///     br#"{"timestamp":"1470820198","nonce":"123412","signature":"5bd59fd62953a8059fb7eaba95720f66d19e4517","event":"room_close"}"#
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[cfg(feature = "test-util")]
+#[derive(Clone, Debug)]
+pub struct Signer {
+    secret: Secret,
+    nonce: Option<String>,
+    milliseconds: bool,
+    numeric: bool,
+}
+
+#[cfg(feature = "test-util")]
+impl Signer {
+    /// A signer with the project's CallbackSecret, timestamps in seconds written as strings, and a fresh 19-digit nonce
+    /// for every request.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Zegocloud::new`](super::Zegocloud::new).
+    pub fn new(callback_secret: impl AsRef<[u8]>) -> Result<Self, crate::ConfigError> {
+        Ok(Self { secret: Secret::new(callback_secret)?, nonce: None, milliseconds: false, numeric: false })
+    }
+
+    /// Signs with this nonce instead of a fresh one: for replays.
+    #[must_use]
+    pub fn nonce(mut self, nonce: impl Into<String>) -> Self {
+        self.nonce = Some(nonce.into());
+        self
+    }
+
+    /// Writes timestamps in milliseconds, as AI Agent and real-time ASR do.
+    #[must_use]
+    pub fn milliseconds(mut self) -> Self {
+        self.milliseconds = true;
+        self
+    }
+
+    /// Writes the timestamp as a JSON number, as `room_create` does.
+    #[must_use]
+    pub fn numeric_timestamp(mut self) -> Self {
+        self.numeric = true;
+        self
+    }
+
+    /// The signature alone, 40 lower-case hex digits.
+    pub fn signature(&self, timestamp: &str, nonce: &str) -> String {
+        hex::encode(sign(&self.secret, timestamp, nonce))
+    }
+}
+
+#[cfg(feature = "test-util")]
+impl crate::Signer for Signer {
+    /// Puts the signing members in front of a JSON body's own (in upper case if it has `Event` or `EventType`), or
+    /// behind a form's.
+    fn sign(&self, request: http::Request<bytes::Bytes>, now: SystemTime) -> http::Request<bytes::Bytes> {
+        let age = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let timestamp = if self.milliseconds { age.as_millis().to_string() } else { age.as_secs().to_string() };
+        let nonce = self.nonce.clone().unwrap_or_else(|| crate::signer::random_digits(19));
+        let signature = self.signature(&timestamp, &nonce);
+        request.map(|body| {
+            let body = String::from_utf8_lossy(&body);
+            let Some(rest) = body.trim_start().strip_prefix('{') else {
+                return format!("{body}&timestamp={timestamp}&nonce={nonce}&signature={signature}").into();
+            };
+            let pascal = serde_json::from_str::<Members<'_>>(&body)
+                .is_ok_and(|members| members.has("Event") || members.has("EventType"));
+            let [t, n, s] = if pascal { PASCAL } else { SNAKE };
+            let quote = if self.numeric { "" } else { "\"" };
+            let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
+            format!("{{\"{t}\":{quote}{timestamp}{quote},\"{n}\":\"{nonce}\",\"{s}\":\"{signature}\"{comma}{rest}")
+                .into()
+        })
+    }
+}
+
+const SNAKE: [&str; 3] = ["timestamp", "nonce", "signature"];
+const PASCAL: [&str; 3] = ["Timestamp", "Nonce", "Signature"];
+const SPELLINGS: [[&str; 3]; 2] = [SNAKE, PASCAL];
+const FARTHEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Whether a member is consumed by verification and so kept out of every event.
+pub(super) fn is_consumed(key: &str) -> bool {
+    SPELLINGS.iter().any(|[_, nonce, signature]| key == *nonce || key == *signature)
+}

@@ -1,0 +1,98 @@
+//! Digital Human: the states of stream tasks and of drive tasks.
+//!
+//! Page: <https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/receiving-callback>.
+
+use super::event::family;
+use crate::wire::{codes, number, payload, text};
+
+family! {
+    /// A callback of the family *Digital Human*.
+    pub enum DigitalHumanEvent in "EventType": i64 {
+        /// A stream task changed its state.
+        3 => StreamTask(StreamTask) as "digital_human.stream_task",
+        /// A drive task changed its state.
+        4 => DriveTask(DriveTask) as "digital_human.drive_task",
+    }
+}
+
+payload! {
+    /// `EventType` 3.
+    #[serde(rename_all = "PascalCase")]
+    pub struct StreamTask {
+        /// The app's id.
+        pub app_id: u64 => "number",
+        /// When the callback was signed: 10 digits are Unix seconds, 13 are milliseconds.
+        pub timestamp: u64 => "text",
+        /// When it happened, in Unix milliseconds.
+        pub event_time: u64 => "number",
+        /// The stream task.
+        pub task_id: String => "text",
+        /// Its state.
+        pub detail: StreamTaskDetail,
+    }
+
+    /// The state of a stream task.
+    #[serde(rename_all = "PascalCase")]
+    pub struct StreamTaskDetail {
+        /// The state.
+        pub status: StreamTaskStatus => "number",
+        /// The room's id.
+        pub room_id: String => "text",
+        /// The stream's id.
+        pub stream_id: String => "text",
+        /// Why it failed; means something with [`StreamTaskStatus::InitFailed`] only.
+        pub fail_reason: String => "text",
+    }
+
+    /// `EventType` 4.
+    #[serde(rename_all = "PascalCase")]
+    pub struct DriveTask {
+        /// The app's id.
+        pub app_id: u64 => "number",
+        /// When the callback was signed: 10 digits are Unix seconds, 13 are milliseconds.
+        pub timestamp: u64 => "text",
+        /// When it happened, in Unix milliseconds.
+        pub event_time: u64 => "number",
+        /// The stream task.
+        pub task_id: String => "text",
+        /// Its state.
+        pub detail: DriveTaskDetail,
+    }
+
+    /// The state of a drive task.
+    #[serde(rename_all = "PascalCase")]
+    pub struct DriveTaskDetail {
+        /// The drive task.
+        pub drive_id: String => "text",
+        /// The state.
+        pub status: DriveStatus => "number",
+    }
+}
+
+codes! {
+    /// The state of a stream task.
+    pub enum StreamTaskStatus {
+        /// Being set up.
+        Initialising = 1,
+        /// Could not be set up.
+        InitFailed = 2,
+        /// Streaming.
+        Streaming = 3,
+        /// Being stopped.
+        Stopping = 4,
+        /// Stopped.
+        Stopped = 5,
+    }
+
+    /// The state of a drive task.
+    pub enum DriveStatus {
+        /// Waiting for its turn.
+        Queued = 1,
+        /// Driving: the digital human begins to speak.
+        Driving = 2,
+        /// Failed.
+        Failed = 3,
+        /// Over: the digital human has spoken.
+        Ended = 4,
+    }
+}
