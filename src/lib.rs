@@ -35,6 +35,7 @@ pub use self::{clock::TestClock, signer::Signer};
 pub mod header;
 pub mod provider;
 pub mod rejection;
+pub mod replay;
 pub mod secret;
 pub mod verified;
 pub mod window;

@@ -1,10 +1,11 @@
-//! The one service and its one future: check head, read, check body, make the inner service ready, call it.
+//! The one service and its one future: check head, read, check body, claim, make the inner service ready, call, finish.
 
 use crate::{
-    Provider, Rejection, RejectionKind, Verified,
+    Delivery, Provider, Rejection, RejectionKind, Verified,
     layer::Shared,
     provider::check_request,
     read::{Held, ReadBody},
+    replay::{self, Checked, Claimed, Duplicate, Gate, Outcome, RepeatAnswer, Settled, Ticket},
 };
 use bytes::Bytes;
 use http::{Request, Response, header::Entry, request::Parts};
@@ -55,13 +56,13 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
         let state = match self.check_head(&head, &body) {
-            Err(rejection) => State::Refused { rejection },
+            Err(rejection) => State::Settled { settled: Settled::Refused(rejection) },
             Ok(proof) => {
                 let settings = &self.shared.settings;
                 let budget = Arc::clone(&settings.budget);
                 State::Reading {
                     read: ReadBody::new(body, settings.body_limit, settings.read_timeout, budget),
-                    accepted: Accepted { inner: self.inner.clone(), shared: Arc::clone(&self.shared), head, proof },
+                    arriving: Arriving { inner: self.inner.clone(), shared: Arc::clone(&self.shared), head, proof },
                 }
             }
         };
@@ -93,46 +94,108 @@ impl<S: fmt::Debug, P: Provider> fmt::Debug for Webhook<S, P> {
     }
 }
 
-struct Accepted<S, P: Provider> {
+/// A request whose head passed.
+struct Arriving<S, P: Provider> {
     inner: S,
     shared: Arc<Shared<P>>,
     head: Parts,
     proof: P::Head,
 }
 
-impl<S, P: Provider> Accepted<S, P> {
-    fn check_body(self, body: Bytes, held: Held) -> Result<(S, Request<Full<Bytes>>), Rejection> {
-        let Self { inner, shared, mut head, proof } = self;
+impl<S, P: Provider> Arriving<S, P> {
+    fn check_body(self, body: Bytes, held: Held) -> Result<(Accepted<S, P>, Gate), Rejection> {
+        let Self { inner, shared, head, proof } = self;
         let now = shared.settings.clock.now();
         let delivery = shared.provider.check_body(proof, &head, &body, now)?;
         drop(held);
+        let gate = shared.settings.guard.enter(P::NAME, delivery.identity(), &head, &body, now);
+        Ok((Accepted { inner, shared, head, body, delivery }, gate))
+    }
+}
+
+/// A request that was verified and waits for its claim.
+struct Accepted<S, P: Provider> {
+    inner: S,
+    shared: Arc<Shared<P>>,
+    head: Parts,
+    body: Bytes,
+    delivery: Delivery<P::Event>,
+}
+
+impl<S, P: Provider> Accepted<S, P> {
+    fn into_call(self, attempt: u32, checked: Checked) -> (S, Request<Full<Bytes>>) {
+        let Self { inner, shared, mut head, body, delivery } = self;
         for name in shared.provider.credentials() {
             if let Entry::Occupied(mut lines) = head.headers.entry(name) {
                 lines.iter_mut().for_each(|value| value.set_sensitive(true));
             }
         }
-        head.extensions.insert(Verified::new(P::NAME, delivery, body.clone()));
-        Ok((inner, Request::from_parts(head, Full::new(body))))
+        head.extensions.insert(Verified::new(P::NAME, delivery, body.clone(), attempt, checked));
+        (inner, Request::from_parts(head, Full::new(body)))
     }
 }
 
 pin_project! {
-    /// The future of [`Webhook`]: a refusal, or the inner service's response.
+    /// The future of [`Webhook`]: a refusal, the answer to a repeat, or the inner service's response.
     pub struct ResponseFuture<S: Service<Request<Full<Bytes>>>, P: Provider, B> {
         #[pin]
-        state: State<S, P, B, S::Future>,
+        state: State<S, P, B>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
     #[project_replace = StateOwned]
-    enum State<S, P: Provider, B, F> {
-        Refused { rejection: Rejection },
-        Reading { #[pin] read: ReadBody<B>, accepted: Accepted<S, P> },
-        Readying { inner: S, request: Request<Full<Bytes>> },
-        Calling { #[pin] future: F },
+    enum State<S: Service<Request<Full<Bytes>>>, P: Provider, B> {
+        Settled { settled: Settled },
+        Reading { #[pin] read: ReadBody<B>, arriving: Arriving<S, P> },
+        Claiming { answer: replay::Answer<Claimed>, ticket: Ticket, accepted: Accepted<S, P> },
+        Readying { inner: S, request: Request<Full<Bytes>>, delivering: Delivering },
+        Calling { #[pin] future: S::Future, delivering: Delivering },
+        Finishing { answer: replay::Answer<bool>, ticket: Ticket, response: Result<S::Response, S::Error> },
         Done,
+    }
+}
+
+/// What is kept while the inner service works.
+struct Delivering {
+    ticket: Option<Ticket>,
+    answer_limit: usize,
+}
+
+impl Delivering {
+    fn hold(&mut self, cx: &mut Context<'_>) {
+        if let Some(ticket) = &mut self.ticket {
+            ticket.hold(cx);
+        }
+    }
+
+    fn outcome<R, E>(&self, response: &Result<Response<R>, E>) -> Outcome {
+        match response {
+            Ok(response) if response.status().is_success() => {
+                let answer = response.extensions().get::<RepeatAnswer>();
+                Outcome::Done { answer: answer.filter(|answer| answer.body.len() <= self.answer_limit).cloned() }
+            }
+            _ => Outcome::Failed,
+        }
+    }
+}
+
+impl<S, P, B, R> State<S, P, B>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<R>>,
+    P: Provider,
+{
+    fn enter(accepted: Accepted<S, P>, gate: Gate) -> Self {
+        match gate {
+            Gate::Open { ticket, attempt, checked } => {
+                let answer_limit = accepted.shared.settings.guard.answer_limit;
+                let (inner, request) = accepted.into_call(attempt, checked);
+                Self::Readying { inner, request, delivering: Delivering { ticket, answer_limit } }
+            }
+            Gate::Asking { ticket, answer } => Self::Claiming { answer, ticket, accepted },
+            Gate::Closed(settled) => Self::Settled { settled },
+        }
     }
 }
 
@@ -150,35 +213,91 @@ where
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProj::Refused { .. } => {
-                    let StateOwned::Refused { rejection } = state.as_mut().project_replace(State::Done) else {
+                StateProj::Settled { .. } => {
+                    let StateOwned::Settled { settled } = state.as_mut().project_replace(State::Done) else {
                         return Poll::Pending;
                     };
-                    return Poll::Ready(Ok(rejection.into_response(P::METHODS)));
+                    return Poll::Ready(Ok(match settled {
+                        Settled::Refused(rejection) => rejection.into_response(P::METHODS),
+                        Settled::Repeated(answer) => repeated(answer),
+                    }));
                 }
                 StateProj::Reading { read, .. } => {
                     let read = ready!(read.poll_read(cx));
-                    let StateOwned::Reading { accepted, .. } = state.as_mut().project_replace(State::Done) else {
+                    let StateOwned::Reading { arriving, .. } = state.as_mut().project_replace(State::Done) else {
                         return Poll::Pending;
                     };
-                    state.set(match read.and_then(|(body, held)| accepted.check_body(body, held)) {
-                        Ok((inner, request)) => State::Readying { inner, request },
-                        Err(rejection) => State::Refused { rejection },
+                    state.set(match read.and_then(|(body, held)| arriving.check_body(body, held)) {
+                        Ok((accepted, gate)) => State::enter(accepted, gate),
+                        Err(rejection) => State::Settled { settled: Settled::Refused(rejection) },
                     });
                 }
-                StateProj::Readying { inner, .. } => {
-                    ready!(inner.poll_ready(cx))?;
-                    let StateOwned::Readying { mut inner, request } = state.as_mut().project_replace(State::Done)
+                StateProj::Claiming { answer, .. } => {
+                    let answer = ready!(answer.as_mut().poll(cx));
+                    let StateOwned::Claiming { ticket, accepted, .. } = state.as_mut().project_replace(State::Done)
                     else {
                         return Poll::Pending;
                     };
-                    state.set(State::Calling { future: inner.call(request) });
+                    state.set(State::enter(accepted, ticket.asked(answer)));
                 }
-                StateProj::Calling { future } => return future.poll(cx),
+                StateProj::Readying { inner, delivering, .. } => {
+                    match inner.poll_ready(cx) {
+                        Poll::Ready(ready) => ready?,
+                        Poll::Pending => {
+                            delivering.hold(cx);
+                            return Poll::Pending;
+                        }
+                    }
+                    let StateOwned::Readying { mut inner, request, delivering } =
+                        state.as_mut().project_replace(State::Done)
+                    else {
+                        return Poll::Pending;
+                    };
+                    state.set(State::Calling { future: inner.call(request), delivering });
+                }
+                StateProj::Calling { future, delivering } => {
+                    let response = match future.poll(cx) {
+                        Poll::Ready(response) => response,
+                        Poll::Pending => {
+                            delivering.hold(cx);
+                            return Poll::Pending;
+                        }
+                    };
+                    let outcome = delivering.outcome(&response);
+                    let Some(mut ticket) = delivering.ticket.take() else {
+                        state.set(State::Done);
+                        return Poll::Ready(response);
+                    };
+                    match ticket.finish(outcome) {
+                        Some(answer) => state.set(State::Finishing { answer, ticket, response }),
+                        None => {
+                            state.set(State::Done);
+                            return Poll::Ready(response);
+                        }
+                    }
+                }
+                StateProj::Finishing { answer, .. } => {
+                    let answer = ready!(answer.as_mut().poll(cx));
+                    let StateOwned::Finishing { ticket, response, .. } = state.as_mut().project_replace(State::Done)
+                    else {
+                        return Poll::Pending;
+                    };
+                    ticket.finished(&answer);
+                    return Poll::Ready(response);
+                }
                 StateProj::Done => return Poll::Pending,
             }
         }
     }
+}
+
+fn repeated<R: Default>(answer: Option<RepeatAnswer>) -> Response<R> {
+    let mut response = Response::new(R::default());
+    response.extensions_mut().insert(Duplicate);
+    if let Some(answer) = answer {
+        response.extensions_mut().insert(answer);
+    }
+    response
 }
 
 impl<S: Service<Request<Full<Bytes>>>, P: Provider, B> fmt::Debug for ResponseFuture<S, P, B> {
