@@ -2,16 +2,18 @@
 
 use std::env;
 
-/// One provider's variables.
+/// A provider's variables, each with its demo value; `None` where the demo does without.
+pub type Names = &'static [(&'static str, Option<&'static str>)];
+
+/// One provider's variables as they are set.
 pub struct Vars {
-    names: &'static [(&'static str, Option<&'static str>)],
+    names: Names,
     /// None of the variables is set.
     pub demo: bool,
 }
 
 impl Vars {
-    /// `names` with the demo value of each; `None` where the demo does without.
-    pub fn new(names: &'static [(&'static str, Option<&'static str>)]) -> Self {
+    pub fn new(names: Names) -> Self {
         Self { names, demo: names.iter().all(|(name, _)| env::var_os(name).is_none()) }
     }
 
@@ -24,4 +26,4 @@ impl Vars {
 
 pub const RECEIVER_ADDR: &str = "127.0.0.1:3000";
 
-pub const ZEGOCLOUD: &[(&str, Option<&str>)] = &[("ZEGOCLOUD_CALLBACK_SECRET", Some("demo-zegocloud-callback-secret"))];
+pub const ZEGOCLOUD: Names = &[("ZEGOCLOUD_CALLBACK_SECRET", Some("demo-zegocloud-callback-secret"))];

@@ -1,31 +1,78 @@
-//! The handler of every route: one line of JSON for an event.
+//! The handler of every route: one line of JSON for an event, and the trouble that a test may ask for.
 
-use axum::http::StatusCode;
+use crate::settings::Settings;
+use axum::{extract::State, http::StatusCode};
 use serde::Serialize;
-use std::io::Write;
-use tower_webhooks::Verified;
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    io::Write,
+    sync::{Arc, Mutex},
+};
+use tower_webhooks::{Verified, replay::Checked};
 
 #[derive(Serialize)]
 struct Line<'a, E> {
     provider: &'a str,
     kind: &'a str,
     covers: &'a str,
+    attempt: u32,
     event: &'a E,
 }
 
-pub async fn deliver<E: Serialize>(event: Verified<E>) -> StatusCode {
-    match print(&event) {
-        Ok(()) => StatusCode::OK,
-        Err(error) => {
-            eprintln!("an event could not be printed: {error}");
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
+/// What the handlers share.
+#[derive(Clone)]
+pub struct Handlers {
+    settings: Arc<Settings>,
+    unguarded: Arc<Mutex<HashMap<u64, u32>>>,
+}
+
+impl Handlers {
+    pub fn new(settings: Settings) -> Self {
+        Self { settings: Arc::new(settings), unguarded: Arc::default() }
     }
+
+    /// Prints the event and gives the status that the settings ask for.
+    pub async fn take<E: Serialize>(&self, event: &Verified<E>) -> StatusCode {
+        if let Err(error) = print(event) {
+            eprintln!("an event could not be printed: {error}");
+            return StatusCode::INTERNAL_SERVER_ERROR;
+        }
+        tokio::time::sleep(self.settings.delay).await;
+        let unlucky = self.settings.fail_rate > 0.0 && fastrand::f64() < self.settings.fail_rate;
+        if unlucky || self.attempt(event) <= self.settings.fail_first {
+            return StatusCode::INTERNAL_SERVER_ERROR;
+        }
+        StatusCode::OK
+    }
+
+    /// Where the scheme has no signature to count by, the body stands in.
+    fn attempt<E>(&self, event: &Verified<E>) -> u32 {
+        if event.facts().checked != Checked::Unguarded || self.settings.fail_first == 0 {
+            return event.facts().attempt;
+        }
+        let mut hash = DefaultHasher::new();
+        event.body().hash(&mut hash);
+        let mut counts = self.unguarded.lock().unwrap();
+        let count = counts.entry(hash.finish()).or_default();
+        *count += 1;
+        *count
+    }
+}
+
+pub async fn deliver<E: Serialize>(State(handlers): State<Handlers>, event: Verified<E>) -> StatusCode {
+    handlers.take(&event).await
 }
 
 fn print<E: Serialize>(event: &Verified<E>) -> std::io::Result<()> {
     let facts = event.facts();
-    let line = Line { provider: facts.provider, kind: &facts.kind, covers: facts.covers.as_str(), event: &**event };
+    let line = Line {
+        provider: facts.provider,
+        kind: &facts.kind,
+        covers: facts.covers.as_str(),
+        attempt: facts.attempt,
+        event: &**event,
+    };
     let mut line = serde_json::to_vec(&line)?;
     // What is kept as it came may be spread over lines; inside a JSON string a line break is always escaped.
     line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');

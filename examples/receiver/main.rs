@@ -11,6 +11,7 @@ mod vars;
 
 mod deliver;
 mod routes;
+mod settings;
 
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},

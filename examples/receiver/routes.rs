@@ -1,7 +1,8 @@
 //! A route for each provider whose variables are there.
 
 use crate::{
-    deliver::deliver,
+    deliver::{Handlers, deliver},
+    settings::{Guard, Settings},
     vars::{self, Vars},
 };
 use axum::{
@@ -13,41 +14,73 @@ use axum::{
 use serde::Serialize;
 use std::error::Error;
 use tower::{ServiceBuilder, util::MapResponseLayer};
-use tower_webhooks::{Provider, Rejection, WebhookLayer, Zegocloud};
+use tower_webhooks::{ConfigError, Provider, Rejection, Zegocloud, replay::RepeatAnswer};
 
 pub fn router() -> Result<Router, Box<dyn Error>> {
-    let mut app = Router::new().route("/healthz", get(async || StatusCode::OK));
-    app = zegocloud(app)?;
-    // Outside of the webhook layers: it sees their refusals.
-    Ok(app.layer(ServiceBuilder::new().layer(MapResponseLayer::new(report))))
+    let settings = Settings::from_env()?;
+    let mut routes =
+        Routes { guard: &settings.guard, app: Router::new().route("/healthz", get(async || StatusCode::OK)) };
+    routes.zegocloud()?;
+    // Outside of the webhook layers: it sees what they answer themselves.
+    let outer =
+        ServiceBuilder::new().layer(MapResponseLayer::new(report)).layer(MapResponseLayer::new(RepeatAnswer::fill));
+    let app = routes.app.layer(outer);
+    Ok(app.with_state(Handlers::new(settings)))
 }
 
-fn zegocloud(app: Router) -> Result<Router, Box<dyn Error>> {
-    let vars = Vars::new(vars::ZEGOCLOUD);
-    warn_of_demo("zegocloud", &vars);
-    let Some(secret) = vars.get("ZEGOCLOUD_CALLBACK_SECRET") else {
-        return Ok(unmounted(app, "/zegocloud", "ZEGOCLOUD_CALLBACK_SECRET"));
-    };
-    let provider = Zegocloud::new(secret).map_err(|error| format!("ZEGOCLOUD_CALLBACK_SECRET: {error}"))?;
-    Ok(app.route("/zegocloud", webhook(provider)))
+struct Routes<'a> {
+    guard: &'a Guard,
+    app: Router<Handlers>,
 }
 
-/// Any method: which ones are allowed is for the layer to say.
-fn webhook<P: Provider<Event: Serialize>>(provider: P) -> MethodRouter {
-    any(deliver::<P::Event>).layer(WebhookLayer::new(provider))
-}
-
-fn warn_of_demo(provider: &str, vars: &Vars) {
-    if vars.demo {
-        eprintln!(
-            "warning: {provider}: no variable is set, so published demo values are used: anybody can forge events"
-        );
+impl Routes<'_> {
+    fn zegocloud(&mut self) -> Result<(), Box<dyn Error>> {
+        let vars = self.vars("zegocloud", vars::ZEGOCLOUD);
+        self.mount("/zegocloud", &vars, ["ZEGOCLOUD_CALLBACK_SECRET"], |[secret]| Zegocloud::new(secret))
     }
-}
 
-fn unmounted(app: Router, route: &str, needs: &str) -> Router {
-    eprintln!("{route} is not mounted: it needs {needs}");
-    app
+    fn vars(&self, provider: &str, names: vars::Names) -> Vars {
+        let vars = Vars::new(names);
+        if vars.demo {
+            eprintln!(
+                "warning: {provider}: no variable is set, so the published demo values are used: anybody can forge events"
+            );
+        }
+        vars
+    }
+
+    /// Mounts a provider if all the variables that it needs are there.
+    fn mount<P: Provider<Event: Serialize>, const N: usize>(
+        &mut self,
+        route: &str,
+        vars: &Vars,
+        needs: [&str; N],
+        provider: impl FnOnce([String; N]) -> Result<P, ConfigError>,
+    ) -> Result<(), Box<dyn Error>> {
+        let handler = any(deliver::<P::Event>);
+        self.mount_handler(route, vars, needs, provider, handler)
+    }
+
+    fn mount_handler<P: Provider, const N: usize>(
+        &mut self,
+        route: &str,
+        vars: &Vars,
+        needs: [&str; N],
+        provider: impl FnOnce([String; N]) -> Result<P, ConfigError>,
+        handler: MethodRouter<Handlers>,
+    ) -> Result<(), Box<dyn Error>> {
+        let values = needs.map(|name| vars.get(name));
+        if values.iter().any(Option::is_none) {
+            eprintln!("{route} is not mounted: it needs {}", needs.join(" and "));
+            return Ok(());
+        }
+        let provider = provider(values.map(Option::unwrap_or_default))
+            .map_err(|error| format!("{route} ({}): {error}", needs.join(", ")))?;
+        let app = std::mem::take(&mut self.app);
+        // Any method: which ones are allowed is for the layer to say.
+        self.app = app.route(route, handler.layer(self.guard.layer(provider)));
+        Ok(())
+    }
 }
 
 /// Says on stderr why a request was refused; only the kind and the fixed detail, as the source may quote the payload.
