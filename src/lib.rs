@@ -27,6 +27,8 @@ pub use self::{
 
 #[cfg(feature = "axum")]
 pub use self::axum::NotVerified;
+#[cfg(feature = "metrics")]
+pub use self::observe::metric_names;
 #[cfg(feature = "zegocloud")]
 pub use self::zegocloud::{Zegocloud, ZegocloudLayer};
 #[cfg(feature = "test-util")]
@@ -46,6 +48,7 @@ pub mod zegocloud;
 mod axum;
 mod clock;
 mod layer;
+mod observe;
 mod read;
 mod service;
 #[cfg(feature = "test-util")]

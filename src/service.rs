@@ -3,6 +3,7 @@
 use crate::{
     Delivery, Provider, Rejection, RejectionKind, Verified,
     layer::Shared,
+    observe::{self, BodyRead, Observed, Watch},
     provider::check_request,
     read::{Held, ReadBody},
     replay::{self, Checked, Claimed, Duplicate, Gate, Outcome, RepeatAnswer, Settled, Ticket},
@@ -56,13 +57,19 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
         let state = match self.check_head(&head, &body) {
-            Err(rejection) => State::Settled { settled: Settled::Refused(rejection) },
+            Err(rejection) => State::Settled { settled: Settled::Refused(rejection), read: None },
             Ok(proof) => {
                 let settings = &self.shared.settings;
                 let budget = Arc::clone(&settings.budget);
                 State::Reading {
                     read: ReadBody::new(body, settings.body_limit, settings.read_timeout, budget),
-                    arriving: Arriving { inner: self.inner.clone(), shared: Arc::clone(&self.shared), head, proof },
+                    arriving: Arriving {
+                        inner: self.inner.clone(),
+                        shared: Arc::clone(&self.shared),
+                        head,
+                        proof,
+                        watch: Watch::start(),
+                    },
                 }
             }
         };
@@ -73,8 +80,7 @@ where
 impl<S, P: Provider> Webhook<S, P> {
     fn check_head<B: Body>(&self, head: &Parts, body: &B) -> Result<P::Head, Rejection> {
         if head.extensions.get::<Verified<P::Event>>().is_some() {
-            #[cfg(feature = "tracing")]
-            tracing::error!(provider = P::NAME, "the webhook layer is applied twice to one route: remove one of them");
+            observe::applied_twice(P::NAME);
             return Err(Rejection::new(RejectionKind::AppliedTwice));
         }
         let Shared { provider, settings } = &*self.shared;
@@ -100,16 +106,17 @@ struct Arriving<S, P: Provider> {
     shared: Arc<Shared<P>>,
     head: Parts,
     proof: P::Head,
+    watch: Watch,
 }
 
 impl<S, P: Provider> Arriving<S, P> {
-    fn check_body(self, body: Bytes, held: Held) -> Result<(Accepted<S, P>, Gate), Rejection> {
-        let Self { inner, shared, head, proof } = self;
+    fn check_body(self, body: Bytes, held: Held, read: BodyRead) -> Result<(Accepted<S, P>, Gate), Rejection> {
+        let Self { inner, shared, head, proof, watch: _ } = self;
         let now = shared.settings.clock.now();
         let delivery = shared.provider.check_body(proof, &head, &body, now)?;
         drop(held);
         let gate = shared.settings.guard.enter(P::NAME, delivery.identity(), &head, &body, now);
-        Ok((Accepted { inner, shared, head, body, delivery }, gate))
+        Ok((Accepted { inner, shared, head, body, read, delivery }, gate))
     }
 }
 
@@ -119,12 +126,13 @@ struct Accepted<S, P: Provider> {
     shared: Arc<Shared<P>>,
     head: Parts,
     body: Bytes,
+    read: BodyRead,
     delivery: Delivery<P::Event>,
 }
 
 impl<S, P: Provider> Accepted<S, P> {
     fn into_call(self, attempt: u32, checked: Checked) -> (S, Request<Full<Bytes>>) {
-        let Self { inner, shared, mut head, body, delivery } = self;
+        let Self { inner, shared, mut head, body, delivery, read: _ } = self;
         for name in shared.provider.credentials() {
             if let Entry::Occupied(mut lines) = head.headers.entry(name) {
                 lines.iter_mut().for_each(|value| value.set_sensitive(true));
@@ -147,7 +155,7 @@ pin_project! {
     #[project = StateProj]
     #[project_replace = StateOwned]
     enum State<S: Service<Request<Full<Bytes>>>, P: Provider, B> {
-        Settled { settled: Settled },
+        Settled { settled: Settled, read: Option<BodyRead> },
         Reading { #[pin] read: ReadBody<B>, arriving: Arriving<S, P> },
         Claiming { answer: replay::Answer<Claimed>, ticket: Ticket, accepted: Accepted<S, P> },
         Readying { inner: S, request: Request<Full<Bytes>>, delivering: Delivering },
@@ -161,6 +169,7 @@ pin_project! {
 struct Delivering {
     ticket: Option<Ticket>,
     answer_limit: usize,
+    observed: Observed,
 }
 
 impl Delivering {
@@ -190,11 +199,12 @@ where
         match gate {
             Gate::Open { ticket, attempt, checked } => {
                 let answer_limit = accepted.shared.settings.guard.answer_limit;
+                let observed = Observed::new(P::NAME, &accepted.delivery, attempt, checked.as_str(), accepted.read);
                 let (inner, request) = accepted.into_call(attempt, checked);
-                Self::Readying { inner, request, delivering: Delivering { ticket, answer_limit } }
+                Self::Readying { inner, request, delivering: Delivering { ticket, answer_limit, observed } }
             }
             Gate::Asking { ticket, answer } => Self::Claiming { answer, ticket, accepted },
-            Gate::Closed(settled) => Self::Settled { settled },
+            Gate::Closed(settled) => Self::Settled { settled, read: Some(accepted.read) },
         }
     }
 }
@@ -214,12 +224,18 @@ where
         loop {
             match state.as_mut().project() {
                 StateProj::Settled { .. } => {
-                    let StateOwned::Settled { settled } = state.as_mut().project_replace(State::Done) else {
+                    let StateOwned::Settled { settled, read } = state.as_mut().project_replace(State::Done) else {
                         return Poll::Pending;
                     };
                     return Poll::Ready(Ok(match settled {
-                        Settled::Refused(rejection) => rejection.into_response(P::METHODS),
-                        Settled::Repeated(answer) => repeated(answer),
+                        Settled::Refused(rejection) => {
+                            observe::refused(P::NAME, &rejection, read);
+                            rejection.into_response(P::METHODS)
+                        }
+                        Settled::Repeated(answer) => {
+                            observe::repeated(P::NAME);
+                            repeated(answer)
+                        }
                     }));
                 }
                 StateProj::Reading { read, .. } => {
@@ -227,9 +243,17 @@ where
                     let StateOwned::Reading { arriving, .. } = state.as_mut().project_replace(State::Done) else {
                         return Poll::Pending;
                     };
-                    state.set(match read.and_then(|(body, held)| arriving.check_body(body, held)) {
+                    let (body, held) = match read {
+                        Ok(read) => read,
+                        Err(rejection) => {
+                            state.set(State::Settled { settled: Settled::Refused(rejection), read: None });
+                            continue;
+                        }
+                    };
+                    let read = observe::body_read(P::NAME, body.len(), arriving.watch);
+                    state.set(match arriving.check_body(body, held, read) {
                         Ok((accepted, gate)) => State::enter(accepted, gate),
-                        Err(rejection) => State::Settled { settled: Settled::Refused(rejection) },
+                        Err(rejection) => State::Settled { settled: Settled::Refused(rejection), read: Some(read) },
                     });
                 }
                 StateProj::Claiming { answer, .. } => {
@@ -241,7 +265,7 @@ where
                     state.set(State::enter(accepted, ticket.asked(answer)));
                 }
                 StateProj::Readying { inner, delivering, .. } => {
-                    match inner.poll_ready(cx) {
+                    match delivering.observed.within(|| inner.poll_ready(cx)) {
                         Poll::Ready(ready) => ready?,
                         Poll::Pending => {
                             delivering.hold(cx);
@@ -253,10 +277,11 @@ where
                     else {
                         return Poll::Pending;
                     };
-                    state.set(State::Calling { future: inner.call(request), delivering });
+                    let future = delivering.observed.within(|| inner.call(request));
+                    state.set(State::Calling { future, delivering });
                 }
                 StateProj::Calling { future, delivering } => {
-                    let response = match future.poll(cx) {
+                    let response = match delivering.observed.within(|| future.poll(cx)) {
                         Poll::Ready(response) => response,
                         Poll::Pending => {
                             delivering.hold(cx);
@@ -264,6 +289,7 @@ where
                         }
                     };
                     let outcome = delivering.outcome(&response);
+                    delivering.observed.ended(matches!(outcome, Outcome::Done { .. }));
                     let Some(mut ticket) = delivering.ticket.take() else {
                         state.set(State::Done);
                         return Poll::Ready(response);

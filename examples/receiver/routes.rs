@@ -18,8 +18,7 @@ use tower_webhooks::{ConfigError, Provider, Rejection, Zegocloud, replay::Repeat
 
 pub fn router() -> Result<Router, Box<dyn Error>> {
     let settings = Settings::from_env()?;
-    let mut routes =
-        Routes { guard: &settings.guard, app: Router::new().route("/healthz", get(async || StatusCode::OK)) };
+    let mut routes = Routes { guard: &settings.guard, app };
     routes.zegocloud()?;
     // Outside of the webhook layers: it sees what they answer themselves.
     let outer =

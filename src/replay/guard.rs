@@ -1,7 +1,7 @@
 //! Between the layer and its stores: claims are minted, asked for, held and finished here.
 
 use super::{Checked, Claim, Claimed, MemoryStore, Outage, Outcome, RepeatAnswer, ReplayStore, StoreError};
-use crate::{Content, Identity, Rejection, RejectionKind};
+use crate::{Content, Identity, Rejection, RejectionKind, observe};
 use bytes::Bytes;
 use http::{header, request::Parts};
 use sha2::{Digest, Sha256};
@@ -14,7 +14,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    task::Context,
+    task::{Context, Poll},
     time::{Duration, SystemTime},
 };
 use tokio::time::Sleep;
@@ -81,6 +81,7 @@ impl Guard {
         };
         let asked = self.stores.shared.as_ref().map(|shared| Arc::clone(shared).claim(claim.clone()));
         let ticket = Ticket {
+            provider,
             claim,
             stores: self.stores.clone(),
             outage: self.outage,
@@ -142,6 +143,7 @@ impl Settled {
 
 /// A claim that was won, or may have been. Dropped, it finishes with the outcome known so far.
 pub(crate) struct Ticket {
+    provider: &'static str,
     claim: Claim,
     stores: Stores,
     outage: Outage,
@@ -180,6 +182,7 @@ impl Ticket {
                 Gate::Closed(Settled::by(refused))
             }
             Err(error) => {
+                observe::store_error(self.provider, "claim");
                 if error.is_unsent() {
                     self.stores.shared = None;
                 }
@@ -202,8 +205,10 @@ impl Ticket {
     pub(crate) fn hold(&mut self, cx: &mut Context<'_>) {
         loop {
             if let Some(renewal) = &mut self.renewal {
-                if renewal.as_mut().poll(cx).is_pending() {
-                    return;
+                match renewal.as_mut().poll(cx) {
+                    Poll::Pending => return,
+                    Poll::Ready(Err(_)) => observe::store_error(self.provider, "renew"),
+                    Poll::Ready(Ok(_)) => {}
                 }
                 self.renewal = None;
             }
@@ -231,8 +236,9 @@ impl Ticket {
 
     /// The shared store has answered. If it could not, dropping the ticket tries again in the background.
     pub(crate) fn finished(mut self, answer: &Result<bool, StoreError>) {
-        if answer.is_ok() {
-            self.phase = Phase::Over;
+        match answer {
+            Ok(_) => self.phase = Phase::Over,
+            Err(_) => observe::store_error(self.provider, "finish"),
         }
     }
 }
