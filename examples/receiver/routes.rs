@@ -18,6 +18,12 @@ use tower_webhooks::{ConfigError, Provider, Rejection, Zegocloud, replay::Repeat
 
 pub fn router() -> Result<Router, Box<dyn Error>> {
     let settings = Settings::from_env()?;
+    let app = Router::new().route("/healthz", get(async || StatusCode::OK));
+    #[cfg(feature = "metrics")]
+    let app = {
+        let prometheus = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
+        app.route("/metrics", get(async move || prometheus.render()))
+    };
     let mut routes = Routes { guard: &settings.guard, app };
     routes.zegocloud()?;
     // Outside of the webhook layers: it sees what they answer themselves.
