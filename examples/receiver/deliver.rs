@@ -38,7 +38,9 @@ impl Handlers {
             eprintln!("an event could not be printed: {error}");
             return StatusCode::INTERNAL_SERVER_ERROR;
         }
-        tokio::time::sleep(self.settings.delay).await;
+        if !self.settings.delay.is_zero() {
+            tokio::time::sleep(self.settings.delay).await;
+        }
         let unlucky = self.settings.fail_rate > 0.0 && fastrand::f64() < self.settings.fail_rate;
         if unlucky || self.attempt(event) <= self.settings.fail_first {
             return StatusCode::INTERNAL_SERVER_ERROR;

@@ -13,6 +13,8 @@ use axum::{
 };
 use serde::Serialize;
 use std::error::Error;
+#[cfg(feature = "metrics")]
+use std::time::Duration;
 use tower::{ServiceBuilder, util::MapResponseLayer};
 use tower_webhooks::{ConfigError, Provider, Rejection, Zegocloud, replay::RepeatAnswer};
 
@@ -22,6 +24,14 @@ pub fn router() -> Result<Router, Box<dyn Error>> {
     #[cfg(feature = "metrics")]
     let app = {
         let prometheus = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
+        // Samples pile up until they are summed, and nobody may ever ask.
+        let upkeep = prometheus.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                upkeep.run_upkeep();
+            }
+        });
         app.route("/metrics", get(async move || prometheus.render()))
     };
     let mut routes = Routes { guard: &settings.guard, app };

@@ -65,11 +65,12 @@ impl Guard {
     }
 
     pub fn layer<P: Provider>(&self, provider: P) -> WebhookLayer<P> {
-        let mut layer = WebhookLayer::new(provider).store(self.memory.clone()).on_outage(self.outage);
+        let layer = WebhookLayer::new(provider).store(self.memory.clone()).on_outage(self.outage);
         #[cfg(feature = "redis")]
-        if let Some(redis) = &self.redis {
-            layer = layer.store(redis.clone());
-        }
+        let layer = match &self.redis {
+            Some(redis) => layer.store(redis.clone()),
+            None => layer,
+        };
         match self.lease {
             Some(lease) => layer.lease(lease),
             None => layer,
