@@ -54,3 +54,7 @@ mod service;
 #[cfg(feature = "test-util")]
 mod signer;
 mod wire;
+
+#[cfg(all(doctest, feature = "axum", feature = "zegocloud"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
