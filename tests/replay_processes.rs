@@ -308,7 +308,9 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
         let pair = if habit.signs_anew { &chance } else { &counted };
         // The counted receivers answer 2xx from the third attempt on.
         let mut succeeded: HashMap<String, usize> = HashMap::new();
-        for line in pair.iter().flat_map(Receiver::lines).filter(|line| habit.signs_anew || line["attempt"].as_u64() > Some(2)) {
+        for line in
+            pair.iter().flat_map(Receiver::lines).filter(|line| habit.signs_anew || line["attempt"].as_u64() > Some(2))
+        {
             if let Some(id) = (habit.id)(&line) {
                 *succeeded.entry(id).or_default() += 1;
             }
