@@ -39,6 +39,12 @@ impl Json {
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> serde_json::Result<T> {
         serde_json::from_str(self.get())
     }
+
+    /// Takes the text as it is, if it is JSON.
+    #[cfg(feature = "zegocloud")]
+    pub(crate) fn from_text(text: String) -> serde_json::Result<Self> {
+        RawValue::from_string(text).map(Self)
+    }
 }
 
 impl PartialEq for Json {

@@ -5,10 +5,7 @@ use super::{
     transcoding::TranscodingEvent,
 };
 use crate::{Json, wire::Members};
-use serde::{
-    Serialize,
-    ser::{SerializeMap, Serializer},
-};
+use serde::Serialize;
 use std::borrow::Cow;
 
 /// A callback of any family.
@@ -109,14 +106,16 @@ impl Unknown {
     }
 
     fn from_members(members: &Members<'_>) -> serde_json::Result<Self> {
-        let mut raw = Vec::new();
-        let mut serializer = serde_json::Serializer::new(&mut raw);
-        let mut map = serializer.serialize_map(None)?;
+        let mut pieces: Vec<Cow<'_, str>> = Vec::new();
         for (name, value) in members.iter().filter(|(name, _)| !is_consumed(name)) {
-            map.serialize_entry(name, value)?;
+            pieces.push(if pieces.is_empty() { "{" } else { "," }.into());
+            pieces.push(serde_json::to_string(name)?.into());
+            pieces.push(":".into());
+            pieces.push(value.get().into());
         }
-        map.end()?;
-        serde_json::from_slice(&raw).map(|raw| Self { raw })
+        pieces.push(if pieces.is_empty() { "{}" } else { "}" }.into());
+        // A buffer that grows would hold several times the body.
+        Json::from_text(pieces.concat()).map(|raw| Self { raw })
     }
 }
 
