@@ -48,7 +48,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     eprintln!("listening on http://{}", listener.local_addr()?);
 
     let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT);
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT).max_buf_size(READ_BUFFER);
     server.http2().timer(TokioTimer::new()).keep_alive_interval(HEADER_READ_TIMEOUT);
     let graceful = GracefulShutdown::new();
     let mut terminate = signal(SignalKind::terminate())?;
@@ -84,4 +84,6 @@ async fn run() -> Result<(), Box<dyn Error>> {
 }
 
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// hyper's own default lets a connection's read buffer grow to 400 KiB.
+const READ_BUFFER: usize = 32 << 10;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
