@@ -29,16 +29,24 @@ pub use self::{
 pub use self::axum::NotVerified;
 #[cfg(feature = "metrics")]
 pub use self::observe::metric_names;
+#[cfg(feature = "geelark")]
+pub use self::geelark::{GeeLark, GeeLarkLayer, GeeLarkToken, GeeLarkTokenLayer};
+#[cfg(feature = "stardust")]
+pub use self::stardust::{Stardust, StardustLayer, StardustSigned, StardustSignedLayer};
 #[cfg(feature = "zegocloud")]
 pub use self::zegocloud::{Zegocloud, ZegocloudLayer};
 #[cfg(feature = "test-util")]
 pub use self::{clock::TestClock, signer::Signer};
 
+#[cfg(feature = "geelark")]
+pub mod geelark;
 pub mod header;
 pub mod provider;
 pub mod rejection;
 pub mod replay;
 pub mod secret;
+#[cfg(feature = "stardust")]
+pub mod stardust;
 pub mod verified;
 pub mod window;
 #[cfg(feature = "zegocloud")]
@@ -53,6 +61,12 @@ mod read;
 mod service;
 #[cfg(feature = "test-util")]
 mod signer;
+#[cfg(any(feature = "geelark", feature = "stardust"))]
+mod token;
+#[cfg_attr(
+    not(all(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud")),
+    allow(dead_code, unused_imports, unused_macros, reason = "not every provider uses every form")
+)]
 mod wire;
 
 #[cfg(all(doctest, feature = "axum", feature = "zegocloud"))]

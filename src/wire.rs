@@ -200,6 +200,27 @@ pub(crate) mod number {
     }
 }
 
+/// An id: a string's content, or the digits of a whole number, however many; a string is written.
+#[cfg(any(feature = "geelark", feature = "stardust"))]
+pub(crate) struct Id(pub(crate) String);
+
+#[cfg(any(feature = "geelark", feature = "stardust"))]
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(input)?;
+        let is_string = raw.get().starts_with('"');
+        scalar(&raw)
+            .filter(|text| is_string || text.bytes().all(|byte| byte.is_ascii_digit()))
+            .map(|text| Self(text.into_owned()))
+            .ok_or_else(|| de::Error::custom("an id is neither a string nor a whole number"))
+    }
+}
+
+#[cfg(any(feature = "geelark", feature = "stardust"))]
+pub(crate) fn id<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
+    Id::deserialize(input).map(|id| id.0)
+}
+
 struct Scalar<T>(PhantomData<T>);
 
 impl<'de, T: FromStr> Visitor<'de> for Scalar<T> {
@@ -392,5 +413,6 @@ macro_rules! words {
 #[allow(unused_imports, reason = "not every provider uses every form")]
 pub(crate) use {codes, payload, words};
 
-const MAX_MEMBERS: usize = 256;
+/// Of any object that is indexed or kept: it bounds what a body can make of its own size.
+pub(crate) const MAX_MEMBERS: usize = 256;
 const TYPICAL_MEMBERS: usize = 32;
