@@ -208,11 +208,20 @@ pub(crate) struct Id(pub(crate) String);
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(input)?;
-        let is_string = raw.get().starts_with('"');
-        scalar(&raw)
-            .filter(|text| is_string || text.bytes().all(|byte| byte.is_ascii_digit()))
-            .map(|text| Self(text.into_owned()))
-            .ok_or_else(|| de::Error::custom("an id is neither a string nor a whole number"))
+        match raw.get().as_bytes() {
+            [b'"', text @ .., b'"'] if text.contains(&b'\\') => {
+                serde_json::from_str(raw.get()).map_err(de::Error::custom)
+            }
+            [b'"', .., b'"'] => {
+                let mut text = String::from(Box::<str>::from(raw));
+                text.pop();
+                text.remove(0);
+                Ok(text)
+            }
+            digits if digits.iter().all(u8::is_ascii_digit) => Ok(String::from(Box::<str>::from(raw))),
+            _ => Err(de::Error::custom("an id is neither a string nor a whole number")),
+        }
+        .map(Self)
     }
 }
 

@@ -4,8 +4,12 @@ use crate::{
     Json, Rejection, RejectionKind,
     wire::{Id, Members, id, number, text, words},
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
+use std::fmt;
 
 macro_rules! events {
     ($(
@@ -442,14 +446,35 @@ fn zero_or_one<S: Serializer>(success: &bool, out: S) -> Result<S::Ok, S::Error>
     out.serialize_u8(u8::from(*success))
 }
 
+/// A list of ids, or one.
 fn ids<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<String>, D::Error> {
-    let raw = Box::<RawValue>::deserialize(input)?;
-    let ids = if raw.get().starts_with('[') {
-        serde_json::from_str(raw.get())
-    } else {
-        serde_json::from_str(raw.get()).map(|id| vec![id])
-    };
-    ids.map(|ids: Vec<Id>| ids.into_iter().map(|id| id.0).collect()).map_err(de::Error::custom)
+    struct Ids;
+
+    impl<'de> Visitor<'de> for Ids {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("ids")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
+            let mut ids = Vec::new();
+            while let Some(Id(id)) = list.next_element()? {
+                ids.push(id);
+            }
+            Ok(ids)
+        }
+
+        fn visit_str<E>(self, id: &str) -> Result<Vec<String>, E> {
+            Ok(vec![id.to_owned()])
+        }
+
+        fn visit_u64<E>(self, id: u64) -> Result<Vec<String>, E> {
+            Ok(vec![id.to_string()])
+        }
+    }
+
+    input.deserialize_any(Ids)
 }
 
 fn not_empty<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>, D::Error> {
