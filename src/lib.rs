@@ -40,6 +40,8 @@ pub use self::{clock::TestClock, signer::Signer};
 
 #[cfg(feature = "geelark")]
 pub mod geelark;
+#[cfg(feature = "vobiz")]
+pub mod guide;
 pub mod header;
 pub mod provider;
 pub mod rejection;
@@ -48,6 +50,8 @@ pub mod secret;
 #[cfg(feature = "stardust")]
 pub mod stardust;
 pub mod verified;
+#[cfg(feature = "vobiz")]
+pub mod vobiz;
 pub mod window;
 #[cfg(feature = "zegocloud")]
 pub mod zegocloud;

@@ -78,6 +78,7 @@ impl<'de> Deserialize<'de> for Json {
 pub(crate) struct Members<'a>(Vec<(Text<'a>, &'a RawValue)>);
 
 #[cfg(any(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
+#[allow(dead_code, reason = "not every provider uses every form")]
 impl<'a> Members<'a> {
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
@@ -314,6 +315,7 @@ macro_rules! payload {
 }
 
 /// A table of integer codes with room for codes that are not in it yet.
+#[allow(unused_macros, reason = "not every provider uses every form")]
 macro_rules! codes {
     ($(
         $(#[$meta:meta])*
