@@ -613,18 +613,18 @@ fn attack_broken_and_doubled_json() {
 fn attack_deep_json() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     for (name, ignored, typed) in [
-        ("kyc", r#"{"event":"kyc.failed","metadata":D,"new":D}"#, r#"{"event":"kyc.failed","session_id":D}"#),
-        ("campaign", r#"{"event":"campaign.failed","new":D}"#, r#"{"event":"campaign.failed","reason":D}"#),
-        ("ndnc", r#"{"new":D}"#, r#"{"complaints":D}"#),
-        ("trunk", r#"{"Event":"Hangup","Cost":D}"#, r#"{"Event":"Hangup","Duration":D}"#),
+        ("kyc", r#"{"event":"kyc.failed","metadata":$,"new":$}"#, r#"{"event":"kyc.failed","session_id":$}"#),
+        ("campaign", r#"{"event":"campaign.failed","new":$}"#, r#"{"event":"campaign.failed","reason":$}"#),
+        ("ndnc", r#"{"new":$}"#, r#"{"complaints":$}"#),
+        ("trunk", r#"{"Event":"Hangup","Cost":$}"#, r#"{"Event":"Hangup","Duration":$}"#),
         (
             "whatsapp",
-            r#"{"event_type":"message.inbound","payload":{"new":D,"entry":[{"changes":[{"value":{"contacts":D}}]}]}}"#,
-            r#"{"event_type":"message.inbound","payload":{"entry":D}}"#,
+            r#"{"event_type":"message.inbound","payload":{"new":$,"entry":[{"changes":[{"value":{"contacts":$}}]}]}}"#,
+            r#"{"event_type":"message.inbound","payload":{"entry":$}}"#,
         ),
     ] {
-        family(name).accept(ignored.replace('D', &deep).replace("\"[[", "[[")).unwrap();
-        assert_eq!(family(name).accept(typed.replace('D', &deep)).unwrap_err().kind(), Invalid, "{name}");
+        family(name).accept(ignored.replace('$', &deep)).unwrap();
+        assert_eq!(family(name).accept(typed.replace('$', &deep)).unwrap_err().kind(), Invalid, "{name}");
     }
     for family in FAMILIES.iter().filter(|family| family.name != "ndnc") {
         let unknown = format!("{{\"early\":{deep},\"{}\":\"new\",\"late\":{deep}}}", tag(family.name).unwrap());

@@ -13,26 +13,36 @@
 //! | [`Whatsapp`] | the body | the subscription's secret |
 //!
 //! ```
-//! use axum::{Router, routing::{any, post}};
-//! use tower_webhooks::{Verified, WebhookLayer, vobiz::{Kyc, Voice, kyc, voice}};
+//! use axum::{Router, body::Body, http::{Request, header::CONTENT_TYPE}, response::IntoResponse, routing::{any, post}};
+//! use bytes::Bytes;
+//! use std::time::SystemTime;
+//! use tower::ServiceExt;
+//! use tower_webhooks::{Signer as _, Verified, WebhookLayer, vobiz::{Kyc, Voice, kyc, voice}};
 //!
-//! async fn on_call(event: Verified<voice::Event>) -> &'static str {
-//!     match &*event {
-//!         voice::Event::StartApp(_) => "<Response><Speak>Hello</Speak></Response>",
-//!         _ => "",
-//!     }
+//! async fn on_call(event: Verified<voice::Event>) -> impl IntoResponse {
+//!     let xml = match &*event {
+//!         voice::Event::StartApp(_) => "<Response><Hangup/></Response>",
+//!         _ => "<Response/>",
+//!     };
+//!     ([(CONTENT_TYPE, "application/xml")], xml)
 //! }
 //!
-//! async fn on_kyc(event: Verified<kyc::Event>) {
-//!     println!("{}", event.kind());
+//! async fn on_kyc(event: Verified<kyc::Event>) -> &'static str {
+//!     event.kind()
 //! }
 //!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let voice = Voice::new("an auth token", "https://hooks.example.com")?;
 //! let kyc = Kyc::new("the main account's auth token")?;
-//! let app: Router = Router::new()
+//! let app = Router::new()
 //!     .route("/vobiz/call", any(on_call).layer(WebhookLayer::new(voice)))
 //!     .route("/vobiz/kyc", post(on_kyc).layer(WebhookLayer::new(kyc)));
-//! # Ok::<(), tower_webhooks::ConfigError>(())
+//!
+//! let request = Request::post("/vobiz/call").body(Bytes::from("Event=StartApp&CallUUID=12d86ccd"))?;
+//! let signer = voice::Signer::new("an auth token", "https://hooks.example.com")?;
+//! let request = signer.sign(request, SystemTime::now()).map(Body::from);
+//! assert_eq!(app.oneshot(request).await?.status(), 200);
+//! # Ok(()) }
 //! ```
 //!
 //! # Signatures over the body
@@ -40,6 +50,9 @@
 //! The five other families sign the raw bytes of the body with HMAC-SHA256 and send the hex digits, KYC and campaign
 //! with `sha256=` in front, the others without. A captured request can be sent again, but not changed. None of them has
 //! a time in the signature: a repeat is refused for as long as the layer remembers the first.
+//!
+//! Neither is the family signed. Families with the same form and the same key (KYC and campaign with the main account's
+//! token) pass each other's requests; what comes from the other is an [`Unknown`].
 //!
 //! Vobiz writes callbacks' bodies with `Event` or `event` in them; headers that name the event as well
 //! (`X-Vobiz-Event`, `X-Webhook-Event`) are not signed and not read.
