@@ -27,10 +27,10 @@ pub use self::{
 
 #[cfg(feature = "axum")]
 pub use self::axum::NotVerified;
-#[cfg(feature = "metrics")]
-pub use self::observe::metric_names;
 #[cfg(feature = "geelark")]
 pub use self::geelark::{GeeLark, GeeLarkLayer, GeeLarkToken, GeeLarkTokenLayer};
+#[cfg(feature = "metrics")]
+pub use self::observe::metric_names;
 #[cfg(feature = "stardust")]
 pub use self::stardust::{Stardust, StardustLayer, StardustSigned, StardustSignedLayer};
 #[cfg(feature = "zegocloud")]

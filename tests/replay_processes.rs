@@ -166,11 +166,11 @@ fn zegocloud_signer() -> Box<dyn Signer + Send> {
 }
 
 fn voice_signer() -> Box<dyn Signer + Send> {
-    Box::new(vobiz::VoiceSigner::new(SECRET, PUBLIC_URL).unwrap())
+    Box::new(vobiz::voice::Signer::new(SECRET, PUBLIC_URL).unwrap())
 }
 
 fn campaign_signer() -> Box<dyn Signer + Send> {
-    Box::new(vobiz::CampaignSigner::new(SECRET).unwrap())
+    Box::new(vobiz::campaign::Signer::new(SECRET).unwrap())
 }
 
 fn stardust_signer() -> Box<dyn Signer + Send> {

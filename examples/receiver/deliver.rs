@@ -1,7 +1,11 @@
 //! The handler of every route: one line of JSON for an event, and the trouble that a test may ask for.
 
 use crate::settings::Settings;
-use axum::{extract::State, http::StatusCode};
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
+};
 use serde::Serialize;
 use std::{
     collections::HashMap,
@@ -9,7 +13,11 @@ use std::{
     io::Write,
     sync::{Arc, Mutex},
 };
-use tower_webhooks::{Verified, replay::Checked};
+use tower_webhooks::{
+    Verified,
+    replay::{Checked, RepeatAnswer},
+    vobiz::voice,
+};
 
 #[derive(Serialize)]
 struct Line<'a, E> {
@@ -65,6 +73,19 @@ impl Handlers {
 pub async fn deliver<E: Serialize>(State(handlers): State<Handlers>, event: Verified<E>) -> StatusCode {
     handlers.take(&event).await
 }
+
+/// The answer to `StartApp` drives the call, so a repeat of it has to get the same.
+pub async fn deliver_call(State(handlers): State<Handlers>, event: Verified<voice::Event>) -> Response {
+    let status = handlers.take(&event).await;
+    match &*event {
+        voice::Event::StartApp(_) if status.is_success() => {
+            RepeatAnswer::new(HeaderValue::from_static("application/xml"), ANSWER).into_response()
+        }
+        _ => status.into_response(),
+    }
+}
+
+const ANSWER: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response><Speak>Hello.</Speak><Hangup/></Response>"#;
 
 fn print<E: Serialize>(event: &Verified<E>) -> std::io::Result<()> {
     let facts = event.facts();

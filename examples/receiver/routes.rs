@@ -1,7 +1,7 @@
 //! A route for each provider whose variables are there.
 
 use crate::{
-    deliver::{Handlers, deliver},
+    deliver::{Handlers, deliver, deliver_call},
     settings::{Guard, Settings},
     vars::{self, Vars},
 };
@@ -16,7 +16,11 @@ use std::error::Error;
 #[cfg(feature = "metrics")]
 use std::time::Duration;
 use tower::{ServiceBuilder, util::MapResponseLayer};
-use tower_webhooks::{ConfigError, Provider, Rejection, Zegocloud, replay::RepeatAnswer};
+use tower_webhooks::{
+    ConfigError, GeeLark, GeeLarkToken, Provider, Rejection, Stardust, StardustSigned, Zegocloud,
+    replay::RepeatAnswer,
+    vobiz::{Campaign, Kyc, Ndnc, Trunk, Voice, Whatsapp},
+};
 
 pub fn router() -> Result<Router, Box<dyn Error>> {
     let settings = Settings::from_env()?;
@@ -36,6 +40,9 @@ pub fn router() -> Result<Router, Box<dyn Error>> {
     };
     let mut routes = Routes { guard: &settings.guard, app };
     routes.zegocloud()?;
+    routes.geelark()?;
+    routes.stardust()?;
+    routes.vobiz()?;
     // Outside of the webhook layers: it sees what they answer themselves.
     let outer =
         ServiceBuilder::new().layer(MapResponseLayer::new(report)).layer(MapResponseLayer::new(RepeatAnswer::fill));
@@ -52,6 +59,38 @@ impl Routes<'_> {
     fn zegocloud(&mut self) -> Result<(), Box<dyn Error>> {
         let vars = self.vars("zegocloud", vars::ZEGOCLOUD);
         self.mount("/zegocloud", &vars, ["ZEGOCLOUD_CALLBACK_SECRET"], |[secret]| Zegocloud::new(secret))
+    }
+
+    fn geelark(&mut self) -> Result<(), Box<dyn Error>> {
+        let vars = self.vars("geelark", vars::GEELARK);
+        self.mount("/geelark", &vars, ["GEELARK_APP_ID", "GEELARK_APP_KEY"], |[id, key]| GeeLark::new(id, key))?;
+        self.mount("/geelark/token", &vars, ["GEELARK_TOKEN"], |[token]| GeeLarkToken::new(token))
+    }
+
+    fn stardust(&mut self) -> Result<(), Box<dyn Error>> {
+        let vars = self.vars("stardust", vars::STARDUST);
+        self.mount("/stardust", &vars, ["STARDUST_ACCESS_KEY"], |[key]| Stardust::new(key))?;
+        let needs = ["STARDUST_ACCESS_KEY", "STARDUST_SECRET_KEY"];
+        self.mount("/stardust/signed", &vars, needs, |[key, secret]| StardustSigned::new(key, secret))
+    }
+
+    fn vobiz(&mut self) -> Result<(), Box<dyn Error>> {
+        let vars = self.vars("vobiz", vars::VOBIZ);
+        let parent = vars.get("VOBIZ_PARENT_AUTH_TOKEN");
+        let voice = |[token, url]: [String; 2]| {
+            let voice = Voice::new(token, &url)?;
+            match parent {
+                Some(parent) => voice.parent_token(parent),
+                None => Ok(voice),
+            }
+        };
+        let needs = ["VOBIZ_AUTH_TOKEN", "VOBIZ_PUBLIC_URL"];
+        self.mount_handler("/vobiz/voice", &vars, needs, voice, any(deliver_call))?;
+        self.mount("/vobiz/kyc", &vars, ["VOBIZ_PARENT_AUTH_TOKEN"], |[token]| Kyc::new(token))?;
+        self.mount("/vobiz/campaign", &vars, ["VOBIZ_AUTH_TOKEN"], |[token]| Campaign::new(token))?;
+        self.mount("/vobiz/ndnc", &vars, ["VOBIZ_NDNC_SECRET"], |[secret]| Ndnc::new(secret))?;
+        self.mount("/vobiz/trunk", &vars, ["VOBIZ_TRUNK_SECRET"], |[secret]| Trunk::new(secret))?;
+        self.mount("/vobiz/whatsapp", &vars, ["VOBIZ_WHATSAPP_SECRET"], |[secret]| Whatsapp::new(secret))
     }
 
     fn vars(&self, provider: &str, names: vars::Names) -> Vars {
