@@ -1,7 +1,10 @@
 //! GeeLark's two modes: vectors, and every attack on the head.
 
 use bytes::Bytes;
-use head_auth::{accepts, at, damaged, prints_nothing_of, refuses_before_the_body_comes, refuses_unread, send};
+use head_auth::{
+    accepts, at, damaged, prints_nothing_of, refuses_before_the_body_comes, refuses_unread, send,
+    survives_hostile_bodies,
+};
 use http::{HeaderName, HeaderValue, Request};
 use serde_json::Value;
 use std::{
@@ -375,6 +378,13 @@ async fn attack_a_megabyte_is_announced_and_never_sent() {
     let stale = "appid: a\r\ntraceid: b\r\nts: c\r\nnonce: d\r\nsign: e\r\n";
     refuses_before_the_body_comes(key_mode(), stale).await;
     refuses_before_the_body_comes(token_mode(), "authorization: Bearer x\r\n").await;
+}
+
+// Rows 18 and 19.
+#[tokio::test]
+async fn attack_hostile_bodies() {
+    survives_hostile_bodies(key_mode, signed(), at(NOW)).await;
+    survives_hostile_bodies(token_mode, with_token(), at(NOW)).await;
 }
 
 // Rows 20 and 27.

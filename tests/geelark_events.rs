@@ -243,6 +243,10 @@ fn ids_lose_no_digit() {
         let Event::TaskCompleted(task) = number else { panic!() };
         assert_eq!(task.task_id, digits);
     }
+    let Event::TaskCompleted(task) = parse(r#"{"type":6,"taskId":"5\u0032\"","result":true}"#).unwrap() else {
+        panic!()
+    };
+    assert_eq!(task.task_id, "52\"");
     for bad in ["1.0", "1e3", "-1", "true", "[]", "{}", r#""\ud800""#] {
         refused(&format!(r#"{{"type":6,"taskId":{bad},"result":true}}"#));
     }

@@ -1,7 +1,10 @@
 //! Stardust's two modes: vectors, and every attack on the head.
 
 use bytes::Bytes;
-use head_auth::{accepts, at, damaged, prints_nothing_of, refuses_before_the_body_comes, refuses_unread, send};
+use head_auth::{
+    accepts, at, damaged, prints_nothing_of, refuses_before_the_body_comes, refuses_unread, send,
+    survives_hostile_bodies,
+};
 use http::{HeaderName, HeaderValue, Request};
 use serde_json::Value;
 use std::{
@@ -256,6 +259,13 @@ async fn attack_a_megabyte_is_announced_and_never_sent() {
     let key = format!("x-stardust-key: {ACCESS_KEY}\r\n");
     refuses_before_the_body_comes(signed_mode(), &key).await;
     refuses_before_the_body_comes(signed_mode(), &format!("{key}x-ts: 1767000000000\r\nx-sign: 0\r\n")).await;
+}
+
+// Rows 18 and 19.
+#[tokio::test]
+async fn attack_hostile_bodies() {
+    survives_hostile_bodies(signed_mode, signed(), at(NOW)).await;
+    survives_hostile_bodies(key_only, with_key(), at(NOW)).await;
 }
 
 // Rows 20 and 27.

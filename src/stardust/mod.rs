@@ -1,4 +1,4 @@
-//! Stardust: callbacks of the annotation platform (星尘数据), as its API had them before version 2.
+//! Stardust: callbacks of the annotation platform, as its API had them before version 2.
 //!
 //! ```
 //! use bytes::Bytes;

@@ -1,12 +1,14 @@
 //! What must hold for every provider that authenticates from the head.
 
 use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt};
 use http::{HeaderValue, Request, Response, StatusCode, request::Parts};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::Full;
+use http_body_util::{Full, StreamBody};
 use std::{
     convert::Infallible,
     future::{Ready, ready},
+    io,
     pin::Pin,
     sync::{
         Arc, Mutex,
@@ -187,6 +189,33 @@ pub async fn accepts<P: Provider>(provider: impl Fn() -> P, good: Request<Bytes>
         assert!(head.headers.contains_key(*name), "{name}");
     }
     assert!(!head.headers["x-harmless"].is_sensitive());
+}
+
+/// A good head with a hostile body: bounded in bytes and in time, and the handler is not made ready for it.
+pub async fn survives_hostile_bodies<P: Provider>(provider: impl Fn() -> P, good: Request<Bytes>, now: SystemTime) {
+    type Frames = BoxStream<'static, Result<Frame<Bytes>, io::Error>>;
+
+    let whole = good.body().clone();
+    let bytes = |body: Bytes| move |at: usize| Ok(Frame::data(body.slice(at..at + 1)));
+    let reset = || Err(io::ErrorKind::ConnectionReset.into());
+    let endless = Bytes::from(vec![b' '; 64 << 10]);
+    let bodies: [(&str, u16, Frames); 6] = [
+        ("one byte a frame", 200, stream::iter(0..whole.len()).map(bytes(whole.clone())).boxed()),
+        ("endless", 413, stream::repeat_with(move || Ok(Frame::data(endless.clone()))).boxed()),
+        ("endless and empty", 408, stream::repeat_with(|| Ok(Frame::data(Bytes::new()))).boxed()),
+        ("silent", 408, stream::pending().boxed()),
+        ("broken off", 400, stream::iter(0..5).map(bytes(whole)).chain(stream::iter([reset()])).boxed()),
+        ("no JSON", 400, stream::iter([Ok(Frame::data(Bytes::from("{\"a\":")))]).boxed()),
+    ];
+    for (what, status, frames) in bodies {
+        let probe = Probe::default();
+        let layer = WebhookLayer::new(provider()).clock(TestClock::at(now)).read_timeout(Duration::from_millis(300));
+        let service = layer.layer(probe.clone());
+        let request = Request::from_parts(good.clone().into_parts().0, StreamBody::new(frames));
+        let response = service.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), status, "{what}");
+        assert_eq!(probe.readied.load(SeqCst), usize::from(status == 200), "{what}");
+    }
 }
 
 /// Over a socket: a head that announces a megabyte and sends none of it.
