@@ -185,7 +185,7 @@ fn habits() -> Vec<Habit> {
     let zegocloud = |signs_anew| Habit {
         name: if signs_anew { "zegocloud, signed anew" } else { "zegocloud, same signature" },
         pauses: &[2.0, 4.0, 8.0, 16.0, 32.0],
-        compressed: 10.0,
+        compressed: 4.0,
         signs_anew,
         request: zegocloud_request,
         signer: zegocloud_signer,
@@ -203,7 +203,7 @@ fn habits() -> Vec<Habit> {
     let campaign = Habit {
         name: "vobiz campaign",
         pauses: &[5.0, 25.0],
-        compressed: 5.0,
+        compressed: 4.0,
         signs_anew: false,
         request: campaign_request,
         signer: campaign_signer,
@@ -213,7 +213,7 @@ fn habits() -> Vec<Habit> {
         name: if signs_anew { "stardust, signed anew" } else { "stardust, same signature" },
         // Eight in 24 hours; how they are spaced is not documented.
         pauses: &[300.0, 600.0, 1200.0, 2400.0, 4800.0, 9600.0, 19200.0, 38400.0],
-        compressed: 6000.0,
+        compressed: 4000.0,
         signs_anew,
         request: stardust_request,
         signer: stardust_signer,
@@ -268,7 +268,7 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
     let each = events / habits.len() + 1;
     let sender = Sender::new();
 
-    let spread = Duration::from_secs(if full() { 60 } else { 8 });
+    let spread = Duration::from_secs(if full() { 100 } else { 12 });
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..each {
         for habit in 0..habits.len() {
@@ -284,11 +284,11 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
 
     let chaos = tokio::task::spawn_blocking(move || {
         for _ in 0..outages {
-            std::thread::sleep(Duration::from_millis(1000));
+            std::thread::sleep(Duration::from_secs(4));
             redis.signal("STOP");
             std::thread::sleep(Duration::from_secs(3));
             redis.signal("CONT");
-            std::thread::sleep(Duration::from_millis(1000));
+            std::thread::sleep(Duration::from_secs(4));
             redis.kill();
             std::thread::sleep(Duration::from_millis(300));
             redis.restart();

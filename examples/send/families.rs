@@ -13,7 +13,8 @@ pub struct Family {
     /// The variables that the signer is given, in their order, each with the flag that overrides it.
     pub needs: &'static [(&'static str, &'static str)],
     pub content_type: &'static str,
-    /// Kind and body; the first is what is sent if none is named.
+    /// Kind and body; the first is what is sent if none is named. `FRESH` stands for digits that differ every time: the
+    /// same body under a signature of the body would be a repeat.
     pub events: &'static [(&'static str, &'static str)],
     pub signer: fn(&[String]) -> Result<Box<dyn Signer>, ConfigError>,
 }
@@ -173,45 +174,45 @@ const STARDUST: &[(&str, &str)] = &[
 const VOICE: &[(&str, &str)] = &[
     (
         "StartApp",
-        "BillRate=0&CallStatus=ringing&CallUUID=12d86ccd-0000-4000-8000-000000000001&CallerName=%2B910000000001&Direction=inbound&Event=StartApp&From=910000000001&ParentAuthID=MA_TEST0001&STIRVerification=Not+Applicable&SessionStart=2026-06-08+06%3A07%3A34.130248&To=00000000002",
+        "BillRate=0&CallStatus=ringing&CallUUID=12d86ccd-0000-4000-8000-FRESH&CallerName=%2B910000000001&Direction=inbound&Event=StartApp&From=910000000001&ParentAuthID=MA_TEST0001&STIRVerification=Not+Applicable&SessionStart=2026-06-08+06%3A07%3A34.130248&To=00000000002",
     ),
     (
         "Hangup",
-        "AnswerTime=2026-06-08+11%3A37%3A40&BillDuration=60&BillRate=0.45&CallStatus=completed&CallUUID=12d86ccd-0000-4000-8000-000000000001&Direction=inbound&Duration=42&EndTime=2026-06-08+11%3A38%3A22&Event=Hangup&From=910000000001&HangupCause=NORMAL_CLEARING&HangupCauseCode=4000&HangupCauseName=Normal+Hangup&HangupSource=Caller&StartTime=2026-06-08+11%3A37%3A34&To=00000000002&TotalCost=0.45",
+        "AnswerTime=2026-06-08+11%3A37%3A40&BillDuration=60&BillRate=0.45&CallStatus=completed&CallUUID=12d86ccd-0000-4000-8000-FRESH&Direction=inbound&Duration=42&EndTime=2026-06-08+11%3A38%3A22&Event=Hangup&From=910000000001&HangupCause=NORMAL_CLEARING&HangupCauseCode=4000&HangupCauseName=Normal+Hangup&HangupSource=Caller&StartTime=2026-06-08+11%3A37%3A34&To=00000000002&TotalCost=0.45",
     ),
     (
         "gather",
-        "CallUUID=12d86ccd-0000-4000-8000-000000000001&From=910000000001&To=00000000002&Direction=inbound&InputType=dtmf&Digits=1&Speech=",
+        "CallUUID=12d86ccd-0000-4000-8000-FRESH&From=910000000001&To=00000000002&Direction=inbound&InputType=dtmf&Digits=1&Speech=",
     ),
 ];
 
 const KYC: &[(&str, &str)] = &[(
     "kyc.completed",
-    r#"{"event":"kyc.completed","timestamp":"2026-06-04T08:51:10Z","session_id":"b6a1f3c2-7a44-4e2b-9c11-000000000001","account_auth_id":"SA_TEST0001","customer_email":"customer@example.com","kyc_type":"individual","session_status":"kyc_completed","metadata":{"your_ref":"r1"},"created_at":"2026-06-04T08:40:00+00:00","updated_at":"2026-06-04T08:51:10+00:00"}"#,
+    r#"{"event":"kyc.completed","timestamp":"2026-06-04T08:51:10Z","session_id":"b6a1f3c2-7a44-4e2b-9c11-FRESH","account_auth_id":"SA_TEST0001","customer_email":"customer@example.com","kyc_type":"individual","session_status":"kyc_completed","metadata":{"your_ref":"r1"},"created_at":"2026-06-04T08:40:00+00:00","updated_at":"2026-06-04T08:51:10+00:00"}"#,
 )];
 
 const CAMPAIGN: &[(&str, &str)] = &[
     (
         "campaign.started",
-        r#"{"event":"campaign.started","campaign_id":"a4c7ab38-0000-4bd0-a51a-000000000001","account_id":"MA_TEST0001","timestamp":"2026-05-01T09:00:00Z"}"#,
+        r#"{"event":"campaign.started","campaign_id":"a4c7ab38-0000-4bd0-a51a-FRESH","account_id":"MA_TEST0001","timestamp":"2026-05-01T09:00:00Z"}"#,
     ),
     (
         "contact.answered",
-        r#"{"event":"contact.answered","campaign_id":"a4c7ab38-0000-4bd0-a51a-000000000001","account_id":"MA_TEST0001","timestamp":"2026-05-01T09:01:00Z","contact_id":"c-9","call_uuid":"12d86ccd-0000-4000-8000-000000000002","to_number":"+910000000002","from_number":"+910000000001","duration":31}"#,
+        r#"{"event":"contact.answered","campaign_id":"a4c7ab38-0000-4bd0-a51a-FRESH","account_id":"MA_TEST0001","timestamp":"2026-05-01T09:01:00Z","contact_id":"c-9","call_uuid":"12d86ccd-0000-4000-8000-000000000002","to_number":"+910000000002","from_number":"+910000000001","duration":31}"#,
     ),
 ];
 
 const NDNC: &[(&str, &str)] = &[(
     "ndnc_alert",
-    r#"{"accountName":"Example Co","totalComplaints":1,"complaints":[{"urn":"URN0001","did":"9000000001","complainantNumber":"9000000002","complaintDate":"2026-06-08","description":"Unwanted call","accountId":"MA_TEST0001","accountName":"Example Co","accountEmail":"ops@example.com"}]}"#,
+    r#"{"accountName":"Example Co","totalComplaints":1,"complaints":[{"urn":"URN-FRESH","did":"9000000001","complainantNumber":"9000000002","complaintDate":"2026-06-08","description":"Unwanted call","accountId":"MA_TEST0001","accountName":"Example Co","accountEmail":"ops@example.com"}]}"#,
 )];
 
 const TRUNK: &[(&str, &str)] = &[(
     "CallInitiated",
-    r#"{"Event":"CallInitiated","CallUUID":"aabbccdd-0000-4000-8000-000000000001","RequestID":"aabbccdd-0000-4000-8000-000000000001","Timestamp":"2026-03-18T12:00:00Z","From":"+910000000001","To":"+910000000002","Direction":"outbound","Status":"initiated","auth_id":"MA_TEST0001","TrunkID":"aabbccdd-0000-4000-8000-000000000002","Domain":"trunk.sip.example.com","SourceIP":"198.51.100.17","SIPCallID":"abc123@198.51.100.17","Allowed":true,"Reason":""}"#,
+    r#"{"Event":"CallInitiated","CallUUID":"aabbccdd-0000-4000-8000-FRESH","RequestID":"aabbccdd-0000-4000-8000-FRESH","Timestamp":"2026-03-18T12:00:00Z","From":"+910000000001","To":"+910000000002","Direction":"outbound","Status":"initiated","auth_id":"MA_TEST0001","TrunkID":"aabbccdd-0000-4000-8000-000000000002","Domain":"trunk.sip.example.com","SourceIP":"198.51.100.17","SIPCallID":"abc123@198.51.100.17","Allowed":true,"Reason":""}"#,
 )];
 
 const WHATSAPP: &[(&str, &str)] = &[(
     "message.inbound",
-    r#"{"event_id":"f4c1a0d2-0000-4a9c-8e2f-000000000001","event_type":"message.inbound","account_id":"MA_TEST0001","occurred_at":"2026-03-25T10:00:00Z","payload":{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"messaging_product":"whatsapp","metadata":{"display_phone_number":"910000000001","phone_number_id":"17"},"contacts":[{"profile":{"name":"Ada"},"wa_id":"910000000002"}],"messages":[{"from":"910000000002","id":"wamid.1","timestamp":"1774432800","type":"text","text":{"body":"hello"}}]}}]}]}}"#,
+    r#"{"event_id":"f4c1a0d2-0000-4a9c-8e2f-FRESH","event_type":"message.inbound","account_id":"MA_TEST0001","occurred_at":"2026-03-25T10:00:00Z","payload":{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"messaging_product":"whatsapp","metadata":{"display_phone_number":"910000000001","phone_number_id":"17"},"contacts":[{"profile":{"name":"Ada"},"wa_id":"910000000002"}],"messages":[{"from":"910000000002","id":"wamid.1","timestamp":"1774432800","type":"text","text":{"body":"hello"}}]}}]}]}}"#,
 )];

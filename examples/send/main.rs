@@ -118,7 +118,7 @@ impl Outgoing {
         });
         let request = Request::post(&url)
             .header(header::CONTENT_TYPE, family.content_type)
-            .body(Bytes::from_static(body.as_bytes()))
+            .body(body.replace("FRESH", &format!("{:012}", fastrand::u64(..1_000_000_000_000))).into())
             .map_err(|error| format!("{url}: {error}"))?;
         Ok(Self { label: format!("{} {kind}", family.name), request, signer })
     }
