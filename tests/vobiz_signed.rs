@@ -386,7 +386,8 @@ fn typed_values() {
         };
     let envelope = whatsapp("message.inbound");
     let message = envelope.messages().next().unwrap();
-    assert_eq!((message.kind.as_deref(), message.rest["text"].get()), (Some("text"), r#"{"body":"hi"}"#));
+    assert_eq!((message.kind.as_deref(), message.rest["context"].get()), (Some("text"), r#"{"id":"wamid.0"}"#));
+    assert_eq!(message.text.as_ref().unwrap().body.as_deref(), Some("hi"));
     assert_eq!((envelope.statuses().count(), envelope.calls().count()), (0, 0));
     assert_eq!(whatsapp("message.status").statuses().next().unwrap().status, Some(whatsapp::MessageStatus::Delivered));
     assert_eq!(whatsapp("call.terminate").calls().next().unwrap().event.as_deref(), Some("connect"));

@@ -171,7 +171,7 @@ fn every_kind_in_every_form() {
             .into_iter()
             .map(|(name, value)| {
                 let bare = serde_json::from_str::<Value>(value.as_str().unwrap());
-                let bare = bare.ok().filter(|bare| bare.to_string() == value.as_str().unwrap());
+                let bare = bare.ok().filter(|bare| serde_json::to_string(bare).unwrap() == value.as_str().unwrap());
                 (name, bare.unwrap_or(value))
             })
             .chain([("Nothing".to_owned(), Value::Null)])

@@ -16,7 +16,7 @@
 //! let Event::MessageInbound(envelope) = delivery.event() else { panic!() };
 //! let message = envelope.messages().next().unwrap();
 //! assert_eq!(message.from.as_deref(), Some("919800000001"));
-//! assert_eq!(message.rest["text"].get(), r#"{"body":"hi"}"#);
+//! assert_eq!(message.text.as_ref().unwrap().body.as_deref(), Some("hi"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -27,7 +27,7 @@
 use super::{body::family, object::events};
 use crate::{
     Json,
-    wire::{Text, payload, text, words},
+    wire::{Text as Key, payload, text, words},
 };
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -126,7 +126,7 @@ macro_rules! open {
 
                     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
                         let mut read = $name::default();
-                        while let Some(Text(name)) = map.next_key()? {
+                        while let Some(Key(name)) = map.next_key()? {
                             match &*name {
                                 $($scalar_wire => read.$scalar = map.next_value::<Loose<_>>()?.0,)*
                                 $($member_wire => read.$member = map.next_value()?,)*
@@ -223,7 +223,8 @@ open! {
         }
     }
 
-    /// A message that came in; its content is in [`rest`](Self::rest) under the name of its [`kind`](Self::kind).
+    /// A message that came in. The content of one that is no text is in [`rest`](Self::rest), under the name of its
+    /// [`kind`](Self::kind).
     pub struct Message {
         scalars {
             /// The message's id.
@@ -234,6 +235,18 @@ open! {
             timestamp: String = "timestamp",
             /// `type`: what it is, such as `text`.
             kind: String = "type",
+        }
+        members {
+            /// What it says; of a `text`.
+            text: Text = "text",
+        }
+    }
+
+    /// The content of a text message.
+    pub struct Text {
+        scalars {
+            /// The text.
+            body: String = "body",
         }
         members {}
     }
