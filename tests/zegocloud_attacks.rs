@@ -139,6 +139,14 @@ fn attack_a_nonce_that_holds_a_later_date_keeps_its_claim_until_then() {
     assert_eq!(identity.valid_until(), Some(at(later + 301)));
     assert_eq!(verify(&second, &first, later).identity().unwrap().digest(), identity.digest());
 
+    // The same with milliseconds; of these digits no third cut is a date ahead.
+    let (first, second) = ("1770000000", "1771728000250");
+    assert_eq!(signature(first, second), signature(second, first));
+    let identity = verify(first, second, 1_770_000_000).identity().unwrap().clone();
+    assert_eq!(identity.valid_until(), Some(at(1_771_728_300) + Duration::from_millis(251)));
+    assert_eq!(verify(second, first, 1_771_728_000).identity().unwrap().digest(), identity.digest());
+
+    let first = NOW.to_string();
     let far = (NOW + 40 * 24 * 3600).to_string();
     let identity = verify(&first, &far, NOW).identity().unwrap().clone();
     assert_eq!(identity.valid_until(), Some(at(NOW + 30 * 24 * 3600)), "at most 30 days are promised");
