@@ -19,7 +19,7 @@ pub struct Unknown {
 }
 
 impl Unknown {
-    /// The JSON object. Of a voice callback it is made from the fields; in a query or a form all of them are strings.
+    /// The JSON object; of a query or a form, with every value a string.
     pub fn raw(&self) -> &Json {
         &self.raw
     }

@@ -60,13 +60,13 @@ macro_rules! events {
                 }
             }
 
-            pub(super) fn from_fields(fields: Fields) -> Result<Self, Rejection> {
+            pub(super) fn from_fields(fields: Fields<'_>) -> Result<Self, Rejection> {
                 Ok(match Tag::of(&fields) {
                     $(
                         $(Tag::Event($event) => Self::$variant(Callback::read(fields)?),)?
                         $(Tag::Shape($shape) => Self::$variant(Callback::read(fields)?),)?
                     )*
-                    _ => Self::Unknown(Unknown::new(&serde_json::to_string(&fields)?)?),
+                    _ => Self::Unknown(fields.into_unknown()?),
                 })
             }
         }
@@ -141,7 +141,7 @@ enum Tag<'a> {
 }
 
 impl<'a> Tag<'a> {
-    fn of(fields: &'a Fields) -> Self {
+    fn of(fields: &'a Fields<'_>) -> Self {
         match fields.text("Event") {
             // A transferred call's Dial action comes under the name of `<Redirect>`.
             Some("Redirect") if fields.has_any(DIAL_ACTION) => Self::Event("DialAction"),

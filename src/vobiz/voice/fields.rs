@@ -2,32 +2,37 @@
 
 use super::Field;
 use crate::{
-    Json, Rejection, RejectionKind,
+    Rejection, RejectionKind,
+    vobiz::Unknown,
     wire::{Members, Text},
 };
 use http::{Method, request::Parts};
 use percent_encoding::percent_decode;
 use serde::{Serialize, ser::SerializeMap};
+use serde_json::value::RawValue;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, btree_map::Entry},
     str::Utf8Error,
 };
 
-/// Each name once.
-#[derive(Serialize)]
-#[serde(transparent)]
-pub(super) struct Fields(BTreeMap<String, Value>);
+/// Each name once; what is not taken out is not copied.
+pub(super) struct Fields<'a> {
+    map: BTreeMap<Cow<'a, str>, Value<'a>>,
+    /// The JSON object that they come from, if it is one.
+    json: Option<&'a str>,
+}
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Value {
-    Text(String),
+enum Value<'a> {
+    Text(Cow<'a, str>),
     /// JSON that is no string.
-    Json(Json),
+    Json(&'a RawValue),
 }
 
-impl Value {
+impl Value<'_> {
+    /// A string's content, else the JSON; `null` is the same as missing.
     fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -37,15 +42,15 @@ impl Value {
 
     fn into_text(self) -> Option<String> {
         match self {
-            Self::Text(text) => Some(text),
+            Self::Text(text) => Some(text.into_owned()),
             json => json.text().map(str::to_owned),
         }
     }
 }
 
-impl Fields {
+impl<'a> Fields<'a> {
     /// A GET's fields are its query, a POST's are its body; the other is not looked at.
-    pub(super) fn of(head: &Parts, body: &[u8]) -> Result<Self, Rejection> {
+    pub(super) fn of(head: &'a Parts, body: &'a [u8]) -> Result<Self, Rejection> {
         if head.method == Method::GET {
             Self::from_form(head.uri.query().unwrap_or_default().as_bytes())
         } else if body.starts_with(b"{") {
@@ -55,37 +60,37 @@ impl Fields {
         }
     }
 
-    fn from_form(form: &[u8]) -> Result<Self, Rejection> {
+    fn from_form(form: &'a [u8]) -> Result<Self, Rejection> {
         let is_escape = |rest: &[u8]| matches!(rest, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
         if !form.split(|byte| *byte == b'%').skip(1).all(is_escape) {
             return Err(Rejection::new(RejectionKind::Invalid).with_detail("bad percent-encoding"));
         }
         // `form_urlencoded` would put U+FFFD where the text is not UTF-8.
         percent_decode(form).decode_utf8().map_err(invalid)?;
-        let mut fields = Self(BTreeMap::new());
+        let mut fields = Self { map: BTreeMap::new(), json: None };
         for (name, value) in form_urlencoded::parse(form) {
-            fields.insert(name, Value::Text(value.into_owned()))?;
+            fields.insert(name, Value::Text(value))?;
         }
         Ok(fields)
     }
 
-    fn from_json(json: &str) -> Result<Self, Rejection> {
-        let mut fields = Self(BTreeMap::new());
+    fn from_json(json: &'a str) -> Result<Self, Rejection> {
+        let mut fields = Self { map: BTreeMap::new(), json: Some(json) };
         for (name, value) in serde_json::from_str::<Members<'_>>(json)?.iter() {
             let value = match value.get().starts_with('"') {
-                true => Value::Text(serde_json::from_str::<Text<'_>>(value.get())?.0.into_owned()),
-                false => Value::Json(serde_json::from_str(value.get())?),
+                true => Value::Text(serde_json::from_str::<Text<'_>>(value.get())?.0),
+                false => Value::Json(value),
             };
-            fields.insert(name.into(), value)?;
+            fields.insert(Cow::Owned(name.to_owned()), value)?;
         }
         Ok(fields)
     }
 
-    fn insert(&mut self, name: Cow<'_, str>, value: Value) -> Result<(), Rejection> {
-        if self.0.len() == MAX_FIELDS {
+    fn insert(&mut self, name: Cow<'a, str>, value: Value<'a>) -> Result<(), Rejection> {
+        if self.map.len() == MAX_FIELDS {
             return Err(Rejection::new(RejectionKind::Invalid).with_detail("more than 256 fields"));
         }
-        match self.0.entry(name.into_owned()) {
+        match self.map.entry(name) {
             Entry::Vacant(place) => place.insert(value),
             Entry::Occupied(_) => {
                 return Err(Rejection::new(RejectionKind::Invalid).with_detail("a field is there twice"));
@@ -98,15 +103,14 @@ impl Fields {
         names.iter().any(|name| self.text(name).is_some())
     }
 
-    /// A string's content, else the JSON; `null` is the same as missing.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.text()
+        self.map.get(name)?.text()
     }
 
     /// Takes the field out, of the first of these names that it has; lists and objects are no field's value.
     fn take(&mut self, names: &[&str]) -> Result<Option<String>, Rejection> {
         let Some(name) = names.iter().find(|name| self.has_any(&[name])) else { return Ok(None) };
-        match self.0.remove(*name) {
+        match self.map.remove(*name) {
             Some(Value::Json(json)) if json.get().starts_with(['{', '[']) => {
                 Err(Rejection::new(RejectionKind::Invalid).with_detail("a field is no scalar"))
             }
@@ -114,16 +118,23 @@ impl Fields {
         }
     }
 
+    pub(super) fn into_unknown(self) -> serde_json::Result<Unknown> {
+        match self.json {
+            Some(json) => Unknown::new(json),
+            None => Unknown::new(&serde_json::to_string(&self.map)?),
+        }
+    }
+
     /// What nobody has taken: custom SIP headers, then the others.
     pub(super) fn rest(self) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
-        let text = |(name, value): (_, Value)| value.into_text().map(|text| (name, text));
-        self.0.into_iter().filter_map(text).partition(|(name, _)| name.starts_with("X-VH-"))
+        let text = |(name, value): (Cow<'_, str>, Value<'_>)| Some((name.into_owned(), value.into_text()?));
+        self.map.into_iter().filter_map(text).partition(|(name, _)| name.starts_with("X-VH-"))
     }
 }
 
 /// A typed place for one field, or for several.
 pub(super) trait Slot: Sized {
-    fn read(fields: &mut Fields, names: &[&str]) -> Result<Self, Rejection>;
+    fn read(fields: &mut Fields<'_>, names: &[&str]) -> Result<Self, Rejection>;
 
     /// The text on the wire.
     fn text(&self) -> Option<&str>;
@@ -134,7 +145,7 @@ pub(super) trait Slot: Sized {
 }
 
 impl Slot for Option<String> {
-    fn read(fields: &mut Fields, names: &[&str]) -> Result<Self, Rejection> {
+    fn read(fields: &mut Fields<'_>, names: &[&str]) -> Result<Self, Rejection> {
         fields.take(names)
     }
 
@@ -144,7 +155,7 @@ impl Slot for Option<String> {
 }
 
 impl<T> Slot for Field<T> {
-    fn read(fields: &mut Fields, names: &[&str]) -> Result<Self, Rejection> {
+    fn read(fields: &mut Fields<'_>, names: &[&str]) -> Result<Self, Rejection> {
         Ok(fields.take(names)?.map_or_else(Self::default, Self::from))
     }
 

@@ -27,7 +27,7 @@ macro_rules! fields {
         )*}
 
         impl $name {
-            fn read(fields: &mut Fields) -> Result<Self, Rejection> {
+            fn read(fields: &mut Fields<'_>) -> Result<Self, Rejection> {
                 Ok(Self { $($field: Slot::read(fields, &[$wire $(, $alias)*])?,)* })
             }
 
@@ -67,7 +67,7 @@ macro_rules! callbacks {
         }
 
         impl Callback for $name {
-            fn read(mut fields: Fields) -> Result<Self, Rejection> {
+            fn read(mut fields: Fields<'_>) -> Result<Self, Rejection> {
                 let call = Call::read(&mut fields)?;
                 $(let $field = Slot::read(&mut fields, &[$wire])?;)*
                 let (sip_headers, extra) = fields.rest();
@@ -95,7 +95,7 @@ macro_rules! field_words {
         words! {$($(#[$meta])* pub enum $name $body)*}
 
         $(impl Slot for Option<$name> {
-            fn read(fields: &mut Fields, names: &[&str]) -> Result<Self, Rejection> {
+            fn read(fields: &mut Fields<'_>, names: &[&str]) -> Result<Self, Rejection> {
                 Ok(<Option<String> as Slot>::read(fields, names)?.map(|word| $name::from(&*word)))
             }
 
@@ -107,7 +107,7 @@ macro_rules! field_words {
 }
 
 pub(super) trait Callback: Sized {
-    fn read(fields: Fields) -> Result<Self, Rejection>;
+    fn read(fields: Fields<'_>) -> Result<Self, Rejection>;
 }
 
 fields! {
