@@ -64,7 +64,8 @@ impl Rules {
 macro_rules! family {
     (
         $(#[$meta:meta])*
-        pub struct $name:ident, $layer:ident: $family:literal, $header:literal, $prefix:literal, $secret:ident: $event:ident
+        pub struct $name:ident, $layer:ident:
+            $family:literal, $header:literal, $prefix:literal, $secret:ident: $event:ident
     ) => {
         #[doc = concat!("[`WebhookLayer`](crate::WebhookLayer) with the rules of ", $family, ".")]
         pub type $layer = crate::WebhookLayer<$name>;

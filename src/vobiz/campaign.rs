@@ -25,7 +25,8 @@ use super::{body::family, object::events};
 use crate::wire::{number, payload, text};
 
 family! {
-    /// The rules of campaign callbacks (`notify_url`): `X-VoBiz-Signature: sha256=<hex>`, with the account's auth token.
+    /// The rules of campaign callbacks (`notify_url`): `X-VoBiz-Signature: sha256=<hex>`, with the account's
+    /// auth token.
     pub struct Campaign, CampaignLayer: "campaign", "x-vobiz-signature", "sha256=", auth_token: Event
 }
 

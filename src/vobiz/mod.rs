@@ -49,7 +49,7 @@
 //!
 //! The five other families sign the raw bytes of the body with HMAC-SHA256 and send the hex digits, KYC and campaign
 //! with `sha256=` in front, the others without. A captured request can be sent again, but not changed. None of them has
-//! a time in the signature: a repeat is refused for as long as the layer remembers the first.
+//! a time in the signature: a repeat, byte for byte, is not delivered again while the layer remembers the first.
 //!
 //! Neither is the family signed. Families with the same form and the same key (KYC and campaign with the main account's
 //! token) pass each other's requests; what comes from the other is an [`Unknown`].

@@ -1,4 +1,4 @@
-//! A JSON object into an event, in one pass: bodies can be large, and the hash over them is the cost that is paid anyway.
+//! A JSON object into an event, in one pass: bodies can be large.
 
 use crate::{
     Json, Rejection, RejectionKind,

@@ -113,7 +113,8 @@ events! {
     /// Somebody waits for a conference and wants XML to hear.
     ConferenceRemoteSounds(Conference): event "ConferenceRemoteSounds" key [];
     /// A `<Conference>` is over for this call.
-    ConferenceAction(ConferenceAction): shape "conference_action" key [call.call_uuid, conference_uuid, conference_member_id];
+    ConferenceAction(ConferenceAction): shape "conference_action"
+        key [call.call_uuid, conference_uuid, conference_member_id];
     /// An audio stream began.
     StartStream(Stream): event "StartStream" key [stream_id];
     /// An audio stream has played up to a checkpoint.

@@ -40,8 +40,8 @@
 //!
 //! # Answers and retries
 //!
-//! Vobiz wants a 200 within 3 s and otherwise tries up to 3 times more, with growing pauses; whether with the same nonce
-//! is not documented. `answer_url`, `action`, `Redirect`, transfer and `waitSound` URLs want a `<Response>` document of
+//! Vobiz wants a 200 within 3 s and otherwise tries up to 3 times more, with growing pauses; whether with the same
+//! nonce is not documented. `answer_url`, `action`, `Redirect`, transfer and `waitSound` URLs want a `<Response>` document of
 //! `application/xml`, at most 100 KB. A `hangup_url` that is not set falls back to `answer_url`, so that one route can
 //! get both [`StartApp`] and [`Hangup`].
 //!
@@ -105,8 +105,8 @@ impl Voice {
     /// Rules with the auth token of the account (or sub-account) and the public origin of its callback URLs:
     /// `https://hooks.example.com`, with a port or a prefix where the URLs at Vobiz have one.
     ///
-    /// Vobiz signs the URL that it was told to call. Behind a proxy that is not the URL that arrives, so the origin is a
-    /// setting and nothing of it is taken from the request, whatever `Host`, `Forwarded` or `X-Forwarded-*` say; the
+    /// Vobiz signs the URL that it was told to call. Behind a proxy that is not the URL that arrives, so the origin is
+    /// a setting and nothing of it is taken from the request, whatever `Host`, `Forwarded` or `X-Forwarded-*` say; the
     /// request's path is put behind it, byte for byte. See [Behind a proxy](crate::guide::behind_a_proxy).
     ///
     /// # Errors

@@ -248,8 +248,8 @@ callbacks! {
         pub dial_b_leg_hangup_source: Option<HangupSource> = "DialBLegHangupSource",
     }
 
-    /// `DialAction`: a `<Dial>` is over. To `<Dial action>`, also with `redirect="false"`; a transferred call's comes as
-    /// `Redirect`.
+    /// `DialAction`: a `<Dial>` is over. To `<Dial action>`, also with `redirect="false"`; that of a transferred call comes
+    /// as `Redirect`.
     pub struct DialAction {
         /// how it ended.
         pub dial_status: Option<DialStatus> = "DialStatus",
@@ -289,7 +289,7 @@ callbacks! {
         pub recording_end_reason: Option<RecordingEndReason> = "RecordingEndReason",
     }
 
-    /// A recording that the REST API began can be fetched. To its `callback_url`; it has neither `Event` nor `CallUUID`.
+    /// A recording that the REST API began can be fetched. To its `callback_url`; without `Event` and `CallUUID`.
     pub struct Recording {
         /// the API request's id.
         pub api_id: Option<String> = "api_id",
@@ -309,8 +309,8 @@ callbacks! {
         pub recording_end_ms: Field<u64> = "recording_end_ms",
     }
 
-    /// What was said in a recording. To a `transcriptionUrl` or the REST API's `transcription_url`, which fill different
-    /// fields; it has neither `Event` nor `CallUUID`.
+    /// What was said in a recording. To a `transcriptionUrl` or the REST API's `transcription_url`, which fill
+    /// different fields; it has neither `Event` nor `CallUUID`.
     pub struct Transcription {
         /// the text.
         pub transcription: Option<String> = "transcription",
@@ -332,8 +332,8 @@ callbacks! {
         pub error: Option<String> = "error",
     }
 
-    /// A conference: `ConferenceEnter`, `ConferenceExit`, `ConferenceDigitsMatch` (whose own fields nobody documents) to
-    /// `<Conference callbackUrl>`, `ConferenceRemoteSounds` to its `waitSound`.
+    /// A conference: `ConferenceEnter`, `ConferenceExit`, `ConferenceDigitsMatch` (whose own fields nobody documents)
+    /// to `<Conference callbackUrl>`, `ConferenceRemoteSounds` to its `waitSound`.
     ///
     /// Order of arrival is not order of events.
     pub struct Conference {
