@@ -345,12 +345,18 @@ fn every_event_is_one_line_of_json() {
 
     let printed = line(&signed(r#"{"event":"room_close","room_id":"lobby","close_reason":2,"later":1}"#));
     let event = json!({ "event": "room_close", "timestamp": stamp(&printed), "room_id": "lobby", "close_reason": 2 });
-    assert_eq!(printed, json!({ "provider": "zegocloud", "kind": "room_close", "covers": "nothing", "event": event }));
+    assert_eq!(
+        printed,
+        json!({ "provider": "zegocloud", "kind": "room_close", "covers": "nothing", "attempt": 1, "event": event })
+    );
     assert!(stamp(&printed).is_number());
 
     let printed = line(&signed("{\r\n  \"event\": \"from_tomorrow\",\r\n  \"data\": {\n    \"a\": [\n1.10,\n2]\r}\n}"));
     let event = json!({ "timestamp": stamp(&printed), "event": "from_tomorrow", "data": { "a": [1.10, 2] } });
-    assert_eq!(printed, json!({ "provider": "zegocloud", "kind": "unknown", "covers": "nothing", "event": event }));
+    assert_eq!(
+        printed,
+        json!({ "provider": "zegocloud", "kind": "unknown", "covers": "nothing", "attempt": 1, "event": event })
+    );
     assert!(stamp(&printed).is_string(), "as it came");
 
     let printed = line(&signed("{\"event\":\"room_close\",\"room_id\":\"two\\nlines\\u2028\"}"));

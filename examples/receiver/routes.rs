@@ -129,7 +129,7 @@ impl Routes<'_> {
             return Ok(());
         }
         let provider = provider(values.map(Option::unwrap_or_default))
-            .map_err(|error| format!("{route} ({}): {error}", needs.join(", ")))?;
+            .map_err(|error| format!("{}: {error}", needs.join(" or ")))?;
         let app = std::mem::take(&mut self.app);
         // Any method: which ones are allowed is for the layer to say.
         self.app = app.route(route, handler.layer(self.guard.layer(provider)));
