@@ -8,7 +8,7 @@ use crate::{
     service::Webhook,
 };
 use std::{fmt, sync::Arc, time::Duration};
-use tower::Layer;
+use tower_layer::Layer;
 
 /// Verifies requests by a provider's rules before an inner service sees them.
 ///

@@ -21,7 +21,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll, ready},
 };
-use tower::Service;
+use tower_service::Service;
 
 /// A service behind a [`WebhookLayer`](crate::WebhookLayer).
 ///
