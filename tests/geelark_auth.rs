@@ -1,4 +1,5 @@
 //! GeeLark's two modes: vectors, and every attack on the head.
+#![cfg(feature = "geelark")]
 
 use bytes::Bytes;
 use head_auth::{

@@ -1,4 +1,5 @@
 //! GeeLark's payloads: each with all members, with the required ones only, and with nulls.
+#![cfg(feature = "geelark")]
 
 use bytes::Bytes;
 use http::Request;

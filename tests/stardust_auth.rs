@@ -1,4 +1,5 @@
 //! Stardust's two modes: vectors, and every attack on the head.
+#![cfg(feature = "stardust")]
 
 use bytes::Bytes;
 use head_auth::{

@@ -1,4 +1,5 @@
 //! Stardust's payload: with all members, with the required ones only, with nulls, and with nothing lost.
+#![cfg(feature = "stardust")]
 
 use bytes::Bytes;
 use http::Request;

@@ -1,4 +1,5 @@
 //! Vobiz behind the layer: what is read, what is answered, and axum's `nest`.
+#![cfg(feature = "vobiz")]
 
 use axum::{
     Router,

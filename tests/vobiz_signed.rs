@@ -1,4 +1,5 @@
 //! The five families that sign the body: vectors, payloads, and what is refused.
+#![cfg(feature = "vobiz")]
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request};

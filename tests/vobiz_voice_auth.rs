@@ -1,4 +1,5 @@
 //! The voice signature: vectors, modes, grammar, public origin.
+#![cfg(feature = "vobiz")]
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request};

@@ -1,4 +1,5 @@
 //! Voice callbacks: every kind in every form, and what is refused.
+#![cfg(feature = "vobiz")]
 
 use bytes::Bytes;
 use http::Request;

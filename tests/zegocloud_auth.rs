@@ -1,4 +1,5 @@
 //! ZEGOCLOUD's signature, grammar and window.
+#![cfg(feature = "zegocloud")]
 
 use bytes::Bytes;
 use http::Request;
