@@ -194,6 +194,24 @@ pub(crate) mod number {
     }
 }
 
+/// A list of scalars that the provider sends as strings.
+#[cfg(feature = "zegocloud")]
+pub(crate) mod texts {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(value: &Option<Vec<String>>, out: S) -> Result<S::Ok, S::Error> {
+        value.serialize(out)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Vec<String>>, D::Error> {
+        #[derive(Deserialize)]
+        struct Item(#[serde(with = "text")] Option<String>);
+
+        let items = Option::<Vec<Item>>::deserialize(input)?;
+        Ok(items.map(|items| items.into_iter().filter_map(|item| item.0).collect()))
+    }
+}
+
 struct Scalar<T>(PhantomData<T>);
 
 impl<'de, T: FromStr> Visitor<'de> for Scalar<T> {
@@ -256,22 +274,22 @@ fn itoa(buffer: &mut [u8; 20], mut number: u64) -> &str {
 
 /// Structs of a payload: every member optional, `null` the same as missing, unknown members ignored.
 ///
-/// `=> "text"` and `=> "number"` name how a scalar is written; both are read either way.
+/// `=> "text"` and `=> "number"` name how a scalar is written; both are read either way. `=> "texts"` is a list of
+/// strings, each of them read either way too.
 macro_rules! payload {
     ($(
         $(#[$meta:meta])*
-        pub struct $name:ident {$(
+        pub struct $name:ident $(<$detail:ident>)? {$(
             $(#[$field_meta:meta])*
             pub $field:ident: $type:ty $(=> $with:literal)?,
         )*}
     )*) => {$(
         #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-        #[serde(default)]
         $(#[$meta])*
         #[non_exhaustive]
-        pub struct $name {$(
+        pub struct $name $(<$detail>)? {$(
             $(#[$field_meta])*
-            #[serde($(with = $with,)? skip_serializing_if = "Option::is_none")]
+            #[serde($(default, with = $with,)? skip_serializing_if = "Option::is_none")]
             pub $field: Option<$type>,
         )*}
     )*};
