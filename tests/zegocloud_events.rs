@@ -843,6 +843,25 @@ fn attack_inner_json_never_refuses_an_event() {
 }
 
 #[test]
+fn attack_duplicate_keys() {
+    for count in [1, 5, 31, 32, 33, 200] {
+        // Of one length and with the same ends, so that only the whole names differ.
+        let names: Vec<_> = (0..count).map(|number| format!("f{number:03}f")).collect();
+        let body = |more: &str| {
+            let fields: String = names.iter().map(|name| format!(r#","{name}":1"#)).collect();
+            let body = Bytes::from(format!(r#"{{"event":"room_close"{fields}{more}}}"#));
+            let signer = zegocloud::Signer::new("a callback secret").unwrap();
+            accept(&signer.sign(Request::post("/").body(body).unwrap(), now()))
+        };
+        assert!(body("").is_ok(), "{count}");
+        for again in [&*names[0], &*names[count - 1], "event", r"\u0065vent", r"f\u00300\u0030f"] {
+            let rejection = body(&format!(r#","{again}":2"#)).unwrap_err();
+            assert_eq!(rejection.kind(), RejectionKind::Invalid, "{count} {again}");
+        }
+    }
+}
+
+#[test]
 fn attack_nonce_and_signature_are_in_no_event() {
     for (kind, body) in fixtures() {
         let request = sign(kind, &body, now());

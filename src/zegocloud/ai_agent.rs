@@ -11,19 +11,16 @@ use crate::{
 family! {
     /// A callback of the family *AI Agent*.
     ///
-    /// `ASRResult`, `LLMResult`, `Interrupted`, `UserSpeakAction`, `AgentInstanceStatus` and `UserAudioData` come only if
-    /// the instance was created with `CallbackConfig.<name>` 1. `Sequence` orders the callbacks of an instance, with
+    /// `ASRResult`, `LLMResult`, `Interrupted`, `UserSpeakAction`, `AgentInstanceStatus` and `UserAudioData` come only
+    /// if the instance was created with `CallbackConfig.<name>` 1. `Sequence` orders the callbacks of an instance, with
     /// gaps; the number of a round grows with gaps too.
     pub enum AiAgentEvent in "Event": str {
         /// A user's words were recognised.
-        "ASRResult" => AsrResult(AiAgent<AgentAsrResult>) as "ai_agent.ASRResult"
-            by [agent_instance_id, sequence],
+        "ASRResult" => AsrResult(AiAgent<AgentAsrResult>) as "ai_agent.ASRResult" by [agent_instance_id, sequence],
         /// The language model gave a sentence.
-        "LLMResult" => LlmResult(AiAgent<AgentLlmResult>) as "ai_agent.LLMResult"
-            by [agent_instance_id, sequence],
+        "LLMResult" => LlmResult(AiAgent<AgentLlmResult>) as "ai_agent.LLMResult" by [agent_instance_id, sequence],
         /// Something went wrong.
-        "Exception" => Exception(AiAgent<AgentException>) as "ai_agent.Exception"
-            by [agent_instance_id, sequence],
+        "Exception" => Exception(AiAgent<AgentException>) as "ai_agent.Exception" by [agent_instance_id, sequence],
         /// The agent was interrupted.
         "Interrupted" => Interrupted(AiAgent<AgentInterrupted>) as "ai_agent.Interrupted"
             by [agent_instance_id, sequence],

@@ -9,14 +9,12 @@ family! {
     /// A callback of the family *real-time ASR*.
     pub enum AsrEvent in "Event": str {
         /// A user's words were recognised.
-        "ASRResult" => Result(Asr<AsrText>) as "asr.ASRResult"
-            by [task_id, data.round; data.stream_id],
+        "ASRResult" => Result(Asr<AsrText>) as "asr.ASRResult" by [task_id, data.round; data.stream_id],
         /// A user's words were translated.
         "TranslationResult" => Translation(Asr<AsrText>) as "asr.TranslationResult"
             by [task_id, data.round; data.stream_id],
         /// Something went wrong.
-        "Exception" => Exception(Asr<AsrException>) as "asr.Exception"
-            by [],
+        "Exception" => Exception(Asr<AsrException>) as "asr.Exception" by [],
     }
 }
 

@@ -9,8 +9,7 @@ family! {
     /// A callback of the family *super board*.
     pub enum BoardEvent in "event": str {
         /// The conversion of a file came to an end.
-        "cvt_finish" => Converted(BoardConverted) as "board.cvt_finish"
-            by [data.task_id],
+        "cvt_finish" => Converted(BoardConverted) as "board.cvt_finish" by [data.task_id],
     }
 }
 

@@ -9,17 +9,13 @@ family! {
     /// A callback of the family *CDN and on-demand*.
     pub enum CdnEvent in "event": str {
         /// A recording is there. Each configured file format has a callback of its own.
-        "record" => Record(Record) as "record"
-            by [stream_alias, replay_url],
+        "record" => Record(Record) as "record" by [stream_alias, replay_url],
         /// Files were merged, or could not be. The page advises to wait 5 s before fetching the result.
-        "compose" => Compose(Compose) as "compose"
-            by [task_id],
+        "compose" => Compose(Compose) as "compose" by [task_id],
         /// A file was transcoded, or could not be.
-        "procedure" => Procedure(Procedure) as "procedure"
-            by [task_id],
+        "procedure" => Procedure(Procedure) as "procedure" by [task_id],
         /// Screenshots of a file are there.
-        "snapshot" => Snapshot(Snapshot) as "snapshot"
-            by [task_id],
+        "snapshot" => Snapshot(Snapshot) as "snapshot" by [task_id],
     }
 }
 

@@ -16,7 +16,10 @@ use super::{
     transcoding::TranscodingEvent,
     zim::ZimEvent,
 };
-use crate::{Json, wire::Members};
+use crate::{
+    Json,
+    wire::{Members, scalar},
+};
 use serde::{
     Serialize,
     ser::{SerializeMap, Serializer},
@@ -198,7 +201,19 @@ enum Discriminator<'a> {
 impl<'a> Discriminator<'a> {
     fn of(members: &Members<'a>) -> Self {
         let code = |text: Cow<'_, str>, known: fn(i64) -> Self| text.parse().map_or(Self::Missing, known);
-        match ["event", "Event", "event_type", "EventType"].map(|name| members.scalar(name)) {
+        let mut found = [None; 4];
+        for (name, value) in members.iter() {
+            let [event, pascal_event, event_type, pascal_event_type] = &mut found;
+            let slot = match name {
+                "event" => event,
+                "Event" => pascal_event,
+                "event_type" => event_type,
+                "EventType" => pascal_event_type,
+                _ => continue,
+            };
+            *slot = Some(value);
+        }
+        match found.map(|value| scalar(value?)) {
             [Some(name), None, None, None] => Self::Event(name),
             [None, Some(name), None, None] => Self::PascalEvent(name),
             [None, None, Some(text), None] => code(text, Self::EventType),

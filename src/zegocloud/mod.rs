@@ -21,9 +21,9 @@
 //!
 //! # What the signature proves
 //!
-//! `signature` is the SHA-1 of the sorted concatenation of the CallbackSecret, `timestamp` and `nonce`, all of which but
-//! the secret travel **in** the JSON body. It proves that somebody who knows the secret made that timestamp and that
-//! nonce. It covers **nothing else**: not the event, not the URL. Whoever has seen one callback can put its three
+//! `signature` is the SHA-1 of the sorted concatenation of the CallbackSecret, `timestamp` and `nonce`, all of which
+//! but the secret travel **in** the JSON body. It proves that somebody who knows the secret made that timestamp and
+//! that nonce. It covers **nothing else**: not the event, not the URL. Whoever has seen one callback can put its three
 //! members into a body of their own until the timestamp leaves the [`Window`]. So an event is a hint: fetch the state
 //! from ZEGOCLOUD's server API before you act on it where it matters, and serve the route over TLS only.
 //!
@@ -31,8 +31,8 @@
 //!
 //! # Wire forms
 //!
-//! A body that starts with `{` is JSON and never percent-decoded; one that starts with `%7B` is percent-decoded once, as
-//! a whole; else it is a form if its content type says so or is absent, with `name[]` and `name[0]` as lists. The
+//! A body that starts with `{` is JSON and never percent-decoded; one that starts with `%7B` is percent-decoded once,
+//! as a whole; else it is a form if its content type says so or is absent, with `name[]` and `name[0]` as lists. The
 //! signing members may be spelt `timestamp`, `nonce`, `signature` or `Timestamp`, `Nonce`, `Signature`, and be strings
 //! or numbers. `timestamp` stays in the event; `nonce` and `signature` are consumed and are in no event.
 //!
@@ -154,6 +154,8 @@
 //! Do not point either at this layer: it refuses both.
 //!
 //! Pages: <https://www.zegocloud.com/docs/real-time-video-server/callback/callback-configuration-description>.
+//!
+//! [`Json`]: crate::Json
 
 pub use self::{
     ai_agent::{

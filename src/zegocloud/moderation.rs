@@ -9,15 +9,13 @@ use crate::wire::{codes, number, payload, text, words};
 family! {
     /// A callback of the family *moderation*.
     ///
-    /// Audio is moderated in pieces of 10 s. The end of a task is told only if it was started with `ReturnFinishInfo` 1.
-    /// Many fields are empty or missing where the audio is silent.
+    /// Audio is moderated in pieces of 10 s. The end of a task is told only if it was started with `ReturnFinishInfo`
+    /// 1. Many fields are empty or missing where the audio is silent.
     pub enum ModerationEvent in "Event": str {
         /// A piece of an audio stream was moderated.
-        "censor_audio_v2_result" => AudioResult(ModerationResult) as "censor_audio_v2_result"
-            by [result_task_id],
+        "censor_audio_v2_result" => AudioResult(ModerationResult) as "censor_audio_v2_result" by [result_task_id],
         /// The moderation of an audio stream ended.
-        "censor_audio_v2_status" => AudioStatus(ModerationStatus) as "censor_audio_v2_status"
-            by [task_id],
+        "censor_audio_v2_status" => AudioStatus(ModerationStatus) as "censor_audio_v2_status" by [task_id],
         /// A piece of a video stream's audio was moderated.
         "censor_video_v2_audio_result" => VideoAudioResult(ModerationResult) as "censor_video_v2_audio_result"
             by [result_task_id],
@@ -28,8 +26,7 @@ family! {
         "censor_video_v2_audio_status" => VideoAudioStatus(ModerationStatus) as "censor_video_v2_audio_status"
             by [task_id],
         /// The moderation of a video stream's pictures ended.
-        "censor_video_v2_img_status" => VideoImageStatus(ModerationStatus) as "censor_video_v2_img_status"
-            by [task_id],
+        "censor_video_v2_img_status" => VideoImageStatus(ModerationStatus) as "censor_video_v2_img_status" by [task_id],
     }
 }
 

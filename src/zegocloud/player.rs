@@ -12,20 +12,15 @@ family! {
     /// A callback of the family *cloud player*; `EventTime` orders them.
     pub enum PlayerEvent in "EventType": i64 {
         /// A player came to be.
-        1 => Created(Player<PlayerCreated>) as "player.created"
-            by [event_time; player_id, upload_task_id],
+        1 => Created(Player<PlayerCreated>) as "player.created" by [event_time; player_id, upload_task_id],
         /// A player ceased to be.
-        2 => Destroyed(Player<PlayerDestroyed>) as "player.destroyed"
-            by [event_time; player_id, upload_task_id],
+        2 => Destroyed(Player<PlayerDestroyed>) as "player.destroyed" by [event_time; player_id, upload_task_id],
         /// A player changed its state.
-        3 => Status(Player<PlayerStatus>) as "player.status"
-            by [event_time; player_id, upload_task_id],
+        3 => Status(Player<PlayerStatus>) as "player.status" by [event_time; player_id, upload_task_id],
         /// A player met a problem.
-        4 => Exception(Player<PlayerException>) as "player.exception"
-            by [event_time; player_id, upload_task_id],
+        4 => Exception(Player<PlayerException>) as "player.exception" by [event_time; player_id, upload_task_id],
         /// A file was uploaded.
-        10001 => Uploaded(Player<Json>) as "player.uploaded"
-            by [event_time; player_id, upload_task_id],
+        10001 => Uploaded(Player<Json>) as "player.uploaded" by [event_time; player_id, upload_task_id],
         /// A file could not be uploaded.
         10002 => UploadFailed(Player<PlayerUploadFailed>) as "player.upload_failed"
             by [event_time; player_id, upload_task_id],
@@ -39,8 +34,7 @@ family! {
         10005 => UploadException(Player<PlayerUploadException>) as "player.upload_exception"
             by [event_time; player_id, upload_task_id],
         /// An uploaded file expired.
-        10006 => UploadExpired(Player<Json>) as "player.upload_expired"
-            by [event_time; player_id, upload_task_id],
+        10006 => UploadExpired(Player<Json>) as "player.upload_expired" by [event_time; player_id, upload_task_id],
     }
 }
 

@@ -13,53 +13,40 @@ family! {
     /// A callback of the family *cloud recording*.
     pub enum RecordingEvent in "event_type": i64 {
         /// The files were uploaded, or some of them were not.
-        1 => Uploaded(Recording<RecordingUpload>) as "recording.uploaded"
-            by [task_id, sequence],
+        1 => Uploaded(Recording<RecordingUpload>) as "recording.uploaded" by [task_id, sequence],
         /// The task ended abnormally.
-        2 => Aborted(Recording<RecordingAbort>) as "recording.aborted"
-            by [task_id, sequence],
+        2 => Aborted(Recording<RecordingAbort>) as "recording.aborted" by [task_id, sequence],
         /// A background or a watermark could not be downloaded.
-        3 => ImageFailed(Recording<RecordingImage>) as "recording.image_failed"
-            by [task_id, sequence],
+        3 => ImageFailed(Recording<RecordingImage>) as "recording.image_failed" by [task_id, sequence],
         /// There is no stream in the room: told within 30 s, then every 30 s.
-        4 => NoStream(Recording<Json>) as "recording.no_stream"
-            by [task_id, sequence],
+        4 => NoStream(Recording<Json>) as "recording.no_stream" by [task_id, sequence],
         /// The task ended normally.
-        5 => Finished(Recording<Json>) as "recording.finished"
-            by [task_id, sequence],
+        5 => Finished(Recording<Json>) as "recording.finished" by [task_id, sequence],
         /// The stream to record does not exist.
-        6 => StreamMissing(Recording<RecordingStream>) as "recording.stream_missing"
-            by [task_id, sequence],
+        6 => StreamMissing(Recording<RecordingStream>) as "recording.stream_missing" by [task_id, sequence],
         /// The recording stopped; the files are being uploaded.
-        7 => Uploading(Recording<Json>) as "recording.uploading"
-            by [task_id, sequence],
+        7 => Uploading(Recording<Json>) as "recording.uploading" by [task_id, sequence],
         /// Pieces are uploaded while the recording runs; this is the M3U8 file's address.
-        102 => LiveUpload(Recording<RecordingPlaylist>) as "recording.live_upload"
-            by [task_id, sequence],
+        102 => LiveUpload(Recording<RecordingPlaylist>) as "recording.live_upload" by [task_id, sequence],
         /// The recording paused.
-        201 => Paused(Recording<Json>) as "recording.paused"
-            by [task_id, sequence],
+        201 => Paused(Recording<Json>) as "recording.paused" by [task_id, sequence],
         /// The recording went on.
-        202 => Resumed(Recording<Json>) as "recording.resumed"
-            by [task_id, sequence],
+        202 => Resumed(Recording<Json>) as "recording.resumed" by [task_id, sequence],
     }
 }
 
 family! {
     /// A callback of the family *cloud recording* in its legacy form.
     ///
-    /// Services opened before 2021-11-29 get it. It has no `detail`, and its event types mean other things than the same
-    /// numbers of a [`RecordingEvent`].
+    /// Services opened before 2021-11-29 get it. It has no `detail`, and its event types mean other things than the
+    /// same numbers of a [`RecordingEvent`].
     pub enum LegacyRecordingEvent in "event_type": i64 {
         /// The task ended and all files were uploaded.
-        1 => Uploaded(LegacyRecording) as "recording.legacy_uploaded"
-            by [task_id; sequence],
+        1 => Uploaded(LegacyRecording) as "recording.legacy_uploaded" by [task_id; sequence],
         /// The task ended and some files could not be uploaded.
-        2 => PartlyUploaded(LegacyRecording) as "recording.legacy_partly_uploaded"
-            by [task_id; sequence],
+        2 => PartlyUploaded(LegacyRecording) as "recording.legacy_partly_uploaded" by [task_id; sequence],
         /// The task ended and there is no file, because nobody published a stream.
-        3 => NoFile(LegacyRecording) as "recording.legacy_no_file"
-            by [task_id; sequence],
+        3 => NoFile(LegacyRecording) as "recording.legacy_no_file" by [task_id; sequence],
     }
 }
 

@@ -17,17 +17,13 @@ family! {
     /// * What comes before its room's `room_create` waits for it.
     pub enum RoomEvent in "event": str {
         /// A room came to be.
-        "room_create" => Create(RoomCreate) as "room_create"
-            by [room_session_id],
+        "room_create" => Create(RoomCreate) as "room_create" by [room_session_id],
         /// A room ceased to be.
-        "room_close" => Close(RoomClose) as "room_close"
-            by [room_session_id],
+        "room_close" => Close(RoomClose) as "room_close" by [room_session_id],
         /// A user entered.
-        "room_login" => Login(RoomLogin) as "room_login"
-            by [room_seq, session_id, login_time],
+        "room_login" => Login(RoomLogin) as "room_login" by [room_seq, session_id, login_time],
         /// A user left.
-        "room_logout" => Logout(RoomLogout) as "room_logout"
-            by [room_seq, session_id, logout_time],
+        "room_logout" => Logout(RoomLogout) as "room_logout" by [room_seq, session_id, logout_time],
     }
 }
 

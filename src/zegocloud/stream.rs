@@ -8,15 +8,14 @@ use crate::wire::{codes, number, payload, text};
 family! {
     /// A callback of the family *stream*.
     ///
-    /// Neither arrival nor order is guaranteed. Of two callbacks for one `stream_id` the one with the larger `stream_seq`
-    /// is the newer; what comes before its room's [`RoomEvent::Create`](super::RoomEvent::Create) waits for it.
+    /// Neither arrival nor order is guaranteed. Of two callbacks for one `stream_id` the one with the larger
+    /// `stream_seq` is the newer; what comes before its room's [`RoomEvent::Create`](super::RoomEvent::Create) waits
+    /// for it.
     pub enum StreamEvent in "event": str {
         /// A stream is published.
-        "stream_create" => Create(StreamCreate) as "stream_create"
-            by [room_session_id, stream_sid; stream_seq],
+        "stream_create" => Create(StreamCreate) as "stream_create" by [room_session_id, stream_sid; stream_seq],
         /// A stream ended.
-        "stream_close" => Close(StreamClose) as "stream_close"
-            by [room_session_id, stream_sid; stream_seq],
+        "stream_close" => Close(StreamClose) as "stream_close" by [room_session_id, stream_sid; stream_seq],
     }
 }
 

@@ -18,56 +18,40 @@ family! {
         "user_action" => UserAction(UserAction) as "zim.user_action"
             by [session_id, action; login_time, logout_time, offline_time],
         /// A message was sent, or could not be.
-        "send_msg" => SendMsg(SendMsg) as "zim.send_msg"
-            by [; msg_id, user_list],
+        "send_msg" => SendMsg(SendMsg) as "zim.send_msg" by [; msg_id, user_list],
         /// A client wants to send a message and waits for a [`SendVerdict`].
-        "before_send_msg" => BeforeSendMsg(BeforeSendMsg) as "zim.before_send_msg"
-            by [request_id],
+        "before_send_msg" => BeforeSendMsg(BeforeSendMsg) as "zim.before_send_msg" by [request_id],
         /// A message was sent to a bot.
-        "bot_msg" => BotMsg(SendMsg) as "zim.bot_msg"
-            by [; msg_id, user_list],
+        "bot_msg" => BotMsg(SendMsg) as "zim.bot_msg" by [; msg_id, user_list],
         /// A call was made.
-        "call_create" => CallCreate(CallCreate) as "zim.call_create"
-            by [call_id],
+        "call_create" => CallCreate(CallCreate) as "zim.call_create" by [call_id],
         /// Users were invited into a running call.
-        "call_invite" => CallInvite(CallInvite) as "zim.call_invite"
-            by [call_id; user_ids, invite_time],
+        "call_invite" => CallInvite(CallInvite) as "zim.call_invite" by [call_id; user_ids, invite_time],
         /// A call was cancelled.
-        "call_cancel" => CallCancel(CallCancel) as "zim.call_cancel"
-            by [call_id; user_ids],
+        "call_cancel" => CallCancel(CallCancel) as "zim.call_cancel" by [call_id; user_ids],
         /// A user accepted a call.
-        "call_accept" => CallAccept(CallAnswer) as "zim.call_accept"
-            by [call_id; user_id],
+        "call_accept" => CallAccept(CallAnswer) as "zim.call_accept" by [call_id; user_id],
         /// A user rejected a call.
-        "call_reject" => CallReject(CallAnswer) as "zim.call_reject"
-            by [call_id; user_id],
+        "call_reject" => CallReject(CallAnswer) as "zim.call_reject" by [call_id; user_id],
         /// Users did not answer a call in time.
-        "call_timeout" => CallTimeout(CallTimeout) as "zim.call_timeout"
-            by [call_id; user_ids],
+        "call_timeout" => CallTimeout(CallTimeout) as "zim.call_timeout" by [call_id; user_ids],
         /// A group came to be.
-        "group_create" => GroupCreate(GroupCreate) as "zim.group_create"
-            by [group_id, timestamp],
+        "group_create" => GroupCreate(GroupCreate) as "zim.group_create" by [group_id, timestamp],
         /// A group ceased to be.
-        "group_destroy" => GroupDestroy(GroupDestroy) as "zim.group_destroy"
-            by [group_id, timestamp],
+        "group_destroy" => GroupDestroy(GroupDestroy) as "zim.group_destroy" by [group_id, timestamp],
         /// Users joined a group. The English page's example calls it `Apply_join_group`, which is read too.
         "group_join" | "Apply_join_group" => GroupJoin(GroupJoin) as "zim.group_join"
             by [group_id, timestamp; new_user_ids],
         /// Users left a group.
-        "group_exit" => GroupExit(GroupExit) as "zim.group_exit"
-            by [group_id, timestamp; exit_user_ids],
+        "group_exit" => GroupExit(GroupExit) as "zim.group_exit" by [group_id, timestamp; exit_user_ids],
         /// A room came to be. Unlike RTC's event of that name it has an `operator_account`.
-        "room_create" => RoomCreate(ZimRoomCreate) as "zim.room_create"
-            by [room_id, timestamp],
+        "room_create" => RoomCreate(ZimRoomCreate) as "zim.room_create" by [room_id, timestamp],
         /// A room ceased to be.
-        "room_destroy" => RoomDestroy(ZimRoomDestroy) as "zim.room_destroy"
-            by [room_id, timestamp],
+        "room_destroy" => RoomDestroy(ZimRoomDestroy) as "zim.room_destroy" by [room_id, timestamp],
         /// A user entered a room.
-        "room_enter" => RoomEnter(ZimRoomEnter) as "zim.room_enter"
-            by [room_id, timestamp; operator_account],
+        "room_enter" => RoomEnter(ZimRoomEnter) as "zim.room_enter" by [room_id, timestamp; operator_account],
         /// Users left a room.
-        "room_exit" => RoomExit(ZimRoomExit) as "zim.room_exit"
-            by [room_id, timestamp; exit_user_ids],
+        "room_exit" => RoomExit(ZimRoomExit) as "zim.room_exit" by [room_id, timestamp; exit_user_ids],
     }
 }
 
@@ -458,7 +442,8 @@ payload! {
 /// A message's content as it came: plain text or, of some types, JSON inside the string.
 ///
 /// A [`MessageType::Text`] or [`MessageType::Custom`] is plain text. What a client sent of another type is JSON:
-/// [`MediaBody`], [`MultiBody`], [`CombinedBody`]. What a server sent ([`MessageSource::Server`]) is whatever it passed.
+/// [`MediaBody`], [`MultiBody`], [`CombinedBody`]. What a server sent ([`MessageSource::Server`]) is whatever it
+/// passed.
 ///
 /// ```
 /// use tower_webhooks::zegocloud::{CombinedBody, MessageBody};
@@ -507,9 +492,9 @@ impl fmt::Display for MessageBody {
 /// The answer to a [`ZimEvent::BeforeSendMsg`], as JSON in the response's body. With the feature `axum` a handler can
 /// return it.
 ///
-/// The Chinese page gives a server 2.5 s, then asks once more at once and waits another 2.5 s; the English page speaks of
-/// a retry after 3 s. So answer in well under 2.5 s. Without an answer the message is by default not sent; support can
-/// change that. <https://www.zegocloud.com/docs/zim-server/callbacks/message-not-sent-yet>.
+/// The Chinese page gives a server 2.5 s, then asks once more at once and waits another 2.5 s; the English page speaks
+/// of a retry after 3 s. So answer in well under 2.5 s. Without an answer the message is by default not sent; support
+/// can change that. <https://www.zegocloud.com/docs/zim-server/callbacks/message-not-sent-yet>.
 ///
 /// ```
 /// use tower_webhooks::zegocloud::{Event, SendDecision, SendVerdict, ZimEvent};
