@@ -649,6 +649,19 @@ fn what_is_not_known_is_delivered_as_it_came() {
 }
 
 #[test]
+fn mini_game_and_roomkit_are_refused() {
+    let signature = zegocloud::Signer::new("a callback secret").unwrap().signature("1760000123", NONCE);
+    let mini_game = json!({"ReportType": 1, "MiniGameId": 2, "Timestamp": 1_760_000_123, "SignatureNonce": NONCE,
+        "Signature": signature});
+    let room_kit = json!({"event": "room_create"});
+    let query = format!("/?timestamp=1760000123&nonce={NONCE}&signature={signature}");
+    for (uri, body) in [("/", mini_game), (&*query, room_kit)] {
+        let request = Request::post(uri).body(Bytes::from(body.to_string())).unwrap();
+        assert_eq!(accept(&request).unwrap_err().kind(), RejectionKind::CredentialMissing, "{body}");
+    }
+}
+
+#[test]
 fn a_known_event_of_a_broken_shape_is_invalid() {
     for body in [
         json!({"event": "room_create", "room_session_id": "not a number"}),

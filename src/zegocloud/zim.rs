@@ -165,7 +165,7 @@ payload! {
         pub file_size: u64 => "text",
         /// The file's address.
         pub download_url: String => "text",
-        /// Audio and video: how long it is, in seconds.
+        /// Audio and video: how long it is; the page gives no unit, the SDK's is seconds.
         pub media_duration: u64 => "text",
         /// Image: the original's width in pixels.
         pub origin_image_width: u64 => "number",
