@@ -5,23 +5,29 @@
 use bytes::Bytes;
 use divan::{Bencher, black_box};
 use http::{Request, request::Parts};
+use ratio::{is_measuring, ratio};
 use serde::{Deserialize, de::DeserializeOwned};
 use sha1::{Digest, Sha1};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 use tower_webhooks::{Provider, Signer as _, Zegocloud, zegocloud};
 
 #[path = "../examples/send/zegocloud_catalogue.rs"]
 mod catalogue;
+#[path = "common/ratio.rs"]
+mod ratio;
 
 fn main() {
     divan::main();
-    // `cargo test --benches` only wants to see them run.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        return;
+    if is_measuring() {
+        compare::<StreamCreate>();
+        compare::<ModerationResult>();
+        compare::<SendMsg>();
     }
-    ratio::<StreamCreate>("stream_create");
-    ratio::<ModerationResult>("censor_audio_v2_result");
-    ratio::<SendMsg>("zim.send_msg");
+}
+
+fn compare<T: Plain>() {
+    let callback = Callback::new(T::KIND);
+    ratio(T::KIND, callback.body.len(), || callback.accept(), || callback.floor::<T>());
 }
 
 #[divan::bench(args = ["stream_create", "censor_audio_v2_result", "zim.send_msg"])]
@@ -34,26 +40,6 @@ fn accept(bencher: Bencher<'_, '_>, kind: &str) {
 fn floor<T: Plain>(bencher: Bencher<'_, '_>) {
     let callback = Callback::new(T::KIND);
     bencher.bench(|| callback.floor::<T>());
-}
-
-/// The best of many rounds, in which both take turns: what else the machine does hits both alike.
-fn ratio<T: Plain>(kind: &str) {
-    assert_eq!(kind, T::KIND);
-    let callback = Callback::new(kind);
-    let (mut accept, mut floor) = (Duration::MAX, Duration::MAX);
-    for _ in 0..400 {
-        accept = accept.min(time(|| callback.accept()));
-        floor = floor.min(time(|| callback.floor::<T>()));
-    }
-    println!("{kind}: accept / floor = {:.2}", accept.as_secs_f64() / floor.as_secs_f64());
-}
-
-fn time<R>(run: impl Fn() -> R) -> Duration {
-    let start = Instant::now();
-    for _ in 0..500 {
-        black_box(run());
-    }
-    start.elapsed()
 }
 
 struct Callback {

@@ -1,11 +1,15 @@
 //! `Verified<E>` as an axum extractor.
 
-use crate::Verified;
+use crate::{
+    Verified,
+    replay::{Duplicate, RepeatAnswer},
+};
 use axum_core::{
+    body::Body,
     extract::{FromRequestParts, OptionalFromRequestParts},
     response::{IntoResponse, Response},
 };
-use http::{StatusCode, request::Parts};
+use http::{StatusCode, header, request::Parts};
 use std::{any::type_name, convert::Infallible, fmt, marker::PhantomData};
 
 impl<E, S> FromRequestParts<S> for Verified<E>
@@ -59,3 +63,56 @@ impl<E> fmt::Debug for NotVerified<E> {
 }
 
 impl<E> std::error::Error for NotVerified<E> {}
+
+impl IntoResponse for RepeatAnswer {
+    /// The answer itself, marked to be kept for a repeat of the delivery.
+    fn into_response(self) -> Response {
+        let mut response = self.body.clone().into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, self.content_type.clone());
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl RepeatAnswer {
+    /// Gives a repeat its answer: for a `map_response` outside of the webhook layer.
+    ///
+    /// ```
+    /// use axum::{Router, routing::post};
+    /// use http::HeaderValue;
+    /// use tower::{ServiceBuilder, util::MapResponseLayer};
+    /// use tower_webhooks::{WebhookLayer, Zegocloud, replay::RepeatAnswer};
+    ///
+    /// async fn answer() -> RepeatAnswer {
+    ///     RepeatAnswer::new(HeaderValue::from_static("application/json"), r#"{"result":1}"#)
+    /// }
+    ///
+    /// let webhooks = WebhookLayer::new(Zegocloud::new("a callback secret")?);
+    /// let fill = MapResponseLayer::new(RepeatAnswer::fill);
+    /// let app: Router =
+    ///     Router::new().route("/zim", post(answer).layer(ServiceBuilder::new().layer(fill).layer(webhooks)));
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// # use {bytes::Bytes, http::Request, std::time::SystemTime, tower::ServiceExt};
+    /// # use tower_webhooks::{Signer as _, zegocloud::Signer};
+    /// let request = Request::post("/zim").body(Bytes::from(r#"{"event":"before_send_msg"}"#)).unwrap();
+    /// let request = Signer::new("a callback secret")?.sign(request, SystemTime::now());
+    /// for _ in 0..2 {
+    ///     let response = app.clone().oneshot(request.clone().map(axum::body::Body::from)).await.unwrap();
+    ///     assert_eq!(response.headers()["content-type"], "application/json");
+    ///     let body = axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
+    ///     assert_eq!(body, r#"{"result":1}"#);
+    /// }
+    /// # Ok::<(), tower_webhooks::ConfigError>(()) })?;
+    /// # Ok::<(), tower_webhooks::ConfigError>(())
+    /// ```
+    pub fn fill(response: Response) -> Response {
+        if response.extensions().get::<Duplicate>().is_none() {
+            return response;
+        }
+        let Some(answer) = response.extensions().get::<Self>().cloned() else { return response };
+        let (mut head, _) = response.into_parts();
+        head.headers.insert(header::CONTENT_TYPE, answer.content_type);
+        Response::from_parts(head, Body::from(answer.body))
+    }
+}

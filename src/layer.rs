@@ -1,8 +1,14 @@
 //! The tower layer that puts a [`Provider`] in front of a service.
 
-use crate::{Provider, clock::Clock, read::Budget, service::Webhook};
+use crate::{
+    Provider,
+    clock::Clock,
+    read::Budget,
+    replay::{Guard, Outage, ReplayStore},
+    service::Webhook,
+};
 use std::{fmt, sync::Arc, time::Duration};
-use tower::Layer;
+use tower_layer::Layer;
 
 /// Verifies requests by a provider's rules before an inner service sees them.
 ///
@@ -23,16 +29,19 @@ pub(crate) struct Settings {
     pub(crate) read_timeout: Duration,
     pub(crate) budget: Arc<Budget>,
     pub(crate) clock: Clock,
+    pub(crate) guard: Guard,
 }
 
 impl<P: Provider> WebhookLayer<P> {
-    /// A layer with the provider's body limit, a read deadline of 10 s and a read budget of 64 MiB.
+    /// A layer with the provider's body limit, a read deadline of 10 s, a read budget of 64 MiB and a replay guard in
+    /// memory.
     pub fn new(provider: P) -> Self {
         let settings = Settings {
             body_limit: P::BODY_LIMIT,
             read_timeout: Duration::from_secs(10),
             budget: Arc::new(Budget::new(64 << 20)),
             clock: Clock::System,
+            guard: Guard::new(),
         };
         Self { shared: Arc::new(Shared { provider: Arc::new(provider), settings }) }
     }
@@ -53,6 +62,52 @@ impl<P: Provider> WebhookLayer<P> {
     #[must_use]
     pub fn read_budget(self, bytes: usize) -> Self {
         self.with(|settings| settings.budget = Arc::new(Budget::new(bytes)))
+    }
+
+    /// Sets where claims are kept.
+    ///
+    /// A [`MemoryStore`](crate::replay::MemoryStore) takes the place of the layer's own: layers that share a secret
+    /// must share it. Any other store is shared between processes and is asked after the one in memory.
+    #[must_use]
+    pub fn store(self, store: impl ReplayStore) -> Self {
+        self.with(|settings| settings.guard.set_store(store))
+    }
+
+    /// What to do while the shared store cannot be asked; [`Outage::Reject`] by default.
+    #[must_use]
+    pub fn on_outage(self, outage: Outage) -> Self {
+        self.with(|settings| settings.guard.outage = outage)
+    }
+
+    /// How long a signature that never expires is remembered; 24 h by default.
+    ///
+    /// It can be replayed after that. Where signatures expire (GeeLark, Stardust, ZEGOCLOUD) they are remembered until
+    /// then and 60 s longer, and this setting plays no part.
+    #[must_use]
+    pub fn retention(self, retention: Duration) -> Self {
+        self.with(|settings| settings.guard.retention = retention)
+    }
+
+    /// How long a delivery stays claimed after its process has died; 15 s by default.
+    ///
+    /// While the process lives the lease is renewed. A sender whose last retry comes before the lease has run out loses
+    /// the delivery with the process.
+    #[must_use]
+    pub fn lease(self, lease: Duration) -> Self {
+        self.with(|settings| settings.guard.lease = lease)
+    }
+
+    /// The longest body of a [`RepeatAnswer`](crate::replay::RepeatAnswer) that is kept, in bytes; 4 KiB by default.
+    #[must_use]
+    pub fn answer_limit(self, bytes: usize) -> Self {
+        self.with(|settings| settings.guard.answer_limit = bytes)
+    }
+
+    /// Switches the replay guard off: whoever captures one request can have it delivered any number of times, and, where
+    /// the signature does not cover the body, any other body with it, for as long as the signature is accepted.
+    #[must_use]
+    pub fn dangerous_without_replay_guard(self) -> Self {
+        self.with(|settings| settings.guard.on = false)
     }
 
     /// Reads the time from `clock`.
@@ -81,6 +136,8 @@ impl<P: Provider> fmt::Debug for WebhookLayer<P> {
             .field("provider", &P::NAME)
             .field("body_limit", &self.shared.settings.body_limit)
             .field("read_timeout", &self.shared.settings.read_timeout)
+            .field("guarded", &self.shared.settings.guard.on)
+            .field("shared", &self.shared.settings.guard.is_shared())
             .finish_non_exhaustive()
     }
 }

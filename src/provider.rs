@@ -1,51 +1,93 @@
 //! The rules of one sender: how it proves a request, and what its payload means.
 //!
-//! A [`Provider`] is pure and synchronous, and knows nothing of tower, clocks or sockets:
+//! A [`Provider`] is pure and synchronous, and knows nothing of tower, clocks or sockets. One whose sender signs the
+//! body with HMAC-SHA256:
 //!
 //! ```
 //! use bytes::Bytes;
+//! use hmac::{Hmac, KeyInit, Mac};
 //! use http::{HeaderName, Request, request::Parts};
+//! use sha2::Sha256;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Delivery, Provider, Rejection, RejectionKind, header::exactly_one};
+//! use tower_webhooks::{
+//!     ConfigError, Content, Covers, Delivery, Identity, Provider, Rejection, RejectionKind, Secret, WebhookLayer,
+//!     header::exactly_one,
+//! };
 //!
-//! struct Letterbox;
+//! struct Letterbox {
+//!     secret: Secret,
+//!     // Prepared once, cloned for each request.
+//!     key: Hmac<Sha256>,
+//! }
+//!
+//! impl Letterbox {
+//!     fn new(secret: &str) -> Result<Self, ConfigError> {
+//!         let key = Hmac::new_from_slice(secret.as_bytes()).map_err(|_| ConfigError::new("the secret is no key"))?;
+//!         Ok(Self { secret: Secret::new(secret)?, key })
+//!     }
+//! }
 //!
 //! static STAMP: HeaderName = HeaderName::from_static("x-stamp");
 //!
 //! impl Provider for Letterbox {
 //!     const NAME: &'static str = "letterbox";
-//!     type Head = ();
+//!     // What the head says and the body has to prove.
+//!     type Head = [u8; 32];
 //!     type Event = String;
 //!
 //!     fn credentials(&self) -> &[HeaderName] {
 //!         std::slice::from_ref(&STAMP)
 //!     }
 //!
-//!     fn check_head(&self, head: &Parts, _now: SystemTime) -> Result<(), Rejection> {
-//!         match exactly_one(&head.headers, &STAMP)? {
-//!             "paid" => Ok(()),
-//!             _ => Err(Rejection::new(RejectionKind::CredentialWrong)),
-//!         }
+//!     fn check_head(&self, head: &Parts, _now: SystemTime) -> Result<[u8; 32], Rejection> {
+//!         let mut presented = [0; 32];
+//!         hex::decode_to_slice(exactly_one(&head.headers, &STAMP)?, &mut presented)
+//!             .map_err(|_| Rejection::new(RejectionKind::CredentialMalformed).with_detail("x-stamp: not 64 hex digits"))?;
+//!         Ok(presented)
 //!     }
 //!
 //!     fn check_body(
 //!         &self,
-//!         _proof: (),
+//!         presented: [u8; 32],
 //!         _head: &Parts,
 //!         body: &Bytes,
 //!         _now: SystemTime,
 //!     ) -> Result<Delivery<String>, Rejection> {
-//!         let letter = std::str::from_utf8(body)
-//!             .map_err(|error| Rejection::new(RejectionKind::Invalid).with_source(error))?;
-//!         Ok(Delivery::new(letter.to_owned(), "letter", Covers::Nothing))
+//!         // In constant time; never `==`.
+//!         self.key
+//!             .clone()
+//!             .chain_update(body)
+//!             .verify_slice(&presented)
+//!             .map_err(|_| Rejection::new(RejectionKind::CredentialWrong))?;
+//!         let letter: String = serde_json::from_slice(body)?;
+//!         // What was presented is what was computed, to the bit.
+//!         let identity = Identity::new(&[self.secret.id(), &presented], Content::Signed);
+//!         Ok(Delivery::new(letter, "letter", Covers::Body).with_identity(identity))
 //!     }
 //! }
 //!
-//! let request = Request::post("/").header("x-stamp", "paid").body(Bytes::from("hello"))?;
-//! let delivery = Letterbox.verify(&request, SystemTime::now())?;
+//! let letterbox = Letterbox::new("5f4dcc3b5aa765d6")?;
+//! let stamp = "d1c3c5fe5a36104ff18c896b3f8a25cb42a6b2c56b2d00c8a015f84d3fca077b";
+//! let request = |body: &'static str| Request::post("/").header("x-stamp", stamp).body(Bytes::from(body));
+//! let delivery = letterbox.verify(&request("\"hello\"")?, SystemTime::now())?;
 //! assert_eq!(delivery.event(), "hello");
+//! let forged = letterbox.verify(&request("\"hullo\"")?, SystemTime::now());
+//! assert_eq!(forged.unwrap_err().kind(), RejectionKind::CredentialWrong);
+//!
+//! let layer = WebhookLayer::new(letterbox);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! The layer does the rest: bounds, order, single use, and [`Verified<String>`](crate::Verified) for the handler. What
+//! it cannot do for a provider:
+//!
+//! * **Take the event from signed bytes.** A header that names the event is as good as its cover by the signature.
+//! * **Give an [`Identity`].** A delivery without one can be sent again by whoever captured it.
+//! * **Leave one spelling.** Text is decoded into an array or held to a grammar before it is hashed or compared, and each
+//!   header is read with [`exactly_one`](crate::header::exactly_one).
+//! * **Check a signed time**, if there is one, against a [`Window`](crate::Window), and say until when it passes
+//!   ([`Identity::with_valid_until`]).
+//! * **Say the same of all keys**: where a rotation leaves two, try each and report [`Delivery::with_key_index`].
 
 use crate::rejection::{Kind, Rejection, RejectionKind};
 use bytes::Bytes;
@@ -70,26 +112,33 @@ pub trait Provider: Send + Sync + 'static {
     const BODY_LIMIT: usize = 1 << 20;
     /// The methods that the provider uses; any other is 405.
     const METHODS: &'static [Method] = &[Method::POST];
-    /// What [`check_head`](Self::check_head) learnt; `()` where the head proves nothing.
+    /// What [`check_head`](Self::check_head) learnt and [`check_body`](Self::check_body) needs, such as the decoded MAC;
+    /// `()` where that is nothing.
     type Head: Send;
     /// The typed event.
     type Event: Send + Sync + 'static;
 
-    /// The headers that carry credentials; they are marked sensitive before the inner service sees them.
+    /// The headers that carry credentials; they are marked sensitive before the inner service sees them. Of one that is
+    /// a `static`, [`std::slice::from_ref`] makes the slice.
     fn credentials(&self) -> &[HeaderName];
 
-    /// Checks what the head alone can prove.
+    /// Checks what the head alone can prove: that credentials are there and well formed, and, where the body is not
+    /// signed, that they are right and fresh.
     ///
     /// # Errors
     ///
-    /// A 401 kind of [`Rejection`].
+    /// A 401 kind of [`Rejection`]: [`CredentialMissing`](RejectionKind::CredentialMissing),
+    /// [`CredentialMalformed`](RejectionKind::CredentialMalformed), [`CredentialWrong`](RejectionKind::CredentialWrong)
+    /// or [`Stale`](RejectionKind::Stale).
     fn check_head(&self, head: &Parts, now: SystemTime) -> Result<Self::Head, Rejection>;
 
     /// Checks what needs the body, then parses it.
     ///
     /// # Errors
     ///
-    /// A 401 kind of [`Rejection`], or [`RejectionKind::Invalid`] for a body that is not of the documented shape.
+    /// A 401 kind of [`Rejection`], or [`RejectionKind::Invalid`] for a body that is not of the documented shape: `?`
+    /// makes it of serde's error. An event that the provider does not know is an event, not an error, or the sender will
+    /// send it again and again.
     fn check_body(
         &self,
         proof: Self::Head,
@@ -147,7 +196,8 @@ pub struct Delivery<E> {
 }
 
 impl<E> Delivery<E> {
-    /// A delivery without a time, made with the first key, that anybody may send again.
+    /// A delivery without a time, made with the first key, that anybody may send again unless
+    /// [`with_identity`](Self::with_identity) follows.
     ///
     /// `kind` is the provider's own name for the event where there is one, else snake_case; `"unknown"` for an event
     /// that this crate does not know.
@@ -169,7 +219,8 @@ impl<E> Delivery<E> {
         self
     }
 
-    /// Adds what makes it single-use.
+    /// Adds what makes it single-use. Without it the replay guard has nothing to go by, and
+    /// [`Facts::checked`](crate::Facts::checked) is [`Unguarded`](crate::replay::Checked::Unguarded).
     #[must_use]
     pub fn with_identity(mut self, identity: Identity) -> Self {
         self.identity = Some(identity);
@@ -244,7 +295,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Hashes `parts` with their lengths: the key's [`id`](crate::Secret::id) and the **recomputed** MAC.
+    /// Hashes `parts` with their lengths: the key's [`id`](crate::Secret::id) and the **recomputed** MAC, which is the
+    /// presented one, decoded, once it was found equal.
     ///
     /// Text from the request does not belong here unless a grammar leaves it one spelling only: whoever can spell a
     /// signature in two ways can use it twice.
@@ -289,6 +341,7 @@ pub enum Content {
     Bound,
     /// Another delivery: honest requests can share the signature.
     Part,
-    /// Impossible: the body is signed.
+    /// Impossible: the body is signed. Where neither a time nor a number is signed with it, two honest deliveries of the
+    /// same bytes are one for as long as the first is remembered ([`retention`](crate::WebhookLayer::retention)).
     Signed,
 }

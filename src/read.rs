@@ -16,7 +16,7 @@ use std::{
     task::{Context, Poll, ready},
     time::Duration,
 };
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep};
 
 pin_project! {
     /// Reads one body.
@@ -32,6 +32,7 @@ pin_project! {
         limit: usize,
         held: Held,
         timeout: Duration,
+        waiting_since: Option<Instant>,
         #[pin]
         deadline: Option<Sleep>,
     }
@@ -50,6 +51,7 @@ where
             limit,
             held: Held { budget, bytes: 0 },
             timeout,
+            waiting_since: None,
             deadline: None,
         }
     }
@@ -65,7 +67,13 @@ where
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(unreadable(error.into()))),
                 Poll::Ready(None) => return Poll::Ready(Ok(take(this.first, this.buffer, this.held))),
                 Poll::Pending => {
-                    ready!(poll_deadline(this.deadline, *this.timeout, cx));
+                    if this.deadline.is_none() {
+                        let left = this.timeout.saturating_sub(waited(this.waiting_since));
+                        this.deadline.set(Some(sleep(left)));
+                    }
+                    if let Some(deadline) = this.deadline.as_pin_mut() {
+                        ready!(deadline.poll(cx));
+                    }
                     return Poll::Ready(Err(Rejection::new(RejectionKind::ReadTimeout)));
                 }
             };
@@ -92,8 +100,9 @@ where
             this.buffer.put(std::mem::take(this.first));
             this.buffer.put(data);
         }
-        // A body that is always ready must neither starve its neighbours nor outrun the deadline.
-        if poll_deadline(this.deadline, *this.timeout, cx).is_ready() {
+        // A body that is always ready must neither starve its neighbours nor outrun the deadline. Looking at the clock
+        // is enough for that, and unlike a timer needs no runtime.
+        if waited(this.waiting_since) >= *this.timeout {
             return Poll::Ready(Err(Rejection::new(RejectionKind::ReadTimeout)));
         }
         cx.waker().wake_by_ref();
@@ -107,14 +116,8 @@ fn take(first: &mut Bytes, buffer: &mut Vec<u8>, held: &mut Held) -> (Bytes, Hel
     (body, held)
 }
 
-fn poll_deadline(mut deadline: Pin<&mut Option<Sleep>>, timeout: Duration, cx: &mut Context<'_>) -> Poll<()> {
-    if deadline.is_none() {
-        deadline.set(Some(tokio::time::sleep(timeout)));
-    }
-    match deadline.as_pin_mut() {
-        Some(sleep) => sleep.poll(cx),
-        None => Poll::Pending,
-    }
+fn waited(since: &mut Option<Instant>) -> Duration {
+    since.get_or_insert_with(Instant::now).elapsed()
 }
 
 fn unreadable(error: Box<dyn Error + Send + Sync>) -> Rejection {
@@ -168,3 +171,62 @@ impl Drop for Held {
 
 const FRAMES_A_POLL: usize = 256;
 const MIN_BUFFER: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::{StreamExt, stream};
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+    use std::convert::Infallible;
+    use tokio_test::task;
+
+    fn frames(sizes: &'static [usize]) -> impl stream::Stream<Item = Result<Frame<Bytes>, Infallible>> {
+        stream::iter(sizes).map(|size| Ok(Frame::data(Bytes::from(vec![b'a'; *size]))))
+    }
+
+    #[tokio::test]
+    async fn the_budget_is_charged_for_the_buffer_as_it_grows() {
+        for (sizes, charged) in [
+            (&[][..], 0),
+            (&[700], 700),
+            (&[0, 700, 0], 700),
+            (&[1, 1], MIN_BUFFER),
+            (&[1000, 1000], 2000),
+            (&[1000, 1000, 1], 4000),
+            (&[1000, 1000, 2500], 4500),
+            (&[2000, 600, 600], 5000),
+            (&[1; 1025], 2 * MIN_BUFFER),
+            (&[2500, 2500], 5000),
+        ] {
+            let budget = Arc::new(Budget::new(10_000));
+            let body = StreamBody::new(frames(sizes).chain(stream::pending()));
+            let mut read = Box::pin(ReadBody::new(body, 5000, Duration::from_secs(10), Arc::clone(&budget)));
+            let mut poll = task::spawn(std::future::poll_fn(|cx| read.as_mut().poll_read(cx)));
+            assert!(poll.poll().is_pending());
+            while poll.is_woken() {
+                assert!(poll.poll().is_pending());
+            }
+            assert_eq!(budget.held.load(Ordering::Relaxed), charged, "{sizes:?}");
+            drop(poll);
+            let buffer = read.as_mut().project().buffer;
+            assert!(buffer.capacity() <= charged.max(buffer.len()), "{sizes:?}: {} bytes", buffer.capacity());
+            drop(read);
+            assert_eq!(budget.held.load(Ordering::Relaxed), 0, "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn the_charge_goes_with_the_body() {
+        let budget = Arc::new(Budget::new(10_000));
+        let body = StreamBody::new(frames(&[1000, 1000]));
+        let mut read = Box::pin(ReadBody::new(body, 5000, Duration::from_secs(10), Arc::clone(&budget)));
+        let mut poll = task::spawn(std::future::poll_fn(|cx| read.as_mut().poll_read(cx)));
+        let Poll::Ready(Ok((body, held))) = poll.poll() else { panic!() };
+        drop(poll);
+        drop(read);
+        assert_eq!((body.len(), budget.held.load(Ordering::Relaxed)), (2000, 2000));
+        drop(held);
+        assert_eq!(budget.held.load(Ordering::Relaxed), 0);
+    }
+}

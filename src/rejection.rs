@@ -181,6 +181,14 @@ kinds! {
     BodyUnreadable = BAD_REQUEST, "body_unreadable", "the body could not be read";
     /// 400: the body, or the event in it, is not of the documented shape.
     Invalid = BAD_REQUEST, "invalid", "the payload is not of the documented shape";
+    /// 409: the signature was used before, with other content.
+    Conflict = CONFLICT, "conflict", "the signature belongs to other content";
+    /// 409, with `Retry-After`: the same delivery is being handled.
+    InFlight = CONFLICT, "in_flight", "the same delivery is being handled";
+    /// 503, with `Retry-After`: the replay store is full of claims that must not be forgotten yet.
+    StoreFull = SERVICE_UNAVAILABLE, "store_full", "the replay store is full";
+    /// 503, with `Retry-After`: the shared replay store could not be asked.
+    StoreUnavailable = SERVICE_UNAVAILABLE, "store_unavailable", "the replay store could not be asked";
 }
 
 impl fmt::Display for RejectionKind {

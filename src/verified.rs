@@ -12,7 +12,7 @@
 //! assert!(!handle(&event));
 //! ```
 
-use crate::{Covers, Delivery, rejection::Kind};
+use crate::{Covers, Delivery, rejection::Kind, replay::Checked};
 use bytes::Bytes;
 use std::{fmt, ops::Deref, sync::Arc, time::SystemTime};
 
@@ -31,9 +31,15 @@ struct Inner<E> {
 }
 
 impl<E> Verified<E> {
-    pub(crate) fn new(provider: &'static str, delivery: Delivery<E>, body: Bytes) -> Self {
+    pub(crate) fn new(
+        provider: &'static str,
+        delivery: Delivery<E>,
+        body: Bytes,
+        attempt: u32,
+        checked: Checked,
+    ) -> Self {
         let Delivery { event, kind, covers, key_index, signed_at, identity: _ } = delivery;
-        let facts = Facts { provider, kind, covers, key_index, signed_at };
+        let facts = Facts { provider, kind, covers, key_index, signed_at, attempt, checked };
         Self { inner: Arc::new(Inner { event, facts, body }) }
     }
 
@@ -57,7 +63,7 @@ impl<E> Verified<E> {
     /// An event for the test of a handler, as if a layer had accepted it just now.
     #[cfg(feature = "test-util")]
     pub fn for_test(event: E) -> Self {
-        Self::new("test", Delivery::new(event, "test", Covers::Nothing), Bytes::new())
+        Self::new("test", Delivery::new(event, "test", Covers::Nothing), Bytes::new(), 1, Checked::Unguarded)
     }
 }
 
@@ -98,4 +104,9 @@ pub struct Facts {
     pub key_index: usize,
     /// The signed time; `None` where the scheme has none.
     pub signed_at: Option<SystemTime>,
+    /// Which attempt at this delivery it is, counted from 1 under the same signature. A retry that the sender signed
+    /// anew counts from 1 again.
+    pub attempt: u32,
+    /// How its single use was checked.
+    pub checked: Checked,
 }

@@ -40,6 +40,12 @@ impl Json {
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> serde_json::Result<T> {
         serde_json::from_str(self.get())
     }
+
+    /// Takes the text as it is, if it is JSON.
+    #[cfg(feature = "zegocloud")]
+    pub(crate) fn from_text(text: String) -> serde_json::Result<Self> {
+        RawValue::from_string(text).map(Self)
+    }
 }
 
 impl PartialEq for Json {
@@ -291,6 +297,36 @@ pub(crate) mod texts {
     }
 }
 
+/// An id: a string's content, or the digits of a whole number, however many; a string is written.
+#[cfg(any(feature = "geelark", feature = "stardust"))]
+pub(crate) struct Id(pub(crate) String);
+
+#[cfg(any(feature = "geelark", feature = "stardust"))]
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(input)?;
+        match raw.get().as_bytes() {
+            [b'"', text @ .., b'"'] if text.contains(&b'\\') => {
+                serde_json::from_str(raw.get()).map_err(de::Error::custom)
+            }
+            [b'"', .., b'"'] => {
+                let mut text = String::from(Box::<str>::from(raw));
+                text.pop();
+                text.remove(0);
+                Ok(text)
+            }
+            digits if digits.iter().all(u8::is_ascii_digit) => Ok(String::from(Box::<str>::from(raw))),
+            _ => Err(de::Error::custom("an id is neither a string nor a whole number")),
+        }
+        .map(Self)
+    }
+}
+
+#[cfg(any(feature = "geelark", feature = "stardust"))]
+pub(crate) fn id<'de, D: Deserializer<'de>>(input: D) -> Result<String, D::Error> {
+    Id::deserialize(input).map(|id| id.0)
+}
+
 struct Scalar<T>(PhantomData<T>);
 
 impl<'de, T: FromStr> Visitor<'de> for Scalar<T> {
@@ -375,6 +411,7 @@ macro_rules! payload {
 }
 
 /// A table of integer codes with room for codes that are not in it yet.
+#[allow(unused_macros, reason = "not every provider uses every form")]
 macro_rules! codes {
     ($(
         $(#[$meta:meta])*
@@ -483,5 +520,6 @@ macro_rules! words {
 #[allow(unused_imports, reason = "not every provider uses every form")]
 pub(crate) use {codes, payload, words};
 
-const MAX_MEMBERS: usize = 256;
+/// Of any object that is indexed or kept: it bounds what a body can make of its own size.
+pub(crate) const MAX_MEMBERS: usize = 256;
 const TYPICAL_MEMBERS: usize = 32;

@@ -39,9 +39,16 @@ fn form_to_json(body: &[u8]) -> Result<String, Rejection> {
     if !is_percent_encoded(body) {
         return Err(Rejection::new(RejectionKind::Invalid).with_detail("bad percent-encoding"));
     }
+    // Each of them would become six bytes of JSON.
+    if body.iter().any(u8::is_ascii_control) {
+        return Err(Rejection::new(RejectionKind::Invalid).with_detail("a control character in a form"));
+    }
     // `form_urlencoded` would put U+FFFD where the text is not UTF-8.
     percent_decode(body).decode_utf8().map_err(invalid)?;
-    let pairs: Vec<_> = form_urlencoded::parse(body).collect();
+    let pairs: Vec<_> = form_urlencoded::parse(body).take(MAX_PAIRS).collect();
+    if pairs.len() == MAX_PAIRS {
+        return Err(Rejection::new(RejectionKind::Invalid).with_detail("the form has more than 1023 fields"));
+    }
     let mut order = Vec::new();
     let mut fields: HashMap<&str, Value<'_>> = HashMap::new();
     for (name, value) in &pairs {
@@ -58,8 +65,8 @@ fn form_to_json(body: &[u8]) -> Result<String, Rejection> {
     }
 
     // A scalar that was sent twice stays there twice, for the rules on duplicates to see.
-    let mut json = String::with_capacity(body.len().saturating_mul(2));
-    json.push('{');
+    let mut json = Vec::with_capacity(body.len().saturating_mul(2));
+    json.push(b'{');
     for name in order {
         match fields.get_mut(name) {
             Some(Value::One(values)) => {
@@ -79,8 +86,8 @@ fn form_to_json(body: &[u8]) -> Result<String, Rejection> {
             None => {}
         }
     }
-    json.push('}');
-    Ok(json)
+    json.push(b'}');
+    String::from_utf8(json).map_err(|error| invalid(error.utf8_error()))
 }
 
 fn list_place(name: &str) -> (&str, Option<Option<u16>>) {
@@ -94,13 +101,13 @@ fn list_place(name: &str) -> (&str, Option<Option<u16>>) {
     }
 }
 
-fn write_member<T: serde::Serialize + ?Sized>(json: &mut String, name: &str, value: &T) -> Result<(), Rejection> {
+fn write_member<T: serde::Serialize + ?Sized>(json: &mut Vec<u8>, name: &str, value: &T) -> Result<(), Rejection> {
     if json.len() > 1 {
-        json.push(',');
+        json.push(b',');
     }
-    json.push_str(&serde_json::to_string(name)?);
-    json.push(':');
-    json.push_str(&serde_json::to_string(value)?);
+    serde_json::to_writer(&mut *json, name)?;
+    json.push(b':');
+    serde_json::to_writer(json, value)?;
     Ok(())
 }
 
@@ -113,3 +120,5 @@ fn is_percent_encoded(text: &[u8]) -> bool {
 fn invalid(error: std::str::Utf8Error) -> Rejection {
     Rejection::new(RejectionKind::Invalid).with_source(error)
 }
+
+const MAX_PAIRS: usize = 1024;

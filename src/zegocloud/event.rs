@@ -20,10 +20,7 @@ use crate::{
     Json,
     wire::{Members, scalar},
 };
-use serde::{
-    Serialize,
-    ser::{SerializeMap, Serializer},
-};
+use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -172,15 +169,13 @@ impl Event {
             Discriminator::PascalEventType(code) if has("PlayerId") || has("UploadTaskId") => {
                 first!(&code, members; Player(PlayerEvent))
             }
-            Discriminator::PascalEventType(code) if has("TaskId") => {
-                first!(&code, members; DigitalHuman(DigitalHumanEvent))
-            }
+            Discriminator::PascalEventType(code) => first!(&code, members; DigitalHuman(DigitalHumanEvent)),
             // Both have the types 1, 2 and 3, and the newer form has a `detail` with each of them.
             Discriminator::EventType(code) if has("detail") => first!(&code, members; Recording(RecordingEvent)),
             Discriminator::EventType(code) => {
                 first!(&code, members; LegacyRecording(LegacyRecordingEvent), Recording(RecordingEvent))
             }
-            Discriminator::PascalEventType(_) | Discriminator::Missing => None,
+            Discriminator::Missing => None,
         };
         match event {
             Some(event) => Ok(event),
@@ -237,14 +232,16 @@ impl Unknown {
     }
 
     fn from_members(members: &Members<'_>) -> serde_json::Result<Self> {
-        let mut raw = Vec::new();
-        let mut serializer = serde_json::Serializer::new(&mut raw);
-        let mut map = serializer.serialize_map(None)?;
+        let mut pieces: Vec<Cow<'_, str>> = Vec::new();
         for (name, value) in members.iter().filter(|(name, _)| !is_consumed(name)) {
-            map.serialize_entry(name, value)?;
+            pieces.push(if pieces.is_empty() { "{" } else { "," }.into());
+            pieces.push(serde_json::to_string(name)?.into());
+            pieces.push(":".into());
+            pieces.push(value.get().into());
         }
-        map.end()?;
-        serde_json::from_slice(&raw).map(|raw| Self { raw })
+        pieces.push(if pieces.is_empty() { "{}" } else { "}" }.into());
+        // A buffer that grows would hold several times the body.
+        Json::from_text(pieces.concat()).map(|raw| Self { raw })
     }
 }
 

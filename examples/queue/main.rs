@@ -1,0 +1,103 @@
+//! Acknowledges fast: the handler hands each event to a bounded queue and answers, a worker takes its time.
+//!
+//! ```sh
+//! cargo run --example queue
+//! REDIS_URL=redis://127.0.0.1:6379 cargo run --example queue --features redis
+//! cargo run --example send -- zegocloud stream_create
+//! ```
+//!
+//! 200 is given once the queue has the event, 503 when it is full: the layer then gives the claim back, and the sender's
+//! retry gets in. So what was acknowledged is in the queue, and what a crash loses is what the queue loses:
+//!
+//! * in memory, **every event that was acknowledged and not worked off**: the senders will not send them again;
+//! * in Redis, nothing, as long as Redis keeps what it has said it has (`appendfsync always`, `noeviction`). What was
+//!   worked off or put in just before the crash may come a second time: the worker has to bear that.
+
+#[cfg(feature = "redis")]
+mod durable;
+mod memory;
+
+#[cfg(feature = "redis")]
+pub use durable::RedisQueue;
+pub use memory::MemoryQueue;
+
+use axum::{Router, extract::State, http::StatusCode, routing::post};
+use std::{env, error::Error, future::Future, time::Duration};
+use tokio::net::TcpListener;
+use tower_webhooks::{ConfigError, Verified, WebhookLayer, Zegocloud, zegocloud::Event};
+
+/// Where events wait for the worker.
+pub trait Queue: Clone + Send + Sync + 'static {
+    /// Returns once the queue has the event.
+    fn put(&self, event: Verified<Event>) -> impl Future<Output = Result<(), NotAccepted>> + Send;
+}
+
+/// The queue is full, or cannot be reached.
+#[derive(Debug)]
+pub struct NotAccepted(pub Box<dyn Error + Send + Sync>);
+
+pub fn app<Q: Queue>(queue: Q, callback_secret: &str) -> Result<Router, ConfigError> {
+    let webhooks = WebhookLayer::new(Zegocloud::new(callback_secret)?);
+    Ok(Router::new().route("/zegocloud", post(on_event::<Q>).route_layer(webhooks)).with_state(queue))
+}
+
+async fn on_event<Q: Queue>(State(queue): State<Q>, event: Verified<Event>) -> StatusCode {
+    match queue.put(event).await {
+        Ok(()) => StatusCode::OK,
+        Err(NotAccepted(reason)) => {
+            eprintln!("not accepted: {reason}");
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let secret = env::var("ZEGOCLOUD_CALLBACK_SECRET").unwrap_or_else(|_| "demo-zegocloud-callback-secret".to_owned());
+    let capacity = env::var("QUEUE_CAPACITY").map_or(Ok(1000), |text| text.parse())?;
+    if let Ok(url) = env::var("REDIS_URL") {
+        return serve_durable(&url, capacity, &secret).await;
+    }
+    eprintln!("the queue is in memory");
+    let (queue, mut waiting) = MemoryQueue::new(capacity);
+    let worker = tokio::spawn(async move {
+        while let Some(event) = waiting.recv().await {
+            let json = serde_json::to_string(&*event).unwrap_or_default();
+            work(event.facts().kind.to_string(), json).await;
+        }
+    });
+    serve(app(queue, &secret)?).await?;
+    // The last handler is gone and the queue's sender with it: the worker ends when the queue is empty.
+    worker.await?;
+    Ok(())
+}
+
+#[cfg(feature = "redis")]
+async fn serve_durable(url: &str, capacity: usize, secret: &str) -> Result<(), Box<dyn Error>> {
+    eprintln!("the queue is in Redis");
+    let queue = RedisQueue::new(url, capacity)?;
+    let worker = tokio::spawn(queue.clone().work_off(work));
+    serve(app(queue, secret)?).await?;
+    // What is left in the queue is there for the next start.
+    worker.abort();
+    Ok(())
+}
+
+#[cfg(not(feature = "redis"))]
+async fn serve_durable(_url: &str, _capacity: usize, _secret: &str) -> Result<(), Box<dyn Error>> {
+    Err("REDIS_URL: this example was built without `--features redis`".into())
+}
+
+async fn serve(app: Router) -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
+    eprintln!("listening on http://{}", listener.local_addr()?);
+    let interrupted = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
+    axum::serve(listener, app).with_graceful_shutdown(interrupted).await?;
+    Ok(())
+}
+
+/// What is too slow for the handler.
+async fn work(kind: String, event: String) {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    println!("{kind} {event}");
+}

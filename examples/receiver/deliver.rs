@@ -1,0 +1,106 @@
+//! The handler of every route: one line of JSON for an event, and the trouble that a test may ask for.
+
+use crate::settings::Settings;
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    io::Write,
+    sync::{Arc, Mutex},
+};
+use tower_webhooks::{
+    Verified,
+    replay::{Checked, RepeatAnswer},
+    vobiz::voice,
+};
+
+#[derive(Serialize)]
+struct Line<'a, E> {
+    provider: &'a str,
+    kind: &'a str,
+    covers: &'a str,
+    attempt: u32,
+    event: &'a E,
+}
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct Handlers {
+    settings: Arc<Settings>,
+    unguarded: Arc<Mutex<HashMap<u64, u32>>>,
+}
+
+impl Handlers {
+    pub fn new(settings: Settings) -> Self {
+        Self { settings: Arc::new(settings), unguarded: Arc::default() }
+    }
+
+    /// Prints the event and gives the status that the settings ask for.
+    pub async fn take<E: Serialize>(&self, event: &Verified<E>) -> StatusCode {
+        if let Err(error) = print(event) {
+            eprintln!("an event could not be printed: {error}");
+            return StatusCode::INTERNAL_SERVER_ERROR;
+        }
+        if !self.settings.delay.is_zero() {
+            tokio::time::sleep(self.settings.delay).await;
+        }
+        let unlucky = self.settings.fail_rate > 0.0 && fastrand::f64() < self.settings.fail_rate;
+        if unlucky || self.attempt(event) <= self.settings.fail_first {
+            return StatusCode::INTERNAL_SERVER_ERROR;
+        }
+        StatusCode::OK
+    }
+
+    /// Where the scheme has no signature to count by, the body stands in.
+    fn attempt<E>(&self, event: &Verified<E>) -> u32 {
+        if event.facts().checked != Checked::Unguarded || self.settings.fail_first == 0 {
+            return event.facts().attempt;
+        }
+        let mut hash = DefaultHasher::new();
+        event.body().hash(&mut hash);
+        let mut counts = self.unguarded.lock().unwrap();
+        let count = counts.entry(hash.finish()).or_default();
+        *count += 1;
+        *count
+    }
+}
+
+pub async fn deliver<E: Serialize>(State(handlers): State<Handlers>, event: Verified<E>) -> StatusCode {
+    handlers.take(&event).await
+}
+
+/// The answer to `StartApp` drives the call, so a repeat of it has to get the same.
+pub async fn deliver_call(State(handlers): State<Handlers>, event: Verified<voice::Event>) -> Response {
+    let status = handlers.take(&event).await;
+    match &*event {
+        voice::Event::StartApp(_) if status.is_success() => {
+            RepeatAnswer::new(HeaderValue::from_static("application/xml"), ANSWER).into_response()
+        }
+        _ => status.into_response(),
+    }
+}
+
+const ANSWER: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response><Speak>Hello.</Speak><Hangup/></Response>"#;
+
+fn print<E: Serialize>(event: &Verified<E>) -> std::io::Result<()> {
+    let facts = event.facts();
+    let line = Line {
+        provider: facts.provider,
+        kind: &facts.kind,
+        covers: facts.covers.as_str(),
+        attempt: facts.attempt,
+        event: &**event,
+    };
+    let mut line = serde_json::to_vec(&line)?;
+    // What is kept as it came may be spread over lines; inside a JSON string a line break is always escaped.
+    line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+    line.push(b'\n');
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(&line)?;
+    stdout.flush()
+}

@@ -1,0 +1,146 @@
+//! A route for each provider whose variables are there.
+
+use crate::{
+    deliver::{Handlers, deliver, deliver_call},
+    settings::{Guard, Settings},
+    vars::{self, Vars},
+};
+use axum::{
+    Router,
+    body::Body,
+    http::{Response, StatusCode},
+    routing::{MethodRouter, any, get},
+};
+use serde::Serialize;
+use std::error::Error;
+#[cfg(feature = "metrics")]
+use std::time::Duration;
+use tower::{ServiceBuilder, util::MapResponseLayer};
+use tower_webhooks::{
+    ConfigError, GeeLark, GeeLarkToken, Provider, Rejection, Stardust, StardustSigned, Zegocloud,
+    replay::RepeatAnswer,
+    vobiz::{Campaign, Kyc, Ndnc, Trunk, Voice, Whatsapp},
+};
+
+pub fn router() -> Result<Router, Box<dyn Error>> {
+    let settings = Settings::from_env()?;
+    let app = Router::new().route("/healthz", get(async || StatusCode::OK));
+    #[cfg(feature = "metrics")]
+    let app = {
+        let prometheus = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
+        // Samples pile up until they are summed, and nobody may ever ask.
+        let upkeep = prometheus.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                upkeep.run_upkeep();
+            }
+        });
+        app.route("/metrics", get(async move || prometheus.render()))
+    };
+    let mut routes = Routes { guard: &settings.guard, app };
+    routes.zegocloud()?;
+    routes.geelark()?;
+    routes.stardust()?;
+    routes.vobiz()?;
+    // Outside of the webhook layers: it sees what they answer themselves.
+    let outer =
+        ServiceBuilder::new().layer(MapResponseLayer::new(report)).layer(MapResponseLayer::new(RepeatAnswer::fill));
+    let app = routes.app.layer(outer);
+    Ok(app.with_state(Handlers::new(settings)))
+}
+
+struct Routes<'a> {
+    guard: &'a Guard,
+    app: Router<Handlers>,
+}
+
+impl Routes<'_> {
+    fn zegocloud(&mut self) -> Result<(), Box<dyn Error>> {
+        let vars = self.vars("zegocloud", vars::ZEGOCLOUD);
+        self.mount("/zegocloud", &vars, ["ZEGOCLOUD_CALLBACK_SECRET"], |[secret]| Zegocloud::new(secret))
+    }
+
+    fn geelark(&mut self) -> Result<(), Box<dyn Error>> {
+        let vars = self.vars("geelark", vars::GEELARK);
+        self.mount("/geelark", &vars, ["GEELARK_APP_ID", "GEELARK_APP_KEY"], |[id, key]| GeeLark::new(id, key))?;
+        self.mount("/geelark/token", &vars, ["GEELARK_TOKEN"], |[token]| GeeLarkToken::new(token))
+    }
+
+    fn stardust(&mut self) -> Result<(), Box<dyn Error>> {
+        let vars = self.vars("stardust", vars::STARDUST);
+        self.mount("/stardust", &vars, ["STARDUST_ACCESS_KEY"], |[key]| Stardust::new(key))?;
+        let needs = ["STARDUST_ACCESS_KEY", "STARDUST_SECRET_KEY"];
+        self.mount("/stardust/signed", &vars, needs, |[key, secret]| StardustSigned::new(key, secret))
+    }
+
+    fn vobiz(&mut self) -> Result<(), Box<dyn Error>> {
+        let vars = self.vars("vobiz", vars::VOBIZ);
+        let parent = vars.get("VOBIZ_PARENT_AUTH_TOKEN");
+        let voice = |[token, url]: [String; 2]| {
+            let voice = Voice::new(token, &url)?;
+            match parent {
+                Some(parent) => voice.parent_token(parent),
+                None => Ok(voice),
+            }
+        };
+        let needs = ["VOBIZ_AUTH_TOKEN", "VOBIZ_PUBLIC_URL"];
+        self.mount_handler("/vobiz/voice", &vars, needs, voice, any(deliver_call))?;
+        self.mount("/vobiz/kyc", &vars, ["VOBIZ_PARENT_AUTH_TOKEN"], |[token]| Kyc::new(token))?;
+        self.mount("/vobiz/campaign", &vars, ["VOBIZ_AUTH_TOKEN"], |[token]| Campaign::new(token))?;
+        self.mount("/vobiz/ndnc", &vars, ["VOBIZ_NDNC_SECRET"], |[secret]| Ndnc::new(secret))?;
+        self.mount("/vobiz/trunk", &vars, ["VOBIZ_TRUNK_SECRET"], |[secret]| Trunk::new(secret))?;
+        self.mount("/vobiz/whatsapp", &vars, ["VOBIZ_WHATSAPP_SECRET"], |[secret]| Whatsapp::new(secret))
+    }
+
+    fn vars(&self, provider: &str, names: vars::Names) -> Vars {
+        let vars = Vars::new(names);
+        if vars.demo {
+            eprintln!(
+                "warning: {provider}: no variable is set, so the published demo values are used: anybody can forge events"
+            );
+        }
+        vars
+    }
+
+    /// Mounts a provider if all the variables that it needs are there.
+    fn mount<P: Provider<Event: Serialize>, const N: usize>(
+        &mut self,
+        route: &str,
+        vars: &Vars,
+        needs: [&str; N],
+        provider: impl FnOnce([String; N]) -> Result<P, ConfigError>,
+    ) -> Result<(), Box<dyn Error>> {
+        let handler = any(deliver::<P::Event>);
+        self.mount_handler(route, vars, needs, provider, handler)
+    }
+
+    fn mount_handler<P: Provider, const N: usize>(
+        &mut self,
+        route: &str,
+        vars: &Vars,
+        needs: [&str; N],
+        provider: impl FnOnce([String; N]) -> Result<P, ConfigError>,
+        handler: MethodRouter<Handlers>,
+    ) -> Result<(), Box<dyn Error>> {
+        let values = needs.map(|name| vars.get(name));
+        if values.iter().any(Option::is_none) {
+            eprintln!("{route} is not mounted: it needs {}", needs.join(" and "));
+            return Ok(());
+        }
+        let provider = provider(values.map(Option::unwrap_or_default))
+            .map_err(|error| format!("{}: {error}", needs.join(" or ")))?;
+        let app = std::mem::take(&mut self.app);
+        // Any method: which ones are allowed is for the layer to say.
+        self.app = app.route(route, handler.layer(self.guard.layer(provider)));
+        Ok(())
+    }
+}
+
+/// Says on stderr why a request was refused; only the kind and the fixed detail, as the source may quote the payload.
+fn report(response: Response<Body>) -> Response<Body> {
+    if let Some(rejection) = response.extensions().get::<Rejection>() {
+        eprintln!("refused with {}: {rejection}", rejection.status().as_u16());
+    }
+    response
+}

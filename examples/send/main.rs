@@ -1,0 +1,175 @@
+//! Signs events as the providers would and posts them to a receiver.
+//!
+//! ```sh
+//! cargo run --example send                                   # one event to every route
+//! cargo run --example send -- zegocloud stream_create        # one event
+//! cargo run --example send -- zegocloud stream_create --url http://127.0.0.1:3000/zegocloud --secret …
+//! ```
+//!
+//! Exits with 1 if any was refused.
+
+#[path = "../common/vars.rs"]
+mod vars;
+
+mod families;
+mod zegocloud_catalogue;
+
+use bytes::Bytes;
+use clap::Parser;
+use families::{FAMILIES, Family};
+use http::{Request, StatusCode, header};
+use http_body_util::Full;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use std::{env, error::Error, process::ExitCode, time::SystemTime};
+use tower_webhooks::Signer;
+use vars::Vars;
+
+/// Signs events as the providers would and posts them to a receiver
+///
+/// Without arguments, one event goes to every route whose variables are set; while none of a provider's is, demo values
+/// serve. A flag overrides the variable of the same meaning.
+#[derive(Parser)]
+struct Args {
+    /// zegocloud, geelark, geelark-token, stardust, stardust-signed, vobiz-voice, vobiz-kyc, vobiz-campaign, vobiz-ndnc,
+    /// vobiz-trunk or vobiz-whatsapp
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(FAMILIES.iter().map(|family| family.name)))]
+    provider: Option<String>,
+    /// Which event to send; an unknown one is answered with the list
+    event: Option<String>,
+    /// Where to post it [default: the provider's route at $RECEIVER_ADDR, else at 127.0.0.1:3000]
+    #[arg(long, requires = "provider")]
+    url: Option<String>,
+    /// The secret of zegocloud, vobiz-ndnc, vobiz-trunk or vobiz-whatsapp
+    #[arg(long, requires = "provider")]
+    secret: Option<String>,
+    /// GeeLark's AppId
+    #[arg(long, requires = "provider")]
+    app_id: Option<String>,
+    /// GeeLark's AppKey
+    #[arg(long, requires = "provider")]
+    app_key: Option<String>,
+    /// GeeLark's bearer token
+    #[arg(long, requires = "provider")]
+    token: Option<String>,
+    /// Stardust's AccessKey ID
+    #[arg(long, requires = "provider")]
+    access_key: Option<String>,
+    /// Stardust's SecretKey
+    #[arg(long, requires = "provider")]
+    secret_key: Option<String>,
+    /// Vobiz's auth token
+    #[arg(long, requires = "provider")]
+    auth_token: Option<String>,
+    /// The auth token of Vobiz's main account
+    #[arg(long, requires = "provider")]
+    parent_auth_token: Option<String>,
+    /// The origin that Vobiz signs
+    #[arg(long, requires = "provider")]
+    public_url: Option<String>,
+}
+
+impl Args {
+    fn flag(&self, name: &str) -> Option<&String> {
+        let value = match name {
+            "--secret" => &self.secret,
+            "--app-id" => &self.app_id,
+            "--app-key" => &self.app_key,
+            "--token" => &self.token,
+            "--access-key" => &self.access_key,
+            "--secret-key" => &self.secret_key,
+            "--auth-token" => &self.auth_token,
+            "--parent-auth-token" => &self.parent_auth_token,
+            "--public-url" => &self.public_url,
+            _ => &None,
+        };
+        value.as_ref()
+    }
+}
+
+/// A request that is still to be signed, and who signs it.
+struct Outgoing {
+    label: String,
+    request: Request<Bytes>,
+    signer: Box<dyn Signer>,
+}
+
+impl Outgoing {
+    fn new(family: &Family, args: &Args) -> Result<Self, Box<dyn Error>> {
+        let (kind, body) = match &args.event {
+            None => family.events[0],
+            Some(event) => *family.events.iter().find(|(kind, _)| kind == event).ok_or_else(|| {
+                let known: Vec<_> = family.events.iter().map(|(kind, _)| *kind).collect();
+                format!("{} has no event {event:?}; there are {}", family.name, known.join(", "))
+            })?,
+        };
+        let vars = Vars::new(family.vars);
+        let value = |(variable, flag): &(&str, &str)| {
+            let value = args.flag(flag).cloned().or_else(|| vars.get(variable));
+            value.ok_or_else(|| format!("{}: neither {variable} nor {flag} is set", family.name))
+        };
+        let values = family.needs.iter().map(value).collect::<Result<Vec<_>, _>>()?;
+        let signer = (family.signer)(&values).map_err(|error| format!("{}: {error}", family.name))?;
+        let url = args.url.clone().unwrap_or_else(|| {
+            let addr = env::var("RECEIVER_ADDR").unwrap_or_else(|_| vars::RECEIVER_ADDR.to_owned());
+            format!("http://{addr}{}", family.route)
+        });
+        let request = Request::post(&url)
+            .header(header::CONTENT_TYPE, family.content_type)
+            .body(body.replace("FRESH", &format!("{:012}", fastrand::u64(..1_000_000_000_000))).into())
+            .map_err(|error| format!("{url}: {error}"))?;
+        Ok(Self { label: format!("{} {kind}", family.name), request, signer })
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("send: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
+    let mut outgoing = Vec::new();
+    for family in FAMILIES {
+        match &args.provider {
+            Some(provider) if provider == family.name => outgoing.push(Outgoing::new(family, &args)?),
+            Some(_) => {}
+            None => match Outgoing::new(family, &args) {
+                Ok(event) => outgoing.push(event),
+                Err(error) => eprintln!("left out: {error}"),
+            },
+        }
+    }
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let mut accepted = true;
+    for event in outgoing {
+        accepted &= post(&client, event).await?;
+    }
+    Ok(accepted)
+}
+
+async fn post(client: &Client<HttpConnector, Full<Bytes>>, event: Outgoing) -> Result<bool, Box<dyn Error>> {
+    let Outgoing { label, request, signer } = event;
+    let request = signer.sign(request, SystemTime::now());
+    println!("{label}: {} {}", request.method(), request.uri());
+    println!("  {}", String::from_utf8_lossy(request.body()));
+    let url = request.uri().clone();
+    let response = client.request(request.map(Full::new)).await.map_err(|error| {
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        format!("{url}: {error}{cause} (is the receiver running?)")
+    })?;
+    let status = response.status();
+    println!("  {status}");
+    if status == StatusCode::UNAUTHORIZED {
+        eprintln!("  the receiver refused the signature: does it have the same secret?");
+    }
+    Ok(status.is_success())
+}

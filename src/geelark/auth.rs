@@ -1,0 +1,246 @@
+//! The two ways in which a head proves itself: a signature over the appId and the request's id, or a bearer token.
+
+use crate::{
+    ConfigError, Content, Identity, Rejection, RejectionKind, Secret, Window,
+    header::exactly_one,
+    token::{self, Presented},
+    window::Timestamp,
+};
+use hmac::digest::CtOutput;
+use http::{HeaderMap, HeaderName, header};
+use sha2::{Digest, Sha256};
+use std::time::SystemTime;
+
+/// All headers of both modes: GeeLark may send both sets, whichever of them is looked at.
+pub(super) static CREDENTIALS: [HeaderName; 6] = [
+    HeaderName::from_static("appid"),
+    HeaderName::from_static("traceid"),
+    HeaderName::from_static("ts"),
+    HeaderName::from_static("nonce"),
+    HeaderName::from_static("sign"),
+    header::AUTHORIZATION,
+];
+
+/// An AppId and its key.
+#[derive(Clone, Debug)]
+pub(super) struct Pair {
+    app_id: String,
+    app_key: Secret,
+}
+
+impl Pair {
+    pub(super) fn new(app_id: impl Into<String>, app_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        let app_id = app_id.into();
+        token::new(&app_id)?;
+        Ok(Self { app_id, app_key: Secret::new(app_key)? })
+    }
+
+    fn sign(&self, trace_id: &str, ts: &str, nonce: &str) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for part in [&self.app_id, trace_id, ts, nonce] {
+            hash.update(part);
+        }
+        hash.chain_update(self.app_key.expose_secret()).finalize().into()
+    }
+}
+
+/// What a rightly signed head proves.
+pub struct Signed {
+    pub(super) key_index: usize,
+    pub(super) at: SystemTime,
+    pub(super) identity: Identity,
+}
+
+pub(super) fn verify(
+    headers: &HeaderMap,
+    pairs: &[Pair],
+    window: Window,
+    now: SystemTime,
+) -> Result<Signed, Rejection> {
+    let [app_id, trace_id, ts, nonce, sign, _] = &CREDENTIALS;
+    let app_id = exactly_one(headers, app_id)?;
+    let trace_id = exactly_one(headers, trace_id)?;
+    let ts = exactly_one(headers, ts)?;
+    let nonce = exactly_one(headers, nonce)?;
+    let sign = exactly_one(headers, sign)?;
+
+    // The hashed text has no separators. With these lengths fixed, no other cut of it passes.
+    let malformed = |detail| Rejection::new(RejectionKind::CredentialMalformed).with_detail(detail);
+    if !is_trace_id(trace_id) {
+        return Err(malformed("traceId: not 32 hex digits, nor 36 characters as 8-4-4-4-12"));
+    }
+    let Some(stamp @ Timestamp::Milliseconds(_)) = Timestamp::from_digits(ts) else {
+        return Err(malformed("ts: not 13 digits"));
+    };
+    if trace_id.get(..NONCE_LEN) != Some(nonce) {
+        return Err(malformed("nonce: not the first 6 characters of traceId"));
+    }
+    let mut presented = [0; 32];
+    hex::decode_to_slice(sign, &mut presented).map_err(|_| malformed("sign: not 64 hex digits"))?;
+    let presented = CtOutput::<Sha256>::new(presented.into());
+
+    let (key_index, pair, mac) = pairs
+        .iter()
+        .enumerate()
+        .filter(|(_, pair)| pair.app_id == app_id)
+        .map(|(index, pair)| (index, pair, CtOutput::<Sha256>::new(pair.sign(trace_id, ts, nonce).into())))
+        .find(|(_, _, mac)| *mac == presented)
+        .ok_or(Rejection::new(RejectionKind::CredentialWrong))?;
+    let at = window.check(stamp, now)?;
+    let identity =
+        Identity::new(&[pair.app_key.id(), mac.as_bytes()], Content::Bound).with_valid_until(window.ends(stamp));
+    Ok(Signed { key_index, at, identity })
+}
+
+fn is_trace_id(text: &str) -> bool {
+    let hyphen = |at| text.len() == 36 && matches!(at, 8 | 13 | 18 | 23);
+    matches!(text.len(), 32 | 36)
+        && text.bytes().enumerate().all(|(at, byte)| if hyphen(at) { byte == b'-' } else { byte.is_ascii_hexdigit() })
+}
+
+/// The index of the token that `Authorization` carries, after `Bearer` and, as one of GeeLark's pages has it, a colon.
+pub(super) fn verify_token(headers: &HeaderMap, tokens: &[Secret]) -> Result<usize, Rejection> {
+    let line = exactly_one(headers, &header::AUTHORIZATION)?;
+    let token = line
+        .split_once(' ')
+        .filter(|(scheme, _)| scheme.strip_suffix(':').unwrap_or(scheme).eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim_start_matches(' '))
+        .filter(|token| !token.is_empty())
+        .ok_or(
+            Rejection::new(RejectionKind::CredentialMalformed)
+                .with_detail("Authorization: not a bearer's with a token"),
+        )?;
+    let presented = Presented::new(token);
+    tokens.iter().position(|token| presented.is(token)).ok_or(Rejection::new(RejectionKind::CredentialWrong))
+}
+
+/// Signs callbacks as GeeLark would in key mode: for tests and for trying a receiver out.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::Request;
+/// use std::time::{Duration, SystemTime};
+/// use tower_webhooks::{Signer as _, geelark};
+///
+/// // The example of GeeLark's page "Request instructions".
+/// let signer = geelark::Signer::new("eH6gQR4oHr3FsZpI36La01IW", "YjmFIUuq0oJgSDJ42fxLEb6R1qjjqf")?
+///     .trace_id("db6094ab-3797-4186-84d5-b0b58eebad56");
+/// let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_716_972_892_166);
+/// let request = signer.sign(Request::post("/").body(Bytes::new())?, now);
+/// assert_eq!(request.headers()["nonce"], "db6094");
+/// assert_eq!(request.headers()["sign"], "6280C080AF7C3CCE168F15C913E3444A00A618CB0E16038EED9811D6E3366BDD");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[cfg(feature = "test-util")]
+#[derive(Clone, Debug)]
+pub struct Signer {
+    pair: Pair,
+    trace_id: Option<String>,
+}
+
+#[cfg(feature = "test-util")]
+impl Signer {
+    /// A signer with the team's AppId and AppKey, and a fresh `traceId` of 32 digits for every request.
+    ///
+    /// # Errors
+    ///
+    /// As for [`GeeLark::new`](super::GeeLark::new).
+    pub fn new(app_id: impl Into<String>, app_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Ok(Self { pair: Pair::new(app_id, app_key)?, trace_id: None })
+    }
+
+    /// Signs with this `traceId` instead of a fresh one: for replays. Its first 6 characters are the `nonce`.
+    #[must_use]
+    pub fn trace_id(mut self, trace_id: impl Into<String>) -> Self {
+        self.trace_id = Some(trace_id.into());
+        self
+    }
+
+    /// The signature alone, 64 upper-case hex digits.
+    pub fn signature(&self, trace_id: &str, ts: &str, nonce: &str) -> String {
+        hex::encode_upper(self.pair.sign(trace_id, ts, nonce))
+    }
+}
+
+#[cfg(feature = "test-util")]
+impl crate::Signer for Signer {
+    /// Sets the five headers; one whose text no header can hold is left as it was.
+    fn sign(&self, mut request: http::Request<bytes::Bytes>, now: SystemTime) -> http::Request<bytes::Bytes> {
+        let ts = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis().to_string();
+        let trace_id = self.trace_id.clone().unwrap_or_else(|| crate::signer::random_digits(32));
+        let nonce: String = trace_id.chars().take(NONCE_LEN).collect();
+        let sign = self.signature(&trace_id, &ts, &nonce);
+        for (name, text) in CREDENTIALS.iter().zip([&self.pair.app_id, &trace_id, &ts, &nonce, &sign]) {
+            if let Ok(value) = http::HeaderValue::try_from(text) {
+                request.headers_mut().insert(name, value);
+            }
+        }
+        request
+    }
+}
+
+/// Sends callbacks as GeeLark would in token mode: for tests and for trying a receiver out.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::Request;
+/// use std::time::SystemTime;
+/// use tower_webhooks::{Signer as _, geelark};
+///
+/// let signer = geelark::TokenSigner::new("an API token")?;
+/// let request = signer.sign(Request::post("/").body(Bytes::new())?, SystemTime::now());
+/// assert_eq!(request.headers()["authorization"], "Bearer an API token");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[cfg(feature = "test-util")]
+#[derive(Clone, Debug)]
+pub struct TokenSigner {
+    token: Secret,
+    trace_id: Option<String>,
+    colon: bool,
+}
+
+#[cfg(feature = "test-util")]
+impl TokenSigner {
+    /// A signer with the team's token, and a fresh `traceId` of 32 digits for every request.
+    ///
+    /// # Errors
+    ///
+    /// As for [`GeeLarkToken::new`](super::GeeLarkToken::new).
+    pub fn new(token: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Ok(Self { token: token::new(token)?, trace_id: None, colon: false })
+    }
+
+    /// Sends this `traceId` instead of a fresh one; nothing checks it.
+    #[must_use]
+    pub fn trace_id(mut self, trace_id: impl Into<String>) -> Self {
+        self.trace_id = Some(trace_id.into());
+        self
+    }
+
+    /// Writes `Bearer: TOKEN`, as the webhook page prints it.
+    #[must_use]
+    pub fn with_colon(mut self) -> Self {
+        self.colon = true;
+        self
+    }
+}
+
+#[cfg(feature = "test-util")]
+impl crate::Signer for TokenSigner {
+    /// Sets `traceId` and `Authorization`; one whose text no header can hold is left as it was.
+    fn sign(&self, mut request: http::Request<bytes::Bytes>, _now: SystemTime) -> http::Request<bytes::Bytes> {
+        let [_, trace_id, .., authorization] = &CREDENTIALS;
+        let id = self.trace_id.clone().unwrap_or_else(|| crate::signer::random_digits(32));
+        let scheme: &[u8] = if self.colon { b"Bearer: " } else { b"Bearer " };
+        let token = [scheme, self.token.expose_secret()].concat();
+        for (name, text) in [(trace_id, id.into_bytes()), (authorization, token)] {
+            if let Ok(value) = http::HeaderValue::try_from(text) {
+                request.headers_mut().insert(name, value);
+            }
+        }
+        request
+    }
+}
+
+const NONCE_LEN: usize = 6;

@@ -1,0 +1,42 @@
+//! A token or secret as a prepared HMAC-SHA256 key.
+
+use crate::{ConfigError, Secret};
+use hmac::{Hmac, KeyInit, Mac, digest::CtOutput};
+use sha2::Sha256;
+use std::fmt;
+
+/// 32 bytes that compare in constant time.
+pub(super) type Tag = CtOutput<Hmac<Sha256>>;
+
+#[derive(Clone)]
+pub(super) struct Key {
+    id: [u8; 32],
+    mac: Hmac<Sha256>,
+}
+
+impl Key {
+    pub(super) fn new(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        let secret = Secret::new(secret)?;
+        let mac = Hmac::new_from_slice(secret.expose_secret()).map_err(|_| ConfigError::new("the secret is no key"))?;
+        Ok(Self { id: *secret.id(), mac })
+    }
+
+    /// See [`Secret::id`].
+    pub(super) fn id(&self) -> &[u8; 32] {
+        &self.id
+    }
+
+    pub(super) fn tag(&self, parts: &[&[u8]]) -> Tag {
+        let mut mac = self.mac.clone();
+        for part in parts {
+            mac.update(part);
+        }
+        mac.finalize()
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}

@@ -1,0 +1,92 @@
+//! Vobiz: callbacks of the voice platform and of what has grown around it.
+//!
+//! Vobiz has six families of callbacks, and one header name, `X-Vobiz-Signature`, means four different things in them.
+//! So the **family is chosen where the route is made**; no layer guesses it from a request:
+//!
+//! | family | proves | key |
+//! | --- | --- | --- |
+//! | [`Voice`] | the URL, **no field** | the account's auth token, or the main account's |
+//! | [`Kyc`] | the body | the main account's auth token |
+//! | [`Campaign`] | the body | the account's auth token |
+//! | [`Ndnc`] | the body | a secret that you have sent to Vobiz |
+//! | [`Trunk`] | the body | the trunk's signing secret |
+//! | [`Whatsapp`] | the body | the subscription's secret |
+//!
+//! ```
+//! use axum::{Router, body::Body, http::{Request, header::CONTENT_TYPE}, response::IntoResponse, routing::{any, post}};
+//! use bytes::Bytes;
+//! use std::time::SystemTime;
+//! use tower::ServiceExt;
+//! use tower_webhooks::{Signer as _, Verified, WebhookLayer, vobiz::{Kyc, Voice, kyc, voice}};
+//!
+//! async fn on_call(event: Verified<voice::Event>) -> impl IntoResponse {
+//!     let xml = match &*event {
+//!         voice::Event::StartApp(_) => "<Response><Hangup/></Response>",
+//!         _ => "<Response/>",
+//!     };
+//!     ([(CONTENT_TYPE, "application/xml")], xml)
+//! }
+//!
+//! async fn on_kyc(event: Verified<kyc::Event>) -> &'static str {
+//!     event.kind()
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let voice = Voice::new("an auth token", "https://hooks.example.com")?;
+//! let kyc = Kyc::new("the main account's auth token")?;
+//! let app = Router::new()
+//!     .route("/vobiz/call", any(on_call).layer(WebhookLayer::new(voice)))
+//!     .route("/vobiz/kyc", post(on_kyc).layer(WebhookLayer::new(kyc)));
+//!
+//! let request = Request::post("/vobiz/call").body(Bytes::from("Event=StartApp&CallUUID=12d86ccd"))?;
+//! let signer = voice::Signer::new("an auth token", "https://hooks.example.com")?;
+//! let request = signer.sign(request, SystemTime::now()).map(Body::from);
+//! assert_eq!(app.oneshot(request).await?.status(), 200);
+//! # Ok(()) }
+//! ```
+//!
+//! # Signatures over the body
+//!
+//! The five other families sign the raw bytes of the body with HMAC-SHA256 and send the hex digits, KYC and campaign
+//! with `sha256=` in front, the others without. A captured request can be sent again, but not changed. None of them has
+//! a time in the signature: a repeat, byte for byte, is not delivered again while the layer remembers the first.
+//!
+//! Neither is the family signed. Families with the same form and the same key (KYC and campaign with the main account's
+//! token) pass each other's requests; what comes from the other is an [`Unknown`].
+//!
+//! Vobiz writes callbacks' bodies with `Event` or `event` in them; headers that name the event as well
+//! (`X-Vobiz-Event`, `X-Webhook-Event`) are not signed and not read.
+
+pub use self::{
+    campaign::{Campaign, CampaignLayer},
+    kyc::{Kyc, KycLayer},
+    ndnc::{Ndnc, NdncLayer},
+    object::Unknown,
+    trunk::{Trunk, TrunkLayer},
+    voice::{Voice, VoiceLayer},
+    whatsapp::{Whatsapp, WhatsappLayer},
+};
+
+pub mod campaign;
+pub mod kyc;
+pub mod ndnc;
+pub mod trunk;
+pub mod voice;
+pub mod whatsapp;
+
+mod body;
+mod key;
+mod object;
+mod origin;
+
+/// The kind and the ids, if there is one and none is missing.
+fn dedup_key(kind: &str, ids: &[Option<&str>]) -> Option<String> {
+    let mut key = kind.to_owned();
+    for id in ids {
+        key.push(':');
+        key.push_str(id.filter(|id| !id.is_empty())?);
+    }
+    (!ids.is_empty()).then_some(key)
+}
+
+const NAME: &str = "vobiz";

@@ -1,0 +1,122 @@
+//! The voice signature: nonce grammar first, then HMAC-SHA256 over URL and nonce.
+
+use crate::{
+    Content, Identity, Rejection, RejectionKind,
+    header::exactly_one,
+    vobiz::{
+        key::{Key, Tag},
+        origin::SignedUrl,
+    },
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{HeaderMap, HeaderName};
+
+/// What tells V3 from V2: three headers, and what stands between URL and nonce.
+#[derive(Debug)]
+pub(super) struct Scheme {
+    pub(super) label: &'static [u8],
+    pub(super) own: HeaderName,
+    pub(super) parent: HeaderName,
+    pub(super) nonce: HeaderName,
+    pub(super) separator: &'static [u8],
+    most_values: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) scheme: &'static Scheme,
+    pub(super) keys: Vec<Key>,
+    pub(super) parents: Vec<Key>,
+    pub(super) any_nonce_length: bool,
+}
+
+impl Rules {
+    /// Which key verified it, and what makes it single-use.
+    ///
+    /// The identity is of URL and nonce alone: both signatures of a request, each of its keys and both spellings of a
+    /// root URL belong to one delivery.
+    pub(super) fn verify(&self, headers: &HeaderMap, url: &SignedUrl) -> Result<(usize, Identity), Rejection> {
+        let Scheme { label, own, parent, nonce, separator, .. } = self.scheme;
+        let own = self.presented(headers, own)?;
+        let parent = if self.parents.is_empty() { None } else { self.presented(headers, parent)? };
+        if own.is_none() && parent.is_none() {
+            return Err(Rejection::new(RejectionKind::CredentialMissing).with_detail("signature"));
+        }
+        let nonce = exactly_one(headers, nonce)?;
+        if !self.is_nonce(nonce) {
+            return Err(Rejection::new(RejectionKind::CredentialMalformed).with_detail("nonce: not 20 digits"));
+        }
+        let (own, parent) = (own.unwrap_or_default(), parent.unwrap_or_default());
+        if own.is_empty() && parent.is_empty() {
+            return Err(Rejection::new(RejectionKind::CredentialMalformed)
+                .with_detail("signature: not the canonical base64 of 32 bytes"));
+        }
+
+        let keys = self.keys.iter().map(|key| (key, &own)).chain(self.parents.iter().map(|key| (key, &parent)));
+        let (index, _) = keys
+            .enumerate()
+            .find(|(_, (key, presented))| {
+                url.spellings().any(|url| presented.contains(&key.tag(&[url.as_bytes(), separator, nonce.as_bytes()])))
+            })
+            .ok_or(Rejection::new(RejectionKind::CredentialWrong))?;
+        let identity = [b"voice", *label, url.as_str().as_bytes(), nonce.as_bytes()];
+        Ok((index, Identity::new(&identity, Content::Bound)))
+    }
+
+    /// The well-formed values of a header; `None` where it is absent.
+    ///
+    /// A value of another form never matches and is no reason to refuse the right one beside it.
+    fn presented(&self, headers: &HeaderMap, name: &HeaderName) -> Result<Option<Vec<Tag>>, Rejection> {
+        if !headers.contains_key(name) {
+            return Ok(None);
+        }
+        let text = exactly_one(headers, name)?;
+        if text.split(',').count() > self.scheme.most_values {
+            return Err(Rejection::new(RejectionKind::CredentialMalformed).with_detail("signature: too many values"));
+        }
+        Ok(Some(text.split(',').filter_map(|value| decode(value.trim_matches(' '))).collect()))
+    }
+
+    fn is_nonce(&self, text: &str) -> bool {
+        let length = if self.any_nonce_length { 1..=64 } else { 20..=20 };
+        length.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    }
+}
+
+fn decode(text: &str) -> Option<Tag> {
+    // `decode_slice` wants room for whole groups of four characters.
+    let mut bytes = [0; 33];
+    match STANDARD.decode_slice(text, &mut bytes) {
+        Ok(32) => bytes.first_chunk::<32>().map(|bytes| Tag::new((*bytes).into())),
+        _ => None,
+    }
+}
+
+pub(super) static V3: Scheme = Scheme {
+    label: b"V3",
+    own: HeaderName::from_static("x-vobiz-signature-v3"),
+    parent: HeaderName::from_static("x-vobiz-signature-ma-v3"),
+    nonce: HeaderName::from_static("x-vobiz-signature-v3-nonce"),
+    separator: b".",
+    most_values: 4,
+};
+
+pub(super) static V2: Scheme = Scheme {
+    label: b"V2",
+    own: HeaderName::from_static("x-vobiz-signature-v2"),
+    parent: HeaderName::from_static("x-vobiz-signature-ma-v2"),
+    nonce: HeaderName::from_static("x-vobiz-signature-v2-nonce"),
+    separator: b"",
+    most_values: 1,
+};
+
+/// Every header that could make another request pass, whatever the mode.
+pub(super) static CREDENTIALS: [HeaderName; 7] = [
+    HeaderName::from_static("x-vobiz-signature"),
+    HeaderName::from_static("x-vobiz-signature-v2"),
+    HeaderName::from_static("x-vobiz-signature-v2-nonce"),
+    HeaderName::from_static("x-vobiz-signature-ma-v2"),
+    HeaderName::from_static("x-vobiz-signature-v3"),
+    HeaderName::from_static("x-vobiz-signature-v3-nonce"),
+    HeaderName::from_static("x-vobiz-signature-ma-v3"),
+];

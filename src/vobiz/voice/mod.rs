@@ -1,0 +1,200 @@
+//! Voice: what happens to calls, recordings, conferences and audio streams.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::Request;
+//! use std::time::SystemTime;
+//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::{Voice, voice::{self, CallStatus, Event}}};
+//!
+//! let now = SystemTime::now();
+//! let form = "Event=Hangup&CallUUID=12d86ccd&CallStatus=completed&Duration=42";
+//! let request = Request::post("/vobiz/hangup").body(Bytes::from(form))?;
+//! let request = voice::Signer::new("an auth token", "https://hooks.example.com")?.sign(request, now);
+//!
+//! let delivery = Voice::new("an auth token", "https://hooks.example.com")?.verify(&request, now)?;
+//! assert_eq!(delivery.kind(), "Hangup");
+//! assert_eq!(delivery.covers(), Covers::Url);
+//! let Event::Hangup(hangup) = delivery.event() else { panic!() };
+//! assert_eq!(hangup.call.call_status, Some(CallStatus::Completed));
+//! assert_eq!(hangup.duration.get(), Some(42));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What the signature proves
+//!
+//! `X-Vobiz-Signature-V3` is an HMAC of the callback's URL, without its query, and a nonce. It proves that a holder of
+//! the auth token asked for **this path**. It covers **not one field**: not `Event`, `From` or `CallUUID`, on a GET not
+//! even the query. And it never expires: whoever has seen one request can send its signature again, to the same path,
+//! with fields of their own, until somebody remembers its nonce. So serve the route over TLS only, take an event as a
+//! hint, and ask the API where it matters. Vobiz publishes the addresses that callbacks come from; a firewall that lets
+//! only these through is worth having.
+//!
+//! Signature headers are emitted only when the callback URL has auth credentials configured, says a warning on Vobiz's
+//! page, and not by all kinds of callbacks; how to configure them it does not say. An unsigned callback is a 401 here,
+//! always: try yours before you rely on them.
+//!
+//! # Which signatures are accepted
+//!
+//! V3, and MA-V3 once [`Voice::parent_token`] has been set; one right one is enough. [`Voice::v2`] takes V2 and MA-V2
+//! *instead*. The legacy `X-Vobiz-Signature` is ignored: nobody documents what it signs.
+//!
+//! # Answers and retries
+//!
+//! Vobiz wants a 200 within 3 s and otherwise tries up to 3 times more, with growing pauses; whether with the same
+//! nonce is not documented. `answer_url`, `action`, `Redirect`, transfer and `waitSound` URLs want a `<Response>` document of
+//! `application/xml`, at most 100 KB. A `hangup_url` that is not set falls back to `answer_url`, so that one route can
+//! get both [`StartApp`] and [`Hangup`].
+//!
+//! # Fields
+//!
+//! A GET carries them in its query, a POST in a form body, or in a flat JSON object if the body's first byte is `{`;
+//! the other place is never looked at. All values are text on the wire. A number that is none is no error: [`Field`]
+//! keeps the text. Prices are decimal text.
+//!
+//! **Two zones:** `SessionStart` is in UTC, `StartTime`, `AnswerTime` and `EndTime` are in the console's local zone; no
+//! time says which.
+//!
+//! Pages: <https://docs.vobiz.ai/concepts/validating-callbacks>, <https://docs.vobiz.ai/concepts/callbacks>.
+
+pub use self::{
+    event::Event,
+    field::Field,
+    payload::{
+        Call, CallStatus, Conference, ConferenceAction, ConferenceStep, Dial, DialAction, DialStatus, DialStep,
+        Direction, Gather, GatherInterim, Hangup, HangupSource, IfMachine, InputType, Leg, MachineDetection, Record,
+        RecordStop, Recording, RecordingEndReason, Redirect, Ring, StartApp, StirVerification, Stream, Transcription,
+        Transfer,
+    },
+};
+
+#[cfg(feature = "test-util")]
+pub use self::signer::Signer;
+
+use self::{
+    auth::{CREDENTIALS, Rules, V2, V3},
+    fields::Fields,
+};
+use super::{key::Key, origin::Target};
+use crate::{ConfigError, Covers, Delivery, Identity, Provider, Rejection, WebhookLayer};
+use bytes::Bytes;
+use http::{HeaderName, Method, request::Parts};
+use std::time::SystemTime;
+
+mod auth;
+mod event;
+mod field;
+mod fields;
+mod payload;
+#[cfg(feature = "test-util")]
+mod signer;
+
+/// [`WebhookLayer`] with the rules of voice.
+pub type VoiceLayer = WebhookLayer<Voice>;
+
+/// The rules of voice callbacks.
+///
+/// All of the signature is checked before the body is read. [`Facts::key_index`](crate::Facts::key_index) counts the
+/// account's tokens first, then the main account's.
+#[derive(Clone, Debug)]
+pub struct Voice {
+    rules: Rules,
+    target: Target,
+}
+
+impl Voice {
+    /// Rules with the auth token of the account (or sub-account) and the public origin of its callback URLs:
+    /// `https://hooks.example.com`, with a port or a prefix where the URLs at Vobiz have one.
+    ///
+    /// Vobiz signs the URL that it was told to call. Behind a proxy that is not the URL that arrives, so the origin is
+    /// a setting and nothing of it is taken from the request, whatever `Host`, `Forwarded` or `X-Forwarded-*` say; the
+    /// request's path is put behind it, byte for byte. See [Behind a proxy](crate::guide::behind_a_proxy).
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for an empty or blank token, or one with white space around it; for an origin without `https://`
+    /// or `http://`, or with userinfo, query or fragment. One `/` at its end is dropped.
+    pub fn new(auth_token: impl AsRef<[u8]>, public_origin: &str) -> Result<Self, ConfigError> {
+        let keys = vec![Key::new(auth_token)?];
+        let rules = Rules { scheme: &V3, keys, parents: Vec::new(), any_nonce_length: false };
+        Ok(Self { rules, target: Target::origin(public_origin)? })
+    }
+
+    /// Accepts a further auth token, for the time of a rotation or for another sub-account.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for an empty or blank token, or one with white space around it.
+    pub fn also_accept(mut self, auth_token: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        self.rules.keys.push(Key::new(auth_token)?);
+        Ok(self)
+    }
+
+    /// Accepts the main account's signature (MA-V3) as well: on a sub-account's callbacks it is as good as the
+    /// sub-account's own. Called again, it accepts a further main token, for the time of a rotation.
+    ///
+    /// # Errors
+    ///
+    /// As for [`also_accept`](Self::also_accept).
+    pub fn parent_token(mut self, auth_token: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        self.rules.parents.push(Key::new(auth_token)?);
+        Ok(self)
+    }
+
+    /// Takes this as the signed URL of every request, for proxies that rewrite paths.
+    ///
+    /// The request's own path no longer counts: put the layer on one route, or a request that was captured at another
+    /// one passes here.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] as for the origin of [`new`](Self::new).
+    pub fn exact_url(mut self, url: &str) -> Result<Self, ConfigError> {
+        self.target = Target::exact(url)?;
+        Ok(self)
+    }
+
+    /// Checks V2 and MA-V2 instead of V3 and MA-V3, never beside them.
+    #[must_use]
+    pub fn v2(mut self) -> Self {
+        self.rules.scheme = &V2;
+        self
+    }
+
+    /// Accepts nonces of 1 to 64 digits, where Vobiz's have 20.
+    ///
+    /// Under [V2](Self::v2), which signs URL and nonce without anything between them, a request for `/cb/1` can then be
+    /// turned into one for `/cb/12`: a digit moves from the nonce to the path and the signature stays right.
+    #[must_use]
+    pub fn dangerous_any_nonce_length(mut self) -> Self {
+        self.rules.any_nonce_length = true;
+        self
+    }
+}
+
+impl Provider for Voice {
+    const NAME: &'static str = super::NAME;
+    const METHODS: &'static [Method] = &[Method::GET, Method::POST];
+    /// The verifying key's index, and the identity.
+    type Head = (usize, Identity);
+    type Event = Event;
+
+    fn credentials(&self) -> &[HeaderName] {
+        &CREDENTIALS
+    }
+
+    fn check_head(&self, head: &Parts, _now: SystemTime) -> Result<Self::Head, Rejection> {
+        self.rules.verify(&head.headers, &self.target.url(head.uri.path()))
+    }
+
+    fn check_body(
+        &self,
+        (key_index, identity): Self::Head,
+        head: &Parts,
+        body: &Bytes,
+        _now: SystemTime,
+    ) -> Result<Delivery<Event>, Rejection> {
+        let event = Event::from_fields(Fields::of(head, body)?)?;
+        let kind = event.kind();
+        Ok(Delivery::new(event, kind, Covers::Url).with_key_index(key_index).with_identity(identity))
+    }
+}

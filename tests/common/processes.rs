@@ -1,0 +1,103 @@
+//! Receivers as processes of their own, and a client for them.
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use std::{
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+/// A receiver on a port of its own; killed when dropped.
+pub struct Receiver {
+    child: Child,
+    pub addr: String,
+    lines: Arc<Mutex<Vec<serde_json::Value>>>,
+}
+
+impl Receiver {
+    pub fn start(variables: &[(&str, &str)]) -> Self {
+        // Beside the folder of the test itself.
+        let test = std::env::current_exe().unwrap();
+        let path: PathBuf = test.parent().unwrap().parent().unwrap().join("examples/receiver");
+        let mut child = Command::new(&path)
+            .env("RECEIVER_ADDR", "127.0.0.1:0")
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; `cargo build --examples` makes it", path.display()));
+
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (stdout, seen) = (child.stdout.take().unwrap(), Arc::clone(&lines));
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let line = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+                seen.lock().unwrap().push(line);
+            }
+        });
+        let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let addr = stderr
+            .by_ref()
+            .find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned))
+            .expect("the receiver did not start");
+        std::thread::spawn(move || stderr.for_each(drop));
+        Self { child, addr, lines }
+    }
+
+    /// The lines so far.
+    pub fn lines(&self) -> Vec<serde_json::Value> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// Waits for the first line.
+    pub fn wait_for_a_line(&self) {
+        let start = Instant::now();
+        while self.lines.lock().unwrap().is_empty() {
+            assert!(start.elapsed() < Duration::from_secs(10), "no line");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[derive(Clone)]
+pub struct Sender(Client<HttpConnector, Full<Bytes>>);
+
+impl Sender {
+    pub fn new() -> Self {
+        Self(Client::builder(TokioExecutor::new()).build_http())
+    }
+
+    /// The status; 0 if there was no answer.
+    pub async fn send(&self, addr: &str, request: &Request<Bytes>) -> u16 {
+        let mut request = request.clone();
+        *request.uri_mut() = format!("http://{addr}{}", request.uri().path_and_query().unwrap()).parse().unwrap();
+        match self.0.request(request.map(Full::new)).await {
+            Ok(response) => {
+                let status = response.status().as_u16();
+                let _ = response.into_body().collect().await;
+                status
+            }
+            Err(_) => 0,
+        }
+    }
+}

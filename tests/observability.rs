@@ -1,0 +1,190 @@
+//! What is traced and counted, and what never is.
+#![cfg(all(feature = "zegocloud", feature = "tracing", feature = "metrics"))]
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    io::Write,
+    sync::{Arc, Mutex},
+    time::SystemTime,
+};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_webhooks::{Signer as _, WebhookLayer, Zegocloud, ZegocloudLayer, metric_names, zegocloud::Signer};
+
+const SECRET: &str = "a-callback-secret-in-no-log";
+
+fn layer() -> ZegocloudLayer {
+    WebhookLayer::new(Zegocloud::new(SECRET).unwrap())
+}
+
+fn signed(body: String) -> Request<Bytes> {
+    let request = Request::post("/zego").header("x-private", "header-in-no-log").body(Bytes::from(body)).unwrap();
+    Signer::new(SECRET).unwrap().sign(request, SystemTime::now())
+}
+
+fn send(layer: &ZegocloudLayer, status: u16, request: Request<Bytes>) -> u16 {
+    let service = layer.layer(service_fn(move |_: Request<Full<Bytes>>| async move {
+        tracing::info!("inside the handler");
+        let mut response = Response::new(String::new());
+        *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+        Ok::<_, Infallible>(response)
+    }));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(service.oneshot(request.map(Full::new))).unwrap().status().as_u16()
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn logged(act: impl FnOnce()) -> String {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, act);
+    let bytes = log.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn a_delivery_is_a_span_around_the_handler() {
+    let _alone = ALONE.lock();
+    let log = logged(|| {
+        send(&layer(), 200, signed(r#"{"event":"room_create","room_id":"private-room"}"#.into()));
+    });
+    let handler = log.lines().find(|line| line.contains("inside the handler")).unwrap();
+    for field in
+        ["webhook{", r#"provider="zegocloud""#, r#"kind="room_create""#, "key_index=0", "attempt=1", "body_len="]
+    {
+        assert!(handler.contains(field), "{field} is not in {handler}");
+    }
+}
+
+#[test]
+fn attack_nothing_private_is_logged() {
+    let _alone = ALONE.lock();
+    let layer = layer();
+    let log = logged(|| {
+        let request = signed(r#"{"event":"room_create","room_id":"private-room"}"#.into());
+        assert_eq!(send(&layer, 200, request.clone()), 200);
+        assert_eq!(send(&layer, 200, request.clone()), 200);
+        let genuine = String::from_utf8(request.body().to_vec()).unwrap();
+        for forged in [
+            genuine.replace("private-room", "private-hall"),
+            genuine.replace("signature\":\"", "signature\":\"0"),
+            genuine.replace("nonce\":\"", "nonce\":\"7"),
+            "private garbage".into(),
+        ] {
+            let request = Request::post("/zego").body(Bytes::from(forged)).unwrap();
+            assert!(send(&layer, 200, request) >= 400);
+        }
+        // serde's own message would quote the value.
+        let broken = signed(r#"{"event":"room_create","room_session_id":"private-number"}"#.into());
+        assert_eq!(send(&layer, 200, broken), 400);
+        for part in genuine.split('"').filter(|part| part.len() >= 19) {
+            assert!(part.len() < 100, "{part}");
+        }
+        let credentials: Vec<_> = genuine.split('"').filter(|part| part.len() >= 19).map(str::to_owned).collect();
+        assert!(credentials.len() >= 2);
+        CREDENTIALS.lock().unwrap().extend(credentials);
+    });
+    assert!(log.contains(r#"reason="conflict""#) && log.contains(r#"reason="credential_wrong""#), "{log}");
+    assert!(log.contains(r#"reason="invalid""#) && log.contains("json_error=Data"), "{log}");
+    assert!(log.contains("sent again"), "{log}");
+    for private in ["private", "header-in-no-log", SECRET] {
+        assert!(!log.contains(private), "{private} is in {log}");
+    }
+    for credential in CREDENTIALS.lock().unwrap().iter() {
+        assert!(!log.contains(credential.as_str()), "{credential} is in {log}");
+    }
+}
+
+// Which callsites are on is one table for the whole process.
+static ALONE: Mutex<()> = Mutex::new(());
+static CREDENTIALS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn series(rendered: &str) -> BTreeSet<String> {
+    let lines = rendered.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    // Quantiles apart, a line is a series.
+    lines.filter_map(|line| line.rsplit_once(' ')).map(|(series, _)| series.to_owned()).collect()
+}
+
+#[test]
+fn attack_hostile_requests_make_no_series() {
+    let _alone = ALONE.lock();
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    metrics::with_local_recorder(&recorder, || {
+        let layer = layer();
+        let hostile = |number: usize| {
+            let body = match number % 5 {
+                0 => format!("{{\"event\":\"made-up-{number}\"}}"),
+                1 => format!("garbage {number}"),
+                2 => format!("{{\"timestamp\":\"{number}\",\"nonce\":\"{number}\",\"signature\":\"{number:040}\"}}"),
+                3 => String::new(),
+                _ => return signed(format!("{{\"event\":\"made-up-{number}\"}}")),
+            };
+            Request::builder()
+                .method(if number % 7 == 0 { "PURGE" } else { "POST" })
+                .uri(format!("/{number}"))
+                .body(Bytes::from(body))
+                .unwrap()
+        };
+        for number in 0..100 {
+            send(&layer, 200, hostile(number));
+        }
+        let before = series(&handle.render());
+        for number in 100..1100 {
+            send(&layer, 200, hostile(number));
+        }
+        assert_eq!(series(&handle.render()), before);
+        assert!(before.len() > 5, "{before:?}");
+    });
+}
+
+#[test]
+fn what_is_counted() {
+    let _alone = ALONE.lock();
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    metrics::with_local_recorder(&recorder, || {
+        let layer = layer();
+        let request = signed(r#"{"event":"room_create"}"#.into());
+        send(&layer, 500, request.clone());
+        send(&layer, 200, request.clone());
+        send(&layer, 200, request.clone());
+        let mut forged = request.clone();
+        *forged.uri_mut() = "/elsewhere".parse().unwrap();
+        send(&layer, 200, forged);
+    });
+    let rendered = handle.render();
+    for line in [
+        r#"webhooks_deliveries_total{provider="zegocloud",kind="room_create",outcome="failed"} 1"#,
+        r#"webhooks_deliveries_total{provider="zegocloud",kind="room_create",outcome="done"} 1"#,
+        r#"webhooks_replays_total{provider="zegocloud",outcome="repeated"} 1"#,
+        r#"webhooks_replays_total{provider="zegocloud",outcome="conflict"} 1"#,
+        r#"webhooks_rejections_total{provider="zegocloud",reason="conflict"} 1"#,
+        r#"webhooks_read_seconds_count{provider="zegocloud"} 4"#,
+        r#"webhooks_handler_seconds_count{provider="zegocloud"} 2"#,
+    ] {
+        assert!(rendered.lines().any(|other| other == line), "{line} is not in\n{rendered}");
+    }
+    assert!(rendered.contains(metric_names::DELIVERIES));
+}

@@ -1,0 +1,674 @@
+//! The guard in the layer: what a repeat, a conflict, a failure and a vanished client lead to.
+#![cfg(feature = "zegocloud")]
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::Full;
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Poll,
+    time::{Duration, SystemTime},
+};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_webhooks::{
+    Rejection, RejectionKind, Signer as _, TestClock, Verified, WebhookLayer, Window, Zegocloud, ZegocloudLayer,
+    replay::{Checked, Claim, Claimed, Duplicate, MemoryStore, Outage, Outcome, RepeatAnswer, ReplayStore, StoreError},
+    zegocloud::{self, Event, Signer},
+};
+
+const SECRET: &str = "a callback secret";
+
+fn layer() -> ZegocloudLayer {
+    WebhookLayer::new(Zegocloud::new(SECRET).unwrap())
+}
+
+fn signed(body: &'static str) -> Request<Bytes> {
+    Signer::new(SECRET).unwrap().sign(Request::post("/zego").body(Bytes::from(body)).unwrap(), SystemTime::now())
+}
+
+/// Two bodies under one signature.
+fn pair() -> (Request<Bytes>, Request<Bytes>) {
+    let signer = Signer::new(SECRET).unwrap().nonce(format!("{}", std::process::id()) + "-" + &unique());
+    let now = SystemTime::now();
+    let sign = |body: &'static str| signer.sign(Request::post("/zego").body(Bytes::from(body)).unwrap(), now);
+    (sign(r#"{"event":"room_create","room_id":"a"}"#), sign(r#"{"event":"room_create","room_id":"b"}"#))
+}
+
+fn unique() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    COUNT.fetch_add(1, Ordering::Relaxed).to_string()
+}
+
+/// A handler that answers as it is told and counts its calls.
+#[derive(Clone)]
+struct Handler {
+    calls: Arc<Mutex<Vec<(u32, Checked)>>>,
+    answers: Arc<Mutex<Vec<u16>>>,
+}
+
+impl Handler {
+    fn new(answers: &[u16]) -> Self {
+        let answers = answers.iter().rev().copied().collect();
+        Self { calls: Arc::default(), answers: Arc::new(Mutex::new(answers)) }
+    }
+
+    fn calls(&self) -> usize {
+        self.calls.lock().unwrap().len()
+    }
+
+    fn attempts(&self) -> Vec<u32> {
+        self.calls.lock().unwrap().iter().map(|(attempt, _)| *attempt).collect()
+    }
+
+    async fn handle(self, request: Request<Full<Bytes>>) -> Result<Response<String>, Infallible> {
+        let facts = request.extensions().get::<Verified<Event>>().unwrap().facts().clone();
+        self.calls.lock().unwrap().push((facts.attempt, facts.checked));
+        let status = self.answers.lock().unwrap().pop().unwrap_or(200);
+        let mut response = Response::new("handled".to_owned());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        Ok(response)
+    }
+}
+
+async fn send(layer: &ZegocloudLayer, handler: &Handler, request: &Request<Bytes>) -> Response<String> {
+    let handler = handler.clone();
+    let service = layer.layer(service_fn(move |request| handler.clone().handle(request)));
+    service.oneshot(request.clone().map(Full::new)).await.unwrap()
+}
+
+fn kind(response: &Response<String>) -> RejectionKind {
+    response.extensions().get::<Rejection>().expect("refused").kind()
+}
+
+#[tokio::test]
+async fn attack_replay_of_the_same_body() {
+    let (layer, handler) = (layer(), Handler::new(&[]));
+    let (request, _) = pair();
+    assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
+    for _ in 0..3 {
+        let response = send(&layer, &handler, &request).await;
+        assert_eq!((response.status().as_u16(), response.body().as_str()), (200, ""));
+        assert!(response.extensions().get::<Duplicate>().is_some());
+        assert!(response.extensions().get::<Rejection>().is_none());
+    }
+    assert_eq!(handler.attempts(), [1]);
+}
+
+#[tokio::test]
+async fn attack_body_swapped_under_a_used_signature() {
+    let (layer, handler) = (layer(), Handler::new(&[]));
+    let (first, second) = pair();
+    send(&layer, &handler, &first).await;
+    assert_eq!(kind(&send(&layer, &handler, &second).await), RejectionKind::Conflict);
+    for change in ["path", "query", "content type", "method"] {
+        let mut request = first.clone();
+        match change {
+            "path" => *request.uri_mut() = "/other".parse().unwrap(),
+            "query" => *request.uri_mut() = "/zego?x=1".parse().unwrap(),
+            "content type" => {
+                drop(request.headers_mut().insert("content-type", HeaderValue::from_static("text/plain")))
+            }
+            _ => *request.method_mut() = http::Method::PUT,
+        }
+        let expected = if change == "method" { RejectionKind::MethodNotAllowed } else { RejectionKind::Conflict };
+        assert_eq!(kind(&send(&layer, &handler, &request).await), expected, "{change}");
+    }
+    assert_eq!(handler.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_failure_lets_the_retry_through_and_nothing_else() {
+    for failure in [500, 503, 404, 302, 100] {
+        let (layer, handler) = (layer(), Handler::new(&[failure, failure]));
+        let (request, forged) = pair();
+        assert_eq!(send(&layer, &handler, &request).await.status(), failure);
+        // Attack: race the sender's retry with another body.
+        assert_eq!(kind(&send(&layer, &handler, &forged).await), RejectionKind::Conflict);
+        assert_eq!(send(&layer, &handler, &request).await.status(), failure);
+        assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
+        assert_eq!(send(&layer, &handler, &request).await.body(), "");
+        assert_eq!(handler.attempts(), [1, 2, 3]);
+    }
+    for success in [200, 201, 204, 299] {
+        let (layer, handler) = (layer(), Handler::new(&[success]));
+        let (request, _) = pair();
+        send(&layer, &handler, &request).await;
+        assert_eq!(send(&layer, &handler, &request).await.status(), 200);
+        assert_eq!(handler.calls(), 1, "{success}");
+    }
+}
+
+#[tokio::test]
+async fn in_flight_is_409_with_retry_after() {
+    let layer = layer();
+    let (request, forged) = pair();
+    let service = layer
+        .layer(service_fn(|_: Request<Full<Bytes>>| std::future::pending::<Result<Response<String>, Infallible>>()));
+    let mut first = Box::pin(service.oneshot(request.clone().map(Full::new)));
+    assert!(poll_once(first.as_mut()).await.is_none());
+
+    let handler = Handler::new(&[]);
+    let response = send(&layer, &handler, &request).await;
+    assert_eq!((response.status().as_u16(), kind(&response)), (409, RejectionKind::InFlight));
+    assert_eq!(response.headers()["retry-after"], "15");
+    assert_eq!(kind(&send(&layer, &handler, &forged).await), RejectionKind::Conflict);
+    assert_eq!(handler.calls(), 0);
+
+    drop(first);
+    assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
+    assert_eq!(handler.attempts(), [2]);
+}
+
+async fn poll_once<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|cx| {
+        Poll::Ready(match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn attack_128_contenders() {
+    for _ in 0..20 {
+        let (layer, handler) = (layer(), Handler::new(&[]));
+        let (request, forged) = pair();
+        let contenders: Vec<_> = (0..128)
+            .map(|number| {
+                let (layer, handler) = (layer.clone(), handler.clone());
+                let request = if number % 2 == 0 { request.clone() } else { forged.clone() };
+                tokio::spawn(async move { send(&layer, &handler, &request).await.status().as_u16() })
+            })
+            .collect();
+        for contender in contenders {
+            assert!(matches!(contender.await.unwrap(), 200 | 409));
+        }
+        assert_eq!(handler.calls(), 1);
+    }
+}
+
+#[tokio::test]
+async fn attack_capture_replayed_on_another_route_with_the_same_secret() {
+    let store = MemoryStore::new();
+    let (rooms, streams) = (layer().store(store.clone()), layer().store(store));
+    let handler = Handler::new(&[]);
+    let (mut request, _) = pair();
+    send(&rooms, &handler, &request).await;
+    *request.uri_mut() = "/streams".parse().unwrap();
+    assert_eq!(kind(&send(&streams, &handler, &request).await), RejectionKind::Conflict);
+    assert_eq!(handler.calls(), 1);
+}
+
+#[tokio::test]
+async fn attack_tenants_that_share_a_store_stay_apart() {
+    let store = MemoryStore::new();
+    let handler = Handler::new(&[]);
+    for secret in ["secret of tenant 1", "secret of tenant 2"] {
+        let layer = WebhookLayer::new(Zegocloud::new(secret).unwrap()).store(store.clone());
+        let request = Request::post("/zego").body(Bytes::from(r#"{"event":"room_close"}"#)).unwrap();
+        let request = Signer::new(secret).unwrap().nonce("one-nonce-for-both").sign(request, SystemTime::now());
+        assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
+    }
+    assert_eq!((handler.calls(), store.len()), (2, 2));
+}
+
+#[tokio::test]
+async fn attack_signature_spelled_differently() {
+    let (layer, handler) = (layer(), Handler::new(&[]));
+    let body = r#"{"event":"room_close","timestamp":"TS","nonce":"1-2-3","signature":"SIG"}"#;
+    let now = SystemTime::now();
+    let stamp = now.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().to_string();
+    let signature = Signer::new(SECRET).unwrap().signature(&stamp, "1-2-3");
+    let spelled = |signature: &str| {
+        let body = body.replace("TS", &stamp).replace("SIG", signature);
+        Request::post("/zego").body(Bytes::from(body)).unwrap()
+    };
+    assert_eq!(send(&layer, &handler, &spelled(&signature)).await.body(), "handled");
+    let upper = send(&layer, &handler, &spelled(&signature.to_uppercase())).await;
+    assert_eq!(kind(&upper), RejectionKind::Conflict);
+    assert_eq!(handler.calls(), 1);
+}
+
+/// Row 4: the same hashed text, cut elsewhere, stays used for as long as any cut of it would be fresh.
+#[tokio::test]
+async fn attack_boundary_shift_after_the_window() {
+    for (first, second) in [
+        (("1687981272", "7254119327986670314"), ("1687981272725", "4119327986670314")),
+        // The nonce holds a date 20 days ahead of the timestamp.
+        (("1687981272", "1689709272"), ("1689709272", "1687981272")),
+    ] {
+        let (first_at, second_at) = (stamp(first.0), stamp(second.0));
+        let signer = Signer::new(SECRET).unwrap();
+        let signature = signer.signature(first.0, first.1);
+        assert_eq!(signature, signer.signature(second.0, second.1), "one signature for both cuts");
+        let request = |(timestamp, nonce): (&str, &str)| {
+            let body = format!(
+                r#"{{"event":"room_close","timestamp":"{timestamp}","nonce":"{nonce}","signature":"{signature}"}}"#
+            );
+            Request::post("/zego").body(Bytes::from(body)).unwrap()
+        };
+
+        let clock = TestClock::at(first_at);
+        let store = MemoryStore::new().clock(clock.clone());
+        let layer = layer().clock(clock.clone()).store(store.clone());
+        let handler = Handler::new(&[]);
+        assert_eq!(send(&layer, &handler, &request(first)).await.body(), "handled");
+        for late in [-60, 0, 299] {
+            let time = if late < 0 {
+                second_at - Duration::from_secs(60)
+            } else {
+                second_at + Duration::from_secs(late as u64)
+            };
+            if time < first_at {
+                continue;
+            }
+            clock.set(time);
+            let response = send(&layer, &handler, &request(second)).await;
+            assert_eq!(kind(&response), RejectionKind::Conflict, "{first:?} {late}");
+        }
+        clock.set(second_at + Duration::from_secs(302));
+        assert_eq!(kind(&send(&layer, &handler, &request(second)).await), RejectionKind::Stale);
+        assert_eq!(handler.calls(), 1);
+        // And it is not kept for ever, though one of its cuts is a date in 2265.
+        clock.set(first_at + Duration::from_secs(31 * 24 * 3600));
+        let fresh = Request::post("/zego").body(Bytes::from(r#"{"event":"room_close"}"#)).unwrap();
+        for _ in 0..200 {
+            send(&layer, &handler, &signer.sign(fresh.clone(), clock.now())).await;
+        }
+        assert_eq!(store.len(), 200);
+    }
+}
+
+fn stamp(digits: &str) -> SystemTime {
+    let number: u64 = digits.parse().unwrap();
+    let millis = if digits.len() == 13 { number } else { number * 1000 };
+    SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
+}
+
+#[tokio::test]
+async fn a_claim_outlives_a_wide_window() {
+    let clock = TestClock::at(SystemTime::now());
+    let window = Window::new(Duration::from_secs(25 * 3600), Duration::from_secs(60)).unwrap();
+    let layer = WebhookLayer::new(Zegocloud::new(SECRET).unwrap().window(window))
+        .clock(clock.clone())
+        .store(MemoryStore::new().clock(clock.clone()));
+    let handler = Handler::new(&[]);
+    let (request, _) = pair();
+    send(&layer, &handler, &request).await;
+    clock.advance(Duration::from_secs(25 * 3600 - 5));
+    assert_eq!(send(&layer, &handler, &request).await.body(), "");
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(kind(&send(&layer, &handler, &request).await), RejectionKind::Stale);
+    assert_eq!(handler.calls(), 1);
+}
+
+#[tokio::test]
+async fn attack_store_flooded_by_invalid_requests() {
+    let store = MemoryStore::new();
+    let layer = layer().store(store.clone());
+    let handler = Handler::new(&[]);
+    let genuine = String::from_utf8(signed(r#"{"event":"room_create"}"#).into_body().to_vec()).unwrap();
+    for number in 0..1000 {
+        let body = match number % 4 {
+            0 => "{}".to_owned(),
+            1 => genuine.replace("signature\":\"", "signature\":\"0"),
+            2 => genuine.replace("nonce\":\"", "nonce\":\"0"),
+            _ => format!("{number}"),
+        };
+        let request = Request::post("/zego").body(Bytes::from(body)).unwrap();
+        assert!(send(&layer, &handler, &request).await.status().is_client_error());
+    }
+    assert_eq!((store.len(), handler.calls()), (0, 0));
+    // A known event with a broken shape is well signed, and still does not get that far.
+    let broken = signed(r#"{"event":"room_create","room_session_id":{}}"#);
+    assert_eq!(kind(&send(&layer, &handler, &broken).await), RejectionKind::Invalid);
+    assert_eq!(store.len(), 0);
+}
+
+#[tokio::test]
+async fn attack_store_flooded_by_valid_requests() {
+    let store = MemoryStore::with_capacity(100);
+    let layer = layer().store(store.clone());
+    let handler = Handler::new(&[]);
+    let requests: Vec<_> = (0..1000).map(|_| pair().0).collect();
+    for (number, request) in requests.iter().enumerate() {
+        let response = send(&layer, &handler, request).await;
+        if number < 100 {
+            assert_eq!(response.body(), "handled");
+        } else {
+            assert_eq!((response.status().as_u16(), kind(&response)), (503, RejectionKind::StoreFull));
+            assert!(response.headers().contains_key("retry-after"));
+        }
+    }
+    for request in &requests[..100] {
+        assert!(
+            send(&layer, &handler, request).await.extensions().get::<Duplicate>().is_some(),
+            "nothing live is gone"
+        );
+    }
+    assert_eq!(handler.calls(), 100);
+}
+
+#[tokio::test]
+async fn the_guard_goes_by_a_name_that_says_so() {
+    let layer = layer().dangerous_without_replay_guard();
+    let handler = Handler::new(&[]);
+    let (request, _) = pair();
+    for _ in 0..3 {
+        assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
+    }
+    assert_eq!(*handler.calls.lock().unwrap(), [(1, Checked::Unguarded); 3]);
+}
+
+#[tokio::test]
+async fn an_answer_is_repeated_up_to_its_limit() {
+    let layer = layer();
+    let answering = |body: &'static [u8]| {
+        service_fn(move |_: Request<Full<Bytes>>| async move {
+            let mut response = Response::new(String::from_utf8(body.to_vec()).unwrap());
+            let answer = RepeatAnswer::new(HeaderValue::from_static("application/xml"), body);
+            response.extensions_mut().insert(answer);
+            Ok::<_, Infallible>(response)
+        })
+    };
+    for (body, kept) in [(&b"<Response/>"[..], true), (&[b'x'; 4096], true), (&[b'x'; 4097], false)] {
+        let (request, forged) = pair();
+        for turn in 0..3 {
+            let response = layer.layer(answering(body)).oneshot(request.clone().map(Full::new)).await.unwrap();
+            let answer = response.extensions().get::<RepeatAnswer>();
+            assert_eq!(answer.is_some(), turn == 0 || kept);
+            assert!(answer.is_none_or(|answer| answer.body == body));
+        }
+        let response = layer.layer(answering(body)).oneshot(forged.map(Full::new)).await.unwrap();
+        assert!(response.extensions().get::<RepeatAnswer>().is_none(), "a conflict learns nothing");
+    }
+}
+
+/// A shared store that does what it is told and remembers what it was asked.
+#[derive(Clone, Default)]
+struct Shared {
+    memory: Arc<MemoryStoreBehind>,
+}
+
+#[derive(Default)]
+struct MemoryStoreBehind {
+    store: MemoryStore,
+    calls: Mutex<Vec<&'static str>>,
+    /// `claim`, `renew` or `finish`: fails, after it has taken effect if it ends in `!`.
+    broken: Mutex<&'static str>,
+    slow: Mutex<&'static str>,
+}
+
+impl Shared {
+    async fn enter<T>(
+        &self,
+        name: &'static str,
+        act: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.memory.calls.lock().unwrap().push(name);
+        let (broken, slow) = (*self.memory.broken.lock().unwrap(), *self.memory.slow.lock().unwrap());
+        if slow == name {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        if broken == name {
+            return Err(StoreError::unsent("broken"));
+        }
+        let done = act.await;
+        if broken.strip_suffix('!') == Some(name) {
+            return Err(StoreError::new("the answer was lost"));
+        }
+        if slow.strip_suffix('!') == Some(name) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        done
+    }
+
+    fn set(&self, broken: &'static str, slow: &'static str) {
+        *self.memory.broken.lock().unwrap() = broken;
+        *self.memory.slow.lock().unwrap() = slow;
+    }
+
+    fn calls(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.memory.calls.lock().unwrap())
+    }
+}
+
+impl ReplayStore for Shared {
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+        self.enter("claim", self.memory.store.claim(claim)).await
+    }
+
+    async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
+        self.enter("renew", self.memory.store.renew(claim)).await
+    }
+
+    async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
+        self.enter("finish", self.memory.store.finish(claim, outcome)).await
+    }
+}
+
+/// Time for what was spawned.
+async fn settle() {
+    tokio::time::sleep(Duration::from_millis(200)).await;
+}
+
+#[tokio::test]
+async fn two_processes_deliver_once() {
+    let shared = Shared::default();
+    let (a, b) = (layer().store(shared.clone()), layer().store(shared.clone()));
+    let handler = Handler::new(&[500]);
+    let (request, forged) = pair();
+    assert_eq!(send(&a, &handler, &request).await.status(), 500);
+    assert_eq!(kind(&send(&b, &handler, &forged).await), RejectionKind::Conflict);
+    assert_eq!(send(&b, &handler, &request).await.body(), "handled", "what b refused is not held against the sender");
+    assert_eq!(kind(&send(&b, &handler, &forged).await), RejectionKind::Conflict);
+    shared.calls();
+    assert_eq!(send(&b, &handler, &request).await.body(), "");
+    assert!(shared.calls().is_empty(), "the local guard is asked first");
+    assert_eq!(send(&a, &handler, &request).await.body(), "");
+    assert_eq!(send(&a, &handler, &request).await.body(), "");
+    assert_eq!(shared.calls(), ["claim"], "what the shared store said is remembered");
+    assert_eq!(*handler.calls.lock().unwrap(), [(1, Checked::Shared), (2, Checked::Shared)]);
+}
+
+#[tokio::test]
+async fn an_outage_is_503_and_leaves_nothing_behind() {
+    for broken in ["claim", "claim!"] {
+        let shared = Shared::default();
+        let (a, b) = (layer().store(shared.clone()), layer().store(shared.clone()));
+        let handler = Handler::new(&[]);
+        let (request, forged) = pair();
+        shared.set(broken, "");
+        for request in [&forged, &request] {
+            let response = send(&a, &handler, request).await;
+            assert_eq!(response.status(), 503);
+            assert!(response.headers().contains_key("retry-after"));
+            if broken == "claim!" {
+                break;
+            }
+        }
+        shared.set("", "");
+        settle().await;
+        // If the claim took effect, the first content is the one that counts.
+        let first = if broken == "claim!" { &forged } else { &request };
+        assert_eq!(send(&b, &handler, first).await.body(), "handled", "{broken}");
+        assert_eq!(send(&a, &handler, first).await.body(), "");
+        assert_eq!(handler.calls(), 1);
+    }
+}
+
+#[tokio::test]
+async fn local_fallback_is_marked_and_guards_this_process() {
+    let shared = Shared::default();
+    let layer = layer().store(shared.clone()).on_outage(Outage::LocalFallback);
+    let handler = Handler::new(&[]);
+    let (request, forged) = pair();
+    shared.set("claim", "");
+    assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
+    assert_eq!(send(&layer, &handler, &request).await.body(), "");
+    assert_eq!(kind(&send(&layer, &handler, &forged).await), RejectionKind::Conflict);
+    assert_eq!(*handler.calls.lock().unwrap(), [(1, Checked::LocalFallback)]);
+    shared.set("", "");
+    assert_eq!(send(&layer, &handler, &request).await.body(), "", "nothing has to be written back");
+}
+
+#[tokio::test]
+async fn an_outcome_that_cannot_be_recorded_leaves_the_answer_and_is_tried_again() {
+    for broken in ["finish", "finish!"] {
+        let shared = Shared::default();
+        let (a, b) = (layer().store(shared.clone()), layer().store(shared.clone()));
+        let handler = Handler::new(&[]);
+        let (request, _) = pair();
+        shared.set(broken, "");
+        assert_eq!(send(&a, &handler, &request).await.body(), "handled");
+        assert_eq!(send(&a, &handler, &request).await.body(), "");
+        shared.set("", "");
+        settle().await;
+        assert_eq!(send(&b, &handler, &request).await.body(), "", "{broken}");
+        assert_eq!(handler.calls(), 1);
+    }
+}
+
+/// The future dropped at every await: no key is stuck, and no handler that succeeded runs again.
+#[tokio::test]
+async fn dropped_at_every_await() {
+    for slow in ["claim", "claim!", "finish", "finish!", "handler", "ready"] {
+        for shared_store in [true, false] {
+            let shared = Shared::default();
+            let base = if shared_store { layer().store(shared.clone()) } else { layer() };
+            let other = if shared_store { layer().store(shared.clone()) } else { base.clone() };
+            let (request, forged) = pair();
+            let handler = Handler::new(&[]);
+            shared.set("", slow);
+            let inner = {
+                let handler = handler.clone();
+                service_fn(move |request| {
+                    let handler = handler.clone();
+                    async move {
+                        if slow == "handler" {
+                            std::future::pending::<()>().await;
+                        }
+                        handler.handle(request).await
+                    }
+                })
+            };
+            let inner = NeverReady { inner, never: slow == "ready" };
+            let mut first = Box::pin(base.layer(inner).oneshot(request.clone().map(Full::new)));
+            let finished = poll_once(first.as_mut()).await.is_some();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let _ = if finished { None } else { poll_once(first.as_mut()).await };
+            drop(first);
+            shared.set("", "");
+            settle().await;
+
+            let succeeded = handler.calls() == 1;
+            assert_eq!(succeeded, slow.starts_with("finish") || (!shared_store && slow.starts_with("claim")), "{slow}");
+            let response = send(&other, &handler, &request).await;
+            assert_eq!(response.body(), if succeeded { "" } else { "handled" }, "{slow} {shared_store}");
+            assert_eq!(send(&base, &handler, &request).await.body(), "");
+            assert_eq!(send(&base, &handler, &forged).await.status(), 409);
+            assert_eq!(handler.calls(), 1, "{slow} {shared_store}");
+        }
+    }
+}
+
+#[derive(Clone)]
+struct NeverReady<S> {
+    inner: S,
+    never: bool,
+}
+
+impl<S: Service<R>, R> Service<R> for NeverReady<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Result<(), S::Error>> {
+        if self.never { Poll::Pending } else { self.inner.poll_ready(cx) }
+    }
+
+    fn call(&mut self, request: R) -> S::Future {
+        self.inner.call(request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_lease_is_renewed_while_the_handler_works() {
+    let clock = TestClock::at(SystemTime::now());
+    let store = MemoryStore::new().clock(clock.clone());
+    let layer = layer().store(store);
+    let (request, _) = pair();
+    let slow = service_fn(|_: Request<Full<Bytes>>| async {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        Ok::<_, Infallible>(Response::new("handled".to_owned()))
+    });
+    let mut first = pin!(layer.layer(slow).oneshot(request.clone().map(Full::new)));
+    let handler = Handler::new(&[]);
+    for _ in 0..59 {
+        assert!(poll_once(first.as_mut()).await.is_none());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(kind(&send(&layer, &handler, &request).await), RejectionKind::InFlight);
+    }
+    assert_eq!(first.await.unwrap().body(), "handled");
+    assert_eq!(send(&layer, &handler, &request).await.body(), "");
+    assert_eq!(handler.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_lost_lease_leaves_the_answer() {
+    let clock = TestClock::at(SystemTime::now());
+    let layer = layer().store(MemoryStore::new().clock(clock.clone()));
+    let (request, _) = pair();
+    let gate = Arc::new(tokio::sync::Notify::new());
+    let waiting = {
+        let gate = Arc::clone(&gate);
+        service_fn(move |_: Request<Full<Bytes>>| {
+            let gate = Arc::clone(&gate);
+            async move {
+                gate.notified().await;
+                Ok::<_, Infallible>(Response::new("late".to_owned()))
+            }
+        })
+    };
+    let mut first = pin!(layer.layer(waiting).oneshot(request.clone().map(Full::new)));
+    assert!(poll_once(first.as_mut()).await.is_none());
+    // As if the process had been stopped.
+    clock.advance(Duration::from_secs(16));
+    let handler = Handler::new(&[500]);
+    assert_eq!(send(&layer, &handler, &request).await.status(), 500);
+    gate.notify_one();
+    assert_eq!(first.await.unwrap().body(), "late");
+    assert_eq!(send(&layer, &handler, &request).await.body(), "handled", "the late one finished nothing");
+    assert_eq!(handler.attempts(), [2, 3]);
+}
+
+#[tokio::test]
+async fn a_panic_in_the_handler_is_a_failure() {
+    let layer = layer();
+    let (request, _) = pair();
+    let panicking = service_fn(|_: Request<Full<Bytes>>| async {
+        if true {
+            panic!("the handler's own fault");
+        }
+        Ok::<_, Infallible>(Response::new(String::new()))
+    });
+    let service = layer.layer(panicking);
+    let sent = request.clone().map(Full::new);
+    assert!(tokio::spawn(async move { service.oneshot(sent).await }).await.is_err());
+    let handler = Handler::new(&[]);
+    assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
+    assert_eq!(handler.attempts(), [2]);
+}
+
+#[test]
+fn the_kind_and_the_alias_are_there() {
+    let _: zegocloud::ZegocloudLayer = layer();
+}
