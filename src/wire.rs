@@ -2,7 +2,8 @@
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, MapAccess, Visitor, value::MapDeserializer},
+    de::{self, IntoDeserializer, MapAccess, Visitor, value::MapDeserializer},
+    forward_to_deserialize_any,
 };
 use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt, marker::PhantomData, str::FromStr};
@@ -98,14 +99,81 @@ impl<'a> Members<'a> {
     }
 
     pub(crate) fn has_duplicates(&self) -> bool {
-        let mut names: Vec<&str> = self.iter().map(|(name, _)| name).collect();
-        names.sort_unstable();
-        names.windows(2).any(|pair| matches!(pair, [a, b] if a == b))
+        if self.0.len() > TYPICAL_MEMBERS {
+            let mut names: Vec<&str> = self.iter().map(|(name, _)| name).collect();
+            names.sort_unstable();
+            return names.windows(2).any(|pair| matches!(pair, [a, b] if a == b));
+        }
+        // Few names have their length and both ends in common; only those are compared, with the ones before them.
+        let mut seen = 0_u128;
+        self.iter().enumerate().any(|(at, (name, _))| {
+            let end = |byte: Option<&u8>| u32::from(byte.copied().unwrap_or_default());
+            let (first, last) = (end(name.as_bytes().first()), end(name.as_bytes().last()));
+            let bit = 1_u128.rotate_left((name.len() as u32).wrapping_mul(31) ^ first.wrapping_mul(7) ^ last);
+            let maybe = seen & bit != 0;
+            seen |= bit;
+            maybe && self.iter().take(at).any(|(other, _)| other == name)
+        })
     }
 
     /// The typed form of the object, from the same slices.
     pub(crate) fn parse<T: Deserialize<'a>>(&self) -> serde_json::Result<T> {
-        T::deserialize(MapDeserializer::new(self.iter()))
+        T::deserialize(MapDeserializer::new(self.iter().map(|(name, value)| (name, Member(value)))))
+    }
+}
+
+/// A member's value, of which serde_json knows already that it is JSON: a string without escapes is taken as it stands.
+#[cfg(any(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
+struct Member<'a>(&'a RawValue);
+
+#[cfg(any(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
+impl<'de> IntoDeserializer<'de, serde_json::Error> for Member<'de> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+#[cfg(any(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
+impl<'de> Deserializer<'de> for Member<'de> {
+    type Error = serde_json::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
+        match plain(self.0) {
+            Some(text) => visitor.visit_borrowed_str(text),
+            None => self.0.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
+        if self.0.get() == "null" { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> serde_json::Result<V::Value> {
+        self.0.deserialize_newtype_struct(name, visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> serde_json::Result<V::Value> {
+        self.0.deserialize_enum(name, variants, visitor)
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> serde_json::Result<V::Value> {
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map struct identifier
     }
 }
 
@@ -167,11 +235,21 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 /// A string's content, or the digits of a number that is not negative, as they were sent.
 #[cfg(any(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
 pub(crate) fn scalar(value: &RawValue) -> Option<Cow<'_, str>> {
+    if let Some(text) = plain(value) {
+        return Some(Cow::Borrowed(text));
+    }
     match value.get().as_bytes().first() {
         Some(b'"') => serde_json::from_str::<Text<'_>>(value.get()).ok().map(|text| text.0),
         Some(b'0'..=b'9') => Some(Cow::Borrowed(value.get())),
         _ => None,
     }
+}
+
+/// The content of a string without escapes.
+#[cfg(any(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
+fn plain(value: &RawValue) -> Option<&str> {
+    let text = value.get().strip_prefix('"')?.strip_suffix('"')?;
+    (!text.as_bytes().contains(&b'\\')).then_some(text)
 }
 
 /// A scalar that the provider sends as a string (and by some pages as a number): either is read, a string is written.
@@ -198,6 +276,24 @@ pub(crate) mod number {
 
     pub(crate) fn deserialize<'de, T: FromStr, D: Deserializer<'de>>(input: D) -> Result<Option<T>, D::Error> {
         input.deserialize_any(Scalar(PhantomData))
+    }
+}
+
+/// A list of scalars that the provider sends as strings.
+#[cfg(feature = "zegocloud")]
+pub(crate) mod texts {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(value: &Option<Vec<String>>, out: S) -> Result<S::Ok, S::Error> {
+        value.serialize(out)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Vec<String>>, D::Error> {
+        #[derive(Deserialize)]
+        struct Item(#[serde(with = "text")] Option<String>);
+
+        let items = Option::<Vec<Item>>::deserialize(input)?;
+        Ok(items.map(|items| items.into_iter().filter_map(|item| item.0).collect()))
     }
 }
 
@@ -293,22 +389,22 @@ fn itoa(buffer: &mut [u8; 20], mut number: u64) -> &str {
 
 /// Structs of a payload: every member optional, `null` the same as missing, unknown members ignored.
 ///
-/// `=> "text"` and `=> "number"` name how a scalar is written; both are read either way.
+/// `=> "text"` and `=> "number"` name how a scalar is written; both are read either way. `=> "texts"` is a list of
+/// strings, each of them read either way too.
 macro_rules! payload {
     ($(
         $(#[$meta:meta])*
-        pub struct $name:ident {$(
+        pub struct $name:ident $(<$detail:ident>)? {$(
             $(#[$field_meta:meta])*
             pub $field:ident: $type:ty $(=> $with:literal)?,
         )*}
     )*) => {$(
         #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-        #[serde(default)]
         $(#[$meta])*
         #[non_exhaustive]
-        pub struct $name {$(
+        pub struct $name $(<$detail>)? {$(
             $(#[$field_meta])*
-            #[serde($(with = $with,)? skip_serializing_if = "Option::is_none")]
+            #[serde($(default, with = $with,)? skip_serializing_if = "Option::is_none")]
             pub $field: Option<$type>,
         )*}
     )*};

@@ -28,7 +28,7 @@ pub(super) fn verify(
     let Triple { timestamp, nonce, signature } = Triple::find(members)?;
     let malformed = |detail| Rejection::new(RejectionKind::CredentialMalformed).with_detail(detail);
     let stamp = Timestamp::from_digits(&timestamp).ok_or(malformed("timestamp: not 10 or 13 digits"))?;
-    if !is_nonce(&nonce) {
+    if !is_nonce(nonce.as_bytes()) {
         return Err(malformed("nonce: not 1 to 64 characters of 0-9 A-Z a-z _ -"));
     }
     let mut presented = [0; 20];
@@ -59,18 +59,22 @@ impl<'a> Triple<'a> {
         let mut found: [Option<&'a RawValue>; 3] = [None; 3];
         let mut spelling = None;
         for (key, value) in members.iter() {
-            let place = |names: &[&str; 3]| names.iter().position(|name| *name == key);
-            let Some((spelt, place)) =
-                SPELLINGS.iter().enumerate().find_map(|(spelt, names)| Some((spelt, place(names)?)))
-            else {
-                continue;
+            let [timestamp, nonce, signature] = &mut found;
+            let (in_pascal, slot) = match key {
+                "timestamp" => (false, timestamp),
+                "nonce" => (false, nonce),
+                "signature" => (false, signature),
+                "Timestamp" => (true, timestamp),
+                "Nonce" => (true, nonce),
+                "Signature" => (true, signature),
+                _ => continue,
             };
-            let before = found.get_mut(place).and_then(|slot| slot.replace(value));
-            if before.is_some() || spelling.is_some_and(|first| first != spelt) {
+            let before = slot.replace(value);
+            if before.is_some() || spelling.is_some_and(|first| first != in_pascal) {
                 return Err(Rejection::new(RejectionKind::CredentialMalformed)
                     .with_detail("a signing member is there twice or in two spellings"));
             }
-            spelling = Some(spelt);
+            spelling = Some(in_pascal);
         }
         let [timestamp, nonce, signature] = found.map(|value| match value {
             Some(value) => scalar(value).ok_or(
@@ -83,20 +87,20 @@ impl<'a> Triple<'a> {
     }
 }
 
-fn is_nonce(text: &str) -> bool {
+fn is_nonce(text: &[u8]) -> bool {
     (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+        && text.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte == b'-')
 }
 
-fn sorted<'a>(secret: &'a Secret, timestamp: &'a str, nonce: &'a str) -> [&'a [u8]; 3] {
-    let mut parts = [secret.expose_secret(), timestamp.as_bytes(), nonce.as_bytes()];
+fn sorted<'a>(secret: &'a Secret, timestamp: &'a [u8], nonce: &'a [u8]) -> [&'a [u8]; 3] {
+    let mut parts = [secret.expose_secret(), timestamp, nonce];
     parts.sort_unstable();
     parts
 }
 
 fn sign(secret: &Secret, timestamp: &str, nonce: &str) -> [u8; 20] {
     let mut hash = Sha1::new();
-    for part in sorted(secret, timestamp, nonce) {
+    for part in sorted(secret, timestamp.as_bytes(), nonce.as_bytes()) {
         hash.update(part);
     }
     hash.finalize().into()
@@ -108,24 +112,34 @@ fn sign(secret: &Secret, timestamp: &str, nonce: &str) -> [u8; 20] {
 /// the same signature. Every cut that the grammar accepts is tried; one that lies more than 30 days ahead counts as
 /// 30 days.
 fn latest_end(secret: &Secret, timestamp: &str, nonce: &str, window: Window, now: SystemTime) -> Option<SystemTime> {
-    let hashed = sorted(secret, timestamp, nonce).concat();
+    let hashed = sorted(secret, timestamp.as_bytes(), nonce.as_bytes()).concat();
     let secret_len = secret.expose_secret().len();
-    let mut latest = None;
+    let mut latest = Timestamp::from_digits(timestamp).and_then(|stamp| window.ends(stamp));
     for stamp_len in [10, 13] {
         let Some(nonce_len) = hashed.len().checked_sub(secret_len).and_then(|rest| rest.checked_sub(stamp_len)) else {
             continue;
         };
-        // The timestamp can stand first, after the nonce, after the secret, or after both.
-        for stamp_at in [0, nonce_len, secret_len, nonce_len.saturating_add(secret_len)] {
-            for nonce_at in [0, stamp_len, secret_len, stamp_len.saturating_add(secret_len)] {
-                let cut = |at: usize, len: usize| std::str::from_utf8(hashed.get(at..at.saturating_add(len))?).ok();
-                let (Some(stamp_text), Some(nonce)) = (cut(stamp_at, stamp_len), cut(nonce_at, nonce_len)) else {
-                    continue;
-                };
-                let Some(stamp) = Timestamp::from_digits(stamp_text).filter(|_| is_nonce(nonce)) else { continue };
-                if sorted(secret, stamp_text, nonce).concat() == hashed {
-                    latest = latest.max(window.ends(stamp));
-                }
+        // Where secret, timestamp and nonce begin in each of the six orders that sorting can give.
+        let [after_stamp, after_nonce, after_secret] = [stamp_len, nonce_len, secret_len];
+        let [stamp_and_nonce, stamp_and_secret, nonce_and_secret] =
+            [(stamp_len, nonce_len), (stamp_len, secret_len), (nonce_len, secret_len)]
+                .map(|(a, b)| a.saturating_add(b));
+        for (secret_at, stamp_at, nonce_at) in [
+            (0, after_secret, stamp_and_secret),
+            (0, nonce_and_secret, after_secret),
+            (after_stamp, 0, stamp_and_secret),
+            (after_nonce, nonce_and_secret, 0),
+            (stamp_and_nonce, 0, after_stamp),
+            (stamp_and_nonce, after_nonce, 0),
+        ] {
+            let cut = |at: usize, len: usize| hashed.get(at..at.saturating_add(len)).unwrap_or_default();
+            let (stamp, nonce) = (cut(stamp_at, stamp_len), cut(nonce_at, nonce_len));
+            if cut(secret_at, secret_len) != secret.expose_secret() || !is_nonce(nonce) {
+                continue;
+            }
+            let end = std::str::from_utf8(stamp).ok().and_then(Timestamp::from_digits).and_then(|at| window.ends(at));
+            if end > latest && sorted(secret, stamp, nonce).concat() == hashed {
+                latest = end;
             }
         }
     }
@@ -222,12 +236,63 @@ impl crate::Signer for Signer {
     }
 }
 
+#[cfg(feature = "test-util")]
 const SNAKE: [&str; 3] = ["timestamp", "nonce", "signature"];
+#[cfg(feature = "test-util")]
 const PASCAL: [&str; 3] = ["Timestamp", "Nonce", "Signature"];
-const SPELLINGS: [[&str; 3]; 2] = [SNAKE, PASCAL];
 const FARTHEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Whether a member is consumed by verification and so kept out of every event.
 pub(super) fn is_consumed(key: &str) -> bool {
-    SPELLINGS.iter().any(|[_, nonce, signature]| key == *nonce || key == *signature)
+    matches!(key, "nonce" | "signature" | "Nonce" | "Signature")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By trying every pair of substrings.
+    fn latest_of_all(secret: &Secret, timestamp: &str, nonce: &str, now: SystemTime) -> Option<SystemTime> {
+        let hashed = sorted(secret, timestamp.as_bytes(), nonce.as_bytes()).concat();
+        let substrings = |length: usize| hashed.windows(length);
+        let mut latest = None;
+        for stamp_len in [10, 13] {
+            let nonce_len = hashed.len().saturating_sub(secret.expose_secret().len() + stamp_len);
+            for stamp in substrings(stamp_len) {
+                let Some(end) = Timestamp::from_digits(std::str::from_utf8(stamp).unwrap())
+                    .and_then(|stamp| Window::default().ends(stamp))
+                else {
+                    continue;
+                };
+                let fits =
+                    |nonce: &[u8]| is_nonce(nonce) && sorted(secret, stamp, nonce).concat() == hashed && nonce_len > 0;
+                if nonce_len > 0 && substrings(nonce_len).any(fits) {
+                    latest = latest.max(Some(end));
+                }
+            }
+        }
+        latest.min(now.checked_add(FARTHEST))
+    }
+
+    #[test]
+    fn attack_every_other_cut_of_the_hashed_text_is_found() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_687_981_300);
+        let mut moved = 0;
+        for secret in
+            ["secret", "0a1b2c3d4e5f60718293a4b5c6d7e8f9", "5f4dcc3b5aa765d6", "1", "16879", "1690000000", "99"]
+        {
+            let secret = Secret::new(secret).unwrap();
+            for timestamp in ["1687981272", "1687981272725", "1111111111"] {
+                for nonce in
+                    ["7254119327986670314", "4119327986670314", "72", "123", "1690001111", "0", "abc1700000000", "111"]
+                {
+                    let latest = latest_end(&secret, timestamp, nonce, Window::default(), now);
+                    assert_eq!(latest, latest_of_all(&secret, timestamp, nonce, now), "{timestamp} {nonce}");
+                    let own = Timestamp::from_digits(timestamp).and_then(|stamp| Window::default().ends(stamp));
+                    moved += usize::from(latest != own);
+                }
+            }
+        }
+        assert!(moved > 20, "{moved}");
+    }
 }

@@ -9,16 +9,18 @@ family! {
     /// A callback of the family *Digital Human*.
     pub enum DigitalHumanEvent in "EventType": i64 {
         /// A stream task changed its state.
-        3 => StreamTask(StreamTask) as "digital_human.stream_task",
+        3 => StreamTask(DigitalHuman<StreamTask>) as "digital_human.stream_task"
+            by [task_id, event_time, detail.status],
         /// A drive task changed its state.
-        4 => DriveTask(DriveTask) as "digital_human.drive_task",
+        4 => DriveTask(DigitalHuman<DriveTask>) as "digital_human.drive_task"
+            by [task_id, event_time, detail.status; detail.drive_id],
     }
 }
 
 payload! {
-    /// `EventType` 3.
+    /// What all events have in common.
     #[serde(rename_all = "PascalCase")]
-    pub struct StreamTask {
+    pub struct DigitalHuman<D> {
         /// The app's id.
         pub app_id: u64 => "number",
         /// When the callback was signed: 10 digits are Unix seconds, 13 are milliseconds.
@@ -27,13 +29,13 @@ payload! {
         pub event_time: u64 => "number",
         /// The stream task.
         pub task_id: String => "text",
-        /// Its state.
-        pub detail: StreamTaskDetail,
+        /// The event itself.
+        pub detail: D,
     }
 
-    /// The state of a stream task.
+    /// `EventType` 3: the state of a stream task.
     #[serde(rename_all = "PascalCase")]
-    pub struct StreamTaskDetail {
+    pub struct StreamTask {
         /// The state.
         pub status: StreamTaskStatus => "number",
         /// The room's id.
@@ -44,24 +46,9 @@ payload! {
         pub fail_reason: String => "text",
     }
 
-    /// `EventType` 4.
+    /// `EventType` 4: the state of a drive task.
     #[serde(rename_all = "PascalCase")]
     pub struct DriveTask {
-        /// The app's id.
-        pub app_id: u64 => "number",
-        /// When the callback was signed: 10 digits are Unix seconds, 13 are milliseconds.
-        pub timestamp: u64 => "text",
-        /// When it happened, in Unix milliseconds.
-        pub event_time: u64 => "number",
-        /// The stream task.
-        pub task_id: String => "text",
-        /// Its state.
-        pub detail: DriveTaskDetail,
-    }
-
-    /// The state of a drive task.
-    #[serde(rename_all = "PascalCase")]
-    pub struct DriveTaskDetail {
         /// The drive task.
         pub drive_id: String => "text",
         /// The state.

@@ -9,9 +9,9 @@ family! {
     /// A callback of the family *stream mixing*.
     pub enum MixingEvent in "event": str {
         /// Mixing started.
-        "mix_start" => Start(MixStart) as "mix_start",
+        "mix_start" => Start(MixStart) as "mix_start" by [task_id, seq],
         /// Mixing stopped.
-        "mix_stop" => Stop(MixStop) as "mix_stop",
+        "mix_stop" => Stop(MixStop) as "mix_stop" by [task_id, seq],
     }
 }
 

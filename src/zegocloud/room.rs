@@ -1,9 +1,5 @@
 //! Rooms: opened, closed, entered, left.
 //!
-//! Order is not guaranteed. Of two `room_create` for one `room_id` the newer `room_create_time` is the room that lives;
-//! a `room_close` whose `room_session_id` differs from it and whose `room_close_time` is not later is stale. A user's
-//! presence is `user_account` with `session_id` and `login_time`.
-//!
 //! Pages: <https://www.zegocloud.com/docs/real-time-video-server/callback/room/room-created>.
 
 use super::event::family;
@@ -11,15 +7,23 @@ use crate::wire::{codes, number, payload, text};
 
 family! {
     /// A callback of the family *room*.
+    ///
+    /// Neither arrival nor order is guaranteed. How the pages reconcile:
+    ///
+    /// * Of two `room_create` for one `room_id` the newer `room_create_time` is the room that lives. A `room_close`
+    ///   whose `room_session_id` differs from it and whose `room_close_time` is not later than it is stale.
+    /// * A user's presence is `user_account` with `session_id` and `login_time`; a `room_logout` of another session or
+    ///   of an earlier login is stale.
+    /// * What comes before its room's `room_create` waits for it.
     pub enum RoomEvent in "event": str {
         /// A room came to be.
-        "room_create" => Create(RoomCreate) as "room_create",
+        "room_create" => Create(RoomCreate) as "room_create" by [room_session_id],
         /// A room ceased to be.
-        "room_close" => Close(RoomClose) as "room_close",
+        "room_close" => Close(RoomClose) as "room_close" by [room_session_id],
         /// A user entered.
-        "room_login" => Login(RoomLogin) as "room_login",
+        "room_login" => Login(RoomLogin) as "room_login" by [room_seq, session_id, login_time],
         /// A user left.
-        "room_logout" => Logout(RoomLogout) as "room_logout",
+        "room_logout" => Logout(RoomLogout) as "room_logout" by [room_seq, session_id, logout_time],
     }
 }
 

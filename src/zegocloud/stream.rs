@@ -1,19 +1,21 @@
 //! Streams: published, ended. Mixed streams have no callbacks here.
 //!
-//! Order is not guaranteed: of two callbacks for one `stream_id` the larger `stream_seq` is the newer.
-//!
 //! Pages: <https://www.zegocloud.com/docs/real-time-video-server/callback/stream/stream-created>.
 
-use super::event::family;
-use crate::wire::{codes, payload, text};
+use super::{event::family, json_text::JsonText};
+use crate::wire::{codes, number, payload, text};
 
 family! {
     /// A callback of the family *stream*.
+    ///
+    /// Neither arrival nor order is guaranteed. Of two callbacks for one `stream_id` the one with the larger
+    /// `stream_seq` is the newer; what comes before its room's [`RoomEvent::Create`](super::RoomEvent::Create) waits
+    /// for it.
     pub enum StreamEvent in "event": str {
         /// A stream is published.
-        "stream_create" => Create(StreamCreate) as "stream_create",
+        "stream_create" => Create(StreamCreate) as "stream_create" by [room_session_id, stream_sid; stream_seq],
         /// A stream ended.
-        "stream_close" => Close(StreamClose) as "stream_close",
+        "stream_close" => Close(StreamClose) as "stream_close" by [room_session_id, stream_sid; stream_seq],
     }
 }
 
@@ -42,8 +44,8 @@ payload! {
         pub stream_sid: String => "text",
         /// The stream's title.
         pub title: String => "text",
-        /// JSON text; its `cid` is the codec: 0 H.264, 1 H.264 SVC, 2 VP8, 3 H.265.
-        pub stream_attr: String => "text",
+        /// A [`StreamAttr`] as JSON text.
+        pub stream_attr: JsonText,
         /// Grows with every callback for the stream.
         pub stream_seq: u64 => "text",
         /// When it was published, in Unix seconds.
@@ -93,13 +95,19 @@ payload! {
         /// Grows with every callback for the stream.
         pub stream_seq: u64 => "text",
         /// Free text of the client, usually JSON.
-        pub third_define_data: String => "text",
+        pub third_define_data: JsonText,
         /// When it was published, in Unix milliseconds.
         pub create_time_ms: u64 => "text",
         /// When it ended, in Unix milliseconds.
         pub destroy_timemillis: u64 => "text",
         /// Why it ended.
         pub r#type: StreamCloseType => "text",
+    }
+
+    /// What is inside [`StreamCreate::stream_attr`].
+    pub struct StreamAttr {
+        /// The video codec.
+        pub cid: VideoCodec => "number",
     }
 }
 
@@ -110,6 +118,18 @@ codes! {
         New = 0,
         /// An existing one, published again by the SDK within 90 s.
         Again = 1,
+    }
+
+    /// A video codec.
+    pub enum VideoCodec {
+        /// H.264.
+        H264 = 0,
+        /// H.264 with scalable layers.
+        H264Svc = 1,
+        /// VP8.
+        Vp8 = 2,
+        /// H.265.
+        H265 = 3,
     }
 
     /// Why a stream ended.

@@ -9,9 +9,9 @@ family! {
     /// A callback of the family *single-stream transcoding*.
     pub enum TranscodingEvent in "Event": str {
         /// A task started, or was changed.
-        "transcode_start" => Start(TranscodeStart) as "transcode_start",
+        "transcode_start" => Start(TranscodeStart) as "transcode_start" by [task_id, sequence],
         /// A task stopped.
-        "transcode_stop" => Stop(TranscodeStop) as "transcode_stop",
+        "transcode_stop" => Stop(TranscodeStop) as "transcode_stop" by [task_id, sequence],
     }
 }
 

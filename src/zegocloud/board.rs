@@ -1,0 +1,68 @@
+//! Super board: a file was converted, or could not be.
+//!
+//! Page: <https://doc-zh.zego.im/super-board-server/file-callback>.
+
+use super::event::family;
+use crate::wire::{codes, number, payload, text};
+
+family! {
+    /// A callback of the family *super board*.
+    pub enum BoardEvent in "event": str {
+        /// The conversion of a file came to an end.
+        "cvt_finish" => Converted(BoardConverted) as "board.cvt_finish" by [data.task_id],
+    }
+}
+
+payload! {
+    /// `cvt_finish`.
+    pub struct BoardConverted {
+        /// The app's id.
+        pub appid: u64 => "number",
+        /// When the callback was signed, in Unix seconds.
+        pub timestamp: u64 => "number",
+        /// How it ended.
+        pub data: Conversion,
+    }
+
+    /// How a conversion ended.
+    pub struct Conversion {
+        /// The converted file.
+        pub file_id: String => "text",
+        /// The task.
+        pub task_id: String => "text",
+        /// Whether it worked.
+        pub status: ConversionStatus => "number",
+    }
+}
+
+codes! {
+    /// Whether a file was converted.
+    pub enum ConversionStatus {
+        /// It was.
+        Ok = 16,
+        /// It was not.
+        Failed = 32,
+        /// The task was cancelled.
+        Cancelled = 64,
+        /// The file has a password.
+        Password = 128,
+        /// The file is too large.
+        TooLarge = 256,
+        /// The spreadsheet has too many sheets.
+        TooManySheets = 512,
+        /// The file is empty.
+        Empty = 1024,
+        /// The file cannot be opened.
+        OpenFailed = 2048,
+        /// The target format is not supported.
+        UnsupportedTarget = 4096,
+        /// The file is read-only.
+        ReadOnly = 8192,
+        /// The file could not be downloaded, or its hash is wrong.
+        DownloadFailed = 16384,
+        /// The file has elements that cannot be converted, such as ink.
+        UnsupportedElements = 32768,
+        /// The file is no valid Office file.
+        InvalidOffice = 32769,
+    }
+}
