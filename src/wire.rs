@@ -158,6 +158,19 @@ impl<'de> Deserializer<'de> for Member<'de> {
         self.0.deserialize_newtype_struct(name, visitor)
     }
 
+    // A derived struct would read a list as its members in order.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _name: &'static str,
+        _fields: &'static [&'static str],
+        visitor: V,
+    ) -> serde_json::Result<V::Value> {
+        match self.0.get().as_bytes().first() {
+            Some(b'{') => self.0.deserialize_any(visitor),
+            _ => Err(de::Error::invalid_type(de::Unexpected::Other("no object"), &visitor)),
+        }
+    }
+
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -173,7 +186,7 @@ impl<'de> Deserializer<'de> for Member<'de> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier
+        tuple_struct map identifier
     }
 }
 

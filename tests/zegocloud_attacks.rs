@@ -940,3 +940,17 @@ fn attack_cpu_of_large_hostile_bodies() {
         }
     }
 }
+
+/// serde's derive would take the list for the members in their order.
+#[test]
+fn a_list_is_no_object() {
+    for detail in ["[]", r#"[3,"lobby"]"#, r#""3""#, "3", "true"] {
+        let body = format!(r#"{{"EventType":3,"TaskId":"t","Detail":{detail}}}"#);
+        let request = http::Request::post("/").body(bytes::Bytes::from(body)).unwrap();
+        let now = std::time::SystemTime::now();
+        let request =
+            tower_webhooks::Signer::sign(&tower_webhooks::zegocloud::Signer::new("key").unwrap(), request, now);
+        let refused = tower_webhooks::Provider::verify(&tower_webhooks::Zegocloud::new("key").unwrap(), &request, now);
+        assert_eq!(refused.unwrap_err().kind(), tower_webhooks::RejectionKind::Invalid, "{detail}");
+    }
+}
