@@ -1053,3 +1053,33 @@ async fn a_verdict_is_an_answer() {
     let refused = SendVerdict::new(SendDecision::Refuse).reason("no");
     assert_eq!(serde_json::to_value(&refused).unwrap(), json!({"result": 3, "reason": "no"}));
 }
+
+/// ZIM may ask again after 2.5 s; it has to get the same verdict, and the handler is not asked twice.
+#[tokio::test]
+async fn a_verdict_is_repeated() {
+    use axum::{Router, body::Body, routing::post};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tower::{ServiceBuilder, ServiceExt, util::MapResponseLayer};
+    use tower_webhooks::{WebhookLayer, replay::RepeatAnswer};
+
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    async fn judge() -> SendVerdict {
+        ASKED.fetch_add(1, Ordering::Relaxed);
+        SendVerdict::new(SendDecision::Refuse).reason("spam")
+    }
+
+    let layers = ServiceBuilder::new()
+        .layer(MapResponseLayer::new(RepeatAnswer::fill))
+        .layer(WebhookLayer::new(Zegocloud::new("key").unwrap()));
+    let app: Router = Router::new().route("/zim", post(judge).layer(layers));
+    let body = Bytes::from(r#"{"event":"before_send_msg","request_id":"r-1"}"#);
+    let request = Request::post("/zim").body(body).unwrap();
+    let request = zegocloud::Signer::new("key").unwrap().sign(request, SystemTime::now());
+    for _ in 0..3 {
+        let response = app.clone().oneshot(request.clone().map(Body::from)).await.unwrap();
+        assert_eq!(response.headers()["content-type"], "application/json");
+        let body = axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
+        assert_eq!(body, r#"{"result":3,"reason":"spam"}"#);
+    }
+    assert_eq!(ASKED.load(Ordering::Relaxed), 1);
+}
