@@ -1,4 +1,139 @@
 //! tower layers for the webhooks of GeeLark, Stardust, Vobiz and ZEGOCLOUD.
+//!
+//! A [`WebhookLayer`] stands in front of a route or a service. What reaches the handler has been verified, is fresh, is
+//! typed and is delivered once; everything else is answered by the layer.
+//!
+//! ```
+//! use axum::{Router, body::Body, routing::post};
+//! use bytes::Bytes;
+//! use http::{Request, StatusCode};
+//! use std::time::SystemTime;
+//! use tower::ServiceExt;
+//! use tower_webhooks::{Signer as _, Verified, WebhookLayer, Zegocloud, zegocloud::{self, Event, RoomEvent}};
+//!
+//! async fn on_event(event: Verified<Event>) -> StatusCode {
+//!     match &*event {
+//!         Event::Room(RoomEvent::Create(room)) => println!("{:?} is open", room.room_id),
+//!         other => println!("{} is of no interest", other.kind()),
+//!     }
+//!     StatusCode::OK
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let webhooks = WebhookLayer::new(Zegocloud::new("a callback secret")?);
+//! let app = Router::new().route("/zegocloud", post(on_event).route_layer(webhooks));
+//!
+//! // As ZEGOCLOUD would send it (feature `test-util`).
+//! let request = Request::post("/zegocloud").body(Bytes::from(r#"{"event":"room_create","room_id":"lobby"}"#))?;
+//! let request = zegocloud::Signer::new("a callback secret")?.sign(request, SystemTime::now());
+//! assert_eq!(app.clone().oneshot(request.map(Body::from)).await?.status(), 200);
+//!
+//! let forged = Request::post("/zegocloud").body(Body::from(r#"{"event":"room_create","room_id":"vault"}"#))?;
+//! assert_eq!(app.oneshot(forged).await?.status(), 401);
+//! # Ok(()) }
+//! ```
+//!
+//! Without axum the event is in the request's extensions, `request.extensions().get::<Verified<Event>>()`, and without
+//! tower there is [`Provider::verify`]. A sender that is not built in takes [one trait](provider).
+//!
+//! **Before anything else:** most of these signatures do not cover the body. [`Verified::covers`] says what an event is
+//! worth, and the [security model](guide::security_model) says why.
+//!
+//! # The path of a request
+//!
+//! ```text
+//!             provider's rules             bounds              provider's rules        replay guard
+//!           ┌──────────────────┐     ┌───────────────┐     ┌─────────────────────┐     ┌─────────┐
+//! request ─►│ method, headers, │────►│ read the body │────►│ signature, time,    │────►│ claim   │──┐
+//!           │ length           │     │ into one piece│     │ grammar, typed event│     │ it once │  │
+//!           └──────────────────┘     └───────────────┘     └─────────────────────┘     └─────────┘  │
+//!             405 401 415 413          413 408 400 503       401 400                     200 409 503  │
+//!                                                                                                   ▼
+//!                                                                       Request<Full<Bytes>> + Verified<Event>
+//!                                                                                                   │
+//!           ┌──────────────────┐     ┌───────────────────────────────────────────┐                  │
+//! answer ◄──│ record: 2xx done,│◄────│ your layers and handler, first made ready │◄─────────────────┘
+//!           │ else failed      │     └───────────────────────────────────────────┘
+//!           └──────────────────┘
+//! ```
+//!
+//! The layer itself is always ready: strangers do not hold the inner service's capacity. What a handler answers is never
+//! changed. A handler that fails, panics or is dropped leaves a failed claim, and the sender's retry gets in.
+//!
+//! # What the layer answers itself
+//!
+//! Status and an empty body, with the [`Rejection`] in the response's extensions for logs, metrics or a
+//! [body of your own](rejection).
+//!
+//! | [`RejectionKind`] | status | when |
+//! | --- | --- | --- |
+//! | `applied_twice` | 500 | the layer stands twice in front of one route |
+//! | `method_not_allowed` | 405 | not one of [`Provider::METHODS`] |
+//! | `credential_missing` | 401 | what proves the request is absent |
+//! | `credential_malformed` | 401 | not of the documented form, or there twice |
+//! | `credential_wrong` | 401 | of no configured key |
+//! | `stale` | 401 | signed outside the [`Window`] |
+//! | `unsupported_content_encoding` | 415 | a compressed body |
+//! | `body_too_large` | 413 | above [`body_limit`](WebhookLayer::body_limit), unread where the length is declared |
+//! | `read_timeout` | 408 | slower than [`read_timeout`](WebhookLayer::read_timeout) |
+//! | `read_budget` | 503 | too many unverified bytes at once, [`read_budget`](WebhookLayer::read_budget) |
+//! | `body_unreadable` | 400 | the connection broke off |
+//! | `invalid` | 400 | rightly signed, but not of the documented shape |
+//! | `conflict` | 409 | the signature was used with other content |
+//! | `in_flight` | 409 | the same delivery is being handled |
+//! | `store_full` | 503 | no claim may be forgotten yet |
+//! | `store_unavailable` | 503 | the shared store could not be asked |
+//!
+//! What was delivered before is answered with 200, [`Duplicate`](replay::Duplicate) in the extensions and, where the
+//! handler left one, the same [`RepeatAnswer`](replay::RepeatAnswer).
+//!
+//! # Where it goes
+//!
+//! From the outside in:
+//!
+//! 1. tracing, metrics, `map_response` over [`Rejection`] or [`RepeatAnswer`](replay::RepeatAnswer): they see what the
+//!    layer answers;
+//! 2. an [address allow-list](guide::allow_listing_addresses), rate limits, an outer body limit;
+//! 3. **the webhook layer**. Nothing outside of it may touch the body (decompression) or the URI that a provider signs;
+//! 4. timeouts, concurrency limits, buffers, panic catchers: they see verified requests only, and their errors and 5xx
+//!    leave a failed claim;
+//! 5. the handler.
+//!
+//! With axum, `route_layer` on the method router (`post(handler).route_layer(layer)`) leaves 404 and 405 to axum; `layer`
+//! on a whole router answers unknown paths with 401; `any(handler)` takes `layer`, as it is a fallback to axum. Inside of
+//! the layer the body is a [`Full<Bytes>`](http_body_util::Full): axum's routes take it, `from_fn` in the same
+//! `ServiceBuilder` needs `MapRequestBodyLayer::new(axum::body::Body::new)` in between, and in a `route_layer` of its own
+//! it does not.
+//!
+//! Layers that share a secret share a [`MemoryStore`](replay::MemoryStore); processes that share a route share a
+//! `RedisStore` (feature `redis`).
+//!
+//! # Needs a tokio timer
+//!
+//! A body that has to be waited for, a handler that takes its time and a retry of a store's call arm tokio timers. Without
+//! a tokio runtime, or in one without `enable_time`, that is a panic of tokio's. `#[tokio::main]` and `#[tokio::test]`
+//! have it.
+//!
+//! # Features
+//!
+//! | feature | brings |
+//! | --- | --- |
+//! | `geelark`, `stardust`, `vobiz`, `zegocloud` | one provider each; all on by default |
+//! | `axum` | [`Verified<E>`] as an extractor, `RepeatAnswer` as a response |
+//! | `redis` | a replay store that processes share |
+//! | `tracing` | a span around each delivery, an event for each refusal |
+//! | `metrics` | counters and histograms |
+//! | `test-util` | signers, `Verified::for_test`, a clock that can be set |
+//! | `full` | all but `test-util` |
+//!
+//! # Guides
+//!
+//! * [Security model](guide::security_model): what an event is worth
+//! * [Acknowledging fast](guide::acknowledging_fast): queues, senders that hang up, shutdown
+//! * [Choosing limits and retention](guide::limits_and_retention)
+//! * [Rotating keys](guide::rotating_keys)
+//! * [Allow-listing addresses](guide::allow_listing_addresses)
+//! * [Testing your handlers](guide::testing_your_handlers)
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs, unreachable_pub)]
@@ -40,7 +175,6 @@ pub use self::{clock::TestClock, signer::Signer};
 
 #[cfg(feature = "geelark")]
 pub mod geelark;
-#[cfg(feature = "vobiz")]
 pub mod guide;
 pub mod header;
 pub mod provider;
