@@ -179,7 +179,7 @@ pub enum Outcome {
 ///
 /// A handler whose answer's body matters to the sender puts one into its response's extensions (with feature `axum`, it
 /// returns one). When the delivery is repeated, the layer puts it into the extensions of its own 200, and an outer
-/// `map_response` turns it into the body: with axum, [`RepeatAnswer::fill`].
+/// `map_response` turns it into the body: with axum, `RepeatAnswer::fill`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RepeatAnswer {
     /// The answer's `Content-Type`.
