@@ -135,6 +135,7 @@
 //! * [Allow-listing addresses](guide::allow_listing_addresses)
 //! * [Testing your handlers](guide::testing_your_handlers)
 
+#![cfg_attr(feature = "vobiz", doc = "* [Behind a proxy](guide::behind_a_proxy), where the signature is over the URL")]
 #![forbid(unsafe_code)]
 #![deny(missing_docs, unreachable_pub)]
 #![cfg_attr(

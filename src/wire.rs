@@ -380,7 +380,15 @@ impl<'de, T: FromStr> Visitor<'de> for Scalar<T> {
     // Numbers come this way when serde_json's `arbitrary_precision` is on.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<T>, A::Error> {
         match map.next_entry::<Text<'_>, String>()? {
-            Some((key, digits)) if key.0 == "$serde_json::private::Number" => self.visit_str(&digits),
+            Some((key, digits)) if key.0 == "$serde_json::private::Number" => {
+                if let Ok(number) = digits.parse() {
+                    return self.visit_u64(number);
+                }
+                match digits.parse() {
+                    Ok(number) => self.visit_i64(number),
+                    Err(_) => self.visit_f64(digits.parse().map_err(de::Error::custom)?),
+                }
+            }
             _ => Err(de::Error::invalid_type(de::Unexpected::Map, &self)),
         }
     }
@@ -536,3 +544,44 @@ pub(crate) use {codes, payload, words};
 /// Of any object that is indexed or kept: it bounds what a body can make of its own size.
 pub(crate) const MAX_MEMBERS: usize = 256;
 const TYPICAL_MEMBERS: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number<T: FromStr>(json: &str) -> Result<Option<T>, serde_json::Error> {
+        number::deserialize(&mut serde_json::Deserializer::from_str(json))
+    }
+
+    /// Also with `serde_json/arbitrary_precision`, which an application's other dependencies can switch on.
+    #[test]
+    fn numbers_are_read_alike_whatever_serde_json_makes_of_them() {
+        for (json, expected) in [
+            ("0", Some("0")),
+            ("18446744073709551615", Some("18446744073709551615")),
+            ("-9223372036854775808", Some("-9223372036854775808")),
+            ("1.0", Some("1")),
+            ("1.5e3", Some("1500")),
+            ("0.25", Some("0.25")),
+            ("-1.5", Some("-1.5")),
+            ("1234567.0", Some("1234567")),
+            ("9007199254740994e3", None),
+            ("18446744073709551616", None),
+            ("-9223372036854775809", None),
+            ("1e300", None),
+            ("{\"$serde_json::private::Number\":\"1\",\"a\":1}", None),
+            ("{\"a\":\"1\"}", None),
+            ("[1]", None),
+            ("true", None),
+        ] {
+            let read: Result<Option<String>, _> = number(json);
+            assert_eq!(read.ok().flatten().as_deref(), expected, "{json}");
+        }
+        assert_eq!(number::<i64>("1.0").unwrap(), Some(1));
+        assert_eq!(number::<i64>("1e3").unwrap(), Some(1000));
+        assert_eq!(number::<u64>("18446744073709551615").unwrap(), Some(u64::MAX));
+        assert!(number::<u64>("-1").is_err());
+        assert!(number::<i64>("0.5").is_err());
+        assert_eq!(number::<f64>("1e-7").unwrap(), Some(1e-7));
+    }
+}
