@@ -90,7 +90,7 @@ impl Case {
     /// A `stream_create` of about that size.
     fn new(size: usize) -> Self {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_760_000_123);
-        let small = r#"{"event":"stream_create","appid":"1234567","room_id":"lobby","stream_id":"s-1"}"#;
+        let small = r#"{"event":"stream_create","appid":"1234567","room_id":"lobby","user_id":"u-17","stream_id":"s-1","create_time_ms":"1763680000123"}"#;
         let payload = if size < 1000 {
             small.to_owned()
         } else {
