@@ -1,17 +1,21 @@
 //! What GeeLark's and Stardust's rules cost, beside the floor: the hash over the signed text and one plain derived parse.
 
+#[path = "common/ratio.rs"]
+mod ratio;
+
 use bytes::Bytes;
 use divan::{Bencher, black_box};
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response, request::Parts};
 use http_body_util::Full;
 use md5::Md5;
+use ratio::{is_measuring, ratio};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::{
     convert::Infallible,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 use tower::{Layer, Service, service_fn};
 use tower_webhooks::{
@@ -20,8 +24,7 @@ use tower_webhooks::{
 
 fn main() {
     divan::main();
-    // `cargo test --benches` runs this file too, and wants no measurement.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    if !is_measuring() {
         return;
     }
     for size in GEELARK_SIZES {
@@ -32,36 +35,6 @@ fn main() {
         let (accept, floor) = (StardustCase::new(size), StardustCase::new(size));
         ratio("stardust", accept.body.len(), || accept.accept(), || floor.floor());
     }
-}
-
-fn ratio<A, B>(name: &str, bytes: usize, mut accept: impl FnMut() -> A, mut floor: impl FnMut() -> B) {
-    let (mut accepts, mut floors) = (Vec::new(), Vec::new());
-    // Turn by turn, so that both see the same neighbours.
-    let started = Instant::now();
-    while started.elapsed() < Duration::from_secs(2) || accepts.len() < 15 {
-        accepts.push(time(&mut accept));
-        floors.push(time(&mut floor));
-    }
-    let (accept, floor) = (median(accepts), median(floors));
-    println!("ratio {name} {bytes} B: accept {accept:.0} ns / floor {floor:.0} ns = {:.2}", accept / floor);
-}
-
-/// Nanoseconds for one call, over at least 100 µs of them.
-fn time<T>(call: &mut impl FnMut() -> T) -> f64 {
-    let started = Instant::now();
-    let mut calls = 0;
-    while calls == 0 || started.elapsed() < Duration::from_micros(100) {
-        for _ in 0..8 {
-            black_box(call());
-        }
-        calls += 8;
-    }
-    started.elapsed().as_nanos() as f64 / f64::from(calls)
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
 }
 
 struct GeeLarkCase {

@@ -323,7 +323,7 @@ fn provider_alone<F: Family>(bencher: Bencher<'_, '_>, size: usize) {
 #[divan::bench(types = [Kyc, Campaign, Ndnc, Trunk, Whatsapp], args = SIZES)]
 fn layer_one_frame<F: Family>(bencher: Bencher<'_, '_>, size: usize) {
     let case = Case::<F>::new(size);
-    let mut service = WebhookLayer::new(F::provider()).layer(Inner);
+    let mut service = WebhookLayer::new(F::provider()).dangerous_without_replay_guard().layer(Inner);
     bencher
         .counter(BytesCount::new(case.body.len()))
         .with_inputs(|| case.request(Full::new))
@@ -333,7 +333,7 @@ fn layer_one_frame<F: Family>(bencher: Bencher<'_, '_>, size: usize) {
 #[divan::bench(types = [Kyc, Campaign, Ndnc, Trunk, Whatsapp], args = SIZES)]
 fn layer_16_kib_frames<F: Family>(bencher: Bencher<'_, '_>, size: usize) {
     let case = Case::<F>::new(size);
-    let mut service = WebhookLayer::new(F::provider()).layer(Inner);
+    let mut service = WebhookLayer::new(F::provider()).dangerous_without_replay_guard().layer(Inner);
     bencher
         .counter(BytesCount::new(case.body.len()))
         .with_inputs(|| case.request(Frames))
@@ -344,7 +344,7 @@ fn layer_16_kib_frames<F: Family>(bencher: Bencher<'_, '_>, size: usize) {
 fn ratios<F: Family>() {
     for size in SIZES {
         let case = Case::<F>::new(size);
-        let mut whole = WebhookLayer::new(F::provider()).layer(Inner);
+        let mut whole = WebhookLayer::new(F::provider()).dangerous_without_replay_guard().layer(Inner);
         let mut framed = whole.clone();
         let runs = (200_000 / size).clamp(1, 200);
         let mut best = [Duration::MAX; 4];
