@@ -226,6 +226,8 @@ fn habits() -> Vec<Habit> {
 struct Sent {
     id: String,
     last: u16,
+    /// How often the handler's 500 came back.
+    failed: usize,
 }
 
 async fn follow(habit: &Habit, number: usize, addrs: [String; 2], sender: Sender) -> Sent {
@@ -233,6 +235,7 @@ async fn follow(habit: &Habit, number: usize, addrs: [String; 2], sender: Sender
     let plain = (habit.request)(number);
     let mut request = signer.sign(plain.clone(), SystemTime::now());
     let mut last = sender.send(&addrs[fastrand::usize(..2)], &request).await;
+    let mut failed = usize::from(last == 500);
     for pause in habit.pauses {
         if (200..300).contains(&last) {
             break;
@@ -242,6 +245,7 @@ async fn follow(habit: &Habit, number: usize, addrs: [String; 2], sender: Sender
             request = signer.sign(plain.clone(), SystemTime::now());
         }
         last = sender.send(&addrs[fastrand::usize(..2)], &request).await;
+        failed += usize::from(last == 500);
     }
     let id = plain.body().to_vec();
     let id = String::from_utf8(id).unwrap();
@@ -250,7 +254,7 @@ async fn follow(habit: &Habit, number: usize, addrs: [String; 2], sender: Sender
         .iter()
         .find_map(|name| id.split_once(name).map(|(_, rest)| digits(rest)))
         .unwrap();
-    Sent { id, last }
+    Sent { id, last, failed }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -323,7 +327,10 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
             .filter(|sent| (200..300).contains(&sent.last) || sent.last == 409)
             .filter(|sent| !succeeded.contains_key(&sent.id))
             .count();
-        let twice = if habit.signs_anew { 0 } else { succeeded.values().filter(|count| **count > 1).count() };
+        // By chance, any run of the handler that did not come back as a 500 may have been a success.
+        let runs = |sent: &&Sent| succeeded.get(&sent.id).copied().unwrap_or(0);
+        let failures = |sent: &&Sent| if habit.signs_anew { sent.failed } else { 0 };
+        let twice = sent.iter().filter(|sent| runs(sent) > failures(sent) + 1).count();
         println!(
             "{:28} {:5} events: {acknowledged} acknowledged, {refused} refused with 409 at last, {gave_up} still \
              failing at last, {missing} lost, {twice} delivered twice",
@@ -331,7 +338,7 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
             sent.len(),
         );
         lost += missing;
-        twice_same += twice;
+        twice_same += if habit.signs_anew { 0 } else { twice };
     }
     assert_eq!((lost, twice_same), (0, 0));
 }
