@@ -4,7 +4,7 @@
 mod ratio;
 
 use bytes::Bytes;
-use divan::{Bencher, black_box};
+use divan::Bencher;
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response, request::Parts};
 use http_body_util::Full;

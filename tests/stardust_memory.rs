@@ -1,6 +1,6 @@
 //! What the largest body that Stardust may send costs in memory.
 
-#![cfg(all(target_os = "linux", target_env = "gnu"))]
+#![cfg(all(feature = "stardust", target_os = "linux", target_env = "gnu"))]
 
 use bytes::Bytes;
 use http::Request;

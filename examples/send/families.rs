@@ -16,8 +16,10 @@ pub struct Family {
     /// Kind and body; the first is what is sent if none is named. `FRESH` stands for digits that differ every time: the
     /// same body under a signature of the body would be a repeat.
     pub events: &'static [(&'static str, &'static str)],
-    pub signer: fn(&[String]) -> Result<Box<dyn Signer>, ConfigError>,
+    pub signer: NewSigner,
 }
+
+type NewSigner = fn(&[String]) -> Result<Box<dyn Signer>, ConfigError>;
 
 pub const FAMILIES: &[Family] = &[
     Family {
