@@ -116,6 +116,7 @@ fn the_scanner_can_fail() {
         "type Nap = tokio::time::Sleep; fn f(_: Nap) {}",
         "#[cfg(test)] mod tests { pub fn f(_: tokio::time::Sleep) {} }",
         "pin_project! { pub struct S { nap: tokio::time::Sleep } }",
+        "made_up! { #[doc = \"a \\\" of tokio\"] pub struct S { nap => u64 } }",
     ] {
         assert!(seen(hides).is_empty(), "{hides}");
     }
@@ -293,15 +294,16 @@ impl Api {
         self.private.contains_key(&name) && !self.public.contains(&name)
     }
 
-    /// What parses as items is read as items; of anything else every word counts.
+    /// What parses as items is read as items; of anything else every word counts that is not in a string.
     fn read_macro(&mut self, item: &ItemMacro) {
         match item.mac.parse_body::<File>() {
             Ok(file) => self.read_items(&file.items),
             Err(_) => {
                 self.item = "a macro".to_owned();
-                for word in item.mac.tokens.to_string().split(|letter: char| !letter.is_alphanumeric() && letter != '_')
-                {
-                    self.mention(word);
+                let text = item.mac.tokens.to_string().replace("\\\"", "");
+                for code in text.split('"').step_by(2) {
+                    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+                    code.split(|letter| !is_part(letter)).for_each(|word| self.mention(word));
                 }
             }
         }
