@@ -50,7 +50,8 @@
 //!
 //! Set one URL for the team and all its events with `POST https://openapi.geelark.com/open/v1/callback/set` and
 //! `{"url": "https://…"}` (`openapi.geelark.cn` for China). No retry is documented, nor what answer counts: **a refused
-//! callback is lost**, and an accepted one may come twice or never. Answer 200 soon, and ask the query API for what
+//! callback is lost**, one whose receiver is killed while the handler runs as well, and an accepted one may come twice or
+//! never. Answer 200 soon, and ask the query API for what
 //! did not come. Because of that, what is merely written in another way is read: ids as strings or integers, outcomes
 //! as booleans, 0 and 1, or the strings of these. Broken JSON, a duplicated top-level key, a body without an integer
 //! `type` and a known event without its required members are 400.

@@ -53,7 +53,8 @@
 //! [`Event::dedup_key`].
 //!
 //! Nobody documents whether a retry is signed anew. If it is not, a retry later than the window's 5 minutes is refused
-//! as stale, and so lost after the eighth: see [`StardustSigned::window`].
+//! as stale, and so lost after the eighth: see [`StardustSigned::window`]. A delivery whose receiver is killed in
+//! mid-handler is delivered again by a retry that comes later than the [lease](crate::WebhookLayer::lease).
 //!
 //! # Payload
 //!

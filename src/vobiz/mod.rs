@@ -45,6 +45,21 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Events, retries, and where the URL goes
+//!
+//! | family | kinds | retries | where Vobiz wants the URL |
+//! | --- | --- | --- | --- |
+//! | [`Voice`] | `Ring`, `StartApp`, `Hangup`; `gather`, `gather_interim`; `DialAnswer`, `DialConnected`, `DialDigitsMatch`, `DialHangup`, `DialAction`; `Record`, `RecordStop`, `recording`, `transcription`; `ConferenceEnter`, `ConferenceExit`, `ConferenceDigitsMatch`, `ConferenceRemoteSounds`, `conference_action`; `StartStream`, `PlayedStream`, `ClearedAudio`, `DegradedStream`, `DroppedStream`, `StopStream`; `MachineDetection`, `Redirect`, `Transfer`: see [`voice::Event`] | up to 3, with growing pauses, unless 200 comes within 3 s | an application's or a call's `answer_url`, `hangup_url`, `ring_url`, `fallback_url`, `machine_detection_url`; the `action` and `callbackUrl` attributes of XML verbs; `callback_url` of the recording and stream APIs |
+//! | [`Kyc`] | `kyc.initiated`, `kyc.submitted`, `kyc.completed`, `kyc.failed`, `kyc.session_expired`, `kyc.session_revoked`: see [`kyc::Event`] | with growing pauses; how many is not documented | with the session |
+//! | [`Campaign`] | `campaign.started`, `.stalled`, `.paused`, `.failed`, `.resumed`, `.completed`, `.cancelled`; `contact.answered`, `.no_answer`, `.retry_scheduled`, `.failed`, `.expired`: see [`campaign::Event`] | at about 5 and 30 s | a campaign's `notify_url` |
+//! | [`Ndnc`] | `ndnc_alert`: see [`ndnc::Alert`] | not documented; wants a 2xx within 5 s | by e-mail to Vobiz, with the secret |
+//! | [`Trunk`] | `CallInitiated`, `Hangup`: see [`trunk::Event`] | none: what is refused is lost | a trunk's `webhook_url` |
+//! | [`Whatsapp`] | `message.inbound`, `message.status`, `call.connect`, `call.status_change`, `call.terminate`: see [`whatsapp::Event`] | there may be some, with the same `event_id` | a webhook subscription, HTTPS only |
+//!
+//! A receiver that is killed while its handler runs frees the delivery after the [lease](crate::WebhookLayer::lease), 15 s
+//! by default. Campaign's last attempt comes later than that and is delivered; voice's are over by then, unless the lease
+//! is made shorter, and the event is lost, as a trunk's is in any case.
+//!
 //! # Signatures over the body
 //!
 //! The five other families sign the raw bytes of the body with HMAC-SHA256 and send the hex digits, KYC and campaign

@@ -61,6 +61,10 @@
 //!
 //! For the last three any status is an answer: a 409, 500 or 503 may lose the event.
 //!
+//! A receiver that is killed while its handler runs frees the delivery after the [lease](crate::WebhookLayer::lease), 15 s
+//! by default: the families with five retries deliver again. The others' last attempt may come before that and find the
+//! delivery still claimed; then the event is lost.
+//!
 //! # Events
 //!
 //! In brackets the wire's number where the event has no name.
