@@ -19,7 +19,8 @@
 use crate::{Rejection, RejectionKind};
 use http::{HeaderMap, HeaderName};
 
-/// The header's value if there is exactly one line of it, in visible ASCII and blanks, of 1 to 1024 bytes.
+/// The header's value, as it is, if there is exactly one line of it, in visible ASCII and spaces (no tabs), of 1 to 1024
+/// bytes.
 ///
 /// # Errors
 ///

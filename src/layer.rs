@@ -82,7 +82,8 @@ impl<P: Provider> WebhookLayer<P> {
     /// How long a signature that never expires is remembered; 24 h by default.
     ///
     /// It can be replayed after that. Where signatures expire (GeeLark, Stardust, ZEGOCLOUD) they are remembered until
-    /// then and 60 s longer, and this setting plays no part.
+    /// then and 60 s longer, and this setting plays no part; a provider of your own says so with
+    /// [`Identity::with_valid_until`](crate::Identity::with_valid_until).
     #[must_use]
     pub fn retention(self, retention: Duration) -> Self {
         self.with(|settings| settings.guard.retention = retention)

@@ -1,7 +1,8 @@
 //! tower layers for the webhooks of GeeLark, Stardust, Vobiz and ZEGOCLOUD.
 //!
-//! A [`WebhookLayer`] stands in front of a route or a service. What reaches the handler has been verified, is fresh, is
-//! typed and is delivered once; everything else is answered by the layer.
+//! A [`WebhookLayer`] stands in front of a route or a service. What reaches the handler has been verified, is
+//! fresh where the signature holds a time, is typed, and is not delivered again once a handler has acknowledged it (where
+//! the signature can tell); everything else is answered by the layer.
 //!
 //! ```
 //! use axum::{Router, body::Body, routing::post};
@@ -128,6 +129,7 @@
 //!
 //! # Guides
 //!
+//! * [Writing a provider](provider): a sender that is not built in
 //! * [Security model](guide::security_model): what an event is worth
 //! * [Acknowledging fast](guide::acknowledging_fast): queues, senders that hang up, shutdown
 //! * [Choosing limits and retention](guide::limits_and_retention)

@@ -16,7 +16,8 @@ use crate::{Covers, Delivery, rejection::Kind, replay::Checked};
 use bytes::Bytes;
 use std::{fmt, ops::Deref, sync::Arc, time::SystemTime};
 
-/// A typed event that was verified, is fresh and has not been delivered before.
+/// A typed event that was verified, is fresh where its signature holds a time, and has not been acknowledged before where
+/// its signature can tell ([`Facts::checked`]).
 ///
 /// It is made by the layer only, derefs to the event and is cheap to clone. `Debug` prints the event and the facts,
 /// never the raw body.

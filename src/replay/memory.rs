@@ -16,6 +16,8 @@ use std::{
 /// Claims in memory; clones share them.
 ///
 /// Layers that share a secret must share one store, or what was delivered on one route can be replayed on another.
+/// Where the body is signed and nothing else ([`Content::Signed`](crate::Content::Signed)), the same bytes at two of these
+/// routes are one delivery: a sender that posts one event to both needs a secret for each.
 ///
 /// It holds a million claims in at most 100 MB and allocates as they come. A claim is forgotten when its retention is
 /// over and never before: when the store is full of live claims, deliveries are answered with 503. So the capacity
