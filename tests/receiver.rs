@@ -75,8 +75,8 @@ impl Receiver {
 
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.addr).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        stream.set_write_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
         stream
     }
 
@@ -196,26 +196,16 @@ fn raise_file_limit() {
 
 #[test]
 fn attack_one_byte_chunks_cost_no_more_than_their_bytes() {
-    // Unoptimised, it cannot read 100 times 64 KiB in such chunks before its deadline of 10 s. A reader that kept its
-    // frames was measured at 12 MiB for 2 KiB bodies, this one at 3.4 MiB.
-    const BODY: usize = if cfg!(debug_assertions) { 2 << 10 } else { 64 << 10 };
-    const MOST: u64 = if cfg!(debug_assertions) { 8 * MIB } else { 32 * MIB };
-
-    // On a machine that is busy with something else, even the optimised one may be late.
-    let in_time = (0..3).any(|_| {
-        let (statuses, most) = post_in_one_byte_chunks(100, BODY);
-        println!("100 bodies of {} KiB in chunks of one byte: {:.1} MiB at most", BODY >> 10, most as f64 / MIB as f64);
-        assert!(most <= MOST, "{most} bytes");
-        let in_time = statuses.iter().all(|status| *status == Some(200));
-        assert!(in_time || statuses.contains(&Some(408)) || statuses.contains(&None), "{statuses:?}");
-        in_time
-    });
-    assert!(in_time, "the machine is too slow to have all bodies in memory at once");
+    // Unoptimised, hyper takes longer than the deadline of 10 s for six million chunks, and a body that is late is gone.
+    let patient = [("ZEGOCLOUD_CALLBACK_SECRET", SECRET), ("RECEIVER_READ_TIMEOUT_MS", "120000")];
+    let (statuses, most) = post_in_one_byte_chunks(&Receiver::start_with(&patient), 100, 64 << 10);
+    println!("100 bodies of 64 KiB in chunks of one byte: {:.1} MiB at most", most as f64 / MIB as f64);
+    assert!(most <= 32 * MIB, "{most} bytes");
+    assert!(statuses.iter().all(|status| *status == Some(200)), "{statuses:?}");
 }
 
 /// The answers, and by how much the receiver's memory grew; no body ends before all of them are there.
-fn post_in_one_byte_chunks(connections: usize, length: usize) -> (Vec<Option<u16>>, u64) {
-    let receiver = Receiver::start();
+fn post_in_one_byte_chunks(receiver: &Receiver, connections: usize, length: usize) -> (Vec<Option<u16>>, u64) {
     assert_eq!(receiver.post(&room_close()), 200);
     let before = receiver.memory("VmRSS");
     let requests: Vec<Vec<u8>> = (0..connections)

@@ -31,13 +31,14 @@ impl Settings {
     }
 }
 
-/// One guard for all routes: what was delivered on one cannot be replayed on another.
+/// One guard and one patience for all routes: what was delivered on one cannot be replayed on another.
 pub struct Guard {
     memory: MemoryStore,
     #[cfg(feature = "redis")]
     redis: Option<tower_webhooks::replay::RedisStore>,
     outage: Outage,
     lease: Option<Duration>,
+    read_timeout: Option<Duration>,
 }
 
 impl Guard {
@@ -61,6 +62,7 @@ impl Guard {
                 Ok(_) => return Err("RECEIVER_ON_OUTAGE: neither reject nor local".into()),
             },
             lease: number("RECEIVER_LEASE_MS")?.map(Duration::from_millis),
+            read_timeout: number("RECEIVER_READ_TIMEOUT_MS")?.map(Duration::from_millis),
         })
     }
 
@@ -71,8 +73,12 @@ impl Guard {
             Some(redis) => layer.store(redis.clone()),
             None => layer,
         };
-        match self.lease {
+        let layer = match self.lease {
             Some(lease) => layer.lease(lease),
+            None => layer,
+        };
+        match self.read_timeout {
+            Some(timeout) => layer.read_timeout(timeout),
             None => layer,
         }
     }
