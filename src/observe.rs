@@ -34,6 +34,23 @@ impl Watch {
 pub(crate) struct BodyRead {
     len: usize,
     took: Duration,
+    kind: Option<&'static str>,
+    key_index: Option<usize>,
+}
+
+impl BodyRead {
+    /// Adds what was learnt from it.
+    pub(crate) fn holding<E>(self, delivery: &Delivery<E>) -> Self {
+        Self { kind: Some(fixed(&delivery.kind)), key_index: Some(delivery.key_index), ..self }
+    }
+}
+
+/// A kind that was taken from a body would make a series of whatever anybody sends.
+fn fixed(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Borrowed(kind) => kind,
+        Kind::Owned(_) => "other",
+    }
 }
 
 /// A body was read.
@@ -42,7 +59,7 @@ pub(crate) fn body_read(provider: &'static str, len: usize, watch: Watch) -> Bod
     #[cfg(feature = "metrics")]
     metrics::histogram!(READ_SECONDS, "provider" => provider).record(took);
     let _ = provider;
-    BodyRead { len, took }
+    BodyRead { len, took, kind: None, key_index: None }
 }
 
 /// A request was refused.
@@ -72,6 +89,8 @@ pub(crate) fn refused(provider: &'static str, rejection: &Rejection, read: Optio
             reason,
             status = rejection.status().as_u16(),
             detail = rejection.detail(),
+            kind = read.and_then(|read| read.kind),
+            key_index = read.and_then(|read| read.key_index),
             json_error = json.map(|error| tracing::field::debug(error.classify())),
             json_line = json.map(serde_json::Error::line),
             json_column = json.map(serde_json::Error::column),
@@ -80,7 +99,7 @@ pub(crate) fn refused(provider: &'static str, rejection: &Rejection, read: Optio
             "webhook refused"
         );
     }
-    let _ = (provider, reason, read.map(|read| (read.len, read.took)));
+    let _ = (provider, reason, read.map(|read| (read.len, read.took, read.kind, read.key_index)));
 }
 
 /// What was delivered before was sent again.
@@ -164,11 +183,7 @@ impl Observed {
     fn count(&self, outcome: &'static str) {
         #[cfg(feature = "metrics")]
         {
-            // A kind that was taken from a body would make a series of whatever anybody sends.
-            let kind = match &self.kind {
-                Kind::Borrowed(kind) => *kind,
-                Kind::Owned(_) => "other",
-            };
+            let kind = fixed(&self.kind);
             metrics::counter!(DELIVERIES, "provider" => self.provider, "kind" => kind, "outcome" => outcome)
                 .increment(1);
             metrics::histogram!(HANDLER_SECONDS, "provider" => self.provider).record(self.watch.elapsed());

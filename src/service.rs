@@ -204,7 +204,7 @@ where
                 Self::Readying { inner, request, delivering: Delivering { ticket, answer_limit, observed } }
             }
             Gate::Asking { ticket, answer } => Self::Claiming { answer, ticket, accepted },
-            Gate::Closed(settled) => Self::Settled { settled, read: Some(accepted.read) },
+            Gate::Closed(settled) => Self::Settled { settled, read: Some(accepted.read.holding(&accepted.delivery)) },
         }
     }
 }

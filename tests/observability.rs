@@ -108,6 +108,8 @@ fn attack_nothing_private_is_logged() {
     assert!(log.contains(r#"reason="conflict""#) && log.contains(r#"reason="credential_wrong""#), "{log}");
     assert!(log.contains(r#"reason="invalid""#) && log.contains("json_error=Data"), "{log}");
     assert!(log.contains("sent again"), "{log}");
+    let conflict = log.lines().find(|line| line.contains(r#"reason="conflict""#)).unwrap();
+    assert!(conflict.contains(r#"kind="room_create""#) && conflict.contains("key_index=0"), "{conflict}");
     for private in ["private", "header-in-no-log", SECRET] {
         assert!(!log.contains(private), "{private} is in {log}");
     }
