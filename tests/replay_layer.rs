@@ -477,7 +477,7 @@ async fn two_processes_deliver_once() {
     assert_eq!(*handler.calls.lock().unwrap(), [(1, Checked::Shared), (2, Checked::Shared)]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_outage_is_503_and_leaves_nothing_behind() {
     for broken in ["claim", "claim!"] {
         let shared = Shared::default();
@@ -518,7 +518,7 @@ async fn local_fallback_is_marked_and_guards_this_process() {
     assert_eq!(send(&layer, &handler, &request).await.body(), "", "nothing has to be written back");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_outcome_that_cannot_be_recorded_leaves_the_answer_and_is_tried_again() {
     for broken in ["finish", "finish!"] {
         let shared = Shared::default();
@@ -536,7 +536,7 @@ async fn an_outcome_that_cannot_be_recorded_leaves_the_answer_and_is_tried_again
 }
 
 /// The future dropped at every await: no key is stuck, and no handler that succeeded runs again.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn dropped_at_every_await() {
     for slow in ["claim", "claim!", "finish", "finish!", "handler", "ready"] {
         for shared_store in [true, false] {

@@ -28,6 +28,9 @@ fn full() -> bool {
     std::env::var_os("REPLAY_FULL").is_some()
 }
 
+/// Where outages are not what is tested, a slow machine is not one.
+const PATIENT: (&str, &str) = ("RECEIVER_REDIS_TIMEOUT_MS", "10000");
+
 fn variables<'a>(redis: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut variables = vec![
         ("REDIS_URL", redis),
@@ -49,9 +52,9 @@ fn room(number: usize) -> Request<Bytes> {
 }
 
 /// How often each room was delivered.
-fn rooms(receivers: &[&Receiver]) -> HashMap<usize, usize> {
+fn rooms(receivers: &mut [Receiver]) -> HashMap<usize, usize> {
     let mut counts = HashMap::new();
-    for line in receivers.iter().flat_map(|receiver| receiver.lines()) {
+    for line in receivers.iter_mut().flat_map(Receiver::end) {
         *counts.entry(line["event"]["room_id"].as_str().unwrap().parse().unwrap()).or_default() += 1;
     }
     counts
@@ -62,7 +65,7 @@ async fn attack_replays_over_two_processes() {
     let (events, times) = if full() { (1000, 100) } else { (100, 30) };
     let redis = Redis::start();
     let url = redis.url();
-    let (a, b) = (Receiver::start(&variables(&url, &[])), Receiver::start(&variables(&url, &[])));
+    let mut pair = [(); 2].map(|()| Receiver::start(&variables(&url, &[PATIENT])));
     let requests: Arc<Vec<_>> = Arc::new((0..events).map(room).collect());
     let mut order: Vec<usize> = (0..events * times).collect();
     fastrand::shuffle(&mut order);
@@ -73,7 +76,7 @@ async fn attack_replays_over_two_processes() {
     for turn in order {
         let permit = Arc::clone(&permits).acquire_owned().await.unwrap();
         let (sender, requests) = (sender.clone(), Arc::clone(&requests));
-        let addr = if fastrand::bool() { a.addr.clone() } else { b.addr.clone() };
+        let addr = pair[fastrand::usize(..2)].addr.clone();
         tasks.spawn(async move {
             let status = sender.send(&addr, &requests[turn % requests.len()]).await;
             drop(permit);
@@ -84,7 +87,7 @@ async fn attack_replays_over_two_processes() {
     while let Some(status) = tasks.join_next().await {
         *statuses.entry(status.unwrap()).or_default() += 1;
     }
-    let delivered = rooms(&[&a, &b]);
+    let delivered = rooms(&mut pair);
     let twice = delivered.values().filter(|count| **count > 1).count();
     println!(
         "{} replays of {events} events in {:.1} s: {} delivered, {twice} twice, statuses {statuses:?}",
@@ -101,7 +104,7 @@ async fn attack_contenders_over_two_processes() {
     let keys = if full() { 1000 } else { 50 };
     let redis = Redis::start();
     let url = redis.url();
-    let (a, b) = (Receiver::start(&variables(&url, &[])), Receiver::start(&variables(&url, &[])));
+    let mut pair = [(); 2].map(|()| Receiver::start(&variables(&url, &[PATIENT])));
     let sender = Sender::new();
     let start = Instant::now();
     for key in 0..keys {
@@ -109,14 +112,14 @@ async fn attack_contenders_over_two_processes() {
         let mut tasks = tokio::task::JoinSet::new();
         for contender in 0..128 {
             let (sender, request) = (sender.clone(), Arc::clone(&request));
-            let addr = if contender % 2 == 0 { a.addr.clone() } else { b.addr.clone() };
+            let addr = pair[contender % 2].addr.clone();
             tasks.spawn(async move { sender.send(&addr, &request).await });
         }
         while let Some(status) = tasks.join_next().await {
             assert!(matches!(status.unwrap(), 200 | 409));
         }
     }
-    let delivered = rooms(&[&a, &b]);
+    let delivered = rooms(&mut pair);
     let winners: Vec<_> = (0..keys).map(|key| delivered.get(&key).copied().unwrap_or(0)).collect();
     println!(
         "{keys} keys x 128 contenders in {:.1} s: {} keys with exactly one winner",
@@ -266,8 +269,8 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
     // The same signature is failed twice, by count; what is signed anew has no count and is failed by chance.
     let counted = [lease, ("RECEIVER_FAIL_FIRST", "2")];
     let chance = [lease, ("RECEIVER_FAIL_RATE", "0.3")];
-    let counted = [Receiver::start(&variables(&url, &counted)), Receiver::start(&variables(&url, &counted))];
-    let chance = [Receiver::start(&variables(&url, &chance)), Receiver::start(&variables(&url, &chance))];
+    let mut counted = [(); 2].map(|()| Receiver::start(&variables(&url, &counted)));
+    let mut chance = [(); 2].map(|()| Receiver::start(&variables(&url, &chance)));
     let habits = Arc::new(habits());
     let each = events / habits.len() + 1;
     let sender = Sender::new();
@@ -307,15 +310,15 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
     }
     let _redis = chaos.await.unwrap();
 
+    let counted: Vec<_> = counted.iter_mut().flat_map(Receiver::end).collect();
+    let chance: Vec<_> = chance.iter_mut().flat_map(Receiver::end).collect();
     let (mut lost, mut twice_same) = (0, 0);
     for (habit, sent) in habits.iter().zip(&sent) {
-        let pair = if habit.signs_anew { &chance } else { &counted };
+        let lines = if habit.signs_anew { &chance } else { &counted };
         // The counted receivers answer 2xx from the third attempt on.
         let mut succeeded: HashMap<String, usize> = HashMap::new();
-        for line in
-            pair.iter().flat_map(Receiver::lines).filter(|line| habit.signs_anew || line["attempt"].as_u64() > Some(2))
-        {
-            if let Some(id) = (habit.id)(&line) {
+        for line in lines.iter().filter(|line| habit.signs_anew || line["attempt"].as_u64() > Some(2)) {
+            if let Some(id) = (habit.id)(line) {
                 *succeeded.entry(id).or_default() += 1;
             }
         }
@@ -347,9 +350,9 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
 async fn a_receiver_killed_in_mid_handler_frees_its_claims() {
     let redis = Redis::start();
     let url = redis.url();
-    let lease = ("RECEIVER_LEASE_MS", "2000");
-    let mut a = Receiver::start(&variables(&url, &[lease, ("RECEIVER_DELAY_MS", "60000")]));
-    let b = Receiver::start(&variables(&url, &[lease]));
+    let lease = ("RECEIVER_LEASE_MS", "3000");
+    let mut a = Receiver::start(&variables(&url, &[lease, PATIENT, ("RECEIVER_DELAY_MS", "60000")]));
+    let mut b = Receiver::start(&variables(&url, &[lease, PATIENT]));
     let (request, sender) = (room(7), Sender::new());
     let first = tokio::spawn({
         let (sender, addr, request) = (sender.clone(), a.addr.clone(), request.clone());
@@ -366,10 +369,10 @@ async fn a_receiver_killed_in_mid_handler_frees_its_claims() {
         if status != 409 {
             break status;
         }
-        assert!(killed.elapsed() < Duration::from_secs(5), "the key is stuck");
+        assert!(killed.elapsed() < Duration::from_secs(10), "the key is stuck");
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
-    println!("killed with -9: delivered again {:.1} s later, with a lease of 2 s", killed.elapsed().as_secs_f64());
+    println!("killed with -9: delivered again {:.1} s later, with a lease of 3 s", killed.elapsed().as_secs_f64());
     assert_eq!(status, 200);
-    assert_eq!(b.lines()[0]["attempt"], 2);
+    assert_eq!(b.end()[0]["attempt"], 2);
 }

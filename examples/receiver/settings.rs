@@ -51,9 +51,7 @@ impl Guard {
             memory: MemoryStore::new(),
             #[cfg(feature = "redis")]
             redis: match env::var("REDIS_URL") {
-                Ok(url) => {
-                    Some(tower_webhooks::replay::RedisStore::new(&url).map_err(|error| format!("REDIS_URL: {error}"))?)
-                }
+                Ok(url) => Some(redis_store(&url)?),
                 Err(_) => None,
             },
             outage: match env::var("RECEIVER_ON_OUTAGE").as_deref() {
@@ -82,6 +80,15 @@ impl Guard {
             None => layer,
         }
     }
+}
+
+#[cfg(feature = "redis")]
+fn redis_store(url: &str) -> Result<tower_webhooks::replay::RedisStore, Box<dyn Error>> {
+    let store = tower_webhooks::replay::RedisStore::new(url).map_err(|error| format!("REDIS_URL: {error}"))?;
+    Ok(match number("RECEIVER_REDIS_TIMEOUT_MS")? {
+        Some(timeout) => store.timeout(Duration::from_millis(timeout)),
+        None => store,
+    })
 }
 
 fn number<T: FromStr<Err: std::fmt::Display>>(name: &str) -> Result<Option<T>, Box<dyn Error>> {

@@ -12,6 +12,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -20,6 +21,7 @@ pub struct Receiver {
     child: Child,
     pub addr: String,
     lines: Arc<Mutex<Vec<serde_json::Value>>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Receiver {
@@ -37,7 +39,7 @@ impl Receiver {
 
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (stdout, seen) = (child.stdout.take().unwrap(), Arc::clone(&lines));
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 let line = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
                 seen.lock().unwrap().push(line);
@@ -49,12 +51,14 @@ impl Receiver {
             .find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned))
             .expect("the receiver did not start");
         std::thread::spawn(move || stderr.for_each(drop));
-        Self { child, addr, lines }
+        Self { child, addr, lines, reader: Some(reader) }
     }
 
-    /// The lines so far.
-    pub fn lines(&self) -> Vec<serde_json::Value> {
-        self.lines.lock().unwrap().clone()
+    /// Ends it and returns all that it has printed.
+    pub fn end(&mut self) -> Vec<serde_json::Value> {
+        self.kill();
+        self.reader.take().map(JoinHandle::join).transpose().expect("a line is no JSON");
+        std::mem::take(&mut self.lines.lock().unwrap())
     }
 
     /// Waits for the first line.
