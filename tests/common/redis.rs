@@ -59,7 +59,7 @@ impl Redis {
                     return;
                 }
             }
-            assert!(start.elapsed() < Duration::from_secs(10), "redis-server does not answer");
+            assert!(start.elapsed() < Duration::from_secs(60), "redis-server does not answer");
             assert!(self.child.try_wait().unwrap().is_none(), "redis-server has ended");
             std::thread::sleep(Duration::from_millis(10));
         }
