@@ -154,13 +154,13 @@
 
 pub use self::{
     layer::WebhookLayer,
+    payload::{Json, Misfit, Misfits, Rest, UnixMillis, UnixSeconds, Unknown, WebhookEvent},
     provider::{Content, Covers, Delivery, Identity, Provider},
     rejection::{Rejection, RejectionKind},
     secret::{ConfigError, Secret},
     service::{ResponseFuture, Webhook},
     verified::{Facts, Verified},
     window::Window,
-    wire::Json,
 };
 
 #[cfg(feature = "axum")]
@@ -198,6 +198,11 @@ mod axum;
 mod clock;
 mod layer;
 mod observe;
+#[cfg_attr(
+    not(all(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud")),
+    allow(dead_code, unused_imports, unused_macros, reason = "not every provider uses every form")
+)]
+mod payload;
 mod read;
 mod service;
 #[cfg(feature = "test-util")]

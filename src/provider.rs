@@ -91,7 +91,10 @@
 //!   ([`Identity::with_valid_until`]).
 //! * **Say the same of all keys**: where a rotation leaves two, try each and report [`Delivery::with_key_index`].
 
-use crate::rejection::{Kind, Rejection, RejectionKind};
+use crate::{
+    Misfits,
+    rejection::{Kind, Rejection, RejectionKind},
+};
 use bytes::Bytes;
 use http::{HeaderName, Method, Request, header, request::Parts};
 use sha2::{Digest, Sha256};
@@ -196,6 +199,7 @@ pub struct Delivery<E> {
     pub(crate) key_index: usize,
     pub(crate) signed_at: Option<SystemTime>,
     pub(crate) identity: Option<Identity>,
+    pub(crate) misfits: Misfits,
 }
 
 impl<E> Delivery<E> {
@@ -206,7 +210,15 @@ impl<E> Delivery<E> {
     /// that the rules do not know. Pass a `&'static str`: an owned string, taken from a body, is counted as `other` in
     /// metrics, where each new label would cost memory.
     pub fn new(event: E, kind: impl Into<Kind>, covers: Covers) -> Self {
-        Self { event, kind: kind.into(), covers, key_index: 0, signed_at: None, identity: None }
+        Self {
+            event,
+            kind: kind.into(),
+            covers,
+            key_index: 0,
+            signed_at: None,
+            identity: None,
+            misfits: Misfits::default(),
+        }
     }
 
     /// Says which of the configured keys verified it, counted from 0.
@@ -228,6 +240,13 @@ impl<E> Delivery<E> {
     #[must_use]
     pub fn with_identity(mut self, identity: Identity) -> Self {
         self.identity = Some(identity);
+        self
+    }
+
+    /// Adds the members that did not fit their documented type, for logs, metrics and the handler.
+    #[must_use]
+    pub fn with_misfits(mut self, misfits: Misfits) -> Self {
+        self.misfits = misfits;
         self
     }
 
@@ -259,6 +278,11 @@ impl<E> Delivery<E> {
     /// The signed time; `None` where the scheme has none.
     pub fn signed_at(&self) -> Option<SystemTime> {
         self.signed_at
+    }
+
+    /// The members that did not fit their documented type.
+    pub fn misfits(&self) -> &Misfits {
+        &self.misfits
     }
 
     /// What makes it single-use; `None` where the scheme has nothing of the kind.

@@ -12,7 +12,7 @@
 //! assert!(!handle(&event));
 //! ```
 
-use crate::{Covers, Delivery, rejection::Kind, replay::Checked};
+use crate::{Covers, Delivery, Misfits, WebhookEvent, rejection::Kind, replay::Checked};
 use bytes::Bytes;
 use std::{fmt, ops::Deref, sync::Arc, time::SystemTime};
 
@@ -39,8 +39,8 @@ impl<E> Verified<E> {
         attempt: u32,
         checked: Checked,
     ) -> Self {
-        let Delivery { event, kind, covers, key_index, signed_at, identity: _ } = delivery;
-        let facts = Facts { provider, kind, covers, key_index, signed_at, attempt, checked };
+        let Delivery { event, kind, covers, key_index, signed_at, misfits, identity: _ } = delivery;
+        let facts = Facts { provider, kind, covers, key_index, signed_at, attempt, checked, misfits };
         Self { inner: Arc::new(Inner { event, facts, body }) }
     }
 
@@ -52,6 +52,19 @@ impl<E> Verified<E> {
     /// What the signature is over; [`Covers::Nothing`] means that the event is a hint.
     pub fn covers(&self) -> Covers {
         self.inner.facts.covers
+    }
+
+    /// The event's kind, as in the provider's documentation; `unknown` for an event that its rules do not know.
+    pub fn kind(&self) -> &str {
+        &self.inner.facts.kind
+    }
+
+    /// See [`WebhookEvent::dedup_key`].
+    pub fn dedup_key(&self) -> Option<String>
+    where
+        E: WebhookEvent,
+    {
+        self.inner.event.dedup_key()
     }
 
     /// The body as received.
@@ -110,4 +123,6 @@ pub struct Facts {
     pub attempt: u32,
     /// How its single use was checked.
     pub checked: Checked,
+    /// The members that did not fit their documented type, and so are absent from the event.
+    pub misfits: Misfits,
 }

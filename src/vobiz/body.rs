@@ -124,11 +124,12 @@ macro_rules! family {
                 _now: std::time::SystemTime,
             ) -> Result<crate::Delivery<$event>, crate::Rejection> {
                 let (key_index, identity) = self.rules.verify(presented, body)?;
-                let event = crate::vobiz::object::parse::<$event>(body)?;
-                let kind = event.kind();
+                let event = <$event>::from_body(body).unwrap_or_else(<$event>::Unknown);
+                let (kind, misfits) = (crate::WebhookEvent::kind(&event), crate::WebhookEvent::misfits(&event).clone());
                 Ok(crate::Delivery::new(event, kind, crate::Covers::Body)
                     .with_key_index(key_index)
-                    .with_identity(identity))
+                    .with_identity(identity)
+                    .with_misfits(misfits))
             }
         }
 

@@ -241,7 +241,7 @@ impl Unknown {
         }
         pieces.push(if pieces.is_empty() { "{}" } else { "}" }.into());
         // A buffer that grows would hold several times the body.
-        Json::from_text(pieces.concat()).map(|raw| Self { raw })
+        Ok(Self { raw: Json::from_text(&pieces.concat()).unwrap_or_default() })
     }
 }
 

@@ -1,0 +1,406 @@
+//! A JSON object as slices of its text, and the payloads that are read from it.
+
+use super::{FromValue, Json, Misfit, Misfits, Rest, value::scalar};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, MapAccess, SeqAccess, Visitor},
+    ser::SerializeMap,
+};
+use serde_json::value::RawValue;
+use std::{borrow::Cow, fmt};
+
+/// The members of a JSON object, in their order, as slices of the text.
+///
+/// It allocates nothing but its own two lists, whatever the values hold.
+pub(crate) struct Object<'a> {
+    // Two lists, as each stays below 1 KiB for a common object: glibc tidies its heap up for every larger allocation.
+    names: Vec<Cow<'a, str>>,
+    values: Vec<&'a RawValue>,
+    typed: Places,
+    misfit: Places,
+    hidden: Places,
+    /// Where the next member is looked for first: members mostly come in the documented order.
+    next: usize,
+}
+
+impl<'a> Object<'a> {
+    /// `None` if the text is no JSON object, or one of more than 256 members.
+    pub(crate) fn new(text: &'a str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.names.iter().map(|name| &**name).zip(self.values.iter().copied())
+    }
+
+    /// The value under this name, unless it is there twice.
+    pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        let mut found = self.iter().filter(|(key, _)| *key == name);
+        let (_, value) = found.next()?;
+        found.next().is_none().then_some(value)
+    }
+
+    /// See [`scalar`].
+    pub(crate) fn scalar(&self, name: &str) -> Option<Cow<'a, str>> {
+        scalar(self.get(name)?)
+    }
+
+    /// Whether there is something other than `null` under this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.iter().any(|(key, value)| key == name && value.get() != "null")
+    }
+
+    /// Keeps these members out of the payload, its rest and [`to_json`](Self::to_json).
+    pub(crate) fn hide(&mut self, is_hidden: impl Fn(&str) -> bool) {
+        for (place, _) in self.names.iter().enumerate().filter(|(_, name)| is_hidden(name)) {
+            self.hidden.add(place);
+        }
+    }
+
+    /// The object as JSON text, without what is hidden.
+    pub(crate) fn to_json(&self) -> Option<Json> {
+        let mut pieces: Vec<Cow<'_, str>> = Vec::new();
+        for (_, (name, value)) in self.iter().enumerate().filter(|(place, _)| !self.hidden.has(*place)) {
+            pieces.push(if pieces.is_empty() { "{" } else { "," }.into());
+            pieces.push(serde_json::to_string(name).ok()?.into());
+            pieces.push(":".into());
+            pieces.push(value.get().into());
+        }
+        pieces.push(if pieces.is_empty() { "{}" } else { "}" }.into());
+        // A buffer that grows would hold several times the body.
+        Json::from_text(&pieces.concat())
+    }
+
+    /// The payload of a whole event, with its misfits. `None` if it holds more values than fit into memory bounds.
+    pub(crate) fn into_event<P: Payload>(self) -> Option<P> {
+        let mut log = Log { misfits: Vec::new(), room: MAX_VALUES };
+        let mut payload: P = self.into_payload(&mut Reader { log: &mut log, path: Path::ROOT })?;
+        if let Some(rest) = payload.rest_mut() {
+            rest.set_misfits(Misfits::new(log.misfits));
+        }
+        Some(payload)
+    }
+
+    fn into_payload<P: Payload>(mut self, at: &mut Reader<'_>) -> Option<P> {
+        let misfits = at.log.misfits.len();
+        let mut payload = P::read(&mut self, at);
+        // Every name was looked for once. So of two members of one name, one at least is left.
+        if let Some(typed) = self.hide_duplicates() {
+            at.log.misfits.truncate(misfits);
+            typed.iter().for_each(|name| at.log.misfit(&at.path, Some(name), "one member of this name"));
+            (self.typed, self.misfit) = Default::default();
+            payload = P::read(&mut self, at);
+        }
+        if let Some(rest) = payload.rest_mut() {
+            *rest = self.into_rest(at.log)?;
+        }
+        Some(payload)
+    }
+
+    /// Hides the members whose name is there twice, and gives the names of the typed ones among them.
+    fn hide_duplicates(&mut self) -> Option<Vec<String>> {
+        let mut twice = Places::default();
+        let mut typed: Option<Vec<String>> = None;
+        for left in self.left() {
+            let same = |place: &usize| *place != left && self.names.get(*place) == self.names.get(left);
+            for other in (0..self.names.len()).filter(same) {
+                twice.add(left);
+                twice.add(other);
+                let typed = typed.get_or_insert_default();
+                if let Some(name) = self.names.get(other).filter(|_| self.typed.has(other)) {
+                    typed.push(name.clone().into_owned());
+                }
+            }
+        }
+        self.hidden.add_all(twice);
+        typed
+    }
+
+    fn into_rest(self, log: &mut Log) -> Option<Rest> {
+        let mut members = Vec::new();
+        for place in self.left() {
+            log.room = log.room.checked_sub(1)?;
+            if let (Some(name), Some(value)) = (self.names.get(place), self.values.get(place)) {
+                members.push((Box::from(&**name), Json::from_raw(value)));
+            }
+        }
+        Some(Rest::new(members))
+    }
+
+    /// What is neither typed nor hidden.
+    fn left(&self) -> impl Iterator<Item = usize> + use<'a> {
+        let (typed, misfit, hidden) = (self.typed, self.misfit, self.hidden);
+        (0..self.names.len()).filter(move |place| (!typed.has(*place) || misfit.has(*place)) && !hidden.has(*place))
+    }
+
+    /// The place of the first of these names that is there with a value.
+    fn take(&mut self, names: &[&str]) -> Option<(usize, &'a RawValue)> {
+        for name in names {
+            let Some(place) = self.find(name) else { continue };
+            self.typed.add(place);
+            self.next = place.saturating_add(1);
+            if let Some(value) = self.values.get(place).filter(|value| value.get() != "null") {
+                return Some((place, value));
+            }
+        }
+        None
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        let (before, after) = self.names.split_at_checked(self.next)?;
+        let position = |names: &[Cow<'_, str>]| names.iter().position(|key| *key == name);
+        let found = position(after).map(|place| place.saturating_add(self.next)).or_else(|| position(before))?;
+        (!self.hidden.has(found)).then_some(found)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Index;
+
+        impl<'de> Visitor<'de> for Index {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
+                let mut object = Object {
+                    names: Vec::with_capacity(TYPICAL_MEMBERS),
+                    values: Vec::with_capacity(TYPICAL_MEMBERS),
+                    typed: Places::default(),
+                    misfit: Places::default(),
+                    hidden: Places::default(),
+                    next: 0,
+                };
+                while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+                    if object.names.len() == MAX_MEMBERS {
+                        return Err(A::Error::custom("the object has more than 256 members"));
+                    }
+                    object.names.push(scalar(name).ok_or(A::Error::custom("a name is no text"))?);
+                    object.values.push(value);
+                }
+                Ok(object)
+            }
+        }
+
+        deserializer.deserialize_map(Index)
+    }
+}
+
+/// A struct that `payload!` has made.
+pub(crate) trait Payload: Sized {
+    /// Takes its members out of the object.
+    fn read(object: &mut Object<'_>, at: &mut Reader<'_>) -> Self;
+
+    fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error>;
+
+    fn rest(&self) -> Option<&Rest>;
+
+    fn rest_mut(&mut self) -> Option<&mut Rest>;
+}
+
+impl<P: Payload> FromValue for P {
+    const EXPECTED: &'static str = "an object of at most 256 members";
+
+    fn from_value(value: &RawValue, at: &mut Reader<'_>) -> Option<Self> {
+        Object::new(value.get())?.into_payload(at)
+    }
+}
+
+/// A field of a payload.
+pub(crate) trait Field: Sized {
+    /// Takes the member out of the object: the first of these names that is there with a value.
+    fn read(object: &mut Object<'_>, names: &[&'static str], at: &mut Reader<'_>) -> Self;
+
+    fn write<M: SerializeMap>(&self, name: &str, map: &mut M) -> Result<(), M::Error>;
+}
+
+impl<T: FromValue + Serialize> Field for Option<T> {
+    fn read(object: &mut Object<'_>, names: &[&'static str], at: &mut Reader<'_>) -> Self {
+        let (place, value) = object.take(names)?;
+        if T::is_absent(value) {
+            return None;
+        }
+        let read = at.value(Segment::member(names), T::EXPECTED, |at| T::from_value(value, at));
+        if read.is_none() {
+            object.misfit.add(place);
+        }
+        read
+    }
+
+    fn write<M: SerializeMap>(&self, name: &str, map: &mut M) -> Result<(), M::Error> {
+        self.as_ref().map_or(Ok(()), |value| map.serialize_entry(name, value))
+    }
+}
+
+/// A list; one value where a list belongs is a list of one.
+impl<T: FromValue + Serialize> Field for Vec<T> {
+    fn read(object: &mut Object<'_>, names: &[&'static str], at: &mut Reader<'_>) -> Self {
+        let Some((place, value)) = object.take(names) else { return Vec::new() };
+        let is_list = value.get().starts_with('[');
+        if !is_list && (T::is_absent(value) || value.get() == "\"\"") {
+            return Vec::new();
+        }
+        let read = match is_list {
+            true => at.value(Segment::member(names), LIST, |at| {
+                serde_json::Deserializer::from_str(value.get()).deserialize_seq(List { at, list: Vec::new() }).ok()
+            }),
+            false => at.value(Segment::member(names), T::EXPECTED, |at| T::from_value(value, at).map(|one| vec![one])),
+        };
+        read.unwrap_or_else(|| {
+            object.misfit.add(place);
+            Vec::new()
+        })
+    }
+
+    fn write<M: SerializeMap>(&self, name: &str, map: &mut M) -> Result<(), M::Error> {
+        if self.is_empty() { Ok(()) } else { map.serialize_entry(name, self) }
+    }
+}
+
+struct List<'l, 'r, T> {
+    at: &'l mut Reader<'r>,
+    list: Vec<T>,
+}
+
+impl<'de, T: FromValue> Visitor<'de> for List<'_, '_, T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(LIST)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<Vec<T>, A::Error> {
+        let mut place = 0_usize;
+        while let Some(value) = elements.next_element::<&RawValue>()? {
+            self.at.log.room = self.at.log.room.checked_sub(1).ok_or(A::Error::custom(LIST))?;
+            if place == MAX_ELEMENTS {
+                return Err(A::Error::custom(LIST));
+            }
+            if value.get() != "null" && !T::is_absent(value) {
+                self.list.extend(self.at.value(Segment::Element(place), T::EXPECTED, |at| T::from_value(value, at)));
+            }
+            place = place.saturating_add(1);
+        }
+        Ok(self.list)
+    }
+}
+
+/// A payload among the fields of another one: its members are the other's own.
+impl<P: Payload> Field for P {
+    fn read(object: &mut Object<'_>, _: &[&'static str], at: &mut Reader<'_>) -> Self {
+        P::read(object, at)
+    }
+
+    fn write<M: SerializeMap>(&self, _: &str, map: &mut M) -> Result<(), M::Error> {
+        P::write(self, map)
+    }
+}
+
+/// A place in the body, and where to note what does not fit there.
+pub(crate) struct Reader<'r> {
+    log: &'r mut Log,
+    path: Path<'r>,
+}
+
+impl Reader<'_> {
+    /// Reads what is at this segment. If that comes to nothing, it is one misfit and has taken no room.
+    fn value<T>(
+        &mut self,
+        segment: Segment,
+        expected: &'static str,
+        read: impl FnOnce(&mut Reader<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let (misfits, room) = (self.log.misfits.len(), self.log.room);
+        let mut at = Reader { log: self.log, path: Path { parent: Some(&self.path), segment } };
+        let value = read(&mut at);
+        if value.is_none() {
+            at.log.misfits.truncate(misfits);
+            at.log.room = room;
+            at.log.misfit(&at.path, None, expected);
+        }
+        value
+    }
+}
+
+struct Log {
+    misfits: Vec<Misfit>,
+    /// How many values the event may still hold in lists and rests.
+    room: usize,
+}
+
+impl Log {
+    fn misfit(&mut self, path: &Path<'_>, member: Option<&str>, expected: &'static str) {
+        if self.misfits.len() < MAX_MISFITS {
+            let mut text = String::new();
+            path.write(&mut text);
+            member.iter().for_each(|name| push_member(&mut text, name));
+            self.misfits.push(Misfit::new(text, expected));
+        }
+    }
+}
+
+struct Path<'r> {
+    parent: Option<&'r Path<'r>>,
+    segment: Segment,
+}
+
+enum Segment {
+    Root,
+    Member(&'static str),
+    Element(usize),
+}
+
+impl Segment {
+    /// By the documented name, also where another one was found.
+    fn member(names: &[&'static str]) -> Self {
+        Self::Member(names.first().copied().unwrap_or_default())
+    }
+}
+
+impl Path<'_> {
+    const ROOT: Self = Self { parent: None, segment: Segment::Root };
+
+    fn write(&self, text: &mut String) {
+        self.parent.iter().for_each(|parent| parent.write(text));
+        match self.segment {
+            Segment::Root => {}
+            Segment::Member(name) => push_member(text, name),
+            Segment::Element(place) => text.push_str(&format!("[{place}]")),
+        }
+    }
+}
+
+fn push_member(text: &mut String, name: &str) {
+    text.push_str(if text.is_empty() { "" } else { "." });
+    text.push_str(name);
+}
+
+/// A set of an object's members.
+#[derive(Clone, Copy, Default)]
+struct Places([u64; MAX_MEMBERS / 64]);
+
+impl Places {
+    fn add(&mut self, place: usize) {
+        if let Some(bits) = self.0.get_mut(place / 64) {
+            *bits |= 1 << (place % 64);
+        }
+    }
+
+    fn add_all(&mut self, others: Self) {
+        self.0.iter_mut().zip(others.0).for_each(|(bits, others)| *bits |= others);
+    }
+
+    fn has(&self, place: usize) -> bool {
+        self.0.get(place / 64).is_some_and(|bits| bits & (1 << (place % 64)) != 0)
+    }
+}
+
+const LIST: &str = "a list of at most 4096 elements, in an event of at most 16384 values";
+const MAX_MEMBERS: usize = 256;
+const TYPICAL_MEMBERS: usize = 32;
+const MAX_ELEMENTS: usize = 4096;
+const MAX_VALUES: usize = 16_384;
+const MAX_MISFITS: usize = 64;
