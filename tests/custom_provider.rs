@@ -15,7 +15,7 @@ use std::{
 use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneService};
 use tower_webhooks::{
     Covers, Rejection, RejectionKind, Verified, WebhookLayer,
-    replay::{ReplayCheck, Duplicate},
+    replay::{Duplicate, ReplayCheck},
 };
 
 #[allow(dead_code, reason = "its `main`")]

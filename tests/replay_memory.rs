@@ -13,7 +13,7 @@ use std::{
 };
 use tower_webhooks::{
     TestClock,
-    replay::{Claim, Claimed, MemoryStore, Outcome, ReplayedResponse, ReplayStore},
+    replay::{Claim, Claimed, MemoryStore, Outcome, ReplayStore, ReplayedResponse},
 };
 
 struct Counting;

@@ -11,12 +11,12 @@ use std::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 use tower_webhooks::{
-    GeeLark, GeeLarkToken, Provider, Rejection, RejectionKind, Signer, Stardust, StardustSigned, TestClock, Verified,
-    WebhookLayer, Zegocloud, geelark,
-    replay::{ReplayCheck, Duplicate, MemoryStore},
-    stardust, vobiz,
-    vobiz::{Campaign, Kyc, Ndnc, Trunk, Voice, Whatsapp},
-    zegocloud,
+    Provider, Rejection, RejectionKind, Signer, TestClock, Verified, WebhookLayer,
+    geelark::{self, GeeLark, GeeLarkToken},
+    replay::{Duplicate, MemoryStore, ReplayCheck},
+    stardust::{self, Stardust, StardustKeyOnly},
+    vobiz::{self, campaign::Campaign, kyc::Kyc, ndnc::Ndnc, trunk::Trunk, voice::Voice, whatsapp::Whatsapp},
+    zegocloud::{self, Zegocloud},
 };
 
 const KEY: &str = "one-key-for-all-of-them";
@@ -56,9 +56,9 @@ macro_rules! every {
         scheme!("geelark", GeeLark::new(KEY, KEY), geelark::Signer::new(KEY, KEY), TASK, true, Conflict);
         scheme!("geelark token", GeeLarkToken::new(KEY), geelark::TokenSigner::new(KEY), TASK, false, Delivered);
         const DONE: &str = r#"{"taskId":"AAA","status":"completed"}"#;
-        scheme!("stardust", Stardust::new(KEY), stardust::Signer::new(KEY), DONE, false, Delivered);
-        let signer = stardust::SignedSigner::new(KEY, KEY);
-        scheme!("stardust signed", StardustSigned::new(KEY, KEY), signer, DONE, true, Delivered);
+        scheme!("stardust", StardustKeyOnly::new(KEY), stardust::KeyOnlySigner::new(KEY), DONE, false, Delivered);
+        let signer = stardust::Signer::new(KEY, KEY);
+        scheme!("stardust signed", Stardust::new(KEY, KEY), signer, DONE, true, Delivered);
         const CALL: &str = "Event=Hangup&CallUUID=AAA";
         let signer = vobiz::voice::Signer::new(KEY, ORIGIN);
         scheme!("vobiz voice", Voice::new(KEY, ORIGIN), signer, CALL, true, Conflict);
@@ -385,11 +385,27 @@ async fn attack_voice_query_swapped() {
     assert!(is_repeat(&send(&layer, &handler, &genuine).await));
 }
 
+/// Two families with one key and one form of signature pass each other's requests: each delivers it, once.
+#[tokio::test]
+async fn attack_families_that_share_a_key_do_not_share_a_claim() {
+    let store = MemoryStore::new();
+    let kyc = WebhookLayer::new(Kyc::new(KEY).unwrap()).store(store.clone());
+    let campaign = WebhookLayer::new(Campaign::new(KEY).unwrap()).store(store);
+    let handler = Handler::default();
+    let request = Request::post("/").body(Bytes::from(r#"{"event":"kyc.completed"}"#)).unwrap();
+    let request = vobiz::kyc::Signer::new(KEY).unwrap().sign(request, SystemTime::now());
+    for expected in [false, true] {
+        assert_eq!(is_repeat(&send(&kyc, &handler, &request).await), expected);
+        assert_eq!(is_repeat(&send(&campaign, &handler, &request).await), expected);
+    }
+    assert_eq!(handler.calls(), 2);
+}
+
 /// Two honest callbacks of Stardust's can share a millisecond and so a signature: both are delivered, each once.
 #[tokio::test]
 async fn stardust_delivers_both_of_one_millisecond() {
-    let layer = WebhookLayer::new(StardustSigned::new(KEY, KEY).unwrap());
-    let signer = stardust::SignedSigner::new(KEY, KEY).unwrap();
+    let layer = WebhookLayer::new(Stardust::new(KEY, KEY).unwrap());
+    let signer = stardust::Signer::new(KEY, KEY).unwrap();
     let (handler, now) = (Handler::default(), SystemTime::now());
     let request = |task: &str| {
         let body = format!(r#"{{"taskId":"{task}","status":"completed"}}"#);

@@ -8,7 +8,7 @@ use std::{
     },
     time::Duration,
 };
-use tower_webhooks::replay::{Claim, Claimed, MemoryStore, Outcome, ReplayedResponse, ReplayStore};
+use tower_webhooks::replay::{Claim, Claimed, MemoryStore, Outcome, ReplayStore, ReplayedResponse};
 
 #[cfg(feature = "redis")]
 #[path = "common/redis.rs"]

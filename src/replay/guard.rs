@@ -1,7 +1,9 @@
 //! Between the layer and its stores: claims are minted, asked for, held and finished here.
 
-use super::{ReplayCheck, Claim, Claimed, MemoryStore, OutagePolicy, Outcome, ReplayedResponse, ReplayStore, StoreError};
-use crate::{Content, Identity, Rejection, RejectionKind, observe};
+use super::{
+    Claim, Claimed, MemoryStore, OutagePolicy, Outcome, ReplayCheck, ReplayStore, ReplayedResponse, StoreError,
+};
+use crate::{Content, Identity, Rejection, RejectionKind, trace};
 use bytes::Bytes;
 use http::{header, request::Parts};
 use sha2::{Digest, Sha256};
@@ -182,13 +184,17 @@ impl ClaimGuard {
                 Admission::Closed(Answered::by(refused))
             }
             Err(error) => {
-                observe::store_error(self.provider, "claim");
+                trace::store_error(self.provider, "claim");
                 if error.is_unsent() {
                     self.stores.shared = None;
                 }
                 if self.outage == OutagePolicy::LocalFallback {
                     let attempt = self.attempt;
-                    return Admission::Open { ticket: Some(self.delivering()), attempt, checked: ReplayCheck::LocalFallback };
+                    return Admission::Open {
+                        ticket: Some(self.delivering()),
+                        attempt,
+                        checked: ReplayCheck::LocalFallback,
+                    };
                 }
                 let rejection = Rejection::new(RejectionKind::StoreUnavailable).with_retry_after(RETRY_AFTER);
                 Admission::Closed(Answered::Refused(rejection.with_source(error)))
@@ -207,7 +213,7 @@ impl ClaimGuard {
             if let Some(renewal) = &mut self.renewal {
                 match renewal.as_mut().poll(cx) {
                     Poll::Pending => return,
-                    Poll::Ready(Err(_)) => observe::store_error(self.provider, "renew"),
+                    Poll::Ready(Err(_)) => trace::store_error(self.provider, "renew"),
                     Poll::Ready(Ok(_)) => {}
                 }
                 self.renewal = None;
@@ -238,7 +244,7 @@ impl ClaimGuard {
     pub(crate) fn finished(mut self, answer: &Result<bool, StoreError>) {
         match answer {
             Ok(_) => self.phase = Phase::Over,
-            Err(_) => observe::store_error(self.provider, "finish"),
+            Err(_) => trace::store_error(self.provider, "finish"),
         }
     }
 }

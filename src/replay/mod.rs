@@ -18,7 +18,11 @@
 //!
 //! ```
 //! use std::{collections::HashMap, sync::Mutex};
-//! use tower_webhooks::{WebhookLayer, Zegocloud, replay::{Claim, Claimed, Outcome, ReplayStore, StoreError}};
+//! use tower_webhooks::{
+//!     WebhookLayer,
+//!     replay::{Claim, Claimed, Outcome, ReplayStore, StoreError},
+//!     zegocloud::Zegocloud,
+//! };
 //!
 //! /// Remembers what was done; a real one also honours lease and retention.
 //! #[derive(Default)]
@@ -63,7 +67,7 @@ pub use self::memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use self::redis::RedisStore;
 
-pub(crate) use self::guard::{Answer, Admission, Guard, Answered, ClaimGuard};
+pub(crate) use self::guard::{Admission, Answer, Answered, ClaimGuard, Guard};
 
 use bytes::Bytes;
 use http::HeaderValue;
