@@ -49,6 +49,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
         match self.check_head(&head, &body) {
+            // `poll_ready` has asked nobody, so this clone is not ready: the future makes it so once the request is verified.
             Ok(from_head) => ResponseFuture::read(self.inner.clone(), &self.shared, head, body, from_head),
             Err(rejection) => ResponseFuture::refuse(rejection),
         }

@@ -378,14 +378,17 @@ impl Error for Wrapped {
 
 #[test]
 fn an_outer_length_limit_is_413_wherever_it_is_in_the_error() {
-    for depth in 0..4 {
+    type Wrap = fn(Box<dyn Error + Send + Sync>) -> Box<dyn Error + Send + Sync>;
+    let own: Wrap = |error| Wrapped(error).into();
+    let io: Wrap = |error| std::io::Error::other(error).into();
+    for wraps in [&[][..], &[own], &[own; 3], &[io], &[io; 2], &[own, io], &[io, own], &[own, io, own, io]] {
         let (body, probe) = Scripted::new(vec![data("0123456789"); 3]);
         let mut body = Limited::new(body, 15).boxed();
-        for _ in 0..depth {
-            body = body.map_err(|error| Wrapped(error).into()).boxed();
+        for wrap in wraps {
+            body = body.map_err(*wrap).boxed();
         }
         let response = run_without_runtime(send(&layer(), &Desk::default(), paid().body(body).unwrap()));
-        assert_eq!(outcome(&response), refused(RejectionKind::BodyTooLarge), "{depth}");
+        assert_eq!(outcome(&response), refused(RejectionKind::BodyTooLarge), "{} wraps", wraps.len());
         assert_eq!(probe.polls(), 2);
     }
     let (body, _) = Scripted::new([data("0123456789"), Step::Fail]);
