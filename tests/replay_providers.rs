@@ -2,8 +2,10 @@
 #![cfg(all(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
 
 use bytes::Bytes;
+use futures_util::stream;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body::Frame;
+use http_body_util::{Full, StreamBody};
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex},
@@ -56,9 +58,16 @@ macro_rules! every {
         scheme!("geelark", GeeLark::new(KEY, KEY), geelark::Signer::new(KEY, KEY), TASK, true, Conflict);
         scheme!("geelark token", GeeLarkToken::new(KEY), geelark::TokenSigner::new(KEY), TASK, false, Delivered);
         const DONE: &str = r#"{"taskId":"AAA","status":"completed"}"#;
-        scheme!("stardust", StardustKeyOnly::new(KEY), stardust::KeyOnlySigner::new(KEY), DONE, false, Delivered);
+        scheme!(
+            "stardust key only",
+            StardustKeyOnly::new(KEY),
+            stardust::KeyOnlySigner::new(KEY),
+            DONE,
+            false,
+            Delivered
+        );
         let signer = stardust::Signer::new(KEY, KEY);
-        scheme!("stardust signed", Stardust::new(KEY, KEY), signer, DONE, true, Delivered);
+        scheme!("stardust", Stardust::new(KEY, KEY), signer, DONE, true, Delivered);
         const CALL: &str = "Event=Hangup&CallUUID=AAA";
         let signer = vobiz::voice::Signer::new(KEY, ORIGIN);
         scheme!("vobiz voice", Voice::new(KEY, ORIGIN), signer, CALL, true, Conflict);
@@ -304,7 +313,7 @@ async fn attack_one_store_for_every_provider() {
             "geelark" | "zegocloud" => assert_eq!(kind(&response), Some(RejectionKind::Conflict), "{name}"),
             "vobiz voice" => assert_eq!(kind(&response), Some(RejectionKind::CredentialWrong), "{name}"),
             // The path is content here, and other content is another delivery.
-            "stardust signed" => assert_eq!(response.body(), "handled", "{name}"),
+            "stardust" => assert_eq!(response.body(), "handled", "{name}"),
             _ if scheme.guarded => assert!(is_repeat(&response), "{name}"),
             _ => {}
         }
@@ -320,7 +329,7 @@ async fn attack_a_signature_in_another_spelling() {
     async fn respelt<P: Provider>(name: &str, scheme: Scheme<P>) {
         let header = match name {
             "geelark" => "sign",
-            "stardust signed" => "x-sign",
+            "stardust" => "x-sign",
             "vobiz whatsapp" => "x-webhook-signature",
             _ if name.starts_with("vobiz") && name != "vobiz voice" => "x-vobiz-signature",
             _ => return,
@@ -383,6 +392,31 @@ async fn attack_voice_query_swapped() {
     *forged.uri_mut() = "/hook?Event=Hangup&CallUUID=BBB".parse().unwrap();
     assert_eq!(kind(&send(&layer, &handler, &forged).await), Some(RejectionKind::Conflict));
     assert!(is_repeat(&send(&layer, &handler, &genuine).await));
+}
+
+/// Row 35: a body that is held open until the signature has left the window.
+async fn held_open<P: Provider>(name: &str, scheme: Scheme<P>) {
+    let genuine = scheme.genuine();
+    let dated = scheme.guarded && !name.starts_with("vobiz");
+    for aged in [0, 302] {
+        let clock = TestClock::at(SystemTime::now());
+        let layer = scheme.layer.clone().clock(clock.clone());
+        let (head, body) = genuine.clone().into_parts();
+        let body = StreamBody::new(stream::once(async move {
+            tokio::task::yield_now().await;
+            clock.advance(Duration::from_secs(aged));
+            Ok::<_, Infallible>(Frame::data(body))
+        }));
+        let handler = service_fn(async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(Response::new(String::new())));
+        let response = layer.layer(handler).oneshot(Request::from_parts(head, Box::pin(body))).await.unwrap();
+        let stale = (dated && aged > 0).then_some(RejectionKind::Stale);
+        assert_eq!(kind(&response), stale, "{name} after {aged} s");
+    }
+}
+
+#[tokio::test]
+async fn attack_a_body_held_open_past_the_window() {
+    every!(held_open);
 }
 
 /// Two families with one key and one form of signature pass each other's requests: each delivers it, once.
