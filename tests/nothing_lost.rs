@@ -139,7 +139,7 @@ fn paths(value: &Value) -> Vec<String> {
 #[cfg(feature = "zegocloud")]
 #[test]
 fn zegocloud() {
-    use tower_webhooks::{Zegocloud, zegocloud::Signer};
+    use tower_webhooks::zegocloud::{Signer, Zegocloud};
 
     let secret = "a callback secret";
     Asked { provider: Zegocloud::new(secret).unwrap(), signer: Signer::new(secret).unwrap() }.check("zegocloud");
@@ -148,7 +148,7 @@ fn zegocloud() {
 #[cfg(feature = "geelark")]
 #[test]
 fn geelark() {
-    use tower_webhooks::{GeeLark, geelark::Signer};
+    use tower_webhooks::geelark::{GeeLark, Signer};
 
     let (id, key) = ("an app id", "an app key");
     Asked { provider: GeeLark::new(id, key).unwrap(), signer: Signer::new(id, key).unwrap() }.check("geelark");
@@ -157,10 +157,10 @@ fn geelark() {
 #[cfg(feature = "stardust")]
 #[test]
 fn stardust() {
-    use tower_webhooks::{StardustSigned, stardust::Signer};
+    use tower_webhooks::{stardust::{Signer, Stardust}};
 
     let (id, key) = ("an access key", "a secret key");
-    Asked { provider: StardustSigned::new(id, key).unwrap(), signer: Signer::new(id, key).unwrap() }.check("stardust");
+    Asked { provider: Stardust::new(id, key).unwrap(), signer: Signer::new(id, key).unwrap() }.check("stardust");
 }
 
 #[cfg(feature = "vobiz")]
