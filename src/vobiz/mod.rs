@@ -5,18 +5,21 @@
 //!
 //! | family | proves | key |
 //! | --- | --- | --- |
-//! | [`Voice`] | the URL, **no field** | the account's auth token, or the main account's |
-//! | [`Kyc`] | the body | the main account's auth token |
-//! | [`Campaign`] | the body | the account's auth token |
-//! | [`Ndnc`] | the body | a secret that you have sent to Vobiz |
-//! | [`Trunk`] | the body | the trunk's signing secret |
-//! | [`Whatsapp`] | the body | the subscription's secret |
+//! | [`Voice`](voice::Voice) | the URL, **no field** | the account's auth token, or the main account's |
+//! | [`Kyc`](kyc::Kyc) | the body | the main account's auth token |
+//! | [`Campaign`](campaign::Campaign) | the body | the account's auth token |
+//! | [`Ndnc`](ndnc::Ndnc) | the body | a secret that you have sent to Vobiz |
+//! | [`Trunk`](trunk::Trunk) | the body | the trunk's signing secret |
+//! | [`Whatsapp`](whatsapp::Whatsapp) | the body | the subscription's secret |
 //!
 //! ```
 //! use axum::{Router, http::{Request, header::CONTENT_TYPE}, response::IntoResponse, routing::{any, post}};
 //! use bytes::Bytes;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Provider, Signer as _, Verified, WebhookEvent as _, WebhookLayer, vobiz::{Kyc, Voice, kyc, voice}};
+//! use tower_webhooks::{
+//!     Provider, Signer as _, Verified, WebhookEvent as _, WebhookLayer,
+//!     vobiz::{kyc::{self, Kyc}, voice::{self, Voice}},
+//! };
 //!
 //! async fn on_call(event: Verified<voice::Event>) -> impl IntoResponse {
 //!     let xml = match &*event {
@@ -71,15 +74,6 @@
 //! Vobiz writes callbacks' bodies with `Event` or `event` in them; headers that name the event as well
 //! (`X-Vobiz-Event`, `X-Webhook-Event`) are not signed and not read.
 
-pub use self::{
-    campaign::{Campaign, CampaignLayer},
-    kyc::{Kyc, KycLayer},
-    ndnc::{Ndnc, NdncLayer},
-    trunk::{Trunk, TrunkLayer},
-    voice::{Voice, VoiceLayer},
-    whatsapp::{Whatsapp, WhatsappLayer},
-};
-
 pub mod campaign;
 pub mod kyc;
 pub mod ndnc;
@@ -90,5 +84,3 @@ pub mod whatsapp;
 mod body;
 mod key;
 mod origin;
-
-const NAME: &str = "vobiz";
