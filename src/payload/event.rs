@@ -118,8 +118,25 @@ impl Serialize for Unknown {
 
 impl<'de> Deserialize<'de> for Unknown {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        body_of(input).map(Self::new)
+        read_back(input, |body| Ok(Self::new(body.clone()))).map(|read| read.unwrap_or_else(|unknown| unknown))
     }
+}
+
+/// Reads an event from what it was serialised to. A string is the text of a body that was no JSON, and so no event,
+/// whatever it looks like by now: bytes that are no UTF-8 are not in it any more.
+pub(crate) fn read_back<'de, D: Deserializer<'de>, E>(
+    input: D,
+    from_body: impl FnOnce(&Bytes) -> Result<E, Unknown>,
+) -> Result<Result<E, Unknown>, D::Error> {
+    let json = Json::deserialize(input)?;
+    Ok(match json.parse::<String>() {
+        Ok(text) => {
+            let unknown = Unknown::new(text);
+            let raw = unknown.raw.clone().filter(|raw| raw.get().starts_with('"'));
+            Err(unknown.meaning(raw))
+        }
+        Err(_) => from_body(&json.get().to_owned().into()),
+    })
 }
 
 /// The body that was serialised: a string is the text of one that is no JSON.

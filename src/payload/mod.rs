@@ -22,7 +22,7 @@ pub use self::{
 #[cfg(feature = "vobiz")]
 pub(crate) use self::form::form_to_json;
 pub(crate) use self::{
-    event::{body_of, dedup_key, part, text},
+    event::{body_of, dedup_key, part, read_back, text},
     json::mend,
     object::{Field, Object, Payload, Reader},
     value::{FromValue, scalar},
@@ -156,7 +156,7 @@ macro_rules! events {
             impl<'de> serde::Deserialize<'de> for $enum {
                 fn deserialize<In: serde::Deserializer<'de>>(input: In) -> Result<Self, In::Error> {
                     let no_event = |_| serde::de::Error::custom("no event of this family");
-                    Self::from_body(&$crate::payload::body_of(input)?).or_else(Self::unknown).map_err(no_event)
+                    $crate::payload::read_back(input, Self::from_body)?.or_else(Self::unknown).map_err(no_event)
                 }
             }
         )?

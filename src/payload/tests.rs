@@ -240,6 +240,11 @@ fn what_is_no_known_event_is_unknown() {
     assert_eq!(&unknown.bytes()[..], b"\xff{");
     assert_eq!(serde_json::to_string(&unknown).unwrap(), "\"\u{fffd}{\"");
     comes_back(&Event::Unknown(unknown));
+    for body in [&b"{\"event\":\"box.opened\",\"id\":\"\xff\"}"[..], b"\"\xff\""] {
+        let Err(unknown) = Event::from_body(&Bytes::from_static(body)) else { panic!() };
+        assert!(unknown.raw().is_none());
+        comes_back(&Event::Unknown(unknown));
+    }
 }
 
 #[test]

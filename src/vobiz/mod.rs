@@ -17,7 +17,7 @@
 //! use bytes::Bytes;
 //! use std::time::SystemTime;
 //! use tower_webhooks::{
-//!     Provider, Signer as _, Verified, WebhookEvent as _, WebhookLayer,
+//!     Provider, Signer as _, Verified, WebhookLayer,
 //!     vobiz::{kyc::{self, Kyc}, voice::{self, Voice}},
 //! };
 //!
@@ -29,8 +29,8 @@
 //!     ([(CONTENT_TYPE, "application/xml")], xml)
 //! }
 //!
-//! async fn on_kyc(event: Verified<kyc::Event>) -> &'static str {
-//!     event.kind()
+//! async fn on_kyc(event: Verified<kyc::Event>) -> String {
+//!     event.kind().to_owned()
 //! }
 //!
 //! let voice = Voice::new("an auth token", "https://hooks.example.com")?;

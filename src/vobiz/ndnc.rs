@@ -26,7 +26,7 @@
 use super::body::family;
 use crate::{
     Unknown,
-    payload::{Object, body_of, events, payload, text},
+    payload::{Object, events, payload, read_back, text},
 };
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
@@ -103,6 +103,6 @@ impl Alert {
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        Ok(Self::from_body(&body_of(input)?).unwrap_or_else(Self::Unknown))
+        read_back(input, Self::from_body).map(|read| read.unwrap_or_else(Self::Unknown))
     }
 }

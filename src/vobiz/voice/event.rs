@@ -3,7 +3,7 @@
 use super::payload::*;
 use crate::{
     Json, Rest, Unknown,
-    payload::{Object, body_of, events, form_to_json, text},
+    payload::{Object, events, form_to_json, read_back, text},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, header::CONTENT_TYPE, request::Parts};
@@ -183,7 +183,7 @@ impl Event {
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        Ok(Self::from_json(&body_of(input)?))
+        read_back(input, |body| Ok(Self::from_json(body))).map(|read| read.unwrap_or_else(Self::Unknown))
     }
 }
 
