@@ -18,7 +18,7 @@ use tonic_health::{
 };
 use tower_webhooks::{
     ConfigError, Verified, WebhookLayer, Zegocloud,
-    zegocloud::{Event, RoomEvent},
+    zegocloud::{Event, room::RoomEvent},
 };
 
 /// The gRPC service and the webhook route.

@@ -35,7 +35,7 @@ use tower_http::{
 };
 use tower_webhooks::{
     NotVerified, Rejection, RejectionKind, Signer as _, Verified, Zegocloud, ZegocloudLayer,
-    zegocloud::{Event, RoomEvent, Signer},
+    zegocloud::{Event, Signer, room::RoomEvent},
 };
 
 fn webhooks() -> ZegocloudLayer {
