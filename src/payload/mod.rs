@@ -60,8 +60,7 @@ macro_rules! events {
         /// | name | variant | when |
         /// | --- | --- | --- |
         $(#[doc = concat!(
-            "| `", $name, "`", $(" (", $kind, ")",)? " | [`", stringify!($variant), "`](Self::", stringify!($variant),
-            ") |", $($doc,)* " |"
+            "| `", $name, "`", $(", `", $kind, "`",)? " | [`", stringify!($variant), "`](Self::", stringify!($variant), ") |", $($doc,)* " |"
         )])*
         #[derive(Clone, Debug, PartialEq)]
         #[non_exhaustive]
