@@ -141,7 +141,7 @@ fn paths(value: &Value) -> Vec<String> {
 #[cfg(feature = "zegocloud")]
 #[test]
 fn zegocloud() {
-    use tower_webhooks::{Zegocloud, zegocloud::Signer};
+    use tower_webhooks::zegocloud::{Signer, Zegocloud};
 
     let secret = "a callback secret";
     Asked { provider: Zegocloud::new(secret).unwrap(), signer: Signer::new(secret).unwrap() }.check("zegocloud");
@@ -150,7 +150,7 @@ fn zegocloud() {
 #[cfg(feature = "geelark")]
 #[test]
 fn geelark() {
-    use tower_webhooks::{GeeLark, geelark::Signer};
+    use tower_webhooks::geelark::{GeeLark, Signer};
 
     let (id, key) = ("an app id", "an app key");
     Asked { provider: GeeLark::new(id, key).unwrap(), signer: Signer::new(id, key).unwrap() }.check("geelark");
@@ -159,55 +159,53 @@ fn geelark() {
 #[cfg(feature = "stardust")]
 #[test]
 fn stardust() {
-    use tower_webhooks::{StardustSigned, stardust::Signer};
+    use tower_webhooks::stardust::{Signer, Stardust};
 
     let (id, key) = ("an access key", "a secret key");
-    Asked { provider: StardustSigned::new(id, key).unwrap(), signer: Signer::new(id, key).unwrap() }.check("stardust");
+    Asked { provider: Stardust::new(id, key).unwrap(), signer: Signer::new(id, key).unwrap() }.check("stardust");
 }
 
 #[cfg(feature = "vobiz")]
 mod vobiz {
     use super::*;
-    use tower_webhooks::vobiz::{
-        Campaign, Kyc, Ndnc, Trunk, Voice, Whatsapp, campaign, kyc, ndnc, trunk, voice, whatsapp,
-    };
+    use tower_webhooks::vobiz::{campaign, kyc, ndnc, trunk, voice, whatsapp};
 
     const TOKEN: &str = "an auth token of thirty-two chars";
 
     #[test]
     fn voice() {
         let origin = "https://hooks.example.com";
-        let provider = Voice::new(TOKEN, origin).unwrap();
+        let provider = voice::Voice::new(TOKEN, origin).unwrap();
         Asked { provider, signer: voice::Signer::new(TOKEN, origin).unwrap() }.check("vobiz_voice");
     }
 
     #[test]
     fn kyc() {
         let signer = kyc::Signer::new(TOKEN).unwrap();
-        Asked { provider: Kyc::new(TOKEN).unwrap(), signer }.check("vobiz_kyc");
+        Asked { provider: kyc::Kyc::new(TOKEN).unwrap(), signer }.check("vobiz_kyc");
     }
 
     #[test]
     fn campaign() {
         let signer = campaign::Signer::new(TOKEN).unwrap();
-        Asked { provider: Campaign::new(TOKEN).unwrap(), signer }.check("vobiz_campaign");
+        Asked { provider: campaign::Campaign::new(TOKEN).unwrap(), signer }.check("vobiz_campaign");
     }
 
     #[test]
     fn ndnc() {
         let signer = ndnc::Signer::new(TOKEN).unwrap();
-        Asked { provider: Ndnc::new(TOKEN).unwrap(), signer }.check("vobiz_ndnc");
+        Asked { provider: ndnc::Ndnc::new(TOKEN).unwrap(), signer }.check("vobiz_ndnc");
     }
 
     #[test]
     fn trunk() {
         let signer = trunk::Signer::new(TOKEN).unwrap();
-        Asked { provider: Trunk::new(TOKEN).unwrap(), signer }.check("vobiz_trunk");
+        Asked { provider: trunk::Trunk::new(TOKEN).unwrap(), signer }.check("vobiz_trunk");
     }
 
     #[test]
     fn whatsapp() {
         let signer = whatsapp::Signer::new(TOKEN).unwrap();
-        Asked { provider: Whatsapp::new(TOKEN).unwrap(), signer }.check("vobiz_whatsapp");
+        Asked { provider: whatsapp::Whatsapp::new(TOKEN).unwrap(), signer }.check("vobiz_whatsapp");
     }
 }

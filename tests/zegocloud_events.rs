@@ -10,10 +10,9 @@ use std::{
 };
 use tower_webhooks::{
     Delivery, Provider, Rejection, RejectionKind, Signer as _, UnixMillis, UnixSeconds, Unknown, WebhookEvent as _,
-    Zegocloud,
     zegocloud::{
-        self, Event, JsonText, ai_agent::*, asr::*, board::*, cdn::*, digital_human::*, moderation::*, player::*,
-        recording::*, room::*, stream::*, transcoding::*, zim::*,
+        self, Event, JsonText, Zegocloud, ai_agent::*, asr::*, board::*, cdn::*, digital_human::*, moderation::*,
+        player::*, recording::*, room::*, stream::*, transcoding::*, zim::*,
     },
 };
 
@@ -599,7 +598,7 @@ fn seconds_and_milliseconds_by_their_digits() {
         ] {
             let request = signer.sign(Request::post("/").body(Bytes::from(body)).unwrap(), now());
             let delivery = accept(&request).unwrap();
-            let signed_at = delivery.signed_at().unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+            let signed_at = delivery.proof().signed_at.unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap();
             assert_eq!(signed_at.as_secs(), 1_760_000_123);
             let millis = if stamp < 10_000_000_000 { stamp * 1000 } else { stamp };
             match delivery.into_event() {
@@ -1302,7 +1301,7 @@ async fn a_verdict_is_repeated() {
     use axum::{Router, body::Body, routing::post};
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tower::{ServiceBuilder, ServiceExt, util::MapResponseLayer};
-    use tower_webhooks::{WebhookLayer, replay::RepeatAnswer};
+    use tower_webhooks::{WebhookLayer, replay::ReplayedResponse};
 
     static ASKED: AtomicUsize = AtomicUsize::new(0);
     async fn judge() -> SendVerdict {
@@ -1311,7 +1310,7 @@ async fn a_verdict_is_repeated() {
     }
 
     let layers = ServiceBuilder::new()
-        .layer(MapResponseLayer::new(RepeatAnswer::fill))
+        .layer(MapResponseLayer::new(ReplayedResponse::restore))
         .layer(WebhookLayer::new(Zegocloud::new("key").unwrap()));
     let app: Router = Router::new().route("/zim", post(judge).layer(layers));
     let body = Bytes::from(r#"{"event":"before_send_msg","request_id":"r-1"}"#);

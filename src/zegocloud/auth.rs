@@ -1,11 +1,10 @@
 //! The signing members: grammar first, then SHA-1, then the window.
 
 use crate::{
-    Content, Identity, Rejection, RejectionKind, Secret, Window,
+    Content, Covers, Identity, Proof, Rejection, RejectionKind, Secret, Timestamp, Window,
     payload::{Object, scalar},
-    window::Timestamp,
+    signature::{find, from_hex, malformed},
 };
-use hmac::digest::CtOutput;
 use serde_json::value::RawValue;
 use sha1::{Digest, Sha1};
 use std::{
@@ -13,46 +12,29 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-pub(super) struct Signed {
-    pub(super) key_index: usize,
-    pub(super) at: SystemTime,
-    pub(super) identity: Identity,
-}
-
 pub(super) fn verify(
     members: &Object<'_>,
     secrets: &[Secret],
     window: Window,
     separates_short_nonces: bool,
     now: SystemTime,
-) -> Result<Signed, Rejection> {
+) -> Result<Proof, Rejection> {
     let Triple { timestamp, nonce, signature } = Triple::find(members)?;
-    let malformed = |detail| Rejection::new(RejectionKind::CredentialMalformed).with_detail(detail);
     let stamp = Timestamp::from_digits(&timestamp).ok_or_else(|| malformed("timestamp: not 10 or 13 digits"))?;
     if !is_nonce(nonce.as_bytes()) {
         return Err(malformed("nonce: not 1 to 64 characters of 0-9 A-Z a-z _ -"));
     }
-    let mut presented = [0; 20];
-    hex::decode_to_slice(&*signature, &mut presented).map_err(|_| malformed("signature: not 40 hex digits"))?;
-    let presented = CtOutput::<Sha1>::new(presented.into());
+    let mac = from_hex(&signature, "signature: not 40 hex digits")?;
 
-    let (key_index, secret, hashed, mac) = secrets
-        .iter()
-        .enumerate()
-        .map(|(index, secret)| {
-            let hashed = sorted(secret, timestamp.as_bytes(), nonce.as_bytes()).concat();
-            let mac = CtOutput::<Sha1>::new(Sha1::digest(&hashed));
-            (index, secret, hashed, mac)
-        })
-        .find(|(.., mac)| *mac == presented)
-        .ok_or_else(|| Rejection::new(RejectionKind::CredentialWrong))?;
-    let at = window.check(stamp, now)?;
+    let (key_index, secret) = find(secrets, &mac, |secret| Some(sign(secret, &timestamp, &nonce)))?;
+    let signed_at = window.check(stamp, now)?;
+    let hashed = sorted(secret, timestamp.as_bytes(), nonce.as_bytes()).concat();
+    let end = latest_end(secret, &hashed, stamp, window, now).ok_or_else(|| Rejection::new(RejectionKind::Stale))?;
     // The longest nonce of all cuts of the hashed text counts: whoever cuts it elsewhere changes nothing.
     let longest = timestamp.len().saturating_add(nonce.len()).saturating_sub(SHORTEST_STAMP);
     let content = if separates_short_nonces && longest < LONG_NONCE { Content::Part } else { Content::Bound };
-    let identity = Identity::new(&[secret.id(), mac.as_bytes()], content)
-        .with_valid_until(latest_end(secret, &hashed, stamp, window, now));
-    Ok(Signed { key_index, at, identity })
+    let identity = Identity::new(&[secret.id(), &mac], content).with_valid_until(end);
+    Ok(Proof { covers: Covers::Nothing, key_index, signed_at: Some(signed_at), identity: Some(identity) })
 }
 
 struct Triple<'a> {
@@ -79,17 +61,13 @@ impl<'a> Triple<'a> {
             };
             let before = slot.replace(value);
             if before.is_some() || spelling.is_some_and(|first| first != in_pascal) {
-                return Err(Rejection::new(RejectionKind::CredentialMalformed)
-                    .with_detail("a signing member is there twice or in two spellings"));
+                return Err(malformed("a signing member is there twice or in two spellings"));
             }
             spelling = Some(in_pascal);
         }
-        let [timestamp, nonce, signature] = found.map(|value| {
-            let value = value.ok_or_else(|| Rejection::new(RejectionKind::CredentialMissing))?;
-            scalar(value).ok_or_else(|| {
-                Rejection::new(RejectionKind::CredentialMalformed)
-                    .with_detail("a signing member is neither string nor number")
-            })
+        let [timestamp, nonce, signature] = found.map(|value| match value {
+            Some(value) => scalar(value).ok_or_else(|| malformed("a signing member is neither string nor number")),
+            None => Err(Rejection::new(RejectionKind::CredentialMissing)),
         });
         Ok(Self { timestamp: timestamp?, nonce: nonce?, signature: signature? })
     }
@@ -116,6 +94,14 @@ fn sorted<'a>(secret: &'a Secret, timestamp: &'a [u8], nonce: &'a [u8]) -> [&'a 
     parts
 }
 
+fn sign(secret: &Secret, timestamp: &str, nonce: &str) -> [u8; 20] {
+    let mut hash = Sha1::new();
+    for part in sorted(secret, timestamp.as_bytes(), nonce.as_bytes()) {
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
 /// When the last of all timestamps that this signature fits leaves the window.
 ///
 /// The hashed text has no separators: the same text, cut elsewhere, can be another timestamp with another nonce, under
@@ -124,7 +110,8 @@ fn sorted<'a>(secret: &'a Secret, timestamp: &'a [u8], nonce: &'a [u8]) -> [&'a 
 fn latest_end(secret: &Secret, hashed: &[u8], stamp: Timestamp, window: Window, now: SystemTime) -> Option<SystemTime> {
     let secret_len = secret.expose_secret().len();
     let cut = |at: usize, len: usize| hashed.get(at..at.saturating_add(len)).unwrap_or_default();
-    let mut latest = window.ends(stamp);
+    let ends = |stamp: Timestamp| window.ends(stamp).ok();
+    let mut latest = ends(stamp);
     for stamp_len in [SHORTEST_STAMP, 13] {
         let Some(nonce_len) = hashed.len().checked_sub(secret_len).and_then(|rest| rest.checked_sub(stamp_len)) else {
             continue;
@@ -143,8 +130,7 @@ fn latest_end(secret: &Secret, hashed: &[u8], stamp: Timestamp, window: Window, 
             }
             for (stamp_at, nonce_at) in cuts {
                 let (stamp, nonce) = (cut(*stamp_at, stamp_len), cut(*nonce_at, nonce_len));
-                let digits = std::str::from_utf8(stamp).ok().and_then(Timestamp::from_digits);
-                let end = digits.and_then(|stamp| window.ends(stamp));
+                let end = std::str::from_utf8(stamp).ok().and_then(Timestamp::from_digits).and_then(ends);
                 if end > latest && is_nonce(nonce) && sorted(secret, stamp, nonce).into_iter().flatten().eq(hashed) {
                     latest = end;
                 }
@@ -215,7 +201,7 @@ impl Signer {
 
     /// The signature alone, 40 lower-case hex digits.
     pub fn signature(&self, timestamp: &str, nonce: &str) -> String {
-        hex::encode(Sha1::digest(sorted(&self.secret, timestamp.as_bytes(), nonce.as_bytes()).concat()))
+        hex::encode(sign(&self.secret, timestamp, nonce))
     }
 }
 
@@ -265,7 +251,7 @@ mod tests {
             let nonce_len = hashed.len().saturating_sub(secret.expose_secret().len() + stamp_len);
             for stamp in substrings(stamp_len) {
                 let Some(end) = Timestamp::from_digits(std::str::from_utf8(stamp).unwrap())
-                    .and_then(|stamp| Window::default().ends(stamp))
+                    .and_then(|stamp| Window::default().ends(stamp).ok())
                 else {
                     continue;
                 };
@@ -295,7 +281,7 @@ mod tests {
                     let stamp = Timestamp::from_digits(timestamp).unwrap();
                     let latest = latest_end(&secret, &hashed, stamp, Window::default(), now);
                     assert_eq!(latest, latest_of_all(&secret, timestamp, nonce, now), "{timestamp} {nonce}");
-                    let own = Timestamp::from_digits(timestamp).and_then(|stamp| Window::default().ends(stamp));
+                    let own = Timestamp::from_digits(timestamp).and_then(|stamp| Window::default().ends(stamp).ok());
                     moved += usize::from(latest != own);
                 }
             }

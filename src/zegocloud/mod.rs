@@ -4,7 +4,7 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, Zegocloud, zegocloud::{self, Event, room::RoomEvent}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, zegocloud::{self, Event, Zegocloud, room::RoomEvent}};
 //!
 //! let now = SystemTime::now();
 //! let body = r#"{"event":"room_close","appid":1234567,"room_id":"lobby","close_reason":2}"#;
@@ -84,12 +84,9 @@ pub use self::{event::Event, json_text::JsonText};
 #[cfg(feature = "test-util")]
 pub use self::auth::Signer;
 
-use crate::{
-    ConfigError, Covers, Delivery, Provider, Rejection, RejectionKind, Secret, WebhookEvent as _, WebhookLayer, Window,
-    payload::Object,
-};
+use crate::{ConfigError, Delivery, Provider, Rejection, RejectionKind, Secret, Window, payload::Object};
 use bytes::Bytes;
-use http::{HeaderName, request::Parts};
+use http::request::Parts;
 use std::time::SystemTime;
 
 pub mod ai_agent;
@@ -110,9 +107,6 @@ mod auth;
 mod encoding;
 mod event;
 mod json_text;
-
-/// [`WebhookLayer`] with ZEGOCLOUD's rules.
-pub type ZegocloudLayer = WebhookLayer<Zegocloud>;
 
 /// The rules of ZEGOCLOUD's server callbacks.
 ///
@@ -136,7 +130,7 @@ impl Zegocloud {
         Ok(Self { secrets, window: Window::default(), separates_short_nonces: false })
     }
 
-    /// Accepts a further secret, for the time of a rotation. [`Facts::key_index`](crate::Facts::key_index) tells which
+    /// Accepts a further secret, for the time of a rotation. [`Metadata::key_index`](crate::Metadata::key_index) tells which
     /// one verified a delivery.
     ///
     /// # Errors
@@ -178,12 +172,9 @@ impl Zegocloud {
 
 impl Provider for Zegocloud {
     const NAME: &'static str = "zegocloud";
-    type Head = ();
+    const CREDENTIALS: &'static [&'static str] = &[];
+    type FromHead = ();
     type Event = Event;
-
-    fn credentials(&self) -> &[HeaderName] {
-        &[]
-    }
 
     fn check_head(&self, _head: &Parts, _now: SystemTime) -> Result<(), Rejection> {
         Ok(())
@@ -194,7 +185,7 @@ impl Provider for Zegocloud {
         let verify =
             |members: &Object<'_>| auth::verify(members, &self.secrets, self.window, self.separates_short_nonces, now);
         let object = Object::new(&json);
-        let signed = match &object {
+        let proof = match &object {
             Some(members) => verify(members)?,
             // It may be one that is too large for the index.
             None => {
@@ -202,12 +193,6 @@ impl Provider for Zegocloud {
                 verify(&Object::only(&json, auth::is_signing).ok_or_else(no_object)?)?
             }
         };
-        let event = Event::of(&json, object);
-        let (kind, misfits) = (event.kind(), event.misfits().clone());
-        Ok(Delivery::new(event, kind, Covers::Nothing)
-            .with_key_index(signed.key_index)
-            .with_signed_at(signed.at)
-            .with_identity(signed.identity)
-            .with_misfits(misfits))
+        Ok(Delivery::of(Event::of(&json, object), proof))
     }
 }
