@@ -19,6 +19,7 @@ pub(crate) struct Object<'a> {
     typed: Places,
     misfit: Places,
     hidden: Places,
+    kept: Places,
     /// Where the next member is looked for first: members mostly come in the documented order.
     next: usize,
 }
@@ -37,6 +38,7 @@ impl<'a> Object<'a> {
             typed: Places::default(),
             misfit: Places::default(),
             hidden: Places::default(),
+            kept: Places::default(),
             next: 0,
         };
         each_member(text, |name, value| {
@@ -77,6 +79,13 @@ impl<'a> Object<'a> {
     pub(crate) fn hide(&mut self, is_hidden: impl Fn(&str) -> bool) {
         for (place, _) in self.names.iter().enumerate().filter(|(_, name)| is_hidden(name)) {
             self.hidden.add(place);
+        }
+    }
+
+    /// Keeps these members in the rest where they are typed and blank.
+    pub(crate) fn keep_blank(&mut self, names: &[&str]) {
+        for (place, _) in self.names.iter().enumerate().filter(|(_, name)| names.contains(&&***name)) {
+            self.kept.add(place);
         }
     }
 
@@ -143,13 +152,15 @@ impl<'a> Object<'a> {
     }
 
     /// The place of the first of these names that is there with a value.
-    fn take(&mut self, names: &[&str]) -> Option<(usize, &'a RawValue)> {
+    fn take(&mut self, names: &[&str], is_absent: impl Fn(&RawValue) -> bool) -> Option<(usize, &'a RawValue)> {
         for name in names {
             let Some(place) = self.find(name) else { continue };
             self.typed.add(place);
             self.next = place.saturating_add(1);
-            if let Some(value) = self.values.get(place).filter(|value| value.get() != "null") {
-                return Some((place, value));
+            match self.values.get(place).filter(|value| value.get() != "null") {
+                Some(value) if !is_absent(value) => return Some((place, value)),
+                Some(_) if self.kept.has(place) => self.misfit.add(place),
+                _ => {}
             }
         }
         None
@@ -234,10 +245,7 @@ pub(crate) trait Field: Sized {
 
 impl<T: FromValue + Serialize> Field for Option<T> {
     fn read(object: &mut Object<'_>, names: &[&'static str], at: &mut Reader<'_>) -> Self {
-        let (place, value) = object.take(names)?;
-        if T::is_absent(value) {
-            return None;
-        }
+        let (place, value) = object.take(names, T::is_absent)?;
         let read = at.value(Segment::member(names), T::EXPECTED, |at| T::from_value(value, at));
         if read.is_none() {
             object.misfit.add(place);
@@ -253,12 +261,10 @@ impl<T: FromValue + Serialize> Field for Option<T> {
 /// A list; one value where a list belongs is a list of one.
 impl<T: FromValue + Serialize> Field for Vec<T> {
     fn read(object: &mut Object<'_>, names: &[&'static str], at: &mut Reader<'_>) -> Self {
-        let Some((place, value)) = object.take(names) else { return Vec::new() };
-        let is_list = value.get().starts_with('[');
-        if !is_list && (T::is_absent(value) || value.get() == "\"\"") {
-            return Vec::new();
-        }
-        let read = match is_list {
+        let is_list = |value: &RawValue| value.get().starts_with('[');
+        let is_absent = |value: &RawValue| !is_list(value) && (T::is_absent(value) || value.get() == "\"\"");
+        let Some((place, value)) = object.take(names, is_absent) else { return Vec::new() };
+        let read = match is_list(value) {
             true => at.value(Segment::member(names), LIST, |at| {
                 serde_json::Deserializer::from_str(value.get()).deserialize_seq(List { at, list: Vec::new() }).ok()
             }),
@@ -290,7 +296,7 @@ impl<'de, T: FromValue> Visitor<'de> for List<'_, '_, T> {
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<Vec<T>, A::Error> {
         let mut place = 0_usize;
         while let Some(value) = elements.next_element::<&RawValue>()? {
-            self.at.log.room = self.at.log.room.checked_sub(1).ok_or(A::Error::custom(LIST))?;
+            self.at.log.room = self.at.log.room.checked_sub(1).ok_or_else(|| A::Error::custom(LIST))?;
             if place == MAX_ELEMENTS {
                 return Err(A::Error::custom(LIST));
             }

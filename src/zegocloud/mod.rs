@@ -87,6 +87,7 @@ pub use self::auth::Signer;
 use crate::{ConfigError, Delivery, Provider, Rejection, RejectionKind, Secret, Window, payload::Object};
 use bytes::Bytes;
 use http::request::Parts;
+use serde::de::IgnoredAny;
 use std::time::SystemTime;
 
 pub mod ai_agent;
@@ -188,11 +189,18 @@ impl Provider for Zegocloud {
         let proof = match &object {
             Some(members) => verify(members)?,
             // It may be one that is too large for the index.
-            None => {
-                let no_object = || Rejection::new(RejectionKind::Invalid).with_detail("no JSON object");
-                verify(&Object::only(&json, auth::is_signing).ok_or_else(no_object)?)?
-            }
+            None => match Object::only(&json, auth::is_signing) {
+                Some(members) => verify(&members)?,
+                None => return Err(unreadable(&json)),
+            },
         };
         Ok(Delivery::of(Event::of(&json, object), proof))
+    }
+}
+
+fn unreadable(json: &str) -> Rejection {
+    match serde_json::from_str::<IgnoredAny>(json) {
+        Err(error) => error.into(),
+        Ok(_) => Rejection::new(RejectionKind::CredentialMalformed).with_detail("too many signing members"),
     }
 }
