@@ -10,7 +10,7 @@
 //! use http::{Request, StatusCode};
 //! use std::time::SystemTime;
 //! use tower::ServiceExt;
-//! use tower_webhooks::{Signer as _, Verified, WebhookLayer, zegocloud::{self, Event, RoomEvent, Zegocloud}};
+//! use tower_webhooks::{Signer as _, Verified, WebhookLayer, zegocloud::{self, Event, Zegocloud, room::RoomEvent}};
 //!
 //! async fn on_event(event: Verified<Event>) -> StatusCode {
 //!     match &*event {

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use tower::ServiceExt;
 use tower_webhooks::{
     Signer as _,
-    zegocloud::{Event, RoomEvent, Signer},
+    zegocloud::{Event, Signer, room::RoomEvent},
 };
 
 #[allow(dead_code, reason = "its `main`")]

@@ -96,6 +96,20 @@ impl Unknown {
     }
 }
 
+impl WebhookEvent for Unknown {
+    fn kind(&self) -> &'static str {
+        "unknown"
+    }
+
+    fn dedup_key(&self) -> Option<String> {
+        None
+    }
+
+    fn misfits(&self) -> &Misfits {
+        Misfits::none()
+    }
+}
+
 /// Equality is that of what is serialised.
 impl PartialEq for Unknown {
     fn eq(&self, other: &Self) -> bool {

@@ -24,7 +24,7 @@ pub(crate) use self::form::form_to_json;
 pub(crate) use self::{
     event::{body_of, dedup_key, part, read_back, text},
     json::mend,
-    object::{Field, Object, Payload, Reader},
+    object::{Field, Object, Payload, Reader, without},
     value::{FromValue, scalar},
 };
 
@@ -45,8 +45,8 @@ mod value;
 /// the name: it is then no part of the payload. Without it, the code that calls `of` finds the name. The last row
 /// `_ => Unknown(Unknown),` takes what no other row takes.
 ///
-/// It makes the enum with a table in its docs, `WebhookEvent`, `Serialize`, `of(name, object)`, and where the member is
-/// named also `from_body` and `Deserialize`.
+/// It makes the enum with a table in its docs, `WebhookEvent`, `Serialize`, `knows(name)`, `of(name, object)`, and where
+/// the member is named also `from_body` and `Deserialize`.
 macro_rules! events {
     (
         $(#[$meta:meta])*
@@ -64,7 +64,7 @@ macro_rules! events {
         /// | name | variant | when |
         /// | --- | --- | --- |
         $(#[doc = concat!(
-            "| `", $name, "` | [`", stringify!($variant), "`](Self::", stringify!($variant), ") |", $($doc,)* " |"
+            "| `", $name, "`", $(", `", $kind, "`",)? " | [`", stringify!($variant), "`](Self::", stringify!($variant), ") |", $($doc,)* " |"
         )])*
         #[derive(Clone, Debug, PartialEq)]
         #[non_exhaustive]
@@ -83,6 +83,14 @@ macro_rules! events {
             #[allow(dead_code, reason = "not every enum has the row, and not every one is read back")]
             fn unknown(unknown: $crate::Unknown) -> Result<Self, $crate::Unknown> {
                 Err(unknown)$(.or_else(|unknown| Ok(Self::$unknown(unknown))))?
+            }
+
+            #[allow(dead_code, reason = "for enums of which several share a member for the name")]
+            pub(crate) fn knows(name: &str) -> bool {
+                match name {
+                    $(concat!($name) $(| concat!($alias))* => true,)*
+                    _ => false,
+                }
             }
 
             /// The event of that name; `None` if there is none.

@@ -2,7 +2,7 @@
 
 use super::{FromValue, Json, Misfit, Misfits, Rest, value::scalar};
 use serde::{
-    Deserialize, Deserializer, Serialize,
+    Deserializer, Serialize,
     de::{Error as _, MapAccess, SeqAccess, Visitor},
     ser::SerializeMap,
 };
@@ -27,7 +27,31 @@ pub(crate) struct Object<'a> {
 impl<'a> Object<'a> {
     /// `None` if the text is no JSON object, or one of more than 256 members.
     pub(crate) fn new(text: &'a str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+        Self::only(text, |_| true)
+    }
+
+    /// Of an object of any size these members; `None` if they are more than 256.
+    pub(crate) fn only(text: &'a str, is_kept: impl Fn(&str) -> bool) -> Option<Self> {
+        let mut object = Self {
+            names: Vec::with_capacity(TYPICAL_MEMBERS),
+            values: Vec::with_capacity(TYPICAL_MEMBERS),
+            typed: Places::default(),
+            misfit: Places::default(),
+            hidden: Places::default(),
+            kept: Places::default(),
+            next: 0,
+        };
+        each_member(text, |name, value| {
+            if is_kept(&name) {
+                if object.names.len() == MAX_MEMBERS {
+                    return None;
+                }
+                object.names.push(name);
+                object.values.push(value);
+            }
+            Some(())
+        })?;
+        Some(object)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
@@ -51,7 +75,7 @@ impl<'a> Object<'a> {
         self.iter().any(|(key, value)| key == name && value.get() != "null")
     }
 
-    /// Keeps these members out of the payload, its rest and [`to_json`](Self::to_json).
+    /// Keeps these members out of the payload and its rest.
     pub(crate) fn hide(&mut self, is_hidden: impl Fn(&str) -> bool) {
         for (place, _) in self.names.iter().enumerate().filter(|(_, name)| is_hidden(name)) {
             self.hidden.add(place);
@@ -63,20 +87,6 @@ impl<'a> Object<'a> {
         for (place, _) in self.names.iter().enumerate().filter(|(_, name)| names.contains(&&***name)) {
             self.kept.add(place);
         }
-    }
-
-    /// The object as JSON text, without what is hidden.
-    pub(crate) fn to_json(&self) -> Option<Json> {
-        let mut pieces: Vec<Cow<'_, str>> = Vec::new();
-        for (_, (name, value)) in self.iter().enumerate().filter(|(place, _)| !self.hidden.has(*place)) {
-            pieces.push(if pieces.is_empty() { "{" } else { "," }.into());
-            pieces.push(serde_json::to_string(name).ok()?.into());
-            pieces.push(":".into());
-            pieces.push(value.get().into());
-        }
-        pieces.push(if pieces.is_empty() { "{}" } else { "}" }.into());
-        // A buffer that grows would hold several times the body.
-        Json::from_text(&pieces.concat())
     }
 
     /// The payload of a whole event, with its misfits. `None` if it holds more values than fit into memory bounds.
@@ -164,40 +174,45 @@ impl<'a> Object<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Index;
+/// The text of an object of any size without these members.
+pub(crate) fn without(text: &str, is_hidden: impl Fn(&str) -> bool) -> Option<String> {
+    let mut rest = String::with_capacity(text.len());
+    rest.push('{');
+    each_member(text, |name, value| {
+        if !is_hidden(&name) {
+            rest.push_str(if rest.len() > 1 { "," } else { "" });
+            rest.push_str(&serde_json::to_string(&name).ok()?);
+            rest.push(':');
+            rest.push_str(value.get());
+        }
+        Some(())
+    })?;
+    rest.push('}');
+    Some(rest)
+}
 
-        impl<'de> Visitor<'de> for Index {
-            type Value = Object<'de>;
+/// Hands out the members in their order; `None` if the text is no JSON object, or once `member` gives `None`.
+fn each_member<'a>(text: &'a str, member: impl FnMut(Cow<'a, str>, &'a RawValue) -> Option<()>) -> Option<()> {
+    struct Each<F>(F);
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
+    impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue) -> Option<()>> Visitor<'de> for Each<F> {
+        type Value = ();
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
-                let mut object = Object {
-                    names: Vec::with_capacity(TYPICAL_MEMBERS),
-                    values: Vec::with_capacity(TYPICAL_MEMBERS),
-                    typed: Places::default(),
-                    misfit: Places::default(),
-                    hidden: Places::default(),
-                    kept: Places::default(),
-                    next: 0,
-                };
-                while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-                    if object.names.len() == MAX_MEMBERS {
-                        return Err(A::Error::custom("the object has more than 256 members"));
-                    }
-                    object.names.push(scalar(name).ok_or_else(|| A::Error::custom("a name is no text"))?);
-                    object.values.push(value);
-                }
-                Ok(object)
-            }
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a JSON object")
         }
 
-        deserializer.deserialize_map(Index)
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+            while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+                scalar(name).and_then(|name| self.0(name, value)).ok_or_else(|| A::Error::custom("not this member"))?;
+            }
+            Ok(())
+        }
     }
+
+    let mut json = serde_json::Deserializer::from_str(text);
+    json.deserialize_map(Each(member)).ok()?;
+    json.end().ok()
 }
 
 /// A struct that `payload!` has made.

@@ -277,6 +277,28 @@ fn numbers_are_names_too() {
 }
 
 #[test]
+fn some_members_of_objects_of_any_size() {
+    let many: String = (0..300).map(|number| format!(r#""m{number}":{number},"#)).collect();
+    let text = format!(r#"{{{many}"\u0061":[1, 2],"b":"\ud83d" , "c":{{}}}}"#);
+    assert!(Object::new(&text).is_none());
+    let few = Object::only(&text, |name| name == "a" || name == "b").unwrap();
+    let few: Vec<_> = few.iter().map(|(name, value)| (name, value.get())).collect();
+    assert_eq!(few, [("a", "[1, 2]"), ("b", r#""\ud83d""#)]);
+    let rest = without(&text, |name| name.starts_with('m')).unwrap();
+    assert_eq!(rest, r#"{"a":[1, 2],"b":"\ud83d","c":{}}"#);
+    assert_eq!(without("{}", |_| true).as_deref(), Some("{}"));
+    for none in ["[]", "{", "{}{}", "{\"a\":}", "1"] {
+        assert!(Object::only(none, |_| false).is_none() && without(none, |_| false).is_none(), "{none}");
+    }
+}
+
+#[test]
+fn names_that_are_known() {
+    assert!(["box.opened", "box.open", "7"].into_iter().all(Event::knows));
+    assert!(!Event::knows("box"));
+}
+
+#[test]
 fn attack_lists_do_not_amplify() {
     let list = |count: usize| format!(r#","items":[{}{{}}]"#, "{},".repeat(count - 1));
     assert_eq!(opened(&list(4096)).items.len(), 4096);
