@@ -60,7 +60,7 @@ macro_rules! events {
         /// | name | variant | when |
         /// | --- | --- | --- |
         $(#[doc = concat!(
-            "| `", $name, "` | [`", stringify!($variant), "`](Self::", stringify!($variant), ") |", $($doc,)* " |"
+            "| `", $name, "`", $(", `", $kind, "`",)? " | [`", stringify!($variant), "`](Self::", stringify!($variant), ") |", $($doc,)* " |"
         )])*
         #[derive(Clone, Debug, PartialEq)]
         #[non_exhaustive]
@@ -144,7 +144,7 @@ macro_rules! events {
                     let object = $crate::payload::text(body).and_then($crate::payload::Object::new);
                     let unknown = || $crate::Unknown::new(body.clone());
                     let mut object = object.ok_or_else(unknown)?;
-                    let name = object.scalar($tag).ok_or_else(unknown)?;
+                    let name = object.name($tag).ok_or_else(unknown)?;
                     object.hide(|member| member == $tag);
                     Self::of(&name, object).ok_or_else(|| unknown().claiming(name))
                 }

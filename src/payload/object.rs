@@ -1,6 +1,9 @@
 //! A JSON object as slices of its text, and the payloads that are read from it.
 
-use super::{FromValue, Json, Misfit, Misfits, Rest, value::scalar};
+use super::{
+    FromValue, Json, Misfit, Misfits, Rest,
+    value::{scalar, whole},
+};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error as _, MapAccess, SeqAccess, Visitor},
@@ -43,6 +46,15 @@ impl<'a> Object<'a> {
     /// See [`scalar`].
     pub(crate) fn scalar(&self, name: &str) -> Option<Cow<'a, str>> {
         scalar(self.get(name)?)
+    }
+
+    /// See [`scalar`]; a whole number in its shortest form, as where numbers are names `1.0` is one of them.
+    pub(crate) fn name(&self, member: &str) -> Option<Cow<'a, str>> {
+        let value = self.get(member)?;
+        let name = scalar(value)?;
+        let is_short = name.parse::<i64>().is_ok() || !name.ends_with(|last: char| last.is_ascii_digit());
+        let number = if is_short { None } else { whole::<i64>(value) };
+        Some(number.map_or(name, |number| number.to_string().into()))
     }
 
     /// Whether there is something other than `null` under this name.

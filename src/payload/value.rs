@@ -153,7 +153,7 @@ pub(crate) fn scalar(value: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 /// A whole number; `1.0` and `1e3` are whole, as long as a double holds them to the unit.
-fn whole<T: FromStr + TryFrom<i64>>(value: &RawValue) -> Option<T> {
+pub(super) fn whole<T: FromStr + TryFrom<i64>>(value: &RawValue) -> Option<T> {
     let text = scalar(value)?;
     let text = text.trim();
     if let Some(number) = text.parse().ok().filter(|_| !text.starts_with('+')) {
