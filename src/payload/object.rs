@@ -190,7 +190,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
                     if object.names.len() == MAX_MEMBERS {
                         return Err(A::Error::custom("the object has more than 256 members"));
                     }
-                    object.names.push(scalar(name).ok_or(A::Error::custom("a name is no text"))?);
+                    object.names.push(scalar(name).ok_or_else(|| A::Error::custom("a name is no text"))?);
                     object.values.push(value);
                 }
                 Ok(object)
@@ -287,7 +287,7 @@ impl<'de, T: FromValue> Visitor<'de> for List<'_, '_, T> {
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<Vec<T>, A::Error> {
         let mut place = 0_usize;
         while let Some(value) = elements.next_element::<&RawValue>()? {
-            self.at.log.room = self.at.log.room.checked_sub(1).ok_or(A::Error::custom(LIST))?;
+            self.at.log.room = self.at.log.room.checked_sub(1).ok_or_else(|| A::Error::custom(LIST))?;
             if place == MAX_ELEMENTS {
                 return Err(A::Error::custom(LIST));
             }
