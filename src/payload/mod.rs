@@ -22,8 +22,8 @@ pub use self::{
 pub(crate) use self::{
     event::{body_of, dedup_key, part, text},
     json::mend,
-    object::{Field, Object, Payload, Reader},
-    value::{FromValue, scalar},
+    object::{Field, Object, Open, Payload, Reader},
+    value::{FromValue, scalar, whole},
 };
 
 mod event;

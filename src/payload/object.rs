@@ -6,7 +6,7 @@ use super::{
 };
 use serde::{
     Deserialize, Deserializer, Serialize,
-    de::{Error as _, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
     ser::SerializeMap,
 };
 use serde_json::value::RawValue;
@@ -24,12 +24,41 @@ pub(crate) struct Object<'a> {
     hidden: Places,
     /// Where the next member is looked for first: members mostly come in the documented order.
     next: usize,
+    /// The members that are indexed as well, by their places.
+    opened: Vec<(usize, Object<'a>)>,
 }
+
+/// Which members of an object are objects, and which of theirs.
+#[derive(Clone, Copy)]
+pub(crate) struct Open(pub(crate) &'static [(&'static str, Open)]);
 
 impl<'a> Object<'a> {
     /// `None` if the text is no JSON object, or one of more than 256 members.
     pub(crate) fn new(text: &'a str) -> Option<Self> {
         serde_json::from_str(text).ok()
+    }
+
+    /// The same, with these objects in it indexed in the same pass: else a body would be scanned once for each object that
+    /// is around most of it. They have to be typed as objects.
+    pub(crate) fn opening(text: &'a str, open: Open) -> Option<Self> {
+        let mut input = serde_json::Deserializer::from_str(text);
+        let object = open.deserialize(&mut input).ok().flatten().filter(|_| input.end().is_ok());
+        // What is no object has to be kept as text.
+        object.or_else(|| Self::new(text))
+    }
+
+    /// The object under this name, unless it is there twice.
+    pub(crate) fn open(&mut self, name: &str) -> Option<&mut Self> {
+        let value = self.get(name)?;
+        let place = self.names.iter().position(|key| key == name)?;
+        if !self.opened.iter().any(|(opened, _)| *opened == place) {
+            self.opened.push((place, Self::new(value.get())?));
+        }
+        self.opened_at(place)
+    }
+
+    fn opened_at(&mut self, place: usize) -> Option<&mut Self> {
+        self.opened.iter_mut().find(|(opened, _)| *opened == place).map(|(_, object)| object)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
@@ -94,17 +123,22 @@ impl<'a> Object<'a> {
     }
 
     fn into_payload<P: Payload>(mut self, at: &mut Reader<'_>) -> Option<P> {
+        self.read(at)
+    }
+
+    fn read<P: Payload>(&mut self, at: &mut Reader<'_>) -> Option<P> {
         let misfits = at.log.misfits.len();
-        let mut payload = P::read(&mut self, at);
+        (self.typed, self.misfit) = Default::default();
+        let mut payload = P::read(self, at);
         // Every name was looked for once. So of two members of one name, one at least is left.
         if let Some(typed) = self.hide_duplicates() {
             at.log.misfits.truncate(misfits);
             typed.iter().for_each(|name| at.log.misfit(&at.path, Some(name), "one member of this name"));
             (self.typed, self.misfit) = Default::default();
-            payload = P::read(&mut self, at);
+            payload = P::read(self, at);
         }
         if let Some(rest) = payload.rest_mut() {
-            *rest = self.into_rest(at.log)?;
+            *rest = self.rest(at.log)?;
         }
         Some(payload)
     }
@@ -128,7 +162,7 @@ impl<'a> Object<'a> {
         typed
     }
 
-    fn into_rest(self, log: &mut Log) -> Option<Rest> {
+    fn rest(&self, log: &mut Log) -> Option<Rest> {
         let mut members = Vec::new();
         for place in self.left() {
             log.room = log.room.checked_sub(1)?;
@@ -151,7 +185,8 @@ impl<'a> Object<'a> {
             let Some(place) = self.find(name) else { continue };
             self.typed.add(place);
             self.next = place.saturating_add(1);
-            if let Some(value) = self.values.get(place).filter(|value| value.get() != "null") {
+            let is_there = |value: &&RawValue| value.get() != "null" || self.opened.iter().any(|(at, _)| *at == place);
+            if let Some(value) = self.values.get(place).filter(|value| is_there(value)) {
                 return Some((place, value));
             }
         }
@@ -168,36 +203,55 @@ impl<'a> Object<'a> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Index;
+        Open(&[]).deserialize(deserializer)?.ok_or_else(|| D::Error::custom("null is no object"))
+    }
+}
 
-        impl<'de> Visitor<'de> for Index {
-            type Value = Object<'de>;
+impl<'de> DeserializeSeed<'de> for Open {
+    type Value = Option<Object<'de>>;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Object<'de>>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Open {
+    type Value = Option<Object<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_unit<E>(self) -> Result<Option<Object<'de>>, E> {
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<Object<'de>>, A::Error> {
+        let mut object = Object {
+            names: Vec::with_capacity(TYPICAL_MEMBERS),
+            values: Vec::with_capacity(TYPICAL_MEMBERS),
+            typed: Places::default(),
+            misfit: Places::default(),
+            hidden: Places::default(),
+            next: 0,
+            opened: Vec::new(),
+        };
+        while let Some(name) = map.next_key::<&RawValue>()? {
+            let place = object.names.len();
+            if place == MAX_MEMBERS {
+                return Err(A::Error::custom("the object has more than 256 members"));
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
-                let mut object = Object {
-                    names: Vec::with_capacity(TYPICAL_MEMBERS),
-                    values: Vec::with_capacity(TYPICAL_MEMBERS),
-                    typed: Places::default(),
-                    misfit: Places::default(),
-                    hidden: Places::default(),
-                    next: 0,
-                };
-                while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-                    if object.names.len() == MAX_MEMBERS {
-                        return Err(A::Error::custom("the object has more than 256 members"));
-                    }
-                    object.names.push(scalar(name).ok_or_else(|| A::Error::custom("a name is no text"))?);
-                    object.values.push(value);
+            let name = scalar(name).ok_or_else(|| A::Error::custom("a name is no text"))?;
+            object.values.push(match self.0.iter().find(|(opened, _)| *opened == name) {
+                Some((_, open)) => {
+                    object.opened.extend(map.next_value_seed(*open)?.map(|inner| (place, inner)));
+                    RawValue::NULL
                 }
-                Ok(object)
-            }
+                None => map.next_value()?,
+            });
+            object.names.push(name);
         }
-
-        deserializer.deserialize_map(Index)
+        Ok(Some(object))
     }
 }
 
@@ -219,6 +273,14 @@ impl<P: Payload> FromValue for P {
     fn from_value(value: &RawValue, at: &mut Reader<'_>) -> Option<Self> {
         Object::new(value.get())?.into_payload(at)
     }
+
+    fn from_object(object: &mut Object<'_>, at: &mut Reader<'_>) -> Option<Self> {
+        let hidden = object.hidden;
+        let read = object.read(at);
+        // It may be read again.
+        object.hidden = hidden;
+        read
+    }
 }
 
 /// A field of a payload.
@@ -235,7 +297,10 @@ impl<T: FromValue + Serialize> Field for Option<T> {
         if T::is_absent(value) {
             return None;
         }
-        let read = at.value(Segment::member(names), T::EXPECTED, |at| T::from_value(value, at));
+        let read = at.value(Segment::member(names), T::EXPECTED, |at| match object.opened_at(place) {
+            Some(object) => T::from_object(object, at),
+            None => T::from_value(value, at),
+        });
         if read.is_none() {
             object.misfit.add(place);
         }
@@ -254,6 +319,11 @@ impl<T: FromValue + Serialize> Field for Vec<T> {
         let is_list = value.get().starts_with('[');
         if !is_list && (T::is_absent(value) || value.get() == "\"\"") {
             return Vec::new();
+        }
+        let most = MAX_ELEMENTS.min(at.log.room);
+        if let Some(list) = if is_list { T::from_list(value, most) } else { None } {
+            at.log.room = at.log.room.saturating_sub(list.len());
+            return list;
         }
         let read = match is_list {
             true => at.value(Segment::member(names), LIST, |at| {
