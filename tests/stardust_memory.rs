@@ -46,6 +46,16 @@ fn attack_a_body_of_16_mib_costs_no_more_than_twice_itself() {
     let task = r#"{"taskId":"1","status":"completed","task":{"#;
     for (what, body) in [
         ("a long list", full(&format!(r#"{task}"result":{{"annotations":["#), "[],", "[]", "", "]}}}")),
+        (
+            "a list of ids",
+            full(
+                &format!(r#"{task}"appendInfo":{{"poolInfo":{{"operatorIdBlackList":["#),
+                r#""1","#,
+                r#""1""#,
+                "",
+                "]}}}}",
+            ),
+        ),
         ("a deep list", full(&format!(r#"{task}"pointData":"#), "[", "", "]", "}}")),
         ("a deep object", full(&format!(r#"{task}"pointData":"#), r#"{"a":"#, "0", "}", "}}")),
         ("an ignored member", full(r#"{"taskId":"1","status":"completed","more":["#, "[],", "[]", "", "]}")),
