@@ -180,8 +180,10 @@ pub(crate) fn check_request<P: Provider + ?Sized>(
         return Err(Rejection::new(RejectionKind::MethodNotAllowed));
     }
     let proof = provider.check_head(head, now)?;
-    let identity = |value: &http::HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
-    if !head.headers.get_all(header::CONTENT_ENCODING).iter().all(identity) {
+    // `utf-8` and an empty value, which clients send by mistake, are no compression.
+    let is_known = |coding: &[u8]| COMPRESSIONS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(coding));
+    let codings = head.headers.get_all(header::CONTENT_ENCODING).iter();
+    if codings.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii).any(is_known) {
         return Err(Rejection::new(RejectionKind::UnsupportedContentEncoding));
     }
     if declared > limit as u64 {
@@ -374,3 +376,19 @@ pub enum Content {
     /// same bytes are one for as long as the first is remembered ([`retention`](crate::WebhookLayer::retention)).
     Signed,
 }
+
+// Those of IANA's registry.
+const COMPRESSIONS: [&str; 12] = [
+    "aes128gcm",
+    "br",
+    "compress",
+    "dcb",
+    "dcz",
+    "deflate",
+    "exi",
+    "gzip",
+    "pack200-gzip",
+    "x-compress",
+    "x-gzip",
+    "zstd",
+];
