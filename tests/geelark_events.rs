@@ -6,8 +6,8 @@ use http::Request;
 use serde_json::{Value, json};
 use std::{fs, time::SystemTime};
 use tower_webhooks::{
-    GeeLarkToken, Provider, UnixSeconds, WebhookEvent as _,
-    geelark::{Channel, Event, Outcome},
+    Provider, UnixSeconds, WebhookEvent as _,
+    geelark::{Channel, Event, GeeLarkToken, Outcome},
 };
 
 fn parse(body: impl Into<Bytes>) -> Event {

@@ -6,13 +6,13 @@ use http::Request;
 use serde_json::{Value, json};
 use std::{fs, time::SystemTime};
 use tower_webhooks::{
-    Provider, Stardust, WebhookEvent as _,
-    stardust::{Annotation, AttachmentType, Callback, Event, PoolType, State, Status},
+    Provider, WebhookEvent as _,
+    stardust::{Annotation, AttachmentType, Callback, Event, PoolType, StardustKeyOnly, State, Status},
 };
 
 fn parse(body: impl Into<Bytes>) -> Event {
     let request = Request::post("/").header("x-stardust-key", "key").body(body.into()).unwrap();
-    let delivery = Stardust::new("key").unwrap().verify(&request, SystemTime::now()).unwrap();
+    let delivery = StardustKeyOnly::new("key").unwrap().verify(&request, SystemTime::now()).unwrap();
     assert_eq!(delivery.kind(), delivery.event().kind());
     assert_eq!(delivery.misfits()[..], delivery.event().misfits()[..]);
     delivery.into_event()

@@ -56,7 +56,7 @@ pub const FAMILIES: &[Family] = &[
         needs: &[("STARDUST_ACCESS_KEY", "--access-key")],
         content_type: JSON,
         events: STARDUST,
-        signer: |values| Ok(Box::new(stardust::Signer::new(value(values, 0))?)),
+        signer: |values| Ok(Box::new(stardust::KeyOnlySigner::new(value(values, 0))?)),
     },
     Family {
         name: "stardust-signed",
@@ -65,7 +65,7 @@ pub const FAMILIES: &[Family] = &[
         needs: &[("STARDUST_ACCESS_KEY", "--access-key"), ("STARDUST_SECRET_KEY", "--secret-key")],
         content_type: JSON,
         events: STARDUST,
-        signer: |values| Ok(Box::new(stardust::SignedSigner::new(value(values, 0), value(values, 1))?)),
+        signer: |values| Ok(Box::new(stardust::Signer::new(value(values, 0), value(values, 1))?)),
     },
     Family {
         name: "vobiz-voice",
@@ -166,11 +166,12 @@ const STARDUST: &[(&str, &str)] = &[
         "completed",
         r#"{"taskId":"329345877854392320","status":"completed","task":{"taskId":"329345877854392320","status":9,"taskParams":{"record":{"attachmentType":"IMAGE","attachment":"oss://bucket/17.jpg","metadata":{"uniqueIdentifier":"row-17"}}},"result":{"annotations":[{"key":"box","label":"Car","type":"slot","slots":[{"id":"s1","type":"box2d","plane":{"topLeft":{"x":0.125,"y":4}}}]}]}}}"#,
     ),
-    ("error", r#"{"taskId":"329345877854392321","status":"error","task":null}"#),
+    ("task_error", r#"{"taskId":"329345877854392321","status":"error","task":null}"#),
     (
-        "approved",
+        "audit_status_changed",
         r#"{"taskId":"329345877854392322","status":"Approved","task":{"taskId":"329345877854392322","status":9}}"#,
     ),
+    ("other", r#"{"taskId":"329345877854392323","status":7,"task":{"taskId":"329345877854392323","status":7}}"#),
 ];
 
 const VOICE: &[(&str, &str)] = &[

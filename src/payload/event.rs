@@ -64,6 +64,13 @@ impl Unknown {
         self
     }
 
+    /// Sets the JSON that the body stands for, where it is none itself.
+    #[must_use]
+    pub(crate) fn meaning(mut self, json: Option<Json>) -> Self {
+        self.raw = json;
+        self
+    }
+
     /// The name or number that the event gives itself, where it has one. It is the sender's text.
     pub fn claimed_kind(&self) -> Option<&str> {
         self.claimed.as_deref()
@@ -74,7 +81,7 @@ impl Unknown {
         self.raw.as_ref()
     }
 
-    /// The body; without the credentials where they travel in it.
+    /// The body, or the query of a GET that is an event; without the credentials where they travel in it.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }

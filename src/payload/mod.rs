@@ -19,6 +19,8 @@ pub use self::{
     value::{UnixMillis, UnixSeconds},
 };
 
+#[cfg(feature = "vobiz")]
+pub(crate) use self::form::form_to_json;
 pub(crate) use self::{
     event::{body_of, dedup_key, part, text},
     json::mend,
@@ -27,6 +29,8 @@ pub(crate) use self::{
 };
 
 mod event;
+#[cfg(feature = "vobiz")]
+mod form;
 mod json;
 mod misfit;
 mod object;
@@ -99,12 +103,11 @@ macro_rules! events {
             }
 
             fn dedup_key(&self) -> Option<String> {
-                use $crate::payload::{dedup_key, part};
-
                 match self {
                     $(Self::$variant(_payload) => None$(.or({
                         let $it = _payload;
-                        dedup_key(self.kind(), &[$(part(&$needed)),*], &[$($(part(&$further)),*)?])
+                        let needed = [$($crate::payload::part(&$needed)),*];
+                        $crate::payload::dedup_key(self.kind(), &needed, &[$($($crate::payload::part(&$further)),*)?])
                     }))?,)*
                     $(Self::$unknown(_) => None,)?
                 }

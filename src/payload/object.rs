@@ -22,6 +22,7 @@ pub(crate) struct Object<'a> {
     typed: Places,
     misfit: Places,
     hidden: Places,
+    kept: Places,
     /// Where the next member is looked for first: members mostly come in the documented order.
     next: usize,
     /// The members that are indexed as well, by their places.
@@ -95,6 +96,13 @@ impl<'a> Object<'a> {
     pub(crate) fn hide(&mut self, is_hidden: impl Fn(&str) -> bool) {
         for (place, _) in self.names.iter().enumerate().filter(|(_, name)| is_hidden(name)) {
             self.hidden.add(place);
+        }
+    }
+
+    /// Keeps these members in the rest where they are typed and blank.
+    pub(crate) fn keep_blank(&mut self, names: &[&str]) {
+        for (place, _) in self.names.iter().enumerate().filter(|(_, name)| names.contains(&&***name)) {
+            self.kept.add(place);
         }
     }
 
@@ -180,14 +188,16 @@ impl<'a> Object<'a> {
     }
 
     /// The place of the first of these names that is there with a value.
-    fn take(&mut self, names: &[&str]) -> Option<(usize, &'a RawValue)> {
+    fn take(&mut self, names: &[&str], is_absent: impl Fn(&RawValue) -> bool) -> Option<(usize, &'a RawValue)> {
         for name in names {
             let Some(place) = self.find(name) else { continue };
             self.typed.add(place);
             self.next = place.saturating_add(1);
-            let is_there = |value: &&RawValue| value.get() != "null" || self.opened.iter().any(|(at, _)| *at == place);
-            if let Some(value) = self.values.get(place).filter(|value| is_there(value)) {
-                return Some((place, value));
+            let is_opened = |place| self.opened.iter().any(|(at, _)| *at == place);
+            match self.values.get(place).filter(|value| value.get() != "null" || is_opened(place)) {
+                Some(value) if !is_absent(value) => return Some((place, value)),
+                Some(_) if self.kept.has(place) => self.misfit.add(place),
+                _ => {}
             }
         }
         None
@@ -233,6 +243,7 @@ impl<'de> Visitor<'de> for Open {
             typed: Places::default(),
             misfit: Places::default(),
             hidden: Places::default(),
+            kept: Places::default(),
             next: 0,
             opened: Vec::new(),
         };
@@ -293,10 +304,7 @@ pub(crate) trait Field: Sized {
 
 impl<T: FromValue + Serialize> Field for Option<T> {
     fn read(object: &mut Object<'_>, names: &[&'static str], at: &mut Reader<'_>) -> Self {
-        let (place, value) = object.take(names)?;
-        if T::is_absent(value) {
-            return None;
-        }
+        let (place, value) = object.take(names, T::is_absent)?;
         let read = at.value(Segment::member(names), T::EXPECTED, |at| match object.opened_at(place) {
             Some(object) => T::from_object(object, at),
             None => T::from_value(value, at),
@@ -315,17 +323,15 @@ impl<T: FromValue + Serialize> Field for Option<T> {
 /// A list; one value where a list belongs is a list of one.
 impl<T: FromValue + Serialize> Field for Vec<T> {
     fn read(object: &mut Object<'_>, names: &[&'static str], at: &mut Reader<'_>) -> Self {
-        let Some((place, value)) = object.take(names) else { return Vec::new() };
-        let is_list = value.get().starts_with('[');
-        if !is_list && (T::is_absent(value) || value.get() == "\"\"") {
-            return Vec::new();
-        }
+        let is_list = |value: &RawValue| value.get().starts_with('[');
+        let is_absent = |value: &RawValue| !is_list(value) && (T::is_absent(value) || value.get() == "\"\"");
+        let Some((place, value)) = object.take(names, is_absent) else { return Vec::new() };
         let most = MAX_ELEMENTS.min(at.log.room);
-        if let Some(list) = if is_list { T::from_list(value, most) } else { None } {
+        if let Some(list) = if is_list(value) { T::from_list(value, most) } else { None } {
             at.log.room = at.log.room.saturating_sub(list.len());
             return list;
         }
-        let read = match is_list {
+        let read = match is_list(value) {
             true => at.value(Segment::member(names), LIST, |at| {
                 serde_json::Deserializer::from_str(value.get()).deserialize_seq(List { at, list: Vec::new() }).ok()
             }),

@@ -153,6 +153,17 @@ fn null_and_blank_are_absent() {
 }
 
 #[test]
+fn blank_members_are_kept_where_they_tell_something() {
+    let mut object = Object::new(r#"{"id":"","count":"","names":"","lid":null,"by":"me","more":""}"#).unwrap();
+    object.keep_blank(&["id", "names", "lid", "by", "none"]);
+    let opened: Opened = object.into_event().unwrap();
+    assert_eq!((&opened.id, opened.count, opened.names.len()), (&None, None, 0));
+    let kept: Vec<_> = opened.rest.iter().map(|(name, json)| (name, json.get())).collect();
+    assert_eq!(kept, [("id", r#""""#), ("names", r#""""#), ("more", r#""""#)]);
+    assert!(opened.rest.misfits().is_empty());
+}
+
+#[test]
 fn what_does_not_fit_is_named_and_kept() {
     for (members, paths) in [
         (r#","id":["x"]"#, &["id"][..]),
@@ -194,7 +205,11 @@ fn the_documented_name_wins() {
         assert_eq!(both.rest.get("at_time").unwrap().get(), "2");
         comes_back(&Event::Opened(both));
     }
-    assert_eq!(opened(r#","At":null,"at_time":2"#).at, Some(UnixSeconds(2)));
+    for blank in ["null", r#""""#, r#"" ""#] {
+        let read = opened(&format!(r#","At":{blank},"at_time":2"#));
+        assert_eq!(read.at, Some(UnixSeconds(2)), "{blank}");
+        assert!(read.rest.is_empty());
+    }
 }
 
 #[test]

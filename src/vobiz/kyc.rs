@@ -1,10 +1,10 @@
-//! KYC: a sub-account's session of identity checks goes on.
+//! KYC: the identity checks of a sub-account's customer.
 //!
 //! ```
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::{Kyc, kyc::{self, Event}}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::kyc::{self, Event, Kyc}};
 //!
 //! let body = r#"{"event":"kyc.completed","session_id":"b6a1f3c2","metadata":{"your_ref":"r1"}}"#;
 //! let request = Request::post("/vobiz/kyc").body(Bytes::from(body))?;
@@ -31,23 +31,23 @@ use crate::{
 
 family! {
     /// The rules of KYC callbacks: `X-Vobiz-Signature: sha256=<hex>`, with the **parent** account's auth token.
-    pub struct Kyc, KycLayer: "kyc", "x-vobiz-signature", "sha256=", auth_token: Event
+    pub struct Kyc: "vobiz.kyc", "x-vobiz-signature", "sha256=", auth_token: Event
 }
 
 events! {
     /// A KYC callback.
     pub enum Event in "event" {
-        /// A session began.
+        /// A session was created.
         "kyc.initiated" => Initiated(Session) key |it| [it.session_id, it.timestamp],
-        /// The customer has sent everything.
+        /// The customer has submitted everything.
         "kyc.submitted" => Submitted(Session) key |it| [it.session_id, it.timestamp],
         /// The customer is verified.
         "kyc.completed" => Completed(Session) key |it| [it.session_id, it.timestamp],
-        /// The customer is not verified.
+        /// The verification failed.
         "kyc.failed" => Failed(Session) key |it| [it.session_id, it.timestamp],
-        /// The customer took too long.
+        /// The session expired.
         "kyc.session_expired" => SessionExpired(Session) key |it| [it.session_id, it.timestamp],
-        /// You took it back.
+        /// You revoked the session.
         "kyc.session_revoked" => SessionRevoked(Session) key |it| [it.session_id, it.timestamp],
         _ => Unknown(Unknown),
     }
@@ -66,15 +66,15 @@ payload! {
         pub customer_email: Option<String>,
         /// Who the customer is.
         pub kyc_type: Option<KycType>,
-        /// How far the session has come, such as `kyc_completed`.
+        /// The session's state, such as `kyc_completed`.
         pub session_status: Option<String>,
-        /// What was given when the session was made.
+        /// The metadata that you created the session with.
         pub metadata: Option<Json>,
-        /// When the session was made, RFC 3339.
+        /// When the session was created, RFC 3339.
         pub created_at: Option<String>,
-        /// When it changed last, RFC 3339.
+        /// When the session last changed, RFC 3339.
         pub updated_at: Option<String>,
-        /// Why it was revoked; documented for partners only.
+        /// Why the session was revoked; documented for partners only.
         pub reason: Option<String>,
         ..rest
     }
