@@ -212,11 +212,6 @@ mod token;
 mod trace;
 mod verified;
 mod window;
-#[cfg_attr(
-    not(feature = "full"),
-    allow(dead_code, unused_imports, unused_macros, reason = "not every provider uses every form")
-)]
-mod wire;
 
 #[cfg(all(doctest, feature = "axum", feature = "zegocloud"))]
 #[doc = include_str!("../README.md")]

@@ -2,7 +2,7 @@
 
 use crate::{Covers, Misfits, Proof, Rejection, RejectionKind, WebhookEvent};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, header, request::Parts};
+use http::{HeaderName, Method, Request, header, request::Parts};
 use std::{borrow::Cow, time::SystemTime};
 
 /// The rules of one sender, usable with and without tower: pure, synchronous, without clock and sockets.
@@ -182,8 +182,10 @@ pub(crate) fn check_head<P: Provider + ?Sized>(
         return Err(Rejection::new(RejectionKind::MethodNotAllowed));
     }
     let from_head = provider.check_head(head, now)?;
-    let identity = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
-    if !head.headers.get_all(header::CONTENT_ENCODING).iter().all(identity) {
+    // `utf-8` and an empty value, which clients send by mistake, are no compression.
+    let is_known = |coding: &[u8]| COMPRESSIONS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(coding));
+    let codings = head.headers.get_all(header::CONTENT_ENCODING).iter();
+    if codings.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii).any(is_known) {
         return Err(Rejection::new(RejectionKind::UnsupportedContentEncoding));
     }
     if declared > limit as u64 {
@@ -257,3 +259,19 @@ impl<E> Delivery<E> {
         &self.proof
     }
 }
+
+// Those of IANA's registry.
+const COMPRESSIONS: [&str; 12] = [
+    "aes128gcm",
+    "br",
+    "compress",
+    "dcb",
+    "dcz",
+    "deflate",
+    "exi",
+    "gzip",
+    "pack200-gzip",
+    "x-compress",
+    "x-gzip",
+    "zstd",
+];

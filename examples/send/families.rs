@@ -166,11 +166,12 @@ const STARDUST: &[(&str, &str)] = &[
         "completed",
         r#"{"taskId":"329345877854392320","status":"completed","task":{"taskId":"329345877854392320","status":9,"taskParams":{"record":{"attachmentType":"IMAGE","attachment":"oss://bucket/17.jpg","metadata":{"uniqueIdentifier":"row-17"}}},"result":{"annotations":[{"key":"box","label":"Car","type":"slot","slots":[{"id":"s1","type":"box2d","plane":{"topLeft":{"x":0.125,"y":4}}}]}]}}}"#,
     ),
-    ("error", r#"{"taskId":"329345877854392321","status":"error","task":null}"#),
+    ("task_error", r#"{"taskId":"329345877854392321","status":"error","task":null}"#),
     (
-        "approved",
+        "audit_status_changed",
         r#"{"taskId":"329345877854392322","status":"Approved","task":{"taskId":"329345877854392322","status":9}}"#,
     ),
+    ("other", r#"{"taskId":"329345877854392323","status":7,"task":{"taskId":"329345877854392323","status":7}}"#),
 ];
 
 const VOICE: &[(&str, &str)] = &[

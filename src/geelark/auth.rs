@@ -72,9 +72,10 @@ fn is_trace_id(text: &str) -> bool {
 pub(super) fn verify_token(headers: &HeaderMap, tokens: &[Secret]) -> Result<Proof, Rejection> {
     let line = exactly_one(headers, &header::AUTHORIZATION)?;
     let token = line
-        .split_once(' ')
-        .filter(|(scheme, _)| scheme.strip_suffix(':').unwrap_or(scheme).eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim_start_matches(' '))
+        .split_at_checked("bearer".len())
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .and_then(|(_, rest)| rest.strip_prefix(':').or_else(|| rest.starts_with(' ').then_some(rest)))
+        .map(|token| token.trim_start_matches(' '))
         .filter(|token| !token.is_empty())
         .ok_or_else(|| malformed("Authorization: not a bearer's with a token"))?;
     let (key_index, _) = find(tokens, &token::presented(token)?, |token| Some(*token.id()))?;

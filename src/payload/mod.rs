@@ -24,8 +24,8 @@ pub(crate) use self::form::form_to_json;
 pub(crate) use self::{
     event::{body_of, dedup_key, part, read_back, text},
     json::mend,
-    object::{Field, Object, Payload, Reader, without},
-    value::{FromValue, scalar},
+    object::{Field, Object, Open, Payload, Reader, without},
+    value::{FromValue, scalar, whole},
 };
 
 mod event;
@@ -155,7 +155,7 @@ macro_rules! events {
                     let object = $crate::payload::text(body).and_then($crate::payload::Object::new);
                     let unknown = || $crate::Unknown::new(body.clone());
                     let mut object = object.ok_or_else(unknown)?;
-                    let name = object.scalar($tag).ok_or_else(unknown)?;
+                    let name = object.name($tag).ok_or_else(unknown)?;
                     object.hide(|member| member == $tag);
                     Self::of(&name, object).ok_or_else(|| unknown().claiming(name))
                 }

@@ -1,9 +1,12 @@
 //! A JSON object as slices of its text, and the payloads that are read from it.
 
-use super::{FromValue, Json, Misfit, Misfits, Rest, value::scalar};
+use super::{
+    FromValue, Json, Misfit, Misfits, Rest,
+    value::{scalar, whole},
+};
 use serde::{
-    Deserializer, Serialize,
-    de::{Error as _, MapAccess, SeqAccess, Visitor},
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
     ser::SerializeMap,
 };
 use serde_json::value::RawValue;
@@ -22,7 +25,13 @@ pub(crate) struct Object<'a> {
     kept: Places,
     /// Where the next member is looked for first: members mostly come in the documented order.
     next: usize,
+    /// The members that are indexed as well, by their places.
+    opened: Vec<(usize, Object<'a>)>,
 }
+
+/// Which members of an object are objects, and which of theirs.
+#[derive(Clone, Copy)]
+pub(crate) struct Open(pub(crate) &'static [(&'static str, Open)]);
 
 impl<'a> Object<'a> {
     /// `None` if the text is no JSON object, or one of more than 256 members.
@@ -30,9 +39,8 @@ impl<'a> Object<'a> {
         Self::only(text, |_| true)
     }
 
-    /// Of an object of any size these members; `None` if they are more than 256.
-    pub(crate) fn only(text: &'a str, is_kept: impl Fn(&str) -> bool) -> Option<Self> {
-        let mut object = Self {
+    fn empty() -> Self {
+        Self {
             names: Vec::with_capacity(TYPICAL_MEMBERS),
             values: Vec::with_capacity(TYPICAL_MEMBERS),
             typed: Places::default(),
@@ -40,7 +48,13 @@ impl<'a> Object<'a> {
             hidden: Places::default(),
             kept: Places::default(),
             next: 0,
-        };
+            opened: Vec::new(),
+        }
+    }
+
+    /// Of an object of any size these members; `None` if they are more than 256.
+    pub(crate) fn only(text: &'a str, is_kept: impl Fn(&str) -> bool) -> Option<Self> {
+        let mut object = Self::empty();
         each_member(text, |name, value| {
             if is_kept(&name) {
                 if object.names.len() == MAX_MEMBERS {
@@ -52,6 +66,29 @@ impl<'a> Object<'a> {
             Some(())
         })?;
         Some(object)
+    }
+
+    /// The same, with these objects in it indexed in the same pass: else a body would be scanned once for each object that
+    /// is around most of it. They have to be typed as objects.
+    pub(crate) fn opening(text: &'a str, open: Open) -> Option<Self> {
+        let mut input = serde_json::Deserializer::from_str(text);
+        let object = open.deserialize(&mut input).ok().flatten().filter(|_| input.end().is_ok());
+        // What is no object has to be kept as text.
+        object.or_else(|| Self::new(text))
+    }
+
+    /// The object under this name, unless it is there twice.
+    pub(crate) fn open(&mut self, name: &str) -> Option<&mut Self> {
+        let value = self.get(name)?;
+        let place = self.names.iter().position(|key| key == name)?;
+        if !self.opened.iter().any(|(opened, _)| *opened == place) {
+            self.opened.push((place, Self::new(value.get())?));
+        }
+        self.opened_at(place)
+    }
+
+    fn opened_at(&mut self, place: usize) -> Option<&mut Self> {
+        self.opened.iter_mut().find(|(opened, _)| *opened == place).map(|(_, object)| object)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
@@ -68,6 +105,15 @@ impl<'a> Object<'a> {
     /// See [`scalar`].
     pub(crate) fn scalar(&self, name: &str) -> Option<Cow<'a, str>> {
         scalar(self.get(name)?)
+    }
+
+    /// See [`scalar`]; a whole number in its shortest form, as where numbers are names `1.0` is one of them.
+    pub(crate) fn name(&self, member: &str) -> Option<Cow<'a, str>> {
+        let value = self.get(member)?;
+        let name = scalar(value)?;
+        let is_short = name.parse::<i64>().is_ok() || !name.ends_with(|last: char| last.is_ascii_digit());
+        let number = if is_short { None } else { whole::<i64>(value) };
+        Some(number.map_or(name, |number| number.to_string().into()))
     }
 
     /// Whether there is something other than `null` under this name.
@@ -100,17 +146,22 @@ impl<'a> Object<'a> {
     }
 
     fn into_payload<P: Payload>(mut self, at: &mut Reader<'_>) -> Option<P> {
+        self.read(at)
+    }
+
+    fn read<P: Payload>(&mut self, at: &mut Reader<'_>) -> Option<P> {
         let misfits = at.log.misfits.len();
-        let mut payload = P::read(&mut self, at);
+        (self.typed, self.misfit) = Default::default();
+        let mut payload = P::read(self, at);
         // Every name was looked for once. So of two members of one name, one at least is left.
         if let Some(typed) = self.hide_duplicates() {
             at.log.misfits.truncate(misfits);
             typed.iter().for_each(|name| at.log.misfit(&at.path, Some(name), "one member of this name"));
             (self.typed, self.misfit) = Default::default();
-            payload = P::read(&mut self, at);
+            payload = P::read(self, at);
         }
         if let Some(rest) = payload.rest_mut() {
-            *rest = self.into_rest(at.log)?;
+            *rest = self.rest(at.log)?;
         }
         Some(payload)
     }
@@ -134,7 +185,7 @@ impl<'a> Object<'a> {
         typed
     }
 
-    fn into_rest(self, log: &mut Log) -> Option<Rest> {
+    fn rest(&self, log: &mut Log) -> Option<Rest> {
         let mut members = Vec::new();
         for place in self.left() {
             log.room = log.room.checked_sub(1)?;
@@ -157,7 +208,8 @@ impl<'a> Object<'a> {
             let Some(place) = self.find(name) else { continue };
             self.typed.add(place);
             self.next = place.saturating_add(1);
-            match self.values.get(place).filter(|value| value.get() != "null") {
+            let is_opened = |place| self.opened.iter().any(|(at, _)| *at == place);
+            match self.values.get(place).filter(|value| value.get() != "null" || is_opened(place)) {
                 Some(value) if !is_absent(value) => return Some((place, value)),
                 Some(_) if self.kept.has(place) => self.misfit.add(place),
                 _ => {}
@@ -171,6 +223,52 @@ impl<'a> Object<'a> {
         let position = |names: &[Cow<'_, str>]| names.iter().position(|key| *key == name);
         let found = position(after).map(|place| place.saturating_add(self.next)).or_else(|| position(before))?;
         (!self.hidden.has(found)).then_some(found)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Open(&[]).deserialize(deserializer)?.ok_or_else(|| D::Error::custom("null is no object"))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Open {
+    type Value = Option<Object<'de>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Object<'de>>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Open {
+    type Value = Option<Object<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_unit<E>(self) -> Result<Option<Object<'de>>, E> {
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<Object<'de>>, A::Error> {
+        let mut object = Object::empty();
+        while let Some(name) = map.next_key::<&RawValue>()? {
+            let place = object.names.len();
+            if place == MAX_MEMBERS {
+                return Err(A::Error::custom("the object has more than 256 members"));
+            }
+            let name = scalar(name).ok_or_else(|| A::Error::custom("a name is no text"))?;
+            object.values.push(match self.0.iter().find(|(opened, _)| *opened == name) {
+                Some((_, open)) => {
+                    object.opened.extend(map.next_value_seed(*open)?.map(|inner| (place, inner)));
+                    RawValue::NULL
+                }
+                None => map.next_value()?,
+            });
+            object.names.push(name);
+        }
+        Ok(Some(object))
     }
 }
 
@@ -233,6 +331,14 @@ impl<P: Payload> FromValue for P {
     fn from_value(value: &RawValue, at: &mut Reader<'_>) -> Option<Self> {
         Object::new(value.get())?.into_payload(at)
     }
+
+    fn from_object(object: &mut Object<'_>, at: &mut Reader<'_>) -> Option<Self> {
+        let hidden = object.hidden;
+        let read = object.read(at);
+        // It may be read again.
+        object.hidden = hidden;
+        read
+    }
 }
 
 /// A field of a payload.
@@ -246,7 +352,10 @@ pub(crate) trait Field: Sized {
 impl<T: FromValue + Serialize> Field for Option<T> {
     fn read(object: &mut Object<'_>, names: &[&'static str], at: &mut Reader<'_>) -> Self {
         let (place, value) = object.take(names, T::is_absent)?;
-        let read = at.value(Segment::member(names), T::EXPECTED, |at| T::from_value(value, at));
+        let read = at.value(Segment::member(names), T::EXPECTED, |at| match object.opened_at(place) {
+            Some(object) => T::from_object(object, at),
+            None => T::from_value(value, at),
+        });
         if read.is_none() {
             object.misfit.add(place);
         }
@@ -264,6 +373,11 @@ impl<T: FromValue + Serialize> Field for Vec<T> {
         let is_list = |value: &RawValue| value.get().starts_with('[');
         let is_absent = |value: &RawValue| !is_list(value) && (T::is_absent(value) || value.get() == "\"\"");
         let Some((place, value)) = object.take(names, is_absent) else { return Vec::new() };
+        let most = MAX_ELEMENTS.min(at.log.room);
+        if let Some(list) = if is_list(value) { T::from_list(value, most) } else { None } {
+            at.log.room = at.log.room.saturating_sub(list.len());
+            return list;
+        }
         let read = match is_list(value) {
             true => at.value(Segment::member(names), LIST, |at| {
                 serde_json::Deserializer::from_str(value.get()).deserialize_seq(List { at, list: Vec::new() }).ok()

@@ -44,8 +44,8 @@ impl Rest {
         }
     }
 
-    /// The misfits of the whole event, if this is the rest of the event itself.
-    pub(crate) fn misfits(&self) -> &Misfits {
+    /// What did not fit, if this is the rest of what was read as a whole, as an event is.
+    pub fn misfits(&self) -> &Misfits {
         self.0.as_ref().map_or(Misfits::none(), |inner| &inner.misfits)
     }
 
@@ -53,6 +53,10 @@ impl Rest {
         if !misfits.is_empty() {
             self.0.get_or_insert_default().misfits = misfits;
         }
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.iter_mut().for_each(|inner| inner.members.retain(|(key, _)| &**key != name));
     }
 
     pub(crate) fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {

@@ -218,6 +218,7 @@ fn what_is_no_known_event_is_unknown() {
     for (body, claimed, is_json) in [
         (r#"{"event":"new","id":1}"#, Some("new"), true),
         (r#"{"event":8}"#, Some("8"), true),
+        (r#"{ "event" : 8, "a": [1e999] }"#, Some("8"), true),
         (r#"{"id":1}"#, None, true),
         (r#"{"event":"box.opened","event":"box.opened"}"#, None, true),
         (r#"{"event":{}}"#, None, true),
@@ -268,8 +269,8 @@ fn keys_need_their_members() {
 
 #[test]
 fn numbers_are_names_too() {
-    for body in [r#"{"event":7,"detail":{"colour":"red"}}"#, r#"{"event":"7","detail":{"colour":"red"}}"#] {
-        let event = read(body);
+    for name in ["7", r#""7""#, "7.0", r#""7.0""#, "7e0"] {
+        let event = read(&format!(r#"{{"event":{name},"detail":{{"colour":"red"}}}}"#));
         assert_eq!(event.kind(), "counted");
         assert_eq!(serde_json::to_string(&event).unwrap(), r#"{"event":7,"detail":{"colour":"red"}}"#);
         comes_back(&event);
@@ -310,6 +311,57 @@ fn attack_lists_do_not_amplify() {
 
     let rests = format!(r#","items":[{}{{}}]"#, r#"{"a":0,"b":0,"c":0,"d":0,"e":0},"#.repeat(4000));
     assert_eq!(opened(&rests).rest.misfits()[0].path(), "items");
+}
+
+#[test]
+fn a_list_of_plain_strings_is_read_as_any_other() {
+    let names = |list: &str| opened(&format!(r#","names":{list}"#)).names;
+    assert_eq!(names(r#"["a","b"]"#), ["a", "b"]);
+    for (list, expected) in [
+        (r#"["a", "b"]"#, &["a", "b"][..]),
+        (r#"["a",1,"b"]"#, &["a", "1", "b"]),
+        (r#"["a","","b"]"#, &["a", "b"]),
+        (r#"[""]"#, &[]),
+        (r#"["a\",\"b"]"#, &["a\",\"b"]),
+        (r#"["a","b\\"]"#, &["a", "b\\"]),
+        (r#"["a",["b"]]"#, &["a"]),
+    ] {
+        assert_eq!(names(list), expected, "{list}");
+    }
+    let list = |count: usize| format!(r#"[{}"a"]"#, r#""a","#.repeat(count - 1));
+    assert_eq!(names(&list(4096)).len(), 4096);
+    assert_eq!(names(&list(4097)).len(), 0);
+}
+
+#[test]
+fn objects_that_are_opened_are_read_as_others() {
+    const LID: Open = Open(&[("lid", Open(&[("inner", Open(&[]))]))]);
+    for lid in [
+        r#"{"colour":"red","size":-1,"x":{"a":[1]}}"#,
+        r#"{"colour":[],"size":"big","inner":{"a":1}}"#,
+        r#"{"colour":"red","colour":"blue","size":1}"#,
+        r#"{"colour":"red","inner":[1]}"#,
+        "{}",
+        "null",
+        r#""""#,
+        "[7]",
+        r#"{"size":[]},"lid":{"size":{}}"#,
+        r#"{"size":1,"size":2},"by":"me","by":"you""#,
+    ] {
+        let body = format!(r#"{{"id":"b","lid":{lid},"more":{{}}}}"#);
+        let plain: Opened = Object::new(&body).unwrap().into_event().unwrap();
+        let opening: Opened = Object::opening(&body, LID).unwrap().into_event().unwrap();
+        assert_eq!(opening.rest.misfits()[..], plain.rest.misfits()[..], "{body}");
+        // What is opened has to be typed: `inner` is not.
+        assert!(opening == plain || lid.contains(r#""inner":{"#), "{body}");
+        for mut object in [Object::new(&body).unwrap(), Object::opening(&body, LID).unwrap()] {
+            let is_one = lid.starts_with('{') && !lid.contains(r#""lid":"#);
+            assert_eq!(object.open("lid").is_some(), is_one, "{body}");
+            assert!(object.open("id").is_none() && object.open("none").is_none());
+        }
+    }
+    assert!(Object::opening(r#"{"lid":{}}x"#, LID).is_none());
+    assert!(Object::opening("[]", LID).is_none());
 }
 
 #[test]

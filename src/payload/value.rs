@@ -1,6 +1,6 @@
 //! What a member's value is read as, one rule for all payloads.
 
-use super::{Json, Reader, mend};
+use super::{Json, Object, Reader, mend};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::{
@@ -17,6 +17,16 @@ pub(crate) trait FromValue: Sized {
     /// `None` if the value is something else.
     fn from_value(value: &RawValue, at: &mut Reader<'_>) -> Option<Self>;
 
+    /// The same of an object that is indexed.
+    fn from_object(_: &mut Object<'_>, _: &mut Reader<'_>) -> Option<Self> {
+        None
+    }
+
+    /// All elements of a list in one go, which is faster; `None` if they have to be read one by one, or are too many.
+    fn from_list(_: &RawValue, _most: usize) -> Option<Vec<Self>> {
+        None
+    }
+
     /// Whether the value stands for none at all, as `null` does: blank text, unless blank text is a value.
     fn is_absent(value: &RawValue) -> bool {
         let text = value.get().as_bytes();
@@ -30,6 +40,22 @@ impl FromValue for String {
 
     fn from_value(value: &RawValue, _: &mut Reader<'_>) -> Option<Self> {
         scalar(value).map(Cow::into_owned)
+    }
+
+    /// Of strings without escapes and without blanks between them.
+    fn from_list(list: &RawValue, most: usize) -> Option<Vec<Self>> {
+        let mut rest = list.get().strip_prefix("[\"")?;
+        let mut read = Vec::with_capacity(most.min(rest.len() / TYPICAL_ID));
+        while read.len() < most {
+            let end = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\')).filter(|end| *end > 0)?;
+            let (text, after) = rest.split_at_checked(end)?;
+            read.push(text.to_owned());
+            match after.strip_prefix("\",\"") {
+                Some(next) => rest = next,
+                None => return (after == "\"]").then_some(read),
+            }
+        }
+        None
     }
 
     fn is_absent(value: &RawValue) -> bool {
@@ -153,7 +179,7 @@ pub(crate) fn scalar(value: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 /// A whole number; `1.0` and `1e3` are whole, as long as a double holds them to the unit.
-fn whole<T: FromStr + TryFrom<i64>>(value: &RawValue) -> Option<T> {
+pub(crate) fn whole<T: FromStr + TryFrom<i64>>(value: &RawValue) -> Option<T> {
     let text = scalar(value)?;
     let text = text.trim();
     if let Some(number) = text.parse().ok().filter(|_| !text.starts_with('+')) {
@@ -173,6 +199,8 @@ fn finite(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
+// With its quotes and comma.
+const TYPICAL_ID: usize = 20;
 // Above it a double skips whole numbers.
 const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
 const SECONDS: std::ops::Range<u64> = 1_000_000_000..10_000_000_000;
