@@ -154,15 +154,6 @@ pub(crate) fn read_back<'de, D: Deserializer<'de>, E>(
     })
 }
 
-/// The body that was serialised: a string is the text of one that is no JSON.
-pub(crate) fn body_of<'de, D: Deserializer<'de>>(input: D) -> Result<Bytes, D::Error> {
-    let json = Json::deserialize(input)?;
-    Ok(match json.parse::<String>() {
-        Ok(text) => text.into(),
-        Err(_) => json.get().to_owned().into(),
-    })
-}
-
 /// The text of a body, without a byte order mark; `None` if it is not UTF-8.
 pub(crate) fn text(body: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(body).ok()?;

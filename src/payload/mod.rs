@@ -22,7 +22,7 @@ pub use self::{
 #[cfg(feature = "vobiz")]
 pub(crate) use self::form::form_to_json;
 pub(crate) use self::{
-    event::{body_of, dedup_key, part, read_back, text},
+    event::{dedup_key, part, read_back, text},
     json::mend,
     object::{Field, Object, Open, Payload, Reader, without},
     value::{FromValue, scalar, whole},

@@ -3,7 +3,9 @@
 use super::{Annotation, Elements};
 use crate::{
     Json, Misfits, Rest, Unknown, WebhookEvent,
-    payload::{FromValue, Object, Open, Reader, body_of, codes, dedup_key, part, payload, scalar, text, whole, words},
+    payload::{
+        FromValue, Object, Open, Reader, codes, dedup_key, part, payload, read_back, scalar, text, whole, words,
+    },
 };
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -63,7 +65,7 @@ impl WebhookEvent for Event {
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        body_of(input).map(|body| Self::from_body(&body))
+        read_back(input, |body| Ok(Self::from_body(body))).map(|read| read.unwrap_or_else(Self::Unknown))
     }
 }
 

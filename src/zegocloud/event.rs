@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Misfits, Unknown, WebhookEvent,
-    payload::{Object, body_of, text, without},
+    payload::{Object, read_back, text, without},
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -160,11 +160,11 @@ impl WebhookEvent for Event {
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<In: Deserializer<'de>>(input: In) -> Result<Self, In::Error> {
-        let body = body_of(input)?;
-        Ok(match text(&body) {
-            Some(text) => Self::of(text, Object::new(text)),
-            None => Self::Unknown(Unknown::new(body)),
-        })
+        let from_body = |body: &bytes::Bytes| {
+            let text = text(body).ok_or_else(|| Unknown::new(body.clone()))?;
+            Ok(Self::of(text, Object::new(text)))
+        };
+        read_back(input, from_body).map(|read| read.unwrap_or_else(Self::Unknown))
     }
 }
 
