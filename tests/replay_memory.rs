@@ -52,8 +52,8 @@ fn key(number: u64) -> [u8; 16] {
     key
 }
 
-fn claim(number: u64, token: u64, retention: u64) -> Claim {
-    Claim::for_test(key(number), [1; 16], token, Duration::from_secs(15), Duration::from_secs(retention))
+fn claim(number: i64, token: i64, retention: u64) -> Claim {
+    Claim::for_test(key(number as u64), [1; 16], token, Duration::from_secs(15), Duration::from_secs(retention))
 }
 
 /// The memory store never waits.
@@ -66,7 +66,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn done() -> Outcome {
-    Outcome::Done { answer: None }
+    Outcome::done(None)
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_million_claims_take_at_most_100_mb() {
     assert!(empty < 1 << 20, "{empty} bytes before the first claim");
     PEAK.store(before, Ordering::Relaxed);
     for number in 0..1_000_000 {
-        assert_eq!(now(store.claim(claim(number, number, 3600))).unwrap(), Claimed::Won { attempt: 1 });
+        assert_eq!(now(store.claim(claim(number, number, 3600))).unwrap(), Claimed::won(1));
         assert!(now(store.finish(claim(number, number, 3600), done())).unwrap());
     }
     let peak = PEAK.load(Ordering::Relaxed) - before;
@@ -90,7 +90,7 @@ fn a_million_claims_take_at_most_100_mb() {
     for third in 1..=6 {
         clock.advance(Duration::from_secs(1300));
         let fresh = third * 10_000_000;
-        let room = 1_000_000 - store.len() as u64;
+        let room = 1_000_000 - store.len() as i64;
         for number in fresh..fresh + room.max(333_000) {
             now(store.claim(claim(number, number, 3600))).unwrap();
         }
@@ -100,7 +100,7 @@ fn a_million_claims_take_at_most_100_mb() {
     assert!(churned <= 100_000_000, "{churned}");
     let store = MemoryStore::new();
     for number in 0..1_000_000 {
-        assert_eq!(now(store.claim(claim(number, number, 3600))).unwrap(), Claimed::Won { attempt: 1 });
+        assert_eq!(now(store.claim(claim(number, number, 3600))).unwrap(), Claimed::won(1));
         assert!(now(store.finish(claim(number, number, 3600), done())).unwrap());
     }
     let held = HELD.load(Ordering::Relaxed);
@@ -111,7 +111,7 @@ fn a_million_claims_take_at_most_100_mb() {
     }
     assert!(HELD.load(Ordering::Relaxed) <= held + (1 << 20));
     for number in (0..1_000_000).step_by(997) {
-        assert_eq!(now(store.claim(claim(number, 1, 3600))).unwrap(), Claimed::Done { answer: None });
+        assert_eq!(now(store.claim(claim(number, 1, 3600))).unwrap(), Claimed::done(None));
     }
 }
 
@@ -124,7 +124,7 @@ fn a_steady_stream_allocates_nothing() {
     let mut second = |store: &MemoryStore| {
         for _ in 0..1000 {
             number += 1;
-            assert_eq!(now(store.claim(claim(number, number, 20))).unwrap(), Claimed::Won { attempt: 1 });
+            assert_eq!(now(store.claim(claim(number, number, 20))).unwrap(), Claimed::won(1));
             assert!(now(store.finish(claim(number, number, 20), done())).unwrap());
         }
         clock.advance(Duration::from_secs(1));
@@ -147,19 +147,15 @@ fn full_until_the_first_expires() {
     let clock = TestClock::at(SystemTime::UNIX_EPOCH);
     let store = MemoryStore::with_capacity(1000).clock(clock.clone());
     for number in 0..1000 {
-        assert_eq!(now(store.claim(claim(number, 1, 100 + number))).unwrap(), Claimed::Won { attempt: 1 });
+        assert_eq!(now(store.claim(claim(number, 1, 100 + number as u64))).unwrap(), Claimed::won(1));
     }
     assert_eq!(now(store.claim(claim(5000, 1, 100))).unwrap(), Claimed::Full);
     clock.advance(Duration::from_secs(99));
     assert_eq!(now(store.claim(claim(5000, 1, 100))).unwrap(), Claimed::Full, "never early");
     clock.advance(Duration::from_secs(1));
-    assert_eq!(now(store.claim(claim(5000, 1, 100))).unwrap(), Claimed::Won { attempt: 1 });
+    assert_eq!(now(store.claim(claim(5000, 1, 100))).unwrap(), Claimed::won(1));
     assert_eq!(now(store.claim(claim(5001, 1, 100))).unwrap(), Claimed::Full);
-    assert_eq!(
-        now(store.claim(claim(1, 2, 100))).unwrap(),
-        Claimed::Won { attempt: 2 },
-        "still known: its lease ran out"
-    );
+    assert_eq!(now(store.claim(claim(1, 2, 100))).unwrap(), Claimed::won(2), "still known: its lease ran out");
 }
 
 #[test]
@@ -169,12 +165,10 @@ fn answers_have_a_budget_of_their_own() {
     let answer = RepeatAnswer::new(http::HeaderValue::from_static("text/plain"), vec![b'x'; 1000]);
     for number in 0..100 {
         now(store.claim(claim(number, 1, 100))).unwrap();
-        assert!(now(store.finish(claim(number, 1, 100), Outcome::Done { answer: Some(answer.clone()) })).unwrap());
+        assert!(now(store.finish(claim(number, 1, 100), Outcome::done(Some(answer.clone())))).unwrap());
     }
     let kept = (0..100)
-        .filter(|number| {
-            now(store.claim(claim(*number, 2, 100))).unwrap() == Claimed::Done { answer: Some(answer.clone()) }
-        })
+        .filter(|number| now(store.claim(claim(*number, 2, 100))).unwrap() == Claimed::done(Some(answer.clone())))
         .count();
     assert_eq!(kept, 8);
 }
@@ -187,7 +181,7 @@ struct Model {
 
 struct Entry {
     content: u8,
-    token: u64,
+    token: i64,
     attempt: u32,
     leased_until: u64,
     expires: u64,
@@ -195,7 +189,7 @@ struct Entry {
 }
 
 impl Model {
-    fn claim(&mut self, key: u8, content: u8, token: u64, retention: u64, now: u64, capacity: usize) -> Claimed {
+    fn claim(&mut self, key: u8, content: u8, token: i64, retention: u64, now: u64, capacity: usize) -> Claimed {
         self.entries.retain(|_, entry| entry.expires > now);
         let full = self.entries.len() >= capacity;
         let entry = match self.entries.get_mut(&key) {
@@ -214,9 +208,9 @@ impl Model {
             return Claimed::Conflict;
         }
         match entry.state {
-            'd' => return Claimed::Done { answer: None },
+            'd' => return Claimed::done(None),
             'i' if entry.leased_until > now && entry.token != token => {
-                return Claimed::InFlight { retry_after: Duration::from_secs(entry.leased_until - now) };
+                return Claimed::in_flight(Duration::from_secs(entry.leased_until - now));
             }
             _ => {}
         }
@@ -225,10 +219,10 @@ impl Model {
         entry.state = 'i';
         entry.leased_until = now + 15;
         entry.expires = entry.expires.max(now + retention).max(now + 15);
-        Claimed::Won { attempt: entry.attempt }
+        Claimed::won(entry.attempt)
     }
 
-    fn held(&mut self, key: u8, token: u64, now: u64) -> Option<&mut Entry> {
+    fn held(&mut self, key: u8, token: i64, now: u64) -> Option<&mut Entry> {
         self.entries.get_mut(&key).filter(|entry| entry.expires > now && entry.token == token)
     }
 }
@@ -261,11 +255,11 @@ proptest! {
         let store = MemoryStore::with_capacity(CAPACITY).clock(clock.clone());
         let mut model = Model::default();
         let mut time = 0;
-        let mut claims: Vec<(u8, u8, u64, u64)> = Vec::new();
-        let make = |(number, content, token, retention): (u8, u8, u64, u64)| Claim::for_test(
+        let mut claims: Vec<(u8, u8, i64, u64)> = Vec::new();
+        let make = |(number, content, token, retention): (u8, u8, i64, u64)| Claim::for_test(
             key(number.into()), [content; 16], token, Duration::from_secs(15), Duration::from_secs(retention),
         );
-        for (token, step) in (1_u64..).zip(steps) {
+        for (token, step) in (1_i64..).zip(steps) {
             match step {
                 Step::Claim { key, content, retention } => {
                     let made = (key, content, token, retention);

@@ -12,7 +12,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
     task::{Context, Poll},
     time::{Duration, SystemTime},
@@ -75,7 +75,7 @@ impl Guard {
             return Gate::Open { ticket: None, attempt: 1, checked: Checked::Unguarded };
         };
         let claim = self.mint(provider, identity, head, body, now);
-        let attempt = match self.stores.local.claim_now(&claim) {
+        let attempt = match self.stores.local.claim_now(&claim, Some(claim.lease)) {
             Claimed::Won { attempt } => attempt,
             refused => return Gate::Closed(Settled::by(refused)),
         };
@@ -103,16 +103,16 @@ impl Guard {
         };
         let mut key = Sha256::new_with_prefix(KEY_VERSION);
         key.update(provider);
-        key.update([0]);
+        let part = identity.content == Content::Part;
+        key.update([u8::from(part)]);
         key.update(identity.digest);
-        if identity.content == Content::Part {
-            key.update(content);
-        }
+        let signature = truncate(key);
+        let key = if part { truncate(Sha256::new_with_prefix(signature).chain_update(content)) } else { signature };
         let retention = match identity.valid_until {
             Some(end) => end.duration_since(now).unwrap_or_default().saturating_add(CLOCK_SKEW),
             None => self.retention,
         };
-        Claim { key: truncate(key), fingerprint: content, token: self.tokens.next(), lease: self.lease, retention }
+        Claim { key, signature, fingerprint: content, token: self.tokens.next(), lease: self.lease, retention }
     }
 }
 
@@ -135,7 +135,7 @@ impl Settled {
         match claimed {
             Claimed::Done { answer } => Self::Repeated(answer),
             Claimed::InFlight { retry_after } => refused(RejectionKind::InFlight, retry_after),
-            Claimed::Full => refused(RejectionKind::StoreFull, RETRY_AFTER),
+            Claimed::Full | Claimed::TooManyContents => refused(RejectionKind::StoreFull, RETRY_AFTER),
             Claimed::Conflict | Claimed::Won { .. } => Self::Refused(Rejection::new(RejectionKind::Conflict)),
         }
     }
@@ -176,7 +176,7 @@ impl Ticket {
                     Claimed::Done { answer } => {
                         self.stores.local.finish_now(&self.claim, &Outcome::Done { answer: answer.clone() });
                     }
-                    _ => self.stores.local.forget(&self.claim),
+                    _ => drop(self.stores.local.finish_now(&self.claim, &Outcome::Withdrawn)),
                 }
                 self.phase = Phase::Over;
                 Gate::Closed(Settled::by(refused))
@@ -248,7 +248,7 @@ impl Drop for Ticket {
         let outcome = match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Over => return,
             Phase::Asking => {
-                self.stores.local.forget(&self.claim);
+                self.stores.local.finish_now(&self.claim, &Outcome::Withdrawn);
                 Outcome::Failed
             }
             Phase::Delivering => {
@@ -275,15 +275,18 @@ async fn give_up(shared: Arc<dyn DynStore>, claim: Claim, outcome: Outcome) {
 }
 
 /// Distinct in this process and, by the random start, between processes.
-#[derive(Default)]
-struct Tokens {
-    seed: RandomState,
-    minted: AtomicU64,
+struct Tokens(AtomicI64);
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self(AtomicI64::new(RandomState::new().hash_one(()) as i64))
+    }
 }
 
 impl Tokens {
-    fn next(&self) -> u64 {
-        self.seed.hash_one(self.minted.fetch_add(1, Ordering::Relaxed))
+    fn next(&self) -> i64 {
+        // Wraps around at the end.
+        self.0.fetch_add(1, Ordering::Relaxed)
     }
 }
 

@@ -96,7 +96,8 @@ impl MemoryStore {
         }
     }
 
-    pub(super) fn claim_now(&self, claim: &Claim) -> Claimed {
+    /// Without a lease the claim is held until it is finished.
+    pub(super) fn claim_now(&self, claim: &Claim, lease: Option<Duration>) -> Claimed {
         let now = self.shared.clock.now();
         let Some(shard) = self.shared.shard(&claim.key) else { return Claimed::Full };
         let mut room = false;
@@ -107,7 +108,7 @@ impl MemoryStore {
                 if room {
                     self.shared.len.fetch_sub(1, Ordering::Relaxed);
                 }
-                let claimed = slot.claim(claim, now);
+                let claimed = slot.claim(claim, lease, now);
                 let claimed = match claimed {
                     Claimed::Done { .. } => Claimed::Done { answer: table.answers.get(&index).cloned() },
                     claimed => claimed,
@@ -116,7 +117,7 @@ impl MemoryStore {
                 return claimed;
             }
             if room {
-                table.insert(Slot::new(claim, now));
+                table.insert(Slot::new(claim, lease, now));
                 shard.note_expiry(&table);
                 return Claimed::Won { attempt: 1 };
             }
@@ -138,7 +139,11 @@ impl MemoryStore {
         let now = self.shared.clock.now();
         let shared = &self.shared;
         let finished = shared.with_slot(claim, now, |(index, answers), slot| {
-            let finished = slot.finish(claim, matches!(outcome, Outcome::Done { .. }), now);
+            let finished = match outcome {
+                Outcome::Done { .. } => slot.finish(claim, State::Done, now),
+                Outcome::Failed => slot.finish(claim, State::Failed, now),
+                Outcome::Withdrawn => slot.withdraw(claim),
+            };
             if let (true, Outcome::Done { answer: Some(answer) }) = (finished, outcome) {
                 if shared.keep(answer) {
                     if let Some(before) = answers.insert(index, answer.clone()) {
@@ -149,11 +154,6 @@ impl MemoryStore {
             finished
         });
         finished.unwrap_or(false)
-    }
-
-    /// Undoes a claim that came to nothing: as if it had never been made.
-    pub(super) fn forget(&self, claim: &Claim) {
-        self.shared.with_slot(claim, self.shared.clock.now(), |_, slot| slot.forget(claim));
     }
 }
 
@@ -174,7 +174,7 @@ impl fmt::Debug for MemoryStore {
 
 impl ReplayStore for MemoryStore {
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
-        Ok(self.claim_now(&claim))
+        Ok(self.claim_now(&claim, Some(claim.lease)))
     }
 
     async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
@@ -328,6 +328,10 @@ impl Table {
             }
             expiry.pop();
             let slot = slots.get(place as usize)?;
+            if slot.is_held() {
+                expiry.push(Reverse((at.saturating_add(HELD_SECONDS), place)));
+                continue;
+            }
             if slot.expires > at {
                 expiry.push(Reverse((slot.expires, place)));
                 continue;
@@ -350,7 +354,7 @@ fn hash(key: &[u8; 16]) -> u64 {
 struct Slot {
     key: [u8; 16],
     fingerprint: [u8; 16],
-    token: u64,
+    token: i64,
     leased_until: Millis,
     expires: u32,
     attempt: u32,
@@ -366,7 +370,7 @@ enum State {
 }
 
 impl Slot {
-    fn new(claim: &Claim, now: Millis) -> Self {
+    fn new(claim: &Claim, lease: Option<Duration>, now: Millis) -> Self {
         let mut slot = Self {
             key: claim.key,
             fingerprint: claim.fingerprint,
@@ -376,11 +380,11 @@ impl Slot {
             attempt: 0,
             state: State::Vacant,
         };
-        slot.take(claim, now);
+        slot.take(claim, lease, now);
         slot
     }
 
-    fn claim(&mut self, claim: &Claim, now: Millis) -> Claimed {
+    fn claim(&mut self, claim: &Claim, lease: Option<Duration>, now: Millis) -> Claimed {
         if self.state == State::Vacant || self.is_over(now) {
             self.attempt = 0;
             self.fingerprint = claim.fingerprint;
@@ -389,34 +393,34 @@ impl Slot {
         } else if self.state == State::Done {
             return Claimed::Done { answer: None };
         } else if self.state == State::InFlight && self.leased_until > now && self.token != claim.token {
-            return Claimed::InFlight { retry_after: Duration::from_millis(self.leased_until.saturating_sub(now)) };
+            let left = Duration::from_millis(self.leased_until.saturating_sub(now));
+            return Claimed::InFlight { retry_after: if self.is_held() { HELD_RETRY_AFTER } else { left } };
         }
-        self.take(claim, now);
+        self.take(claim, lease, now);
         Claimed::Won { attempt: self.attempt }
     }
 
     fn is_over(&self, now: Millis) -> bool {
-        u64::from(self.expires).saturating_mul(1000) <= now
+        !self.is_held() && u64::from(self.expires).saturating_mul(1000) <= now
     }
 
-    fn take(&mut self, claim: &Claim, now: Millis) {
+    fn take(&mut self, claim: &Claim, lease: Option<Duration>, now: Millis) {
         self.token = claim.token;
         self.attempt = self.attempt.saturating_add(1);
         self.state = State::InFlight;
-        self.lease(claim, now);
+        self.lease(lease, now);
         self.keep_for(claim.retention, now);
     }
 
     fn renew(&mut self, claim: &Claim, now: Millis) -> bool {
         let held = self.state == State::InFlight && self.token == claim.token;
         if held {
-            self.lease(claim, now);
+            self.lease(Some(claim.lease), now);
         }
         held
     }
 
-    fn finish(&mut self, claim: &Claim, done: bool, now: Millis) -> bool {
-        let state = if done { State::Done } else { State::Failed };
+    fn finish(&mut self, claim: &Claim, state: State, now: Millis) -> bool {
         if self.token != claim.token || (self.state != State::InFlight && self.state != state) {
             return false;
         }
@@ -425,16 +429,23 @@ impl Slot {
         true
     }
 
-    fn forget(&mut self, claim: &Claim) {
-        if self.state == State::InFlight && self.token == claim.token {
+    fn withdraw(&mut self, claim: &Claim) -> bool {
+        let held = self.state == State::InFlight && self.token == claim.token;
+        if held {
             self.attempt = self.attempt.saturating_sub(1);
             self.state = if self.attempt == 0 { State::Vacant } else { State::Failed };
         }
+        held
     }
 
-    fn lease(&mut self, claim: &Claim, now: Millis) {
-        self.leased_until = now.saturating_add(millis(claim.lease));
-        self.keep_for(claim.lease, now);
+    fn lease(&mut self, lease: Option<Duration>, now: Millis) {
+        self.leased_until = lease.map_or(HELD, |lease| now.saturating_add(millis(lease)));
+        self.keep_for(lease.unwrap_or_default(), now);
+    }
+
+    /// Whether it is in flight without a lease.
+    fn is_held(&self) -> bool {
+        self.state == State::InFlight && self.leased_until == HELD
     }
 
     fn keep_for(&mut self, time: Duration, now: Millis) {
@@ -467,6 +478,11 @@ impl StoreClock {
     }
 }
 
+/// The end of a claim without a lease.
+const HELD: Millis = Millis::MAX;
+const HELD_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long a claim without a lease is kept before it is looked at again.
+const HELD_SECONDS: u32 = 60;
 const DEFAULT_CAPACITY: usize = 1_000_000;
 const DEFAULT_ANSWER_BUDGET: usize = 16 << 20;
 // An index doubles at 14,336 entries: shards that are filled to this mean, give or take a few hundred, stay below it.
