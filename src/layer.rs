@@ -4,7 +4,7 @@ use crate::{
     Provider,
     clock::Clock,
     read::Budget,
-    replay::{Guard, Outage, ReplayStore},
+    replay::{Guard, OutagePolicy, ReplayStore},
     service::Webhook,
 };
 use std::{fmt, sync::Arc, time::Duration};
@@ -73,9 +73,9 @@ impl<P: Provider> WebhookLayer<P> {
         self.with(|settings| settings.guard.set_store(store))
     }
 
-    /// What to do while the shared store cannot be asked; [`Outage::Reject`] by default.
+    /// What to do while the shared store cannot be asked; [`OutagePolicy::Reject`] by default.
     #[must_use]
-    pub fn on_outage(self, outage: Outage) -> Self {
+    pub fn on_outage(self, outage: OutagePolicy) -> Self {
         self.with(|settings| settings.guard.outage = outage)
     }
 
@@ -98,10 +98,10 @@ impl<P: Provider> WebhookLayer<P> {
         self.with(|settings| settings.guard.lease = lease)
     }
 
-    /// The longest body of a [`RepeatAnswer`](crate::replay::RepeatAnswer) that is kept, in bytes; 4 KiB by default.
+    /// The longest body of a [`ReplayedResponse`](crate::replay::ReplayedResponse) that is kept, in bytes; 4 KiB by default.
     #[must_use]
-    pub fn answer_limit(self, bytes: usize) -> Self {
-        self.with(|settings| settings.guard.answer_limit = bytes)
+    pub fn replayed_body_limit(self, bytes: usize) -> Self {
+        self.with(|settings| settings.guard.replayed_body_limit = bytes)
     }
 
     /// Switches the replay guard off: whoever captures one request can have it delivered any number of times, and, where

@@ -18,7 +18,7 @@ use std::time::Duration;
 use tower::{ServiceBuilder, util::MapResponseLayer};
 use tower_webhooks::{
     ConfigError, GeeLark, GeeLarkToken, Provider, Rejection, Stardust, StardustSigned, Zegocloud,
-    replay::RepeatAnswer,
+    replay::ReplayedResponse,
     vobiz::{Campaign, Kyc, Ndnc, Trunk, Voice, Whatsapp},
 };
 
@@ -44,8 +44,9 @@ pub fn router() -> Result<Router, Box<dyn Error>> {
     routes.stardust()?;
     routes.vobiz()?;
     // Outside of the webhook layers: it sees what they answer themselves.
-    let outer =
-        ServiceBuilder::new().layer(MapResponseLayer::new(report)).layer(MapResponseLayer::new(RepeatAnswer::fill));
+    let outer = ServiceBuilder::new()
+        .layer(MapResponseLayer::new(report))
+        .layer(MapResponseLayer::new(ReplayedResponse::restore));
     let app = routes.app.layer(outer);
     Ok(app.with_state(Handlers::new(settings)))
 }
@@ -80,7 +81,7 @@ impl Routes<'_> {
         let voice = |[token, url]: [String; 2]| {
             let voice = Voice::new(token, &url)?;
             match parent {
-                Some(parent) => voice.parent_token(parent),
+                Some(parent) => voice.also_accept_parent(parent),
                 None => Ok(voice),
             }
         };

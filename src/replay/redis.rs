@@ -1,6 +1,6 @@
 //! The replay store that several processes share.
 
-use super::{Claim, Claimed, Outcome, RepeatAnswer, ReplayStore, StoreError};
+use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError};
 use crate::ConfigError;
 use bytes::Bytes;
 use http::HeaderValue;
@@ -206,9 +206,9 @@ impl fmt::Debug for RedisStore {
     }
 }
 
-fn kept(content_type: &[u8], body: Option<Vec<u8>>) -> Option<RepeatAnswer> {
+fn kept(content_type: &[u8], body: Option<Vec<u8>>) -> Option<ReplayedResponse> {
     let content_type = HeaderValue::from_bytes(content_type).ok()?;
-    Some(RepeatAnswer { content_type, body: Bytes::from(body?) })
+    Some(ReplayedResponse { content_type, body: Bytes::from(body?) })
 }
 
 fn is_out_of_memory(error: &StoreError) -> bool {
