@@ -27,7 +27,7 @@ pub struct Verified<E> {
 
 struct Inner<E> {
     event: E,
-    facts: Metadata,
+    metadata: Metadata,
     body: Bytes,
 }
 
@@ -41,12 +41,12 @@ impl<E> Verified<E> {
     ) -> Self {
         let Delivery { event, kind, covers, key_index, signed_at, identity: _ } = delivery;
         let metadata = Metadata { provider, kind, covers, key_index, signed_at, attempt, checked };
-        Self { inner: Arc::new(Inner { event, facts, body }) }
+        Self { inner: Arc::new(Inner { event, metadata, body }) }
     }
 
     /// What is known of the delivery beside its event.
-    pub fn facts(&self) -> &Metadata {
-        &self.inner.facts
+    pub fn metadata(&self) -> &Metadata {
+        &self.inner.metadata
     }
 
     /// What the signature is over; [`Covers::Nothing`] means that the event is a hint.
@@ -86,7 +86,7 @@ impl<E: fmt::Debug> fmt::Debug for Verified<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verified")
             .field("event", &self.inner.event)
-            .field("facts", &self.inner.facts)
+            .field("facts", &self.inner.metadata)
             .finish_non_exhaustive()
     }
 }

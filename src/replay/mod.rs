@@ -231,7 +231,7 @@ impl Claimed {
     }
 
     /// [`Done`](Self::Done), with the kept answer.
-    pub fn done(answer: Option<RepeatAnswer>) -> Self {
+    pub fn done(answer: Option<ReplayedResponse>) -> Self {
         Self::Done { answer }
     }
 }
@@ -254,7 +254,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// [`Done`](Self::Done), with an answer to keep.
-    pub fn done(answer: Option<RepeatAnswer>) -> Self {
+    pub fn done(answer: Option<ReplayedResponse>) -> Self {
         Self::Done { answer }
     }
 }
