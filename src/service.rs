@@ -6,7 +6,7 @@ use crate::{
     observe::{self, BodyRead, Observed, Watch},
     provider::check_request,
     read::{Held, ReadBody},
-    replay::{self, Admission, Answered, ClaimGuard, Claimed, Duplicate, Outcome, ReplayCheck, ReplayedResponse},
+    replay::{Admission, Answered, ClaimGuard, Duplicate, Outcome, Recording, ReplayCheck, ReplayedResponse, Waiting},
 };
 use bytes::Bytes;
 use http::{Request, Response, header::Entry, request::Parts};
@@ -115,7 +115,7 @@ impl<S, P: Provider> Arriving<S, P> {
         let now = shared.settings.clock.now();
         let delivery = shared.provider.check_body(proof, &head, &body, now)?;
         drop(held);
-        let gate = shared.settings.guard.enter(P::NAME, delivery.identity(), &head, &body, now);
+        let gate = shared.settings.guard.enter(P::NAME, delivery.identity(), delivery.signed_at(), &head, &body, now);
         Ok((Accepted { inner, shared, head, body, read, delivery }, gate))
     }
 }
@@ -157,10 +157,10 @@ pin_project! {
     enum State<S: Service<Request<Full<Bytes>>>, P: Provider, B> {
         Answered { settled: Answered, read: Option<BodyRead> },
         Reading { #[pin] read: ReadBody<B>, arriving: Arriving<S, P> },
-        Claiming { answer: replay::Answer<Claimed>, ticket: ClaimGuard, accepted: Accepted<S, P> },
+        Claiming { waiting: Waiting, accepted: Accepted<S, P> },
         Readying { inner: S, request: Request<Full<Bytes>>, delivering: Delivering },
         Calling { #[pin] future: S::Future, delivering: Delivering },
-        Finishing { answer: replay::Answer<bool>, ticket: ClaimGuard, response: Result<S::Response, S::Error> },
+        Finishing { recording: Option<Recording>, response: Result<S::Response, S::Error> },
         Done,
     }
 }
@@ -197,17 +197,30 @@ where
 {
     fn enter(accepted: Accepted<S, P>, gate: Admission) -> Self {
         match gate {
-            Admission::Open { ticket, attempt, checked } => {
+            Admission::Admitted { claim: ticket, attempt, checked } => {
                 let replayed_body_limit = accepted.shared.settings.guard.replayed_body_limit;
                 let observed = Observed::new(P::NAME, &accepted.delivery, attempt, checked.as_str(), accepted.read);
                 let (inner, request) = accepted.into_call(attempt, checked);
                 Self::Readying { inner, request, delivering: Delivering { ticket, replayed_body_limit, observed } }
             }
-            Admission::Asking { ticket, answer } => Self::Claiming { answer, ticket, accepted },
-            Admission::Closed(settled) => {
+            Admission::Waiting(waiting) => Self::Claiming { waiting, accepted },
+            Admission::Answered(settled) => {
                 Self::Answered { settled, read: Some(accepted.read.holding(&accepted.delivery)) }
             }
         }
+    }
+}
+
+impl<S, P, B, R> State<S, P, B>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<R>>,
+    P: Provider,
+{
+    fn finish(mut delivering: Delivering, response: Result<Response<R>, S::Error>) -> Self {
+        let outcome = delivering.outcome(&response);
+        delivering.observed.ended(matches!(outcome, Outcome::Done { .. }));
+        let recording = delivering.ticket.and_then(|claim| claim.finish(outcome));
+        Self::Finishing { recording, response }
     }
 }
 
@@ -258,27 +271,37 @@ where
                         Err(rejection) => State::Answered { settled: Answered::Refused(rejection), read: Some(read) },
                     });
                 }
-                StateProj::Claiming { answer, .. } => {
-                    let answer = ready!(answer.as_mut().poll(cx));
-                    let StateOwned::Claiming { ticket, accepted, .. } = state.as_mut().project_replace(State::Done)
-                    else {
+                StateProj::Claiming { waiting, .. } => {
+                    let answer = ready!(waiting.poll_answer(cx));
+                    let StateOwned::Claiming { waiting, accepted } = state.as_mut().project_replace(State::Done) else {
                         return Poll::Pending;
                     };
-                    state.set(State::enter(accepted, ticket.asked(answer)));
+                    state.set(State::enter(accepted, waiting.answered(answer)));
                 }
                 StateProj::Readying { inner, delivering, .. } => {
                     match delivering.observed.within(|| inner.poll_ready(cx)) {
-                        Poll::Ready(ready) => ready?,
+                        Poll::Ready(Ok(())) => {}
+                        Poll::Ready(Err(error)) => {
+                            let StateOwned::Readying { delivering, .. } = state.as_mut().project_replace(State::Done)
+                            else {
+                                return Poll::Pending;
+                            };
+                            state.set(State::finish(delivering, Err(error)));
+                            continue;
+                        }
                         Poll::Pending => {
                             delivering.hold(cx);
                             return Poll::Pending;
                         }
                     }
-                    let StateOwned::Readying { mut inner, request, delivering } =
+                    let StateOwned::Readying { mut inner, request, mut delivering } =
                         state.as_mut().project_replace(State::Done)
                     else {
                         return Poll::Pending;
                     };
+                    if let Some(claim) = &mut delivering.ticket {
+                        claim.called();
+                    }
                     let future = delivering.observed.within(|| inner.call(request));
                     state.set(State::Calling { future, delivering });
                 }
@@ -290,27 +313,18 @@ where
                             return Poll::Pending;
                         }
                     };
-                    let outcome = delivering.outcome(&response);
-                    delivering.observed.ended(matches!(outcome, Outcome::Done { .. }));
-                    let Some(mut ticket) = delivering.ticket.take() else {
-                        state.set(State::Done);
-                        return Poll::Ready(response);
-                    };
-                    match ticket.finish(outcome) {
-                        Some(answer) => state.set(State::Finishing { answer, ticket, response }),
-                        None => {
-                            state.set(State::Done);
-                            return Poll::Ready(response);
-                        }
-                    }
-                }
-                StateProj::Finishing { answer, .. } => {
-                    let answer = ready!(answer.as_mut().poll(cx));
-                    let StateOwned::Finishing { ticket, response, .. } = state.as_mut().project_replace(State::Done)
-                    else {
+                    let StateOwned::Calling { delivering, .. } = state.as_mut().project_replace(State::Done) else {
                         return Poll::Pending;
                     };
-                    ticket.finished(&answer);
+                    state.set(State::finish(delivering, response));
+                }
+                StateProj::Finishing { recording, .. } => {
+                    if let Some(recording) = recording {
+                        ready!(recording.poll_recorded(cx));
+                    }
+                    let StateOwned::Finishing { response, .. } = state.as_mut().project_replace(State::Done) else {
+                        return Poll::Pending;
+                    };
                     return Poll::Ready(response);
                 }
                 StateProj::Done => return Poll::Pending,

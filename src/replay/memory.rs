@@ -28,8 +28,8 @@ use std::{
 /// use tower_webhooks::{WebhookLayer, Zegocloud, replay::MemoryStore};
 ///
 /// let store = MemoryStore::new();
-/// let rooms = WebhookLayer::new(Zegocloud::new("one secret")?).store(store.clone());
-/// let streams = WebhookLayer::new(Zegocloud::new("one secret")?).store(store.clone());
+/// let rooms = WebhookLayer::new(Zegocloud::new("one secret")?).local_store(store.clone());
+/// let streams = WebhookLayer::new(Zegocloud::new("one secret")?).local_store(store.clone());
 /// assert!(store.is_empty());
 /// # Ok::<(), tower_webhooks::ConfigError>(())
 /// ```
@@ -45,6 +45,8 @@ struct Shared {
     answer_budget: usize,
     answer_bytes: AtomicUsize,
     clock: StoreClock,
+    #[cfg(feature = "tracing")]
+    warned: std::sync::atomic::AtomicBool,
 }
 
 impl MemoryStore {
@@ -82,6 +84,30 @@ impl MemoryStore {
         self.len() == 0
     }
 
+    /// How many claims it holds at most.
+    pub fn capacity(&self) -> usize {
+        self.shared.capacity
+    }
+
+    /// How long it has existed, by a clock that no step of the wall clock moves.
+    pub(super) fn uptime_millis(&self) -> i64 {
+        i64::try_from(self.shared.clock.now()).unwrap_or(i64::MAX)
+    }
+
+    /// Whether it has just come to be filled to more than 80 %.
+    #[cfg(feature = "tracing")]
+    pub(super) fn warns_of_its_level(&self) -> bool {
+        let Shared { capacity, warned, .. } = &*self.shared;
+        let is_over = |percent: usize| self.len() > capacity.saturating_mul(percent).checked_div(100).unwrap_or(0);
+        if is_over(80) {
+            return !warned.load(Ordering::Relaxed) && !warned.swap(true, Ordering::Relaxed);
+        }
+        if !is_over(70) && warned.load(Ordering::Relaxed) {
+            warned.store(false, Ordering::Relaxed);
+        }
+        false
+    }
+
     fn build(capacity: usize, answer_budget: usize, clock: StoreClock) -> Self {
         let shards = capacity.div_ceil(CLAIMS_A_SHARD).max(MIN_SHARDS);
         Self {
@@ -92,6 +118,8 @@ impl MemoryStore {
                 answer_budget,
                 answer_bytes: AtomicUsize::new(0),
                 clock,
+                #[cfg(feature = "tracing")]
+                warned: false.into(),
             }),
         }
     }

@@ -54,7 +54,7 @@
 //!     }
 //! }
 //!
-//! let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).store(Ledger::default());
+//! let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(Ledger::default());
 //! assert!(format!("{layer:?}").contains("shared: true"));
 //! # Ok::<(), tower_webhooks::ConfigError>(())
 //! ```
@@ -63,16 +63,23 @@ pub use self::memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use self::redis::RedisStore;
 
-pub(crate) use self::guard::{Admission, Answer, Answered, ClaimGuard, Guard};
+pub(crate) use self::{
+    admission::{Admission, Answered, Guard, Waiting},
+    claim::{ClaimGuard, Recording},
+};
 
 use bytes::Bytes;
 use http::HeaderValue;
 use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
 
-mod guard;
+mod admission;
+mod claim;
 mod memory;
+mod outcomes;
 #[cfg(feature = "redis")]
 mod redis;
+mod shared;
+mod trace;
 
 /// Where claims are kept.
 ///
@@ -349,6 +356,12 @@ impl StoreError {
     #[must_use]
     pub fn disconnected(mut self) -> Self {
         self.disconnected = true;
+        self
+    }
+
+    /// An earlier call of the two was sent.
+    fn sent(mut self) -> Self {
+        self.unsent = false;
         self
     }
 

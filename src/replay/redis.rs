@@ -30,7 +30,7 @@ use std::{
 /// use tower_webhooks::{WebhookLayer, Zegocloud, replay::RedisStore};
 ///
 /// let store = RedisStore::new("redis://127.0.0.1:6379")?.timeout(Duration::from_millis(100));
-/// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).store(store);
+/// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(store);
 /// assert!(RedisStore::new("http://127.0.0.1").is_err());
 /// # Ok::<(), tower_webhooks::ConfigError>(())
 /// ```
