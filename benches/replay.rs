@@ -34,7 +34,7 @@ fn claim() -> Claim {
 #[divan::bench(threads = [1, 2], min_time = 3)]
 fn claim_and_finish_in_memory(bencher: Bencher<'_, '_>) {
     static STORE: std::sync::LazyLock<MemoryStore> = std::sync::LazyLock::new(|| {
-        let store = MemoryStore::with_capacity(20_000_000);
+        let store = MemoryStore::with_capacity(20_000_000).unwrap();
         for _ in 0..4_000_000 {
             let claim = claim();
             store.claim(claim.clone()).now_or_never().unwrap().unwrap();

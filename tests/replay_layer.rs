@@ -259,7 +259,7 @@ async fn attack_boundary_shift_after_the_window() {
         };
 
         let clock = TestClock::at(first_at);
-        let store = MemoryStore::with_capacity(1).clock(clock.clone());
+        let store = MemoryStore::with_capacity(1).unwrap().clock(clock.clone());
         let layer = layer().clock(clock.clone()).local_store(store.clone());
         let handler = Handler::new(&[]);
         assert_eq!(send(&layer, &handler, &request(first)).await.body(), "handled");
@@ -336,7 +336,7 @@ async fn attack_store_flooded_by_invalid_requests() {
 
 #[tokio::test]
 async fn attack_store_flooded_by_valid_requests() {
-    let store = MemoryStore::with_capacity(100);
+    let store = MemoryStore::with_capacity(100).unwrap();
     let layer = layer().local_store(store.clone());
     let handler = Handler::new(&[]);
     let requests: Vec<_> = (0..1000).map(|_| pair().0).collect();

@@ -238,7 +238,7 @@ async fn attack_replay_after_the_window_or_retention() {
 
 /// Rows 22 and 23.
 async fn flooded<P: Provider>(name: &str, scheme: Scheme<P>) {
-    let store = MemoryStore::with_capacity(20);
+    let store = MemoryStore::with_capacity(20).unwrap();
     let layer = scheme.layer.clone().local_store(store.clone());
     let handler = Handler::default();
     let genuine = scheme.genuine();

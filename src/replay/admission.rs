@@ -33,6 +33,7 @@ pub(crate) struct Guard {
     limits: Limits,
     tokens: Arc<Tokens>,
     latest: Arc<Latest>,
+    level: Arc<trace::Level>,
 }
 
 impl Guard {
@@ -48,6 +49,7 @@ impl Guard {
             limits: Limits { timeout: Duration::from_millis(250), outcomes: 16_384 },
             tokens: Arc::default(),
             latest: Arc::default(),
+            level: Arc::default(),
         }
     }
 
@@ -144,7 +146,7 @@ impl Guard {
             Claimed::Won { attempt } => attempt,
             refused => return Admission::Answered(Answered::by(refused)),
         };
-        trace::claims(provider, &self.local);
+        trace::claims(provider, &self.local, &self.level);
         let asked = self.shared.as_ref().map(|shared| shared.claim(provider, claim.clone()));
         let claim = ClaimGuard::new(provider, claim, self.local.clone(), self.shared.clone());
         match asked {

@@ -161,6 +161,10 @@ impl Claim {
         &self.signature
     }
 
+    pub(crate) fn is_part(&self) -> bool {
+        self.signature != self.key
+    }
+
     /// The content, as a digest; the same for every content where the signature allows one only.
     pub fn fingerprint(&self) -> &[u8; 16] {
         &self.fingerprint

@@ -26,19 +26,34 @@ impl Operation {
     }
 }
 
+/// Whether it was said that a memory store fills up.
+#[derive(Default)]
+pub(super) struct Level {
+    #[cfg(feature = "tracing")]
+    is_high: std::sync::atomic::AtomicBool,
+}
+
 /// A claim was made in the memory store.
-pub(super) fn claims(provider: &'static str, store: &MemoryStore) {
+pub(super) fn claims(provider: &'static str, store: &MemoryStore, level: &Level) {
     #[cfg(feature = "metrics")]
     {
         metrics::gauge!(CLAIMS, "provider" => provider).set(store.len() as f64);
         metrics::gauge!(CLAIMS_CAPACITY, "provider" => provider).set(store.capacity() as f64);
     }
     #[cfg(feature = "tracing")]
-    if store.warns_of_its_level() {
+    {
+        use std::sync::atomic::Ordering::Relaxed;
         let (claims, capacity) = (store.len(), store.capacity());
-        tracing::warn!(target: TARGET, provider, claims, capacity, "the memory store is filled to more than 80 %");
+        let is_over = |percent: usize| claims.saturating_mul(100) > capacity.saturating_mul(percent);
+        let was_high = level.is_high.load(Relaxed);
+        if is_over(80) && !was_high && !level.is_high.swap(true, Relaxed) {
+            tracing::warn!(target: TARGET, provider, claims, capacity, "the memory store is filled to more than 80 %");
+        }
+        if was_high && !is_over(70) {
+            level.is_high.store(false, Relaxed);
+        }
     }
-    let _ = (provider, store);
+    let _ = (provider, store, level);
 }
 
 /// A shared store was asked.
