@@ -17,9 +17,9 @@ use std::{
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_webhooks::{
-    Rejection, RejectionKind, Signer as _, TestClock, Verified, WebhookLayer, Zegocloud, ZegocloudLayer,
+    Rejection, RejectionKind, Signer as _, TestClock, Verified, WebhookLayer,
     replay::{Claim, Claimed, Duplicate, MemoryStore, OutagePolicy, Outcome, ReplayCheck, ReplayStore, StoreError},
-    zegocloud::{Event, Signer},
+    zegocloud::{Event, Signer, Zegocloud},
 };
 
 const SECRET: &str = "a callback secret";
@@ -127,11 +127,11 @@ impl ReplayStore for Scripted {
 }
 
 /// One process of several on one store.
-fn process(store: &Scripted) -> ZegocloudLayer {
+fn process(store: &Scripted) -> WebhookLayer<Zegocloud> {
     alone().shared_store(store.clone())
 }
 
-fn alone() -> ZegocloudLayer {
+fn alone() -> WebhookLayer<Zegocloud> {
     WebhookLayer::new(Zegocloud::new(SECRET).unwrap())
 }
 
@@ -185,7 +185,7 @@ impl Handler {
     }
 }
 
-async fn send(layer: &ZegocloudLayer, handler: &Handler, request: &Request<Bytes>) -> Response<String> {
+async fn send(layer: &WebhookLayer<Zegocloud>, handler: &Handler, request: &Request<Bytes>) -> Response<String> {
     let handler = handler.clone();
     let service = layer.layer(service_fn(move |request| handler.clone().handle(request)));
     service.oneshot(request.clone().map(Full::new)).await.unwrap()

@@ -18,7 +18,11 @@
 //!
 //! ```
 //! use std::{collections::HashMap, sync::Mutex};
-//! use tower_webhooks::{WebhookLayer, Zegocloud, replay::{Claim, Claimed, Outcome, ReplayStore, StoreError}};
+//! use tower_webhooks::{
+//!     WebhookLayer,
+//!     replay::{Claim, Claimed, Outcome, ReplayStore, StoreError},
+//!     zegocloud::Zegocloud,
+//! };
 //!
 //! /// Remembers what was done; a real one also honours lease and retention.
 //! #[derive(Default)]

@@ -27,7 +27,7 @@ use std::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_webhooks::{WebhookLayer, Zegocloud, replay::RedisStore};
+/// use tower_webhooks::{WebhookLayer, replay::RedisStore, zegocloud::Zegocloud};
 ///
 /// let store = RedisStore::new("redis://127.0.0.1:6379")?.timeout(Duration::from_millis(100));
 /// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(store);

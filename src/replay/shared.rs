@@ -3,9 +3,8 @@
 use super::{
     Claim, Claimed, Outcome, ReplayStore, StoreError,
     outcomes::{Outcomes, Unrecorded},
-    trace::{self, Operation},
+    trace::{self, Operation, Watch},
 };
-use crate::observe::Watch;
 use std::{
     fmt,
     future::Future,
