@@ -288,6 +288,52 @@ async fn attack_boundary_shift_after_the_window() {
     }
 }
 
+/// Two secrets of a rotation can fit one hashed text, so one signature is right under both.
+#[tokio::test]
+async fn attack_boundary_shift_into_another_secret() {
+    let (long, short) = ("999SeCrEt-of-a-project", "SeCrEt-of-a-project");
+    let ((stamp_of_long, nonce_of_long), (stamp_of_short, nonce_of_short)) =
+        (("1790000000", "0555"), ("1790000000999", "0555"));
+    let signature = Signer::new(long).unwrap().signature(stamp_of_long, nonce_of_long);
+    assert_eq!(signature, Signer::new(short).unwrap().signature(stamp_of_short, nonce_of_short));
+    let request = |timestamp: &str, nonce: &str, room: &str| {
+        let body = format!(
+            r#"{{"event":"room_close","room_id":"{room}","timestamp":"{timestamp}","nonce":"{nonce}","signature":"{signature}"}}"#
+        );
+        Request::post("/zego").body(Bytes::from(body)).unwrap()
+    };
+    for (first, second) in [(long, short), (short, long)] {
+        let clock = TestClock::at(stamp("1790000001"));
+        let layer = WebhookLayer::new(Zegocloud::new(first).unwrap().also_accept(second).unwrap()).clock(clock);
+        let handler = Handler::new(&[]);
+        let genuine = request(stamp_of_long, nonce_of_long, "1");
+        assert_eq!(send(&layer, &handler, &genuine).await.body(), "handled");
+        let forged = request(stamp_of_short, nonce_of_short, "2");
+        assert_eq!(kind(&send(&layer, &handler, &forged).await), RejectionKind::Conflict, "{first}");
+        assert_eq!(handler.calls(), 1);
+    }
+    // And it is used for as long as it fits any of the secrets: here for 20 days under the other one.
+    let (ahead, text) = ("1791728000", "SeCrEt");
+    let signer = Signer::new(format!("{ahead}{text}")).unwrap();
+    let signature = signer.signature("1790000000", "0");
+    assert_eq!(signature, Signer::new(text).unwrap().signature(ahead, "01790000000"));
+    let body = |timestamp: &str, nonce: &str| {
+        let body = format!(
+            r#"{{"event":"room_close","timestamp":"{timestamp}","nonce":"{nonce}","signature":"{signature}"}}"#
+        );
+        Request::post("/zego").body(Bytes::from(body)).unwrap()
+    };
+    let clock = TestClock::at(stamp("1790000001"));
+    let both = Zegocloud::new(format!("{ahead}{text}")).unwrap().also_accept(text).unwrap();
+    let layer = WebhookLayer::new(both).clock(clock.clone()).local_store(MemoryStore::new().clock(clock.clone()));
+    let handler = Handler::new(&[]);
+    assert_eq!(send(&layer, &handler, &body("1790000000", "0")).await.body(), "handled");
+    clock.set(stamp(ahead));
+    let forged = send(&layer, &handler, &body(ahead, "01790000000")).await;
+    assert_eq!(kind(&forged), RejectionKind::Conflict);
+    assert_eq!(handler.calls(), 1);
+}
+
 fn stamp(digits: &str) -> SystemTime {
     let number: u64 = digits.parse().unwrap();
     let millis = if digits.len() == 13 { number } else { number * 1000 };
