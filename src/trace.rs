@@ -18,6 +18,8 @@ mod report {
         called: bool,
         read: Option<Read>,
         learnt: Option<Learnt>,
+        #[cfg(feature = "metrics")]
+        checked: &'static str,
         #[cfg(feature = "tracing")]
         span: tracing::Span,
     }
@@ -47,6 +49,8 @@ mod report {
                 called: false,
                 read: None,
                 learnt: None,
+                #[cfg(feature = "metrics")]
+                checked: ReplayCheck::Unguarded.as_str(),
                 #[cfg(feature = "tracing")]
                 span: tracing::Span::none(),
             }
@@ -94,28 +98,46 @@ mod report {
 
         #[cfg(feature = "tracing")]
         fn log_refusal(&self, rejection: &Rejection) {
-            let provider = self.provider;
-            if rejection.kind() == crate::RejectionKind::AppliedTwice {
-                tracing::error!(target: super::TARGET, provider, "the webhook layer is applied twice to one route: remove one of them");
-            }
+            use crate::RejectionKind;
+
             // serde's message quotes the payload; where it stopped does not.
             let json =
                 std::error::Error::source(rejection).and_then(|source| source.downcast_ref::<serde_json::Error>());
-            tracing::info!(
-                target: super::TARGET,
-                provider,
-                reason = rejection.kind().as_str(),
-                status = rejection.status().as_u16(),
-                detail = rejection.detail(),
-                kind = self.learnt.map(|learnt| learnt.label),
-                key_index = self.learnt.map(|learnt| learnt.key_index),
-                json_error = json.map(|error| tracing::field::debug(error.classify())),
-                json_line = json.map(serde_json::Error::line),
-                json_column = json.map(serde_json::Error::column),
-                body_len = self.read.map(|read| read.len),
-                read_ms = self.read.map(|read| super::millis(read.took)),
-                "webhook refused"
-            );
+            macro_rules! log {
+                ($level:ident) => {
+                    tracing::$level!(
+                        target: super::TARGET,
+                        provider = self.provider,
+                        reason = rejection.kind().as_str(),
+                        status = rejection.status().as_u16(),
+                        detail = rejection.detail(),
+                        kind = self.learnt.map(|learnt| learnt.label),
+                        key_index = self.learnt.map(|learnt| learnt.key_index),
+                        json_error = json.map(|error| tracing::field::debug(error.classify())),
+                        json_line = json.map(serde_json::Error::line),
+                        json_column = json.map(serde_json::Error::column),
+                        body_len = self.read.map(|read| read.len),
+                        read_ms = self.read.map(|read| super::millis(read.took)),
+                        "webhook refused"
+                    )
+                };
+            }
+            match rejection.kind() {
+                RejectionKind::AppliedTwice => {
+                    log!(error);
+                    tracing::error!(
+                        target: super::TARGET,
+                        provider = self.provider,
+                        "the webhook layer is applied twice to one route: remove one of them"
+                    );
+                }
+                // What was authentic is lost if its sender does not try again.
+                RejectionKind::StoreFull | RejectionKind::StoreUnavailable => log!(error),
+                RejectionKind::ReadBudget => log!(warn),
+                _ if self.learnt.is_some() => log!(info),
+                // Whatever strangers send.
+                _ => log!(debug),
+            }
         }
 
         /// What was delivered before was sent again.
@@ -145,6 +167,10 @@ mod report {
                     read_ms = self.read.map(|read| super::millis(read.took)),
                 );
             }
+            #[cfg(feature = "metrics")]
+            {
+                self.checked = checked.as_str();
+            }
             let _ = (delivery, attempt, checked);
             self.since = Instant::now();
             self.called = true;
@@ -170,8 +196,11 @@ mod report {
                 use super::metric_names::{DELIVERIES, HANDLER_SECONDS};
 
                 let kind = self.learnt.map_or("other", |learnt| learnt.label);
-                metrics::counter!(DELIVERIES, "provider" => self.provider, "kind" => kind, "outcome" => outcome)
-                    .increment(1);
+                metrics::counter!(
+                    DELIVERIES,
+                    "provider" => self.provider, "kind" => kind, "checked" => self.checked, "outcome" => outcome
+                )
+                .increment(1);
                 metrics::histogram!(HANDLER_SECONDS, "provider" => self.provider).record(took);
             }
             #[cfg(feature = "tracing")]
