@@ -405,7 +405,7 @@ impl ReplayCheck {
 
 /// A store that could not be asked, or whose answer made no sense.
 ///
-/// It says what the layer can do about it: a call that was never sent has nothing to undo, and one whose connection
+/// It says what the layer can do about it: a call that had no effect leaves nothing to undo, and one whose connection
 /// broke is worth another try at once.
 #[derive(Clone, Debug)]
 pub struct StoreError {
@@ -420,7 +420,7 @@ impl StoreError {
         Self { source: source.into().into(), unsent: false, disconnected: false }
     }
 
-    /// An error of a call that was surely never sent, so that nothing needs to be undone.
+    /// An error of a call that surely had no effect, since it was never sent or was refused: nothing needs to be undone.
     pub fn unsent(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { unsent: true, ..Self::new(source) }
     }
@@ -438,7 +438,7 @@ impl StoreError {
         self
     }
 
-    /// Whether the call was surely never sent.
+    /// Whether the call surely had no effect.
     pub fn is_unsent(&self) -> bool {
         self.unsent
     }
