@@ -2,48 +2,27 @@
 
 use crate::{
     ConfigError, Provider,
-    clock::Clock,
     read::Budget,
-    replay::{Guard, MemoryStore, OutagePolicy, ReplayStore},
+    replay::{MemoryStore, OutagePolicy, ReplayStore},
     service::Webhook,
+    settings::{Settings, Shared},
 };
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 use tower_layer::Layer;
 
 /// Verifies requests by a provider's rules before an inner service sees them.
 ///
-/// What has to do with the sender (keys, window, public URL) is set on the provider; what has to do with handling any
-/// request is set here. Clones, and all services that one layer wraps, share the read budget.
+/// Settings of the sender (keys, window, public URL) belong to the provider; limits, timeouts and replay belong here.
+/// Clones, and all services that one layer wraps, share the read budget.
 pub struct WebhookLayer<P> {
     shared: Arc<Shared<P>>,
-}
-
-pub(crate) struct Shared<P> {
-    pub(crate) provider: Arc<P>,
-    pub(crate) settings: Settings,
-}
-
-#[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) body_limit: usize,
-    pub(crate) read_timeout: Duration,
-    pub(crate) budget: Arc<Budget>,
-    pub(crate) clock: Clock,
-    pub(crate) guard: Guard,
 }
 
 impl<P: Provider> WebhookLayer<P> {
     /// A layer with the provider's body limit, a read deadline of 10 s, a read budget of 64 MiB and a replay guard in
     /// memory.
     pub fn new(provider: P) -> Self {
-        let settings = Settings {
-            body_limit: P::BODY_LIMIT,
-            read_timeout: Duration::from_secs(10),
-            budget: Arc::new(Budget::new(64 << 20)),
-            clock: Clock::System,
-            guard: Guard::new(),
-        };
-        Self { shared: Arc::new(Shared { provider: Arc::new(provider), settings }) }
+        Self { shared: Arc::new(Shared { provider: Arc::new(provider), settings: Settings::new(P::BODY_LIMIT) }) }
     }
 
     /// The largest body in bytes; a larger one is 413, unread where its length was declared.
@@ -143,7 +122,7 @@ impl<P: Provider> WebhookLayer<P> {
     #[cfg(feature = "test-util")]
     #[must_use]
     pub fn clock(self, clock: crate::TestClock) -> Self {
-        self.with(|settings| settings.clock = Clock::Test(clock))
+        self.with(|settings| settings.clock = crate::clock::Clock::Test(clock))
     }
 
     /// Resolves when the shared store has heard of every outcome: for the end of a shutdown, after the server has ended.
@@ -154,7 +133,7 @@ impl<P: Provider> WebhookLayer<P> {
     /// ```
     /// use axum::{Router, http::StatusCode, routing::post};
     /// use std::time::Duration;
-    /// use tower_webhooks::{Verified, WebhookLayer, Zegocloud, zegocloud::Event};
+    /// use tower_webhooks::{Verified, WebhookLayer, zegocloud::{Event, Zegocloud}};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

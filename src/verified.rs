@@ -1,26 +1,26 @@
 //! The proof, in a request's extensions, that the layer accepted it.
-//!
-//! ```
-//! use tower_webhooks::{Covers, Verified};
-//!
-//! fn handle(event: &Verified<String>) -> bool {
-//!     // A signature that covers nothing makes the event a hint: ask the provider before acting on it.
-//!     event.covers() == Covers::Body && event.starts_with("paid")
-//! }
-//!
-//! let event = Verified::for_test("paid 12.50".to_owned());
-//! assert!(!handle(&event));
-//! ```
 
-use crate::{Covers, Delivery, rejection::Kind, replay::ReplayCheck};
+use crate::{Covers, Delivery, Proof, replay::ReplayCheck};
 use bytes::Bytes;
-use std::{fmt, ops::Deref, sync::Arc, time::SystemTime};
+use std::{borrow::Cow, fmt, ops::Deref, sync::Arc, time::SystemTime};
 
-/// A typed event that was verified, is fresh where its signature holds a time, and has not been acknowledged before where
-/// its signature can tell ([`Metadata::checked`]).
+/// An event whose signature was verified. If the scheme signs a time it is fresh; if it allows replay detection
+/// ([`Metadata::checked`]) it was not acknowledged before.
 ///
-/// It is made by the layer only, derefs to the event and is cheap to clone. `Debug` prints the event and the facts,
+/// It is made by the layer only, derefs to the event and is cheap to clone. `Debug` prints the event and the metadata,
 /// never the raw body.
+///
+/// ```
+/// use tower_webhooks::{Covers, Verified};
+///
+/// fn handle(event: &Verified<String>) -> bool {
+///     // A signature that covers nothing makes the event a hint: ask the provider before acting on it.
+///     event.covers() == Covers::Body && event.starts_with("paid")
+/// }
+///
+/// let event = Verified::for_test("paid 12.50".to_owned());
+/// assert!(!handle(&event));
+/// ```
 pub struct Verified<E> {
     inner: Arc<Inner<E>>,
 }
@@ -39,7 +39,8 @@ impl<E> Verified<E> {
         attempt: u32,
         checked: ReplayCheck,
     ) -> Self {
-        let Delivery { event, kind, covers, key_index, signed_at, identity: _ } = delivery;
+        let Delivery { event, kind, proof } = delivery;
+        let Proof { covers, key_index, signed_at, identity: _ } = proof;
         let metadata = Metadata { provider, kind, covers, key_index, signed_at, attempt, checked };
         Self { inner: Arc::new(Inner { event, metadata, body }) }
     }
@@ -64,7 +65,8 @@ impl<E> Verified<E> {
     /// An event for the test of a handler, as if a layer had accepted it just now.
     #[cfg(feature = "test-util")]
     pub fn for_test(event: E) -> Self {
-        Self::new("test", Delivery::new(event, "test", Covers::Nothing), Bytes::new(), 1, ReplayCheck::Unguarded)
+        let proof = Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity: None };
+        Self::new("test", Delivery::new(event, "test", proof), Bytes::new(), 1, ReplayCheck::Unguarded)
     }
 }
 
@@ -86,7 +88,7 @@ impl<E: fmt::Debug> fmt::Debug for Verified<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verified")
             .field("event", &self.inner.event)
-            .field("facts", &self.inner.metadata)
+            .field("metadata", &self.inner.metadata)
             .finish_non_exhaustive()
     }
 }
@@ -98,7 +100,7 @@ pub struct Metadata {
     /// The provider's [`NAME`](crate::Provider::NAME).
     pub provider: &'static str,
     /// The event's kind, as in the provider's documentation; `unknown` for one that this crate does not know.
-    pub kind: Kind,
+    pub kind: Cow<'static, str>,
     /// What the signature is over.
     pub covers: Covers,
     /// Which of the configured keys verified it, counted from 0.

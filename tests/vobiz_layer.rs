@@ -27,7 +27,14 @@ use tokio::{
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_webhooks::{
     Provider, Rejection, RejectionKind, Signer, Verified, WebhookLayer,
-    vobiz::{Campaign, Kyc, Ndnc, Trunk, Voice, Whatsapp, campaign, kyc, ndnc, trunk, voice, whatsapp},
+    vobiz::{
+        campaign::{self, Campaign},
+        kyc::{self, Kyc},
+        ndnc::{self, Ndnc},
+        trunk::{self, Trunk},
+        voice::{self, Voice},
+        whatsapp::{self, Whatsapp},
+    },
 };
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";

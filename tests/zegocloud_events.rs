@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tower_webhooks::{
-    Delivery, Provider, Rejection, RejectionKind, Signer as _, Zegocloud,
+    Delivery, Provider, Rejection, RejectionKind, Signer as _,
     zegocloud::{self, *},
 };
 
@@ -564,7 +564,7 @@ fn seconds_and_milliseconds_by_their_digits() {
         ] {
             let request = signer.sign(Request::post("/").body(Bytes::from(body)).unwrap(), now());
             let delivery = accept(&request).unwrap();
-            let signed_at = delivery.signed_at().unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+            let signed_at = delivery.proof().signed_at.unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap();
             assert_eq!(signed_at.as_secs(), 1_760_000_123);
             let timestamp = match delivery.into_event() {
                 Event::DigitalHuman(DigitalHumanEvent::StreamTask(it)) => it.timestamp,

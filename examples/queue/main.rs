@@ -24,7 +24,10 @@ pub use memory::MemoryQueue;
 use axum::{Router, extract::State, http::StatusCode, routing::post};
 use std::{env, error::Error, future::Future, time::Duration};
 use tokio::net::TcpListener;
-use tower_webhooks::{ConfigError, Verified, WebhookLayer, Zegocloud, zegocloud::Event};
+use tower_webhooks::{
+    ConfigError, Verified, WebhookLayer,
+    zegocloud::{Event, Zegocloud},
+};
 
 /// Where events wait for the worker.
 pub trait Queue: Clone + Send + Sync + 'static {

@@ -90,7 +90,8 @@ const ANSWER: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response><Speak>H
 fn print<E: Serialize>(event: &Verified<E>) -> std::io::Result<()> {
     let metadata = event.metadata();
     let line = Line {
-        provider: metadata.provider,
+        // The sender, whichever of its schemes it was.
+        provider: metadata.provider.split('.').next().unwrap_or_default(),
         kind: &metadata.kind,
         covers: metadata.covers.as_str(),
         attempt: metadata.attempt,

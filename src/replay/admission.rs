@@ -5,7 +5,7 @@ use super::{
     shared::{Answer, Limits, SharedStore},
     trace,
 };
-use crate::{ConfigError, Content, Identity, Rejection, RejectionKind};
+use crate::{ConfigError, Content, Identity, Proof, Rejection, RejectionKind};
 use bytes::Bytes;
 use http::{header, request::Parts};
 use sha2::{Digest, Sha256};
@@ -112,23 +112,18 @@ impl Guard {
     pub(crate) fn enter(
         &self,
         provider: &'static str,
-        identity: Option<&Identity>,
-        signed_at: Option<SystemTime>,
+        proof: &Proof,
         head: &Parts,
         body: &Bytes,
         now: SystemTime,
     ) -> Admission {
-        // The head was checked before the body had arrived.
-        if identity.and_then(|identity| identity.valid_until).is_some_and(|end| end <= now) {
-            return Admission::Answered(Answered::Refused(Rejection::new(RejectionKind::Stale)));
-        }
-        let Some(identity) = identity.filter(|_| self.on) else {
+        let Some(identity) = proof.identity.as_ref().filter(|_| self.on) else {
             return Admission::Admitted { claim: None, attempt: 1, checked: ReplayCheck::Unguarded };
         };
         let (retention, stamp) = match identity.valid_until {
             // A clock that is ahead now may be set back: what is left of the window is not what the clock says.
             Some(end) => {
-                let from = signed_at.map_or(now, |signed_at| signed_at.min(now));
+                let from = proof.signed_at.map_or(now, |signed_at| signed_at.min(now));
                 let retention = end.duration_since(from).unwrap_or_default().saturating_add(CLOCK_SKEW);
                 (retention, Some((from, end)))
             }

@@ -27,7 +27,7 @@ use std::{
 /// and 60 s for clocks that differ) are 2,777 a second, of 24 hours 11 a second.
 ///
 /// ```
-/// use tower_webhooks::{WebhookLayer, Zegocloud, replay::MemoryStore};
+/// use tower_webhooks::{WebhookLayer, replay::MemoryStore, zegocloud::Zegocloud};
 ///
 /// let store = MemoryStore::new();
 /// let rooms = WebhookLayer::new(Zegocloud::new("one secret")?).local_store(store.clone());

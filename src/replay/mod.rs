@@ -21,8 +21,9 @@
 //! use std::{collections::HashMap, sync::{Arc, Mutex}, time::Duration};
 //! use tokio::time::Instant;
 //! use tower_webhooks::{
-//!     WebhookLayer, Zegocloud,
-//!     replay::{Claim, Claimed, Outcome, ReplayedResponse, ReplayStore, StoreError, conformance},
+//!     WebhookLayer,
+//!     replay::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError, conformance},
+//!     zegocloud::Zegocloud,
 //! };
 //!
 //! #[derive(Default)]

@@ -36,7 +36,7 @@ use tokio::sync::watch;
 /// of up to a minute does no harm, and a longer one forgets claims as much too early.
 ///
 /// ```
-/// use tower_webhooks::{WebhookLayer, Zegocloud, replay::RedisStore};
+/// use tower_webhooks::{WebhookLayer, replay::RedisStore, zegocloud::Zegocloud};
 ///
 /// let store = RedisStore::new("redis://127.0.0.1:6379")?;
 /// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(store);

@@ -4,7 +4,7 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::{Voice, voice::{self, CallStatus, Event}}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::voice::{self, CallStatus, Event, Voice}};
 //!
 //! let now = SystemTime::now();
 //! let form = "Event=Hangup&CallUUID=12d86ccd&CallStatus=completed&Duration=42";
@@ -75,9 +75,9 @@ use self::{
     fields::Fields,
 };
 use super::{key::Key, origin::Target};
-use crate::{ConfigError, Covers, Delivery, Identity, Provider, Rejection, WebhookLayer};
+use crate::{ConfigError, Delivery, Proof, Provider, Rejection};
 use bytes::Bytes;
-use http::{HeaderName, Method, request::Parts};
+use http::{Method, request::Parts};
 use std::time::SystemTime;
 
 mod auth;
@@ -87,9 +87,6 @@ mod fields;
 mod payload;
 #[cfg(feature = "test-util")]
 mod signer;
-
-/// [`WebhookLayer`] with the rules of voice.
-pub type VoiceLayer = WebhookLayer<Voice>;
 
 /// The rules of voice callbacks.
 ///
@@ -172,29 +169,25 @@ impl Voice {
 }
 
 impl Provider for Voice {
-    const NAME: &'static str = super::NAME;
+    const NAME: &'static str = "vobiz.voice";
+    const CREDENTIALS: &'static [&'static str] = CREDENTIALS;
     const METHODS: &'static [Method] = &[Method::GET, Method::POST];
-    /// The verifying key's index, and the identity.
-    type Head = (usize, Identity);
+    type FromHead = Proof;
     type Event = Event;
 
-    fn credentials(&self) -> &[HeaderName] {
-        &CREDENTIALS
-    }
-
-    fn check_head(&self, head: &Parts, _now: SystemTime) -> Result<Self::Head, Rejection> {
+    fn check_head(&self, head: &Parts, _now: SystemTime) -> Result<Proof, Rejection> {
         self.rules.verify(&head.headers, &self.target.url(head.uri.path()))
     }
 
     fn check_body(
         &self,
-        (key_index, identity): Self::Head,
+        proof: Proof,
         head: &Parts,
         body: &Bytes,
         _now: SystemTime,
     ) -> Result<Delivery<Event>, Rejection> {
         let event = Event::from_fields(Fields::of(head, body)?)?;
         let kind = event.kind();
-        Ok(Delivery::new(event, kind, Covers::Url).with_key_index(key_index).with_identity(identity))
+        Ok(Delivery::new(event, kind, proof))
     }
 }
