@@ -121,10 +121,11 @@
 //! | --- | --- |
 //! | `geelark`, `stardust`, `vobiz`, `zegocloud` | one provider each; all on by default |
 //! | `axum` | [`Verified<E>`] as an extractor, `ReplayedResponse` as a response |
-//! | `redis` | a replay store that processes share |
+//! | `redis` | a replay store that processes share, in Redis 7 or later or in Valkey |
+//! | `redis-tls` | the same over TLS, `rediss://` |
 //! | `tracing` | a span around each delivery, an event for each refusal |
 //! | `metrics` | counters and histograms |
-//! | `test-util` | signers, `Verified::for_test`, a clock that can be set |
+//! | `test-util` | signers, `Verified::for_test`, a clock that can be set, the suite that a replay store has to pass |
 //! | `full` | all but `test-util` |
 //!
 //! # Guides

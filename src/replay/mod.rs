@@ -14,53 +14,115 @@
 //! before the response leaves.
 //!
 //! A [`MemoryStore`] guards one process and is on by default. Processes that serve one route share a store such as
-//! `RedisStore` (feature `redis`), or bring their own [`ReplayStore`]:
+//! `RedisStore` (feature `redis`), or bring their own [`ReplayStore`]. This one is whole but for the place where it keeps
+//! its entries, and the suite in `replay::conformance` (feature `test-util`) is what every store has to pass:
 //!
 //! ```
-//! use std::{collections::HashMap, sync::Mutex};
+//! use std::{collections::HashMap, sync::{Arc, Mutex}, time::Duration};
+//! use tokio::time::Instant;
 //! use tower_webhooks::{
 //!     WebhookLayer,
-//!     replay::{Claim, Claimed, Outcome, ReplayStore, StoreError},
+//!     replay::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError, conformance},
 //!     zegocloud::Zegocloud,
 //! };
 //!
-//! /// Remembers what was done; a real one also honours lease and retention.
 //! #[derive(Default)]
-//! struct Ledger(Mutex<HashMap<[u8; 16], (i64, bool)>>);
+//! struct Ledger(Mutex<HashMap<[u8; 16], Entry>>);
+//!
+//! struct Entry {
+//!     signature: [u8; 16],
+//!     fingerprint: [u8; 16],
+//!     token: i64,
+//!     attempt: u32,
+//!     state: State,
+//!     leased_until: Instant,
+//!     kept_until: Instant,
+//!     answer: Option<ReplayedResponse>,
+//! }
+//!
+//! #[derive(Clone, Copy, PartialEq)]
+//! enum State { InFlight, Failed, Done }
+//!
+//! fn later(millis: i64) -> Instant {
+//!     Instant::now() + Duration::from_millis(millis.unsigned_abs())
+//! }
 //!
 //! impl ReplayStore for Ledger {
 //!     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
-//!         let mut ledger = self.0.lock().unwrap();
-//!         Ok(match ledger.get(claim.key()) {
-//!             None => {
-//!                 ledger.insert(*claim.key(), (claim.token(), false));
-//!                 Claimed::won(1)
+//!         let now = Instant::now();
+//!         let mut entries = self.0.lock().unwrap();
+//!         entries.retain(|_, entry| entry.kept_until > now);
+//!         let mut attempt = 1;
+//!         if let Some(entry) = entries.get(claim.key()) {
+//!             let held = entry.leased_until > now && entry.token != claim.token();
+//!             match entry.state {
+//!                 _ if entry.fingerprint != *claim.fingerprint() => return Ok(Claimed::Conflict),
+//!                 State::Done => return Ok(Claimed::done(entry.answer.clone())),
+//!                 State::InFlight if held => return Ok(Claimed::in_flight(entry.leased_until - now)),
+//!                 State::InFlight | State::Failed => attempt = entry.attempt + 1,
 //!             }
-//!             Some((_, true)) => Claimed::done(None),
-//!             Some((_, false)) => Claimed::in_flight(claim.lease()),
-//!         })
+//!         } else {
+//!             let contents = entries.values().filter(|entry| entry.signature == *claim.signature());
+//!             if contents.count() >= Claim::MAX_CONTENTS {
+//!                 return Ok(Claimed::TooManyContents);
+//!             }
+//!         }
+//!         entries.insert(*claim.key(), Entry {
+//!             signature: *claim.signature(),
+//!             fingerprint: *claim.fingerprint(),
+//!             token: claim.token(),
+//!             attempt,
+//!             state: State::InFlight,
+//!             leased_until: later(claim.lease_millis()),
+//!             kept_until: later(claim.lease_millis().max(claim.retention_millis())),
+//!             answer: None,
+//!         });
+//!         Ok(Claimed::won(attempt))
 //!     }
 //!
 //!     async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
-//!         Ok(self.0.lock().unwrap().get(claim.key()).is_some_and(|(token, _)| *token == claim.token()))
+//!         let mut entries = self.0.lock().unwrap();
+//!         let entry = entries.get_mut(claim.key()).filter(|entry| entry.token == claim.token());
+//!         let Some(entry) = entry.filter(|entry| entry.state == State::InFlight) else { return Ok(false) };
+//!         entry.leased_until = later(claim.lease_millis());
+//!         entry.kept_until = entry.kept_until.max(entry.leased_until);
+//!         Ok(true)
 //!     }
 //!
 //!     async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
-//!         let mut ledger = self.0.lock().unwrap();
-//!         if ledger.get(claim.key()).is_none_or(|(token, _)| *token != claim.token()) {
-//!             return Ok(false);
+//!         let mut entries = self.0.lock().unwrap();
+//!         let entry = entries.get_mut(claim.key()).filter(|entry| entry.token == claim.token());
+//!         let Some(entry) = entry else { return Ok(false) };
+//!         match (entry.state, outcome) {
+//!             (State::InFlight, Outcome::Withdrawn) if entry.attempt == 1 => {
+//!                 entries.remove(claim.key());
+//!                 return Ok(true);
+//!             }
+//!             (State::InFlight, Outcome::Withdrawn) => {
+//!                 entry.attempt -= 1;
+//!                 entry.state = State::Failed;
+//!             }
+//!             (State::InFlight | State::Failed, Outcome::Failed) => entry.state = State::Failed,
+//!             (State::InFlight | State::Done, Outcome::Done { answer, .. }) => {
+//!                 entry.state = State::Done;
+//!                 entry.answer = answer;
+//!             }
+//!             _ => return Ok(false),
 //!         }
-//!         match outcome {
-//!             Outcome::Done { .. } => ledger.insert(*claim.key(), (claim.token(), true)),
-//!             Outcome::Failed | Outcome::Withdrawn => ledger.remove(claim.key()),
-//!         };
+//!         entry.kept_until = entry.kept_until.max(later(claim.retention_millis()));
 //!         Ok(true)
 //!     }
 //! }
 //!
-//! let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(Ledger::default());
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let ledger = Arc::new(Ledger::default());
+//! conformance::check(|| Arc::clone(&ledger)).await?;
+//!
+//! let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(ledger);
 //! assert!(format!("{layer:?}").contains("shared: true"));
-//! # Ok::<(), tower_webhooks::ConfigError>(())
+//! # Ok(())
+//! # }
 //! ```
 
 pub use self::memory::MemoryStore;
@@ -76,6 +138,9 @@ use bytes::Bytes;
 use http::HeaderValue;
 use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
 
+#[cfg(feature = "test-util")]
+pub mod conformance;
+
 mod admission;
 mod claim;
 mod memory;
@@ -88,8 +153,9 @@ mod trace;
 /// Where claims are kept.
 ///
 /// A store makes each of the three transitions atomic, compares [`Claim::fingerprint`] and [`Claim::token`], and keeps
-/// what it knows of a key for [`Claim::retention`] at least. It keeps no time limit and tries nothing again: the layer
-/// does, and a store only says what went wrong ([`StoreError`]).
+/// what it knows of a key for [`Claim::retention`] and [`Claim::lease`] at least, counted from the last claim, renewal or
+/// finish. It keeps no time limit and tries nothing again: the layer does, and a store only says what went wrong
+/// ([`StoreError`]). `replay::conformance` (feature `test-util`) checks one.
 ///
 /// A future that is dropped may have taken effect: the layer then finishes the claim with the same token.
 #[diagnostic::on_unimplemented(
@@ -340,7 +406,7 @@ impl ReplayCheck {
 
 /// A store that could not be asked, or whose answer made no sense.
 ///
-/// It says what the layer can do about it: a call that was never sent has nothing to undo, and one whose connection
+/// It says what the layer can do about it: a call that had no effect leaves nothing to undo, and one whose connection
 /// broke is worth another try at once.
 #[derive(Clone, Debug)]
 pub struct StoreError {
@@ -355,7 +421,7 @@ impl StoreError {
         Self { source: source.into().into(), unsent: false, disconnected: false }
     }
 
-    /// An error of a call that was surely never sent, so that nothing needs to be undone.
+    /// An error of a call that surely had no effect, since it was never sent or was refused: nothing needs to be undone.
     pub fn unsent(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { unsent: true, ..Self::new(source) }
     }
@@ -373,7 +439,7 @@ impl StoreError {
         self
     }
 
-    /// Whether the call was surely never sent.
+    /// Whether the call surely had no effect.
     pub fn is_unsent(&self) -> bool {
         self.unsent
     }
