@@ -77,7 +77,7 @@
 //! | `unsupported_content_encoding` | 415 | a compressed body |
 //! | `body_too_large` | 413 | above [`body_limit`](WebhookLayer::body_limit), unread where the length is declared |
 //! | `read_timeout` | 408 | slower than [`read_timeout`](WebhookLayer::read_timeout) |
-//! | `read_budget` | 503 | too many unverified bytes at once, [`read_budget`](WebhookLayer::read_budget) |
+//! | `read_budget` | 503 | too many unverified bytes at once, [`ReadBudget`] |
 //! | `body_unreadable` | 400 | the connection broke off |
 //! | `invalid` | 400 | rightly signed, but not of the documented shape |
 //! | `conflict` | 409 | the signature was used with other content |

@@ -242,23 +242,17 @@ trait DynStore: Send + Sync {
 
 impl<S: ReplayStore> DynStore for S {
     fn claim(&self, claim: &Claim) -> Call<'_, Claimed> {
-        Box::pin(ReplayStore::claim(self, kept_longer(claim)))
+        Box::pin(ReplayStore::claim(self, claim.clone()))
     }
 
     fn renew(&self, claim: &Claim) -> Call<'_, bool> {
-        Box::pin(ReplayStore::renew(self, kept_longer(claim)))
+        Box::pin(ReplayStore::renew(self, claim.clone()))
     }
 
     fn finish(&self, claim: &Claim, outcome: &Outcome) -> Call<'_, bool> {
-        Box::pin(ReplayStore::finish(self, kept_longer(claim), outcome.clone()))
+        Box::pin(ReplayStore::finish(self, claim.clone(), outcome.clone()))
     }
-}
-
-/// A store such as Redis forgets by the wall clock of its host, which may step forward.
-fn kept_longer(claim: &Claim) -> Claim {
-    Claim { retention: claim.retention.saturating_add(EXPIRY_SKEW), ..claim.clone() }
 }
 
 const FAILURES_BEFORE_SKIP: u32 = 3;
 const SKIP: Duration = Duration::from_secs(1);
-const EXPIRY_SKEW: Duration = Duration::from_secs(60);
