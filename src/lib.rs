@@ -77,7 +77,7 @@
 //! | `unsupported_content_encoding` | 415 | a compressed body |
 //! | `body_too_large` | 413 | above [`body_limit`](WebhookLayer::body_limit), unread where the length is declared |
 //! | `read_timeout` | 408 | slower than [`read_timeout`](WebhookLayer::read_timeout) |
-//! | `read_budget` | 503 | too many unverified bytes at once, [`read_budget`](WebhookLayer::read_budget) |
+//! | `read_budget` | 503 | too many unverified bytes at once, [`ReadBudget`] |
 //! | `body_unreadable` | 400 | the connection broke off |
 //! | `invalid` | 400 | rightly signed, but not of the documented shape |
 //! | `conflict` | 409 | the signature was used with other content |
@@ -121,10 +121,11 @@
 //! | --- | --- |
 //! | `geelark`, `stardust`, `vobiz`, `zegocloud` | one provider each; all on by default |
 //! | `axum` | [`Verified<E>`] as an extractor, `ReplayedResponse` as a response |
-//! | `redis` | a replay store that processes share |
+//! | `redis` | a replay store that processes share, in Redis 7 or later or in Valkey |
+//! | `redis-tls` | the same over TLS, `rediss://` |
 //! | `tracing` | a span around each delivery, an event for each refusal |
 //! | `metrics` | counters and histograms |
-//! | `test-util` | signers, `Verified::for_test`, a clock that can be set |
+//! | `test-util` | signers, `Verified::for_test`, a clock that can be set, the suite that a replay store has to pass |
 //! | `full` | all but `test-util` |
 //!
 //! # Guides
@@ -153,6 +154,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use self::{
+    budget::ReadBudget,
     future::ResponseFuture,
     header::exactly_one,
     layer::WebhookLayer,
@@ -186,6 +188,7 @@ pub mod zegocloud;
 
 #[cfg(feature = "axum")]
 mod axum;
+mod budget;
 mod clock;
 mod future;
 mod header;

@@ -183,8 +183,8 @@ fn what_is_counted() {
     });
     let rendered = handle.render();
     for line in [
-        r#"webhooks_deliveries_total{provider="zegocloud",kind="room_create",outcome="failed"} 1"#,
-        r#"webhooks_deliveries_total{provider="zegocloud",kind="room_create",outcome="done"} 1"#,
+        r#"webhooks_deliveries_total{provider="zegocloud",kind="room_create",checked="local",outcome="failed"} 1"#,
+        r#"webhooks_deliveries_total{provider="zegocloud",kind="room_create",checked="local",outcome="done"} 1"#,
         r#"webhooks_replays_total{provider="zegocloud",outcome="repeated"} 1"#,
         r#"webhooks_replays_total{provider="zegocloud",outcome="conflict"} 1"#,
         r#"webhooks_rejections_total{provider="zegocloud",reason="conflict"} 1"#,

@@ -79,7 +79,6 @@ async fn a_worker_that_is_gone_is_503() {
 }
 
 #[cfg(feature = "redis")]
-#[allow(dead_code, reason = "shared with tests that need more of it")]
 #[path = "common/redis.rs"]
 mod redis_server;
 

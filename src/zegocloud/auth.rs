@@ -29,11 +29,13 @@ pub(super) fn verify(
     let (key_index, secret) = find(secrets, &mac, |secret| Some(sign(secret, &timestamp, &nonce)))?;
     let signed_at = window.check(stamp, now)?;
     let hashed = sorted(secret, timestamp.as_bytes(), nonce.as_bytes()).concat();
-    let end = latest_end(secret, &hashed, stamp, window, now).ok_or_else(|| Rejection::new(RejectionKind::Stale))?;
-    // The longest nonce of all cuts of the hashed text counts: whoever cuts it elsewhere changes nothing.
-    let longest = timestamp.len().saturating_add(nonce.len()).saturating_sub(SHORTEST_STAMP);
+    let end = latest_end(secrets, &hashed, stamp, window, now).ok_or_else(|| Rejection::new(RejectionKind::Stale))?;
+    // Whoever cuts the hashed text elsewhere, or for another secret, changes nothing: the longest of all nonces counts.
+    let shortest = secrets.iter().map(|secret| secret.expose_secret().len()).min().unwrap_or_default();
+    let longest = hashed.len().saturating_sub(shortest).saturating_sub(SHORTEST_STAMP);
     let content = if separates_short_nonces && longest < LONG_NONCE { Content::Part } else { Content::Bound };
-    let identity = Identity::new(&[secret.id(), &mac], content).with_valid_until(end);
+    // Without the secret's id: it is in the MAC, and two secrets can fit one hashed text.
+    let identity = Identity::new(&[&mac], content).with_valid_until(end);
     Ok(Proof { covers: Covers::Nothing, key_index, signed_at: Some(signed_at), identity: Some(identity) })
 }
 
@@ -104,14 +106,25 @@ fn sign(secret: &Secret, timestamp: &str, nonce: &str) -> [u8; 20] {
 
 /// When the last of all timestamps that this signature fits leaves the window.
 ///
-/// The hashed text has no separators: the same text, cut elsewhere, can be another timestamp with another nonce, under
-/// the same signature. Every cut that the grammar accepts is tried; one that lies more than 30 days ahead counts as
-/// 30 days.
-fn latest_end(secret: &Secret, hashed: &[u8], stamp: Timestamp, window: Window, now: SystemTime) -> Option<SystemTime> {
+/// The hashed text has no separators: the same text, cut elsewhere, can be another timestamp with another nonce, and
+/// under another secret, with the same signature. Every cut that the grammar accepts is tried; one that lies more than
+/// 30 days ahead counts as 30 days.
+fn latest_end(
+    secrets: &[Secret],
+    hashed: &[u8],
+    stamp: Timestamp,
+    window: Window,
+    now: SystemTime,
+) -> Option<SystemTime> {
+    let latest =
+        secrets.iter().fold(window.ends(stamp).ok(), |latest, secret| latest_cut(secret, hashed, window, latest));
+    latest.min(now.checked_add(FARTHEST))
+}
+
+/// The same for one secret, where `latest` is known already.
+fn latest_cut(secret: &Secret, hashed: &[u8], window: Window, mut latest: Option<SystemTime>) -> Option<SystemTime> {
     let secret_len = secret.expose_secret().len();
     let cut = |at: usize, len: usize| hashed.get(at..at.saturating_add(len)).unwrap_or_default();
-    let ends = |stamp: Timestamp| window.ends(stamp).ok();
-    let mut latest = ends(stamp);
     for stamp_len in [SHORTEST_STAMP, 13] {
         let Some(nonce_len) = hashed.len().checked_sub(secret_len).and_then(|rest| rest.checked_sub(stamp_len)) else {
             continue;
@@ -130,14 +143,17 @@ fn latest_end(secret: &Secret, hashed: &[u8], stamp: Timestamp, window: Window, 
             }
             for (stamp_at, nonce_at) in cuts {
                 let (stamp, nonce) = (cut(*stamp_at, stamp_len), cut(*nonce_at, nonce_len));
-                let end = std::str::from_utf8(stamp).ok().and_then(Timestamp::from_digits).and_then(ends);
+                let end = std::str::from_utf8(stamp)
+                    .ok()
+                    .and_then(Timestamp::from_digits)
+                    .and_then(|stamp| window.ends(stamp).ok());
                 if end > latest && is_nonce(nonce) && sorted(secret, stamp, nonce).into_iter().flatten().eq(hashed) {
                     latest = end;
                 }
             }
         }
     }
-    latest.min(now.checked_add(FARTHEST))
+    latest
 }
 
 /// Signs callbacks as ZEGOCLOUD would: for tests and for trying a receiver out.
@@ -279,7 +295,7 @@ mod tests {
                 {
                     let hashed = sorted(&secret, timestamp.as_bytes(), nonce.as_bytes()).concat();
                     let stamp = Timestamp::from_digits(timestamp).unwrap();
-                    let latest = latest_end(&secret, &hashed, stamp, Window::default(), now);
+                    let latest = latest_end(std::slice::from_ref(&secret), &hashed, stamp, Window::default(), now);
                     assert_eq!(latest, latest_of_all(&secret, timestamp, nonce, now), "{timestamp} {nonce}");
                     let own = Timestamp::from_digits(timestamp).and_then(|stamp| Window::default().ends(stamp).ok());
                     moved += usize::from(latest != own);
