@@ -3,7 +3,7 @@
 use crate::{
     Delivery, Provider, Rejection, RejectionKind, Verified,
     read::{Held, ReadBody},
-    replay::{self, Admission, Answered, ClaimGuard, Claimed, Duplicate, Outcome, ReplayCheck, ReplayedResponse},
+    replay::{Admission, Answered, ClaimGuard, Duplicate, Outcome, Recording, ReplayCheck, ReplayedResponse, Waiting},
     settings::Shared,
     trace::Trace,
 };
@@ -27,7 +27,7 @@ use tower_service::Service;
 pin_project! {
     /// The future of [`Webhook`](crate::Webhook): a refusal, the answer to a repeat, or the inner service's response.
     ///
-    /// Dropped before its end, it leaves a failed claim: the sender's retry gets in.
+    /// Dropped before its end, it leaves a failed claim, or none if the handler was not called: the sender's retry gets in.
     pub struct ResponseFuture<S: Service<Request<Full<Bytes>>>, P: Provider, B> {
         #[pin]
         body: Option<ReadBody<B>>,
@@ -42,13 +42,13 @@ enum Step<S: Service<Request<Full<Bytes>>>, P: Provider> {
     /// The body arrives.
     Read(Passage<S, P>, P::FromHead),
     /// The shared store is asked for the claim.
-    Admit(Passage<S, P>, Accepted<P>, ClaimGuard, replay::Answer<Claimed>),
+    Admit(Passage<S, P>, Accepted<P>, Waiting),
     /// The inner service gets ready.
     Call(Delivering, S, Request<Full<Bytes>>),
     /// The inner service works.
     Handle(Delivering),
     /// The shared store is told the outcome.
-    Finish(ClaimGuard, replay::Answer<bool>, Result<S::Response, S::Error>),
+    Finish(Recording, Result<S::Response, S::Error>),
     /// The response is there.
     Respond(Result<S::Response, S::Error>),
     Over,
@@ -116,13 +116,14 @@ where
                     Poll::Ready(Err(rejection)) => (Step::refuse(passage.trace, rejection), false),
                     Poll::Pending => (Step::Read(passage, from_head), true),
                 },
-                Step::Admit(passage, accepted, claim, mut answer) => match answer.as_mut().poll(cx) {
-                    Poll::Ready(answer) => (passage.admitted(accepted, claim.asked(answer)), false),
-                    Poll::Pending => (Step::Admit(passage, accepted, claim, answer), true),
+                Step::Admit(passage, accepted, mut waiting) => match waiting.poll_answer(cx) {
+                    Poll::Ready(answer) => (passage.admitted(accepted, waiting.answered(answer)), false),
+                    Poll::Pending => (Step::Admit(passage, accepted, waiting), true),
                 },
                 Step::Call(mut delivering, mut inner, request) => {
                     match delivering.trace.within(|| inner.poll_ready(cx)) {
                         Poll::Ready(Ok(())) => {
+                            delivering.called();
                             this.handler.set(Some(delivering.trace.within(|| inner.call(request))));
                             (Step::Handle(delivering), false)
                         }
@@ -144,12 +145,9 @@ where
                         }
                     }
                 }
-                Step::Finish(claim, mut answer, response) => match answer.as_mut().poll(cx) {
-                    Poll::Ready(answer) => {
-                        claim.finished(&answer);
-                        (Step::Respond(response), false)
-                    }
-                    Poll::Pending => (Step::Finish(claim, answer, response), true),
+                Step::Finish(mut recording, response) => match recording.poll_recorded(cx) {
+                    Poll::Ready(()) => (Step::Respond(response), false),
+                    Poll::Pending => (Step::Finish(recording, response), true),
                 },
                 Step::Respond(response) => return Poll::Ready(response),
                 Step::Over => polled_after_completion(),
@@ -197,18 +195,17 @@ where
     }
 
     fn admit(self, accepted: Accepted<P>, now: SystemTime) -> Step<S, P> {
-        let identity = accepted.delivery.proof.identity.as_ref();
         let guard = &self.shared.settings.guard;
-        let admission = guard.enter(P::NAME, identity, &self.head, &accepted.body, now);
+        let admission = guard.enter(P::NAME, &accepted.delivery.proof, &self.head, &accepted.body, now);
         self.admitted(accepted, admission)
     }
 
     fn admitted(self, accepted: Accepted<P>, admission: Admission) -> Step<S, P> {
         match admission {
-            Admission::Open { ticket, attempt, checked } => self.call(accepted, ticket, attempt, checked),
-            Admission::Asking { ticket, answer } => Step::Admit(self, accepted, ticket, answer),
-            Admission::Closed(Answered::Refused(rejection)) => Step::refuse(self.trace, rejection),
-            Admission::Closed(Answered::Repeated(answer)) => {
+            Admission::Admitted { claim, attempt, checked } => self.call(accepted, claim, attempt, checked),
+            Admission::Waiting(waiting) => Step::Admit(self, accepted, waiting),
+            Admission::Answered(Answered::Refused(rejection)) => Step::refuse(self.trace, rejection),
+            Admission::Answered(Answered::Repeated(answer)) => {
                 self.trace.repeated();
                 Step::Respond(Ok(repeated(answer)))
             }
@@ -242,6 +239,13 @@ impl Delivering {
         }
     }
 
+    /// From here on the attempt counts.
+    fn called(&mut self) {
+        if let Some(claim) = &mut self.claim {
+            claim.called();
+        }
+    }
+
     /// Records the outcome, before the response leaves: a sender that has seen a 2xx must not be able to have the
     /// delivery run again.
     fn finish<S, P, R>(mut self, response: Result<S::Response, S::Error>) -> Step<S, P>
@@ -258,9 +262,8 @@ impl Delivering {
             _ => Outcome::Failed,
         };
         self.trace.ended(matches!(outcome, Outcome::Done { .. }));
-        let Some(mut claim) = self.claim else { return Step::Respond(response) };
-        match claim.finish(outcome) {
-            Some(answer) => Step::Finish(claim, answer, response),
+        match self.claim.and_then(|claim| claim.finish(outcome)) {
+            Some(recording) => Step::Finish(recording, response),
             None => Step::Respond(response),
         }
     }

@@ -218,31 +218,29 @@ mod report {
     }
 }
 
-/// A call of the shared replay store failed.
-pub(crate) fn store_error(provider: &'static str, operation: &'static str) {
-    #[cfg(feature = "metrics")]
-    metrics::counter!(metric_names::STORE_ERRORS, "provider" => provider, "operation" => operation).increment(1);
-    #[cfg(feature = "tracing")]
-    tracing::warn!(target: TARGET, provider, operation, "the replay store could not be asked");
-    let _ = (provider, operation);
-}
-
 #[cfg(feature = "tracing")]
 fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(feature = "tracing")]
-const TARGET: &str = "tower_webhooks";
+pub(crate) const TARGET: &str = "tower_webhooks";
 
 /// The names of the metrics, for dashboards and alerts.
 ///
 /// | name | type | labels | counts |
 /// | --- | --- | --- | --- |
-/// | `webhooks_deliveries_total` | counter | `provider`, `kind`, `outcome` = `done`, `failed`, `dropped` | calls of the inner service |
+/// | `webhooks_deliveries_total` | counter | `provider`, `kind`, `checked` = [`ReplayCheck::as_str`](crate::replay::ReplayCheck::as_str), `outcome` = `done`, `failed`, `dropped` | calls of the inner service |
 /// | `webhooks_rejections_total` | counter | `provider`, `reason` = [`RejectionKind::as_str`](crate::RejectionKind::as_str) | refused requests |
 /// | `webhooks_replays_total` | counter | `provider`, `outcome` = `repeated`, `in_flight`, `conflict`, `full`, `unavailable` | what the replay guard kept from the inner service |
 /// | `webhooks_store_errors_total` | counter | `provider`, `operation` = `claim`, `renew`, `finish` | failed calls of the shared store |
+/// | `webhooks_store_seconds` | histogram | `provider`, `operation` | how long a call of the shared store took |
+/// | `webhooks_leases_lost_total` | counter | `provider`, `operation` = `renew`, `finish` | claims that were no longer the attempt's own: another process may have delivered too |
+/// | `webhooks_outcomes_waiting` | gauge | `provider` | outcomes that the shared store has not heard of yet |
+/// | `webhooks_outcomes_lost_total` | counter | `provider` | acknowledged deliveries that it will never hear of |
+/// | `webhooks_claims`, `webhooks_claims_capacity` | gauge | `provider` | the memory store's claims and room, as of the last delivery |
+/// | `webhooks_answers_dropped_total` | counter | `provider` | kept answers that gave way to newer ones |
+/// | `webhooks_read_bytes` | gauge | | bytes of bodies that are being read, against all read budgets |
 /// | `webhooks_read_seconds` | histogram | `provider` | how long a body took to arrive |
 /// | `webhooks_handler_seconds` | histogram | `provider` | how long the inner service took |
 ///
@@ -258,6 +256,22 @@ pub mod metric_names {
     pub const REPLAYS: &str = "webhooks_replays_total";
     /// Failed calls of the shared store.
     pub const STORE_ERRORS: &str = "webhooks_store_errors_total";
+    /// How long a call of the shared store took, in seconds.
+    pub const STORE_SECONDS: &str = "webhooks_store_seconds";
+    /// Claims that were no longer the attempt's own.
+    pub const LEASES_LOST: &str = "webhooks_leases_lost_total";
+    /// Outcomes that the shared store has not heard of yet.
+    pub const OUTCOMES_WAITING: &str = "webhooks_outcomes_waiting";
+    /// Acknowledged deliveries that the shared store will never hear of.
+    pub const OUTCOMES_LOST: &str = "webhooks_outcomes_lost_total";
+    /// Claims in the memory store.
+    pub const CLAIMS: &str = "webhooks_claims";
+    /// How many claims the memory store takes.
+    pub const CLAIMS_CAPACITY: &str = "webhooks_claims_capacity";
+    /// Kept answers that gave way to newer ones.
+    pub const ANSWERS_DROPPED: &str = "webhooks_answers_dropped_total";
+    /// Bytes of bodies that are being read.
+    pub const READ_BYTES: &str = "webhooks_read_bytes";
     /// How long a body took to arrive, in seconds.
     pub const READ_SECONDS: &str = "webhooks_read_seconds";
     /// How long the inner service took, in seconds.

@@ -17,11 +17,11 @@ mod redis;
 const LEASE: Duration = Duration::from_secs(15);
 const RETENTION: Duration = Duration::from_secs(60);
 
-fn claim(key: u64, content: u8, token: u64) -> Claim {
+fn claim(key: u64, content: u8, token: i64) -> Claim {
     lasting(key, content, token, LEASE, RETENTION)
 }
 
-fn lasting(key: u64, content: u8, token: u64, lease: Duration, retention: Duration) -> Claim {
+fn lasting(key: u64, content: u8, token: i64, lease: Duration, retention: Duration) -> Claim {
     // Spread like a digest: stores may hash with any of the bytes.
     let spread = |salt: u64| (key ^ salt).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).wrapping_mul(salt | 1);
     let mut digest = [0; 16];
@@ -31,19 +31,19 @@ fn lasting(key: u64, content: u8, token: u64, lease: Duration, retention: Durati
 }
 
 fn done() -> Outcome {
-    Outcome::Done { answer: None }
+    Outcome::done(None)
 }
 
 async fn transitions(store: impl ReplayStore) {
     // Failed, then again, then done, then repeated.
-    assert_eq!(store.claim(claim(1, 1, 10)).await.unwrap(), Claimed::Won { attempt: 1 });
+    assert_eq!(store.claim(claim(1, 1, 10)).await.unwrap(), Claimed::won(1));
     assert!(
-        matches!(store.claim(claim(1, 1, 11)).await.unwrap(), Claimed::InFlight { retry_after } if retry_after <= LEASE)
+        matches!(store.claim(claim(1, 1, 11)).await.unwrap(), Claimed::InFlight { retry_after, .. } if retry_after <= LEASE)
     );
     assert_eq!(store.claim(claim(1, 2, 12)).await.unwrap(), Claimed::Conflict);
     assert!(store.finish(claim(1, 1, 10), Outcome::Failed).await.unwrap());
     assert_eq!(store.claim(claim(1, 2, 13)).await.unwrap(), Claimed::Conflict, "failing keeps the content");
-    assert_eq!(store.claim(claim(1, 1, 14)).await.unwrap(), Claimed::Won { attempt: 2 });
+    assert_eq!(store.claim(claim(1, 1, 14)).await.unwrap(), Claimed::won(2));
     assert!(!store.finish(claim(1, 1, 10), done()).await.unwrap(), "an old token finishes nothing");
     assert!(!store.renew(claim(1, 1, 10)).await.unwrap());
     assert!(store.renew(claim(1, 1, 14)).await.unwrap());
@@ -51,18 +51,18 @@ async fn transitions(store: impl ReplayStore) {
     assert!(store.finish(claim(1, 1, 14), done()).await.unwrap(), "finishing twice is no error");
     assert!(!store.finish(claim(1, 1, 14), Outcome::Failed).await.unwrap(), "done stays done");
     assert!(!store.renew(claim(1, 1, 14)).await.unwrap());
-    assert_eq!(store.claim(claim(1, 1, 15)).await.unwrap(), Claimed::Done { answer: None });
+    assert_eq!(store.claim(claim(1, 1, 15)).await.unwrap(), Claimed::done(None));
     assert_eq!(store.claim(claim(1, 2, 16)).await.unwrap(), Claimed::Conflict);
 
     // A claim whose answer was lost may be made again under its token.
-    assert_eq!(store.claim(claim(2, 1, 20)).await.unwrap(), Claimed::Won { attempt: 1 });
+    assert_eq!(store.claim(claim(2, 1, 20)).await.unwrap(), Claimed::won(1));
     assert!(matches!(store.claim(claim(2, 1, 20)).await.unwrap(), Claimed::Won { .. }));
 
     // A kept answer comes back to the byte.
     let answer = ReplayedResponse::new(HeaderValue::from_static("application/xml"), &b"<Response/>\0\xff"[..]);
-    assert_eq!(store.claim(claim(3, 1, 30)).await.unwrap(), Claimed::Won { attempt: 1 });
-    assert!(store.finish(claim(3, 1, 30), Outcome::Done { answer: Some(answer.clone()) }).await.unwrap());
-    assert_eq!(store.claim(claim(3, 1, 31)).await.unwrap(), Claimed::Done { answer: Some(answer) });
+    assert_eq!(store.claim(claim(3, 1, 30)).await.unwrap(), Claimed::won(1));
+    assert!(store.finish(claim(3, 1, 30), Outcome::done(Some(answer.clone()))).await.unwrap());
+    assert_eq!(store.claim(claim(3, 1, 31)).await.unwrap(), Claimed::done(Some(answer)));
 
     // Nothing is known of a key that was never claimed.
     assert!(!store.finish(claim(4, 1, 40), done()).await.unwrap());
@@ -71,19 +71,19 @@ async fn transitions(store: impl ReplayStore) {
 
 async fn time_passes(store: impl ReplayStore, wait: impl AsyncFn(u64)) {
     let short = |token| lasting(5, 1, token, Duration::from_secs(2), Duration::from_secs(5));
-    assert_eq!(store.claim(short(1)).await.unwrap(), Claimed::Won { attempt: 1 });
+    assert_eq!(store.claim(short(1)).await.unwrap(), Claimed::won(1));
     wait(1200).await;
     assert!(store.renew(short(1)).await.unwrap());
     wait(1200).await;
     assert!(matches!(store.claim(short(2)).await.unwrap(), Claimed::InFlight { .. }), "the lease was renewed");
     wait(1200).await;
-    assert_eq!(store.claim(short(3)).await.unwrap(), Claimed::Won { attempt: 2 }, "the lease ran out");
+    assert_eq!(store.claim(short(3)).await.unwrap(), Claimed::won(2), "the lease ran out");
     assert!(!store.finish(short(1), done()).await.unwrap(), "the lease was lost");
     assert!(store.finish(short(3), done()).await.unwrap());
     wait(4000).await;
-    assert_eq!(store.claim(short(4)).await.unwrap(), Claimed::Done { answer: None }, "the retention began anew");
+    assert_eq!(store.claim(short(4)).await.unwrap(), Claimed::done(None), "the retention began anew");
     wait(2100).await;
-    assert_eq!(store.claim(short(5)).await.unwrap(), Claimed::Won { attempt: 1 }, "the retention is over");
+    assert_eq!(store.claim(short(5)).await.unwrap(), Claimed::won(1), "the retention is over");
 }
 
 async fn attack_two_copies_race(store: impl ReplayStore, keys: u64) {
@@ -94,7 +94,7 @@ async fn attack_two_copies_race(store: impl ReplayStore, keys: u64) {
             let (store, won) = (Arc::clone(&store), Arc::clone(&won));
             tokio::spawn(async move {
                 match store.claim(claim(key, 1, token)).await.unwrap() {
-                    Claimed::Won { attempt } => {
+                    Claimed::Won { attempt, .. } => {
                         assert_eq!(attempt, 1);
                         won.fetch_add(1, Ordering::Relaxed);
                     }
@@ -161,7 +161,7 @@ mod in_redis {
     async fn claims_outlive_a_killed_server_and_the_store_reconnects() {
         let mut redis = Redis::start();
         let store = RedisStore::new(&redis.url()).unwrap();
-        assert_eq!(store.claim(claim(1, 1, 1)).await.unwrap(), Claimed::Won { attempt: 1 });
+        assert_eq!(store.claim(claim(1, 1, 1)).await.unwrap(), Claimed::won(1));
         assert!(store.finish(claim(1, 1, 1), done()).await.unwrap());
         redis.kill();
         for token in 0..5 {
@@ -178,14 +178,14 @@ mod in_redis {
             assert!(tries < 20, "the store does not reconnect");
             tokio::time::sleep(Duration::from_millis(200)).await;
         };
-        assert_eq!(claimed, Claimed::Done { answer: None });
+        assert_eq!(claimed, Claimed::done(None));
     }
 
     #[tokio::test]
     async fn a_hung_server_slows_a_few_calls_and_then_none() {
         let redis = Redis::start();
         let store = RedisStore::new(&redis.url()).unwrap();
-        assert_eq!(store.claim(claim(1, 1, 1)).await.unwrap(), Claimed::Won { attempt: 1 });
+        assert_eq!(store.claim(claim(1, 1, 1)).await.unwrap(), Claimed::won(1));
         redis.signal("STOP");
         let start = std::time::Instant::now();
         for token in 0..1000 {
@@ -204,8 +204,8 @@ mod in_redis {
         let redis = Redis::start();
         let store = patient(&redis);
         let other = store.clone().prefix("another:");
-        assert_eq!(store.claim(claim(1, 1, 1)).await.unwrap(), Claimed::Won { attempt: 1 });
-        assert_eq!(other.claim(claim(1, 2, 1)).await.unwrap(), Claimed::Won { attempt: 1 });
+        assert_eq!(store.claim(claim(1, 1, 1)).await.unwrap(), Claimed::won(1));
+        assert_eq!(other.claim(claim(1, 2, 1)).await.unwrap(), Claimed::won(1));
     }
 
     #[tokio::test]

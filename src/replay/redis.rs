@@ -30,7 +30,7 @@ use std::{
 /// use tower_webhooks::{WebhookLayer, replay::RedisStore, zegocloud::Zegocloud};
 ///
 /// let store = RedisStore::new("redis://127.0.0.1:6379")?.timeout(Duration::from_millis(100));
-/// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).store(store);
+/// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(store);
 /// assert!(RedisStore::new("http://127.0.0.1").is_err());
 /// # Ok::<(), tower_webhooks::ConfigError>(())
 /// ```
@@ -155,8 +155,8 @@ impl ReplayStore for RedisStore {
             .key(self.key(&claim))
             .arg(&claim.fingerprint[..])
             .arg(claim.token)
-            .arg(millis(claim.lease))
-            .arg(millis(claim.retention));
+            .arg(claim.lease_millis())
+            .arg(claim.retention_millis());
         let answer: Vec<Vec<u8>> = match self.call(&script).await {
             Err(error) if is_out_of_memory(&error) => return Ok(Claimed::Full),
             answer => answer?,
@@ -178,17 +178,17 @@ impl ReplayStore for RedisStore {
     async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
         self.check_skip()?;
         let mut script = self.link.scripts.renew.prepare_invoke();
-        script.key(self.key(&claim)).arg(claim.token).arg(millis(claim.lease));
+        script.key(self.key(&claim)).arg(claim.token).arg(claim.lease_millis());
         self.call(&script).await
     }
 
     async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
         let (state, answer) = match outcome {
             Outcome::Done { answer } => ("d", answer),
-            Outcome::Failed => ("f", None),
+            Outcome::Failed | Outcome::Withdrawn => ("f", None),
         };
         let mut script = self.link.scripts.finish.prepare_invoke();
-        script.key(self.key(&claim)).arg(claim.token).arg(state).arg(millis(claim.retention));
+        script.key(self.key(&claim)).arg(claim.token).arg(state).arg(claim.retention_millis());
         if let Some(answer) = &answer {
             script.arg(answer.content_type.as_bytes()).arg(&answer.body[..]);
         }

@@ -27,8 +27,10 @@ pub(super) fn verify(
 
     let (key_index, secret) = find(secrets, &mac, |secret| Some(sign(secret, &timestamp, &nonce)))?;
     let signed_at = window.check(stamp, now)?;
-    let end = latest_end(secret, &timestamp, &nonce, window, now).ok_or(Rejection::new(RejectionKind::Stale))?;
-    let identity = Identity::new(&[secret.id(), &mac], Content::Bound).with_valid_until(end);
+    let hashed = sorted(secret, timestamp.as_bytes(), nonce.as_bytes()).concat();
+    let end = latest_end(secrets, &hashed, window, now).ok_or(Rejection::new(RejectionKind::Stale))?;
+    // Without the secret's id: it is in the MAC, and two secrets can fit one hashed text.
+    let identity = Identity::new(&[&mac], Content::Bound).with_valid_until(end);
     Ok(Proof { covers: Covers::Nothing, key_index, signed_at: Some(signed_at), identity: Some(identity) })
 }
 
@@ -89,14 +91,17 @@ fn sign(secret: &Secret, timestamp: &str, nonce: &str) -> [u8; 20] {
 
 /// When the last of all timestamps that this signature fits leaves the window.
 ///
-/// The hashed text has no separators: the same text, cut elsewhere, can be another timestamp with another nonce, under
-/// the same signature. Every cut that the grammar accepts is tried; one that lies more than 30 days ahead counts as
-/// 30 days.
-fn latest_end(secret: &Secret, timestamp: &str, nonce: &str, window: Window, now: SystemTime) -> Option<SystemTime> {
-    let hashed = sorted(secret, timestamp.as_bytes(), nonce.as_bytes()).concat();
+/// The hashed text has no separators: the same text, cut elsewhere, can be another timestamp with another nonce, and
+/// under another secret, with the same signature. Every cut that the grammar accepts is tried; one that lies more than
+/// 30 days ahead counts as 30 days.
+fn latest_end(secrets: &[Secret], hashed: &[u8], window: Window, now: SystemTime) -> Option<SystemTime> {
+    let latest = secrets.iter().filter_map(|secret| latest_cut(secret, hashed, window)).max();
+    latest.min(now.checked_add(FARTHEST))
+}
+
+fn latest_cut(secret: &Secret, hashed: &[u8], window: Window) -> Option<SystemTime> {
     let secret_len = secret.expose_secret().len();
-    let ends = |stamp: &str| Timestamp::from_digits(stamp).and_then(|stamp| window.ends(stamp).ok());
-    let mut latest = ends(timestamp);
+    let mut latest = None;
     for stamp_len in [10, 13] {
         let Some(nonce_len) = hashed.len().checked_sub(secret_len).and_then(|rest| rest.checked_sub(stamp_len)) else {
             continue;
@@ -119,13 +124,14 @@ fn latest_end(secret: &Secret, timestamp: &str, nonce: &str, window: Window, now
             if cut(secret_at, secret_len) != secret.expose_secret() || !is_nonce(nonce) {
                 continue;
             }
-            let end = std::str::from_utf8(stamp).ok().and_then(ends);
+            let stamped = std::str::from_utf8(stamp).ok().and_then(Timestamp::from_digits);
+            let end = stamped.and_then(|stamp| window.ends(stamp).ok());
             if end > latest && sorted(secret, stamp, nonce).concat() == hashed {
                 latest = end;
             }
         }
     }
-    latest.min(now.checked_add(FARTHEST))
+    latest
 }
 
 /// Signs callbacks as ZEGOCLOUD would: for tests and for trying a receiver out.
@@ -268,7 +274,8 @@ mod tests {
                 for nonce in
                     ["7254119327986670314", "4119327986670314", "72", "123", "1690001111", "0", "abc1700000000", "111"]
                 {
-                    let latest = latest_end(&secret, timestamp, nonce, Window::default(), now);
+                    let hashed = sorted(&secret, timestamp.as_bytes(), nonce.as_bytes()).concat();
+                    let latest = latest_end(std::slice::from_ref(&secret), &hashed, Window::default(), now);
                     assert_eq!(latest, latest_of_all(&secret, timestamp, nonce, now), "{timestamp} {nonce}");
                     let own = Timestamp::from_digits(timestamp).and_then(|stamp| Window::default().ends(stamp).ok());
                     moved += usize::from(latest != own);
