@@ -11,7 +11,7 @@ mod catalogue;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use hmac::{Hmac, KeyInit, Mac};
-use http::{Request, Response, request::Parts};
+use http::{HeaderName, Request, Response, request::Parts};
 use http_body_util::Full;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -166,7 +166,7 @@ impl Provider for Own {
 
     fn check_head(&self, head: &Parts, _now: SystemTime) -> Result<[u8; 32], Rejection> {
         let mut presented = [0; 32];
-        hex::decode_to_slice(exactly_one(&head.headers, "x-signature")?, &mut presented)
+        hex::decode_to_slice(exactly_one(&head.headers, &SIGNATURE)?, &mut presented)
             .map_err(|_| Rejection::new(RejectionKind::CredentialMalformed))?;
         Ok(presented)
     }
@@ -319,4 +319,5 @@ plain! {
     }
 }
 
+static SIGNATURE: HeaderName = HeaderName::from_static("x-signature");
 const KEY: &str = "5f4dcc3b5aa765d61d8327deb882cf99";

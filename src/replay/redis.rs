@@ -92,7 +92,7 @@ impl RedisStore {
     }
 
     fn key(&self, claim: &Claim) -> String {
-        format!("{}{}", self.prefix, hex::encode(claim.key))
+        format!("{}{}", self.prefix, base16ct::lower::encode_string(&claim.key))
     }
 
     async fn call<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, StoreError> {
