@@ -2,7 +2,8 @@
 
 use crate::{
     Delivery, Provider, Rejection, RejectionKind, Verified,
-    read::{Held, ReadBody},
+    budget::Held,
+    read::ReadBody,
     replay::{Admission, Answered, ClaimGuard, Duplicate, Outcome, Recording, ReplayCheck, ReplayedResponse, Waiting},
     settings::Shared,
     trace::Trace,
@@ -91,7 +92,7 @@ where
     /// For a request whose head passed.
     pub(crate) fn read(inner: S, shared: &Arc<Shared<P>>, head: Parts, body: B, from_head: P::FromHead) -> Self {
         let settings = &shared.settings;
-        let body = ReadBody::new(body, settings.body_limit, settings.read_timeout, Arc::clone(&settings.budget));
+        let body = ReadBody::new(body, settings.body_limit, settings.read_timeout, settings.budget.clone());
         let passage = Passage { inner, shared: Arc::clone(shared), head, trace: Trace::start(P::NAME) };
         Self { body: Some(body), handler: None, step: Step::Read(passage, from_head) }
     }

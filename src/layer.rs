@@ -1,8 +1,7 @@
 //! The tower layer that puts a [`Provider`] in front of a service.
 
 use crate::{
-    ConfigError, Provider,
-    read::Budget,
+    ConfigError, Provider, ReadBudget,
     replay::{MemoryStore, OutagePolicy, ReplayStore},
     service::Webhook,
     settings::{Settings, Shared},
@@ -37,10 +36,11 @@ impl<P: Provider> WebhookLayer<P> {
         self.with(|settings| settings.read_timeout = timeout)
     }
 
-    /// How many bytes of bodies that are still being read this layer holds at once; beyond it 503.
+    /// How many bytes of bodies that are still being read may be held at once, by this layer or by all that share the
+    /// budget; beyond it 503.
     #[must_use]
-    pub fn read_budget(self, bytes: usize) -> Self {
-        self.with(|settings| settings.budget = Arc::new(Budget::new(bytes)))
+    pub fn read_budget(self, budget: ReadBudget) -> Self {
+        self.with(|settings| settings.budget = budget)
     }
 
     /// Keeps claims in `store` instead of one of the layer's own: layers that share a secret share a store.

@@ -153,6 +153,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use self::{
+    budget::ReadBudget,
     future::ResponseFuture,
     header::exactly_one,
     layer::WebhookLayer,
@@ -186,6 +187,7 @@ pub mod zegocloud;
 
 #[cfg(feature = "axum")]
 mod axum;
+mod budget;
 mod clock;
 mod future;
 mod header;

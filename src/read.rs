@@ -1,6 +1,9 @@
 //! Any body into one `Bytes`, within a limit, a deadline and a budget.
 
-use crate::{Rejection, RejectionKind};
+use crate::{
+    ReadBudget, Rejection, RejectionKind,
+    budget::{Held, SMALL_BODY},
+};
 use bytes::{Buf, BufMut, Bytes};
 use http_body::Body;
 use http_body_util::LengthLimitError;
@@ -10,10 +13,6 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -44,13 +43,13 @@ where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    pub(crate) fn new(body: B, limit: usize, timeout: Duration, budget: Arc<Budget>) -> Self {
+    pub(crate) fn new(body: B, limit: usize, timeout: Duration, budget: ReadBudget) -> Self {
         Self {
             body,
             first: Bytes::new(),
             buffer: Vec::new(),
             limit,
-            held: Held { budget, bytes: 0 },
+            held: Held::nothing(budget),
             timeout,
             waiting_since: None,
             deadline: None,
@@ -94,7 +93,9 @@ where
                 continue;
             }
             if total > this.buffer.capacity() {
-                let capacity = total.max(this.buffer.capacity().saturating_mul(2)).max(MIN_BUFFER).min(*this.limit);
+                // Doubling alone would make a large body of a small one.
+                let most = if total > SMALL_BODY { *this.limit } else { (*this.limit).min(SMALL_BODY) };
+                let capacity = total.max(this.buffer.capacity().saturating_mul(2)).max(MIN_BUFFER).min(most);
                 this.held.grow_to(capacity)?;
                 this.buffer.reserve_exact(capacity.saturating_sub(this.buffer.len()));
             }
@@ -112,9 +113,15 @@ where
 }
 
 fn take(first: &mut Bytes, buffer: &mut Vec<u8>, held: &mut Held) -> (Bytes, Held) {
-    let body = if buffer.is_empty() { std::mem::take(first) } else { std::mem::take(buffer).into() };
-    let held = Held { budget: Arc::clone(&held.budget), bytes: std::mem::take(&mut held.bytes) };
-    (body, held)
+    let body = if !buffer.is_empty() {
+        std::mem::take(buffer).into()
+    } else if first.len() <= COPIED_OUT && !first.is_unique() {
+        // It is a part of something larger, most likely of a read buffer, which would live for as long as the event.
+        Bytes::copy_from_slice(first)
+    } else {
+        std::mem::take(first)
+    };
+    (body, held.take())
 }
 
 fn waited(since: &mut Option<Instant>) -> Duration {
@@ -134,46 +141,10 @@ fn unreadable(error: Box<dyn Error + Send + Sync>) -> Rejection {
     Rejection::new(RejectionKind::BodyUnreadable).with_source(error)
 }
 
-/// How many bytes of bodies that nobody has verified yet one layer may hold.
-pub(crate) struct Budget {
-    capacity: usize,
-    held: AtomicUsize,
-}
-
-impl Budget {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, held: AtomicUsize::new(0) }
-    }
-}
-
-/// A share of the budget, given back when dropped.
-pub(crate) struct Held {
-    budget: Arc<Budget>,
-    bytes: usize,
-}
-
-impl Held {
-    fn grow_to(&mut self, bytes: usize) -> Result<(), Rejection> {
-        let more = bytes.saturating_sub(self.bytes);
-        let granted = self.budget.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
-            held.checked_add(more).filter(|sum| *sum <= self.budget.capacity)
-        });
-        if granted.is_err() {
-            return Err(Rejection::new(RejectionKind::ReadBudget).with_retry_after(Duration::from_secs(1)));
-        }
-        self.bytes = self.bytes.saturating_add(more);
-        Ok(())
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
 const FRAMES_A_POLL: usize = 256;
 const MIN_BUFFER: usize = 1024;
+/// hyper's read buffers begin at 8 KiB: to copy half of that is cheap and to keep the whole is not.
+const COPIED_OUT: usize = 4 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -202,34 +173,34 @@ mod tests {
             (&[1; 1025], 2 * MIN_BUFFER),
             (&[2500, 2500], 5000),
         ] {
-            let budget = Arc::new(Budget::new(10_000));
+            let budget = ReadBudget::new(10_000);
             let body = StreamBody::new(frames(sizes).chain(stream::pending()));
-            let mut read = Box::pin(ReadBody::new(body, 5000, Duration::from_secs(10), Arc::clone(&budget)));
+            let mut read = Box::pin(ReadBody::new(body, 5000, Duration::from_secs(10), budget.clone()));
             let mut poll = task::spawn(std::future::poll_fn(|cx| read.as_mut().poll_read(cx)));
             assert!(poll.poll().is_pending());
             while poll.is_woken() {
                 assert!(poll.poll().is_pending());
             }
-            assert_eq!(budget.held.load(Ordering::Relaxed), charged, "{sizes:?}");
+            assert_eq!(budget.held(), charged, "{sizes:?}");
             drop(poll);
             let buffer = read.as_mut().project().buffer;
             assert!(buffer.capacity() <= charged.max(buffer.len()), "{sizes:?}: {} bytes", buffer.capacity());
             drop(read);
-            assert_eq!(budget.held.load(Ordering::Relaxed), 0, "{sizes:?}");
+            assert_eq!(budget.held(), 0, "{sizes:?}");
         }
     }
 
     #[test]
     fn the_charge_goes_with_the_body() {
-        let budget = Arc::new(Budget::new(10_000));
+        let budget = ReadBudget::new(10_000);
         let body = StreamBody::new(frames(&[1000, 1000]));
-        let mut read = Box::pin(ReadBody::new(body, 5000, Duration::from_secs(10), Arc::clone(&budget)));
+        let mut read = Box::pin(ReadBody::new(body, 5000, Duration::from_secs(10), budget.clone()));
         let mut poll = task::spawn(std::future::poll_fn(|cx| read.as_mut().poll_read(cx)));
         let Poll::Ready(Ok((body, held))) = poll.poll() else { panic!() };
         drop(poll);
         drop(read);
-        assert_eq!((body.len(), budget.held.load(Ordering::Relaxed)), (2000, 2000));
+        assert_eq!((body.len(), budget.held()), (2000, 2000));
         drop(held);
-        assert_eq!(budget.held.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.held(), 0);
     }
 }

@@ -1,6 +1,6 @@
 //! What a layer and all services that it wraps have in common.
 
-use crate::{clock::Clock, read::Budget, replay::Guard};
+use crate::{ReadBudget, clock::Clock, replay::Guard};
 use std::{sync::Arc, time::Duration};
 
 pub(crate) struct Shared<P> {
@@ -12,7 +12,7 @@ pub(crate) struct Shared<P> {
 pub(crate) struct Settings {
     pub(crate) body_limit: usize,
     pub(crate) read_timeout: Duration,
-    pub(crate) budget: Arc<Budget>,
+    pub(crate) budget: ReadBudget,
     pub(crate) clock: Clock,
     pub(crate) guard: Guard,
 }
@@ -22,7 +22,7 @@ impl Settings {
         Self {
             body_limit,
             read_timeout: Duration::from_secs(10),
-            budget: Arc::new(Budget::new(64 << 20)),
+            budget: ReadBudget::new(64 << 20),
             clock: Clock::System,
             guard: Guard::new(),
         }

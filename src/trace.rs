@@ -218,6 +218,13 @@ mod report {
     }
 }
 
+/// So many more bytes of bodies are held, or fewer.
+pub(crate) fn reading(bytes: f64) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!(metric_names::READ_BYTES).increment(bytes);
+    let _ = bytes;
+}
+
 #[cfg(feature = "tracing")]
 fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

@@ -5,17 +5,20 @@ mod common;
 
 use bytes::Bytes;
 use common::{ACCEPTED, Desk, Letterbox, Scripted, Step, outcome, paid, refused, run_without_runtime};
-use http::{Request, header};
+use http::{Request, Response, header};
 use http_body_util::Full;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use peak_alloc::PeakAlloc;
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_test::{assert_pending, task};
-use tower::{Layer, ServiceExt};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_webhooks::{
-    Provider, RejectionKind, Signer as _, WebhookLayer,
+    Provider, ReadBudget, RejectionKind, Signer as _, Verified, WebhookLayer,
     zegocloud::{Signer, Zegocloud},
 };
 
@@ -42,7 +45,7 @@ const MIB: usize = 1 << 20;
 #[test]
 fn attack_memory_follows_what_arrived_and_not_what_was_declared() {
     let _alone = alone();
-    let layer = WebhookLayer::new(Letterbox).body_limit(1 << 40).read_budget(1 << 40);
+    let layer = WebhookLayer::new(Letterbox).body_limit(1 << 40).read_budget(ReadBudget::new(1 << 40));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _inside = runtime.enter();
     let ((), held) = most_held(|| {
@@ -95,6 +98,53 @@ fn a_body_in_one_frame_is_not_copied() {
         // The letterbox makes one for its event.
         assert!(held < copies * MIB + 16 * KIB, "{held}");
     }
+}
+
+/// A body is a slice of the connection's read buffer. What a handler queues must not keep all of that.
+#[test]
+fn a_queued_event_does_not_keep_a_read_buffer() {
+    const EVENTS: usize = 200;
+    type Queue = Arc<Mutex<Vec<Verified<String>>>>;
+
+    async fn one_event(layer: &WebhookLayer<Letterbox>, queue: &Queue) {
+        let queue = Arc::clone(queue);
+        let service = layer.layer(service_fn(move |mut request: Request<Full<Bytes>>| {
+            queue.lock().unwrap().push(request.extensions_mut().remove().unwrap());
+            std::future::ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())))
+        }));
+        let (mut client, server) = tokio::io::duplex(64 * KIB);
+        let server = async move {
+            let connection = hyper::server::conn::http1::Builder::new()
+                .keep_alive(false)
+                .serve_connection(TokioIo::new(server), TowerToHyperService::new(service));
+            connection.await.unwrap();
+        };
+        let client = async {
+            let event = "a".repeat(158);
+            let request = format!("POST / HTTP/1.1\r\nhost: a\r\nx-stamp: paid\r\ncontent-length: 158\r\n\r\n{event}");
+            client.write_all(request.as_bytes()).await.unwrap();
+            let mut response = Vec::new();
+            client.read_to_end(&mut response).await.unwrap();
+            assert!(response.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&response));
+        };
+        tokio::join!(server, client);
+    }
+
+    let _alone = alone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (layer, queue) = (WebhookLayer::new(Letterbox), Queue::default());
+    runtime.block_on(one_event(&layer, &queue));
+    queue.lock().unwrap().reserve(EVENTS);
+    let before = ALLOCATOR.current_usage();
+    runtime.block_on(async {
+        for _ in 0..EVENTS {
+            one_event(&layer, &queue).await;
+        }
+    });
+    let each = (ALLOCATOR.current_usage() - before) / EVENTS;
+    println!("an event of 158 bytes in a queue: {each} bytes");
+    // The event's own text is there besides.
+    assert!(each < KIB, "{each}");
 }
 
 // ZEGOCLOUD.
