@@ -91,10 +91,8 @@ where
 
     /// For a request whose head passed.
     pub(crate) fn read(inner: S, shared: &Arc<Shared<P>>, head: Parts, body: B, from_head: P::FromHead) -> Self {
-        let settings = &shared.settings;
-        let body = ReadBody::new(body, settings.body_limit, settings.read_timeout, settings.budget.clone());
         let passage = Passage { inner, shared: Arc::clone(shared), head, trace: Trace::start(P::NAME) };
-        Self { body: Some(body), handler: None, step: Step::Read(passage, from_head) }
+        Self { body: Some(ReadBody::new(body)), handler: None, step: Step::Read(passage, from_head) }
     }
 }
 
@@ -110,54 +108,55 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        loop {
-            let (step, waits) = match mem::replace(this.step, Step::Over) {
-                Step::Read(passage, from_head) => match poll_slot(this.body.as_mut(), |body| body.poll_read(cx)) {
-                    Poll::Ready(Ok((body, held))) => (passage.read(from_head, body, held), false),
-                    Poll::Ready(Err(rejection)) => (Step::refuse(passage.trace, rejection), false),
-                    Poll::Pending => (Step::Read(passage, from_head), true),
-                },
+        let mut step = mem::replace(this.step, Step::Over);
+        *this.step = loop {
+            step = match step {
+                Step::Read(passage, from_head) => {
+                    let bounds = &passage.shared.settings.bounds;
+                    match poll_slot(this.body.as_mut(), |body| body.poll_read(cx, bounds)) {
+                        Poll::Ready(Ok((body, held))) => passage.read(from_head, body, held),
+                        Poll::Ready(Err(rejection)) => Step::refuse(passage.trace, rejection),
+                        Poll::Pending => break Step::Read(passage, from_head),
+                    }
+                }
                 Step::Admit(passage, accepted, mut waiting) => match waiting.poll_answer(cx) {
-                    Poll::Ready(answer) => (passage.admitted(accepted, waiting.answered(answer)), false),
-                    Poll::Pending => (Step::Admit(passage, accepted, waiting), true),
+                    Poll::Ready(answer) => passage.admitted(accepted, waiting.answered(answer)),
+                    Poll::Pending => break Step::Admit(passage, accepted, waiting),
                 },
                 Step::Call(mut delivering, mut inner, request) => {
                     match delivering.trace.within(|| inner.poll_ready(cx)) {
                         Poll::Ready(Ok(())) => {
                             delivering.called();
                             this.handler.set(Some(delivering.trace.within(|| inner.call(request))));
-                            (Step::Handle(delivering), false)
+                            Step::Handle(delivering)
                         }
                         // An attempt that failed, as one whose handler did.
-                        Poll::Ready(Err(error)) => (delivering.finish(Err(error)), false),
+                        Poll::Ready(Err(error)) => delivering.finish(Err(error)),
                         Poll::Pending => {
                             delivering.hold(cx);
-                            (Step::Call(delivering, inner, request), true)
+                            break Step::Call(delivering, inner, request);
                         }
                     }
                 }
                 Step::Handle(mut delivering) => {
                     let handler = this.handler.as_mut();
                     match delivering.trace.within(|| poll_slot(handler, |handler| handler.poll(cx))) {
-                        Poll::Ready(response) => (delivering.finish(response), false),
+                        Poll::Ready(response) => delivering.finish(response),
                         Poll::Pending => {
                             delivering.hold(cx);
-                            (Step::Handle(delivering), true)
+                            break Step::Handle(delivering);
                         }
                     }
                 }
                 Step::Finish(mut recording, response) => match recording.poll_recorded(cx) {
-                    Poll::Ready(()) => (Step::Respond(response), false),
-                    Poll::Pending => (Step::Finish(recording, response), true),
+                    Poll::Ready(()) => Step::Respond(response),
+                    Poll::Pending => break Step::Finish(recording, response),
                 },
                 Step::Respond(response) => return Poll::Ready(response),
                 Step::Over => polled_after_completion(),
             };
-            *this.step = step;
-            if waits {
-                return Poll::Pending;
-            }
-        }
+        };
+        Poll::Pending
     }
 }
 

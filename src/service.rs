@@ -63,7 +63,7 @@ impl<S, P: Provider> Webhook<S, P> {
             return Err(Rejection::new(RejectionKind::AppliedTwice));
         }
         let Shared { provider, settings } = &*self.shared;
-        check_head(&**provider, head, body.size_hint().lower(), settings.body_limit, settings.clock.now())
+        check_head(&**provider, head, body.size_hint().lower(), settings.bounds.limit, settings.clock.now())
     }
 }
 
