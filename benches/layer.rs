@@ -28,7 +28,7 @@ use std::{
 use tower::{Layer, Service};
 use tower_webhooks::{
     Content, Covers, Delivery, Identity, Proof, Provider, Rejection, RejectionKind, Signer as _, WebhookLayer,
-    exactly_one,
+    exactly_one, parse_json,
     vobiz::kyc::{self, Kyc},
     zegocloud::{self, Zegocloud},
 };
@@ -183,7 +183,7 @@ impl Provider for Own {
             .chain_update(body)
             .verify_slice(&presented)
             .map_err(|_| Rejection::new(RejectionKind::CredentialWrong))?;
-        let payment = serde_json::from_slice(body)?;
+        let payment = parse_json(body)?;
         let number = self.number.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let identity = Identity::new(&[&[7; 32], &presented, &number], Content::Signed);
         let proof = Proof { covers: Covers::Body, key_index: 0, signed_at: None, identity: Some(identity) };
@@ -192,11 +192,18 @@ impl Provider for Own {
 }
 
 fn own_delivery(bytes: usize) -> Request<Bytes> {
-    let body = padded(
-        r#"{"id":"evt_1NG8Du2eZvKYlo2CUI79vXWy","type":"payment.captured","created":1760000123,"live":true,"data":{"amount":129900,"currency":"INR","order_id":"order_DESlLckIVRkHWj","customer":"cust_9s6XKzkNRiz8i3","email":"ada@example.com","note":""#,
-        r#""}}"#,
-        bytes,
-    );
+    let mut start = concat!(
+        r#"{"id":"evt_1NG8Du2eZvKYlo2C","type":"payment.captured","created":1760000123,"live":true,"#,
+        r#""data":{"amount":129900,"currency":"INR","order":"order_DESlLck","email":"ada@example.com","items":["#,
+    )
+    .to_owned();
+    let (item, end) = (r#"{"sku":"A-1001","count":2,"price":64950}"#, r#""}}"#);
+    start.push_str(item);
+    while start.len() + item.len() + 32 < bytes {
+        start.push(',');
+        start.push_str(item);
+    }
+    let body = padded(&(start + r#"],"note":""#), end, bytes);
     let signature = hex::encode(key().chain_update(&body).finalize().into_bytes());
     Request::post("/").header("x-signature", signature).body(body).unwrap()
 }
@@ -270,10 +277,16 @@ plain! {
     PaymentData {
         amount: u64,
         currency: String,
-        order_id: String,
-        customer: String,
+        order: String,
         email: String,
+        items: Vec<Item>,
         note: String,
+    }
+
+    Item {
+        sku: String,
+        count: u64,
+        price: u64,
     }
 
     PlainSession {

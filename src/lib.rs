@@ -158,7 +158,7 @@ pub use self::{
     header::exactly_one,
     layer::WebhookLayer,
     proof::{Content, Covers, Identity, Proof},
-    provider::{Delivery, Provider},
+    provider::{Delivery, Provider, parse_json},
     rejection::{Rejection, RejectionKind},
     secret::{ConfigError, Secret},
     service::Webhook,
