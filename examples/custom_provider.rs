@@ -43,7 +43,7 @@ impl Provider for GitHub {
         self.key.clone().chain_update(body).verify_slice(&mac).map_err(wrong)?;
         let identity = Identity::new(&[self.secret.id(), &mac], Content::Signed);
         let proof = Proof { covers: Covers::Body, key_index: 0, signed_at: None, identity: Some(identity) };
-        Ok(Delivery::new(serde_json::from_slice(body)?, "push", proof))
+        Ok(Delivery::new(tower_webhooks::parse_json(body)?, "push", proof))
     }
 }
 

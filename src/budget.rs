@@ -12,6 +12,9 @@ use std::{
 
 /// A bound on the bytes of bodies that are still being read; clones share it.
 ///
+/// A body counts from the first time that it has to be waited for: one that is there as a whole is only checked for room,
+/// so that what is held can exceed the budget by one body for each thread that polls.
+///
 /// A quarter is kept for bodies of up to 64 KiB, so that strangers with large ones cannot shut out real events, which are
 /// a few KiB. Many layers can share one: then it bounds what all of them hold.
 ///
@@ -53,6 +56,10 @@ impl ReadBudget {
     pub fn capacity(&self) -> usize {
         self.shared.capacity
     }
+
+    fn for_large(&self) -> usize {
+        self.capacity().saturating_sub(self.capacity().checked_div(4).unwrap_or_default())
+    }
 }
 
 impl fmt::Debug for ReadBudget {
@@ -62,46 +69,53 @@ impl fmt::Debug for ReadBudget {
 }
 
 /// What one body holds of a budget, given back when dropped.
+#[derive(Default)]
 pub(crate) struct Held {
-    budget: ReadBudget,
+    budget: Option<ReadBudget>,
     bytes: usize,
 }
 
 impl Held {
-    pub(crate) fn nothing(budget: ReadBudget) -> Self {
-        Self { budget, bytes: 0 }
+    /// Whether there is room for it to grow. Nothing is taken.
+    pub(crate) fn check(&self, budget: &ReadBudget, bytes: usize) -> Result<(), Rejection> {
+        let Shared { capacity, held, held_by_large } = &*budget.shared;
+        let has_room = |sum: &AtomicUsize, more, limit| sum.load(Ordering::Relaxed).saturating_add(more) <= limit;
+        let of_large = self.more_of_large(bytes);
+        let is_room = (of_large == 0 || has_room(held_by_large, of_large, budget.for_large()))
+            && has_room(held, bytes.saturating_sub(self.bytes), *capacity);
+        if is_room { Ok(()) } else { Err(no_room()) }
     }
 
-    /// Leaves nothing behind.
-    pub(crate) fn take(&mut self) -> Self {
-        Self { budget: self.budget.clone(), bytes: std::mem::take(&mut self.bytes) }
-    }
-
-    pub(crate) fn grow_to(&mut self, bytes: usize) -> Result<(), Rejection> {
+    pub(crate) fn grow_to(&mut self, budget: &ReadBudget, bytes: usize) -> Result<(), Rejection> {
         let more = bytes.saturating_sub(self.bytes);
-        let Shared { capacity, held, held_by_large } = &*self.budget.shared;
-        // With its first byte beyond the small ones a body is large as a whole.
-        let of_large = by_large(bytes).saturating_sub(by_large(self.bytes));
-        let for_large = capacity.saturating_sub(capacity.checked_div(4).unwrap_or_default());
-        if !(of_large == 0 || add(held_by_large, of_large, for_large)) {
+        if more == 0 {
+            return Ok(());
+        }
+        let Shared { capacity, held, held_by_large } = &*budget.shared;
+        let of_large = self.more_of_large(bytes);
+        if !(of_large == 0 || add(held_by_large, of_large, budget.for_large())) {
             return Err(no_room());
         }
         if !add(held, more, *capacity) {
             held_by_large.fetch_sub(of_large, Ordering::Relaxed);
             return Err(no_room());
         }
-        self.bytes = self.bytes.saturating_add(more);
+        self.budget.get_or_insert_with(|| budget.clone());
+        self.bytes = bytes;
         crate::trace::reading(more as f64);
         Ok(())
+    }
+
+    /// With its first byte beyond the small ones a body is large as a whole.
+    fn more_of_large(&self, bytes: usize) -> usize {
+        by_large(bytes).saturating_sub(by_large(self.bytes))
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if self.bytes == 0 {
-            return;
-        }
-        let Shared { held, held_by_large, .. } = &*self.budget.shared;
+        let Some(budget) = &self.budget else { return };
+        let Shared { held, held_by_large, .. } = &*budget.shared;
         held.fetch_sub(self.bytes, Ordering::Relaxed);
         held_by_large.fetch_sub(by_large(self.bytes), Ordering::Relaxed);
         crate::trace::reading(-(self.bytes as f64));
@@ -129,9 +143,11 @@ mod tests {
     use super::*;
 
     fn held(budget: &ReadBudget, bytes: usize) -> Option<Held> {
-        let mut held = Held::nothing(budget.clone());
-        held.grow_to(bytes).ok()?;
-        Some(held)
+        let mut held = Held::default();
+        let checked = held.check(budget, bytes);
+        let grown = held.grow_to(budget, bytes);
+        assert_eq!(checked.is_ok(), grown.is_ok());
+        grown.is_ok().then_some(held)
     }
 
     #[test]
@@ -145,9 +161,9 @@ mod tests {
         // One that grows out of its class counts as a whole, and keeps what it has if that finds no room.
         drop(large);
         let mut growing = small.pop().unwrap();
-        growing.grow_to(12 * SMALL_BODY).unwrap();
-        assert!(growing.grow_to(12 * SMALL_BODY + 1).is_err());
-        assert!(small[0].grow_to(SMALL_BODY + 1).is_err());
+        growing.grow_to(&budget, 12 * SMALL_BODY).unwrap();
+        assert!(growing.grow_to(&budget, 12 * SMALL_BODY + 1).is_err());
+        assert!(small[0].grow_to(&budget, SMALL_BODY + 1).is_err());
         assert_eq!(budget.held(), 15 * SMALL_BODY);
         drop((growing, small));
         assert_eq!(budget.held(), 0);

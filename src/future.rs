@@ -42,8 +42,8 @@ pin_project! {
 enum Step<S: Service<Request<Full<Bytes>>>, P: Provider> {
     /// The body arrives.
     Read(Passage<S, P>, P::FromHead),
-    /// The shared store is asked for the claim.
-    Admit(Passage<S, P>, Accepted<P>, Waiting),
+    /// The shared store is asked for the claim. In a box, as it is larger than the other steps and takes far longer.
+    Admit(Box<Asking<S, P>>),
     /// The inner service gets ready.
     Call(Delivering, S, Request<Full<Bytes>>),
     /// The inner service works.
@@ -60,6 +60,8 @@ struct Passage<S, P> {
     inner: S,
     shared: Arc<Shared<P>>,
     head: Parts,
+    /// When the head was checked, until the body has to be waited for.
+    checked_at: Option<SystemTime>,
     trace: Trace,
 }
 
@@ -67,6 +69,13 @@ struct Passage<S, P> {
 struct Accepted<P: Provider> {
     body: Bytes,
     delivery: Delivery<P::Event>,
+}
+
+/// A request whose claim the shared store is asked for.
+struct Asking<S, P: Provider> {
+    passage: Passage<S, P>,
+    accepted: Accepted<P>,
+    waiting: Waiting,
 }
 
 /// What is kept of a request while the inner service has it.
@@ -90,11 +99,17 @@ where
     }
 
     /// For a request whose head passed.
-    pub(crate) fn read(inner: S, shared: &Arc<Shared<P>>, head: Parts, body: B, from_head: P::FromHead) -> Self {
-        let settings = &shared.settings;
-        let body = ReadBody::new(body, settings.body_limit, settings.read_timeout, settings.budget.clone());
-        let passage = Passage { inner, shared: Arc::clone(shared), head, trace: Trace::start(P::NAME) };
-        Self { body: Some(body), handler: None, step: Step::Read(passage, from_head) }
+    pub(crate) fn read(
+        inner: S,
+        shared: &Arc<Shared<P>>,
+        head: Parts,
+        body: B,
+        from_head: P::FromHead,
+        now: SystemTime,
+    ) -> Self {
+        let trace = Trace::start(P::NAME);
+        let passage = Passage { inner, shared: Arc::clone(shared), head, checked_at: Some(now), trace };
+        Self { body: Some(ReadBody::new(body)), handler: None, step: Step::Read(passage, from_head) }
     }
 }
 
@@ -110,54 +125,61 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        loop {
-            let (step, waits) = match mem::replace(this.step, Step::Over) {
-                Step::Read(passage, from_head) => match poll_slot(this.body.as_mut(), |body| body.poll_read(cx)) {
-                    Poll::Ready(Ok((body, held))) => (passage.read(from_head, body, held), false),
-                    Poll::Ready(Err(rejection)) => (Step::refuse(passage.trace, rejection), false),
-                    Poll::Pending => (Step::Read(passage, from_head), true),
-                },
-                Step::Admit(passage, accepted, mut waiting) => match waiting.poll_answer(cx) {
-                    Poll::Ready(answer) => (passage.admitted(accepted, waiting.answered(answer)), false),
-                    Poll::Pending => (Step::Admit(passage, accepted, waiting), true),
+        let mut step = mem::replace(this.step, Step::Over);
+        *this.step = loop {
+            step = match step {
+                Step::Read(mut passage, from_head) => {
+                    let bounds = &passage.shared.settings.bounds;
+                    match poll_slot(this.body.as_mut(), |body| body.poll_read(cx, bounds)) {
+                        Poll::Ready(Ok((body, held))) => passage.read(from_head, body, held),
+                        Poll::Ready(Err(rejection)) => Step::refuse(passage.trace, rejection),
+                        Poll::Pending => {
+                            passage.checked_at = None;
+                            break Step::Read(passage, from_head);
+                        }
+                    }
+                }
+                Step::Admit(mut asking) => match asking.waiting.poll_answer(cx) {
+                    Poll::Ready(answer) => {
+                        let Asking { passage, accepted, waiting } = *asking;
+                        passage.admitted(accepted, waiting.answered(answer))
+                    }
+                    Poll::Pending => break Step::Admit(asking),
                 },
                 Step::Call(mut delivering, mut inner, request) => {
                     match delivering.trace.within(|| inner.poll_ready(cx)) {
                         Poll::Ready(Ok(())) => {
                             delivering.called();
                             this.handler.set(Some(delivering.trace.within(|| inner.call(request))));
-                            (Step::Handle(delivering), false)
+                            Step::Handle(delivering)
                         }
                         // An attempt that failed, as one whose handler did.
-                        Poll::Ready(Err(error)) => (delivering.finish(Err(error)), false),
+                        Poll::Ready(Err(error)) => delivering.finish(Err(error)),
                         Poll::Pending => {
                             delivering.hold(cx);
-                            (Step::Call(delivering, inner, request), true)
+                            break Step::Call(delivering, inner, request);
                         }
                     }
                 }
                 Step::Handle(mut delivering) => {
                     let handler = this.handler.as_mut();
                     match delivering.trace.within(|| poll_slot(handler, |handler| handler.poll(cx))) {
-                        Poll::Ready(response) => (delivering.finish(response), false),
+                        Poll::Ready(response) => delivering.finish(response),
                         Poll::Pending => {
                             delivering.hold(cx);
-                            (Step::Handle(delivering), true)
+                            break Step::Handle(delivering);
                         }
                     }
                 }
                 Step::Finish(mut recording, response) => match recording.poll_recorded(cx) {
-                    Poll::Ready(()) => (Step::Respond(response), false),
-                    Poll::Pending => (Step::Finish(recording, response), true),
+                    Poll::Ready(()) => Step::Respond(response),
+                    Poll::Pending => break Step::Finish(recording, response),
                 },
                 Step::Respond(response) => return Poll::Ready(response),
                 Step::Over => polled_after_completion(),
             };
-            *this.step = step;
-            if waits {
-                return Poll::Pending;
-            }
-        }
+        };
+        Poll::Pending
     }
 }
 
@@ -185,7 +207,7 @@ where
         body: &Bytes,
     ) -> Result<(Delivery<P::Event>, SystemTime), Rejection> {
         let Shared { provider, settings } = &*self.shared;
-        let now = settings.clock.now();
+        let now = self.checked_at.unwrap_or_else(|| settings.clock.now());
         let delivery = provider.check_body(from_head, &self.head, body, now)?;
         // The head was fresh when it came, but the body may have taken its time.
         if delivery.proof.identity.as_ref().and_then(|identity| identity.valid_until).is_some_and(|end| end <= now) {
@@ -204,7 +226,7 @@ where
     fn admitted(self, accepted: Accepted<P>, admission: Admission) -> Step<S, P> {
         match admission {
             Admission::Admitted { claim, attempt, checked } => self.call(accepted, claim, attempt, checked),
-            Admission::Waiting(waiting) => Step::Admit(self, accepted, waiting),
+            Admission::Waiting(waiting) => Step::Admit(Box::new(Asking { passage: self, accepted, waiting })),
             Admission::Answered(Answered::Refused(rejection)) => Step::refuse(self.trace, rejection),
             Admission::Answered(Answered::Repeated(answer)) => {
                 self.trace.repeated();
@@ -221,7 +243,7 @@ where
         checked: ReplayCheck,
     ) -> Step<S, P> {
         self.trace.called(&delivery, attempt, checked);
-        let Self { inner, shared, mut head, trace } = self;
+        let Self { inner, shared, mut head, checked_at: _, trace } = self;
         for (_, value) in head.headers.iter_mut().filter(|(name, _)| shared.provider.is_credential(name)) {
             value.set_sensitive(true);
         }

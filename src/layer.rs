@@ -27,20 +27,20 @@ impl<P: Provider> WebhookLayer<P> {
     /// The largest body in bytes; a larger one is 413, unread where its length was declared.
     #[must_use]
     pub fn body_limit(self, bytes: usize) -> Self {
-        self.with(|settings| settings.body_limit = bytes)
+        self.with(|settings| settings.bounds.limit = bytes)
     }
 
     /// How long a body may take to arrive, from the first time that it has to be waited for; then 408.
     #[must_use]
     pub fn read_timeout(self, timeout: Duration) -> Self {
-        self.with(|settings| settings.read_timeout = timeout)
+        self.with(|settings| settings.bounds.timeout = timeout)
     }
 
     /// How many bytes of bodies that are still being read may be held at once, by this layer or by all that share the
     /// budget; beyond it 503.
     #[must_use]
     pub fn read_budget(self, budget: ReadBudget) -> Self {
-        self.with(|settings| settings.budget = budget)
+        self.with(|settings| settings.bounds.budget = budget)
     }
 
     /// Keeps claims in `store` instead of one of the layer's own: layers that share a secret share a store.
@@ -180,8 +180,8 @@ impl<P: Provider> fmt::Debug for WebhookLayer<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebhookLayer")
             .field("provider", &P::NAME)
-            .field("body_limit", &self.shared.settings.body_limit)
-            .field("read_timeout", &self.shared.settings.read_timeout)
+            .field("body_limit", &self.shared.settings.bounds.limit)
+            .field("read_timeout", &self.shared.settings.bounds.timeout)
             .field("guarded", &self.shared.settings.guard.on)
             .field("shared", &self.shared.settings.guard.is_shared())
             .finish_non_exhaustive()

@@ -160,7 +160,7 @@ pub use self::{
     layer::WebhookLayer,
     payload::{Json, Misfit, Misfits, Rest, UnixMillis, UnixSeconds, Unknown, WebhookEvent},
     proof::{Content, Covers, Identity, Proof},
-    provider::{Delivery, Provider},
+    provider::{Delivery, Provider, parse_json},
     rejection::{Rejection, RejectionKind},
     secret::{ConfigError, Secret},
     service::Webhook,

@@ -457,7 +457,7 @@ fn attack_another_key_is_another_identity() {
     let request = |key| Signer::new(APP_ID, key).unwrap().trace_id(TRACE_ID).sign(plain(BODY), at(NOW));
     let digest = |key| {
         let delivery = GeeLark::new(APP_ID, key).unwrap().verify(&request(key), at(NOW)).unwrap();
-        *delivery.proof().identity.as_ref().unwrap().digest()
+        delivery.proof().identity.as_ref().unwrap().digest()
     };
     assert_ne!(digest(APP_KEY), digest("another key"));
     assert_eq!(digest(APP_KEY), digest(APP_KEY));

@@ -76,7 +76,7 @@ macro_rules! families {
                     covers: delivery.covers(),
                     content: identity.content(),
                     key_index: delivery.proof().key_index,
-                    digest: *identity.digest(),
+                    digest: identity.digest(),
                     forever: identity.valid_until().is_none() && delivery.proof().signed_at.is_none(),
                     debug: format!("{:?}", delivery.event()),
                 })

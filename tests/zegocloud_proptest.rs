@@ -111,7 +111,7 @@ proptest! {
         let sign = || {
             let request = Request::post("/").body(Bytes::from(members)).unwrap();
             let delivery = provider.verify(&signer.sign(request, at), at).unwrap();
-            *delivery.proof().identity.as_ref().unwrap().digest()
+            delivery.proof().identity.as_ref().unwrap().digest()
         };
         prop_assert_ne!(sign(), sign(), "a nonce each");
     }

@@ -2,6 +2,7 @@
 
 use super::{
     Claim, ClaimGuard, Claimed, MemoryStore, OutagePolicy, ReplayCheck, ReplayStore, ReplayedResponse, StoreError,
+    memory::Millis,
     shared::{Answer, Limits, SharedStore},
     trace,
 };
@@ -120,6 +121,7 @@ impl Guard {
         let Some(identity) = proof.identity.as_ref().filter(|_| self.on) else {
             return Admission::Admitted { claim: None, attempt: 1, checked: ReplayCheck::Unguarded };
         };
+        let uptime = self.local.uptime();
         let (retention, stamp) = match identity.valid_until {
             // A clock that is ahead now may be set back: what is left of the window is not what the clock says.
             Some(end) => {
@@ -130,14 +132,13 @@ impl Guard {
             None => (self.retention, None),
         };
         if let Some((from, end)) = stamp {
-            let uptime = self.local.uptime_millis();
             if self.latest.has_passed(end, uptime) {
                 return Admission::Answered(Answered::Refused(Rejection::new(RejectionKind::Stale)));
             }
             self.latest.note(from, uptime);
         }
         let claim = self.mint(provider, identity, head, body, retention);
-        let attempt = match self.local.claim_now(&claim, None) {
+        let attempt = match self.local.claim_at(&claim, None, uptime) {
             Claimed::Won { attempt } => attempt,
             refused => return Admission::Answered(Answered::by(refused)),
         };
@@ -166,7 +167,7 @@ impl Guard {
         let mut key = Sha256::new_with_prefix(KEY_VERSION);
         key.update(provider);
         key.update([u8::from(part)]);
-        key.update(identity.digest);
+        identity.hash_into(&mut key);
         let signature = truncate(key);
         let key = if part { truncate(Sha256::new_with_prefix(signature).chain_update(content)) } else { signature };
         Claim { key, signature, fingerprint: content, token: self.tokens.next(), lease: self.lease, retention }
@@ -253,14 +254,14 @@ impl Default for Latest {
 
 impl Latest {
     /// A signature was accepted that is not older than `stamp`.
-    fn note(&self, stamp: SystemTime, uptime: i64) {
-        self.0.fetch_max(unix_millis(stamp).saturating_sub(uptime), Ordering::Relaxed);
+    fn note(&self, stamp: SystemTime, uptime: Millis) {
+        self.0.fetch_max(unix_millis(stamp).saturating_sub_unsigned(uptime), Ordering::Relaxed);
     }
 
     /// Whether claims that end at `end` may have been forgotten.
-    fn has_passed(&self, end: SystemTime, uptime: i64) -> bool {
+    fn has_passed(&self, end: SystemTime, uptime: Millis) -> bool {
         let forgotten = unix_millis(end.checked_add(CLOCK_SKEW).unwrap_or(end));
-        forgotten <= self.0.load(Ordering::Relaxed).saturating_add(uptime)
+        forgotten <= self.0.load(Ordering::Relaxed).saturating_add_unsigned(uptime)
     }
 }
 
@@ -310,7 +311,7 @@ fn truncate(hash: Sha256) -> [u8; 16] {
 }
 
 // A change of what is hashed is a change of this.
-const KEY_VERSION: &[u8] = b"tower-webhooks replay key 1\0";
+const KEY_VERSION: &[u8] = b"tower-webhooks 1\0";
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);

@@ -149,7 +149,7 @@ impl RedisStore {
         claim: &Claim,
         arguments: impl Fn(&mut Cmd) + Sync,
     ) -> Result<T, StoreError> {
-        let key = format!("{}{}", self.prefix, hex::encode(claim.signature));
+        let key = format!("{}{}", self.prefix, base16ct::lower::encode_string(&claim.signature));
         let part = if claim.is_part() { &claim.key[..] } else { &[] };
         let command = |name: &str, script: &str| {
             let mut command = cmd(name);

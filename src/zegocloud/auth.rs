@@ -217,7 +217,7 @@ impl Signer {
 
     /// The signature alone, 40 lower-case hex digits.
     pub fn signature(&self, timestamp: &str, nonce: &str) -> String {
-        hex::encode(sign(&self.secret, timestamp, nonce))
+        base16ct::lower::encode_string(&sign(&self.secret, timestamp, nonce))
     }
 }
 
