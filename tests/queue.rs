@@ -7,7 +7,7 @@ use http::{Request, StatusCode};
 use std::time::SystemTime;
 use tower::ServiceExt;
 use tower_webhooks::{
-    Signer as _,
+    Provider as _, Signer as _, WebhookEvent as _,
     zegocloud::{Event, Signer, Zegocloud, room::RoomEvent},
 };
 
