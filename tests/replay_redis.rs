@@ -6,7 +6,7 @@ mod server;
 
 use http::HeaderValue;
 use redis::cluster::ClusterClient;
-use server::{Redis, free_port};
+use server::{Address, Redis, free_port};
 use std::{
     error::Error,
     sync::{
@@ -54,61 +54,6 @@ async fn in_the_end<T>(mut call: impl AsyncFnMut() -> Result<T, StoreError>) -> 
         };
         assert!(start.elapsed() < Duration::from_secs(60), "{failed}");
         sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// An address that stays while what is behind it changes. Connections that are open stay where they are.
-struct Address {
-    port: u16,
-    target: Arc<AtomicU16>,
-    connections: Arc<AtomicUsize>,
-    severed: watch::Sender<()>,
-}
-
-impl Address {
-    async fn of(redis: &Redis) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = Self {
-            port: listener.local_addr().unwrap().port(),
-            target: Arc::new(redis.port().into()),
-            connections: Arc::default(),
-            severed: watch::Sender::new(()),
-        };
-        let (target, connections) = (Arc::clone(&address.target), Arc::clone(&address.connections));
-        let severed = address.severed.subscribe();
-        tokio::spawn(async move {
-            while let Ok((mut client, _)) = listener.accept().await {
-                connections.fetch_add(1, Ordering::Relaxed);
-                let target = target.load(Ordering::Relaxed);
-                let mut severed = severed.clone();
-                severed.mark_unchanged();
-                tokio::spawn(async move {
-                    let Ok(mut server) = TcpStream::connect(("127.0.0.1", target)).await else { return };
-                    tokio::select! {
-                        _ = copy_bidirectional(&mut client, &mut server) => {}
-                        Ok(()) = severed.changed() => std::future::pending().await,
-                    }
-                });
-            }
-        });
-        address
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    fn moves_to(&self, redis: &Redis) {
-        self.target.store(redis.port(), Ordering::Relaxed);
-    }
-
-    /// Nothing passes any more on the connections that are open, and neither side hears of it.
-    fn sever(&self) {
-        self.severed.send_replace(());
-    }
-
-    fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
     }
 }
 

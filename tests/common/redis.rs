@@ -5,8 +5,13 @@ use std::{
     net::{TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU16, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
+use tokio::{io::copy_bidirectional, sync::watch};
 
 pub struct Redis {
     port: u16,
@@ -53,6 +58,27 @@ impl Redis {
         self.child.wait().unwrap();
     }
 
+    /// Ends it in order.
+    pub fn stop(&mut self) {
+        self.signal("TERM");
+        self.child.wait().unwrap();
+    }
+
+    /// Hands its place as the primary over to its replica, with all that it knows.
+    pub fn fail_over_to(&self, replica: &Self) {
+        let start = Instant::now();
+        let role = |redis: &Self| redis.command::<Vec<redis::Value>>(&["ROLE"]).swap_remove(0);
+        while !self.command::<String>(&["INFO", "replication"]).contains("state=online") {
+            assert!(start.elapsed() < Duration::from_secs(60), "the replica does not catch up");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let () = self.command(&["FAILOVER"]);
+        while role(replica) != redis::Value::BulkString(b"master".to_vec()) {
+            assert!(start.elapsed() < Duration::from_secs(60), "the replica does not take over");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     pub fn restart(&mut self) {
         self.child = spawn(self.port, &self.dir, &self.more);
         self.wait();
@@ -82,6 +108,61 @@ impl Redis {
             assert!(self.child.try_wait().unwrap().is_none(), "redis-server has ended");
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+}
+
+/// An address that stays while what is behind it changes. Connections that are open stay where they are.
+pub struct Address {
+    port: u16,
+    target: Arc<AtomicU16>,
+    connections: Arc<AtomicUsize>,
+    severed: watch::Sender<()>,
+}
+
+impl Address {
+    pub async fn of(redis: &Redis) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = Self {
+            port: listener.local_addr().unwrap().port(),
+            target: Arc::new(redis.port().into()),
+            connections: Arc::default(),
+            severed: watch::Sender::new(()),
+        };
+        let (target, connections) = (Arc::clone(&address.target), Arc::clone(&address.connections));
+        let severed = address.severed.subscribe();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                connections.fetch_add(1, Ordering::Relaxed);
+                let target = target.load(Ordering::Relaxed);
+                let mut severed = severed.clone();
+                severed.mark_unchanged();
+                tokio::spawn(async move {
+                    let Ok(mut server) = tokio::net::TcpStream::connect(("127.0.0.1", target)).await else { return };
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut client, &mut server) => {}
+                        Ok(()) = severed.changed() => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub fn moves_to(&self, redis: &Redis) {
+        self.target.store(redis.port(), Ordering::Relaxed);
+    }
+
+    /// Nothing passes any more on the connections that are open, and neither side hears of it.
+    pub fn sever(&self) {
+        self.severed.send_replace(());
+    }
+
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 }
 
