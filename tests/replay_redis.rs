@@ -11,16 +11,11 @@ use std::{
     error::Error,
     sync::{
         Arc,
-        atomic::{AtomicU16, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
-use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 use tower_webhooks::replay::{
     Claim, Claimed, Outcome, RedisStore, ReplayStore, ReplayedResponse, StoreError, conformance,
 };
