@@ -5,7 +5,10 @@
 mod server;
 
 use http::HeaderValue;
-use redis::cluster::ClusterClient;
+use redis::{
+    cluster::ClusterClient,
+    sentinel::{SentinelClient, SentinelServerType},
+};
 use server::{Address, Redis, free_port};
 use std::{
     error::Error,
@@ -272,6 +275,32 @@ async fn connecting_goes_on_when_nobody_waits() {
     }
     assert!(given_up > 1);
     assert_eq!(connected.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn it_asks_sentinel_who_the_primary_is() {
+    let mut old = Redis::start();
+    let new = Redis::with(&["--replicaof", "127.0.0.1", &old.port().to_string()]);
+    let watcher = Redis::sentinel(&old);
+    while !watcher.command::<String>(&["INFO", "sentinel"]).contains("slaves=1") {
+        sleep(Duration::from_millis(50)).await;
+    }
+
+    let sentinel = SentinelClient::build(vec![watcher.url()], "primary", None, SentinelServerType::Master).unwrap();
+    let sentinel = Arc::new(tokio::sync::Mutex::new(sentinel));
+    let store = RedisStore::with_connector(move || {
+        let sentinel = Arc::clone(&sentinel);
+        async move { sentinel.lock().await.get_async_connection().await }
+    });
+    assert_eq!(store.claim(claim(1, 1)).await.unwrap(), Claimed::won(1));
+    assert!(store.finish(claim(1, 1), done()).await.unwrap());
+    while new.command::<i64>(&["DBSIZE"]) == 0 {
+        sleep(Duration::from_millis(10)).await;
+    }
+    old.kill();
+    assert_eq!(in_the_end(async || store.claim(claim(1, 2)).await).await, Claimed::done(None));
+    assert_eq!(in_the_end(async || store.claim(claim(2, 1)).await).await, Claimed::won(1));
+    assert_eq!(new.command::<i64>(&["DBSIZE"]), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -28,10 +28,21 @@ impl Redis {
 
     /// Starts one with more settings.
     pub fn with(more: &[&str]) -> Self {
+        Self::from_file("", more)
+    }
+
+    /// Starts one that watches over `primary`, by that name.
+    pub fn sentinel(primary: &Self) -> Self {
+        let monitor = format!("sentinel monitor primary 127.0.0.1 {} 1", primary.port);
+        Self::from_file(&format!("{monitor}\nsentinel down-after-milliseconds primary 500\n"), &["--sentinel"])
+    }
+
+    fn from_file(settings: &str, more: &[&str]) -> Self {
         let port = free_port();
         let more = more.iter().copied().map(str::to_owned).collect::<Vec<_>>();
         let dir = std::env::temp_dir().join(format!("tower-webhooks-redis-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("redis.conf"), settings).unwrap();
         let child = spawn(port, &dir, &more);
         let mut redis = Self { port, dir, more, child };
         redis.wait();
@@ -172,6 +183,7 @@ pub fn free_port() -> u16 {
 
 fn spawn(port: u16, dir: &PathBuf, more: &[String]) -> Child {
     Command::new("redis-server")
+        .arg(dir.join("redis.conf"))
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
         .args(["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"])
         .arg("--dir")
