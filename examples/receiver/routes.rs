@@ -2,6 +2,7 @@
 
 use crate::{
     deliver::{Handlers, deliver, deliver_call},
+    page::Page,
     settings::{Guard, Settings},
     vars::{self, Vars},
 };
@@ -22,7 +23,7 @@ use tower_webhooks::{
     vobiz::{Campaign, Kyc, Ndnc, Trunk, Voice, Whatsapp},
 };
 
-pub fn router() -> Result<Router, Box<dyn Error>> {
+pub fn router(page: &mut Page) -> Result<Router, Box<dyn Error>> {
     let settings = Settings::from_env()?;
     let app = Router::new().route("/healthz", get(async || StatusCode::OK));
     #[cfg(feature = "metrics")]
@@ -38,7 +39,7 @@ pub fn router() -> Result<Router, Box<dyn Error>> {
         });
         app.route("/metrics", get(async move || prometheus.render()))
     };
-    let mut routes = Routes { guard: &settings.guard, app };
+    let mut routes = Routes { guard: &settings.guard, page, app };
     routes.zegocloud()?;
     routes.geelark()?;
     routes.stardust()?;
@@ -47,11 +48,12 @@ pub fn router() -> Result<Router, Box<dyn Error>> {
     let outer =
         ServiceBuilder::new().layer(MapResponseLayer::new(report)).layer(MapResponseLayer::new(RepeatAnswer::fill));
     let app = routes.app.layer(outer);
-    Ok(app.with_state(Handlers::new(settings)))
+    Ok(page.mount(app.with_state(Handlers::new(settings))))
 }
 
 struct Routes<'a> {
     guard: &'a Guard,
+    page: &'a mut Page,
     app: Router<Handlers>,
 }
 
@@ -130,6 +132,7 @@ impl Routes<'_> {
         }
         let provider = provider(values.map(Option::unwrap_or_default))
             .map_err(|error| format!("{}: {error}", needs.join(" or ")))?;
+        self.page.show(route, &provider);
         let app = std::mem::take(&mut self.app);
         // Any method: which ones are allowed is for the layer to say.
         self.app = app.route(route, handler.layer(self.guard.layer(provider)));
