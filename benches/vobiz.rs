@@ -23,7 +23,13 @@ use std::{
 use tower::{Layer, Service};
 use tower_webhooks::{
     Provider, Signer, WebhookLayer,
-    vobiz::{Campaign, Kyc, Ndnc, Trunk, Whatsapp, campaign, kyc, ndnc, trunk, whatsapp},
+    vobiz::{
+        campaign::{self, Campaign},
+        kyc::{self, Kyc},
+        ndnc::{self, Ndnc},
+        trunk::{self, Trunk},
+        whatsapp::{self, Whatsapp},
+    },
 };
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";

@@ -9,7 +9,10 @@ use ratio::{is_measuring, ratio};
 use serde::{Deserialize, de::DeserializeOwned};
 use sha1::{Digest, Sha1};
 use std::time::{Duration, SystemTime};
-use tower_webhooks::{Provider, Signer as _, Zegocloud, zegocloud};
+use tower_webhooks::{
+    Provider, Signer as _,
+    zegocloud::{self, Zegocloud},
+};
 
 #[path = "../examples/send/zegocloud_catalogue.rs"]
 mod catalogue;

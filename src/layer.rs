@@ -2,48 +2,27 @@
 
 use crate::{
     Provider,
-    clock::Clock,
     read::Budget,
-    replay::{Guard, Outage, ReplayStore},
+    replay::{OutagePolicy, ReplayStore},
     service::Webhook,
+    settings::{Settings, Shared},
 };
 use std::{fmt, sync::Arc, time::Duration};
 use tower_layer::Layer;
 
 /// Verifies requests by a provider's rules before an inner service sees them.
 ///
-/// What has to do with the sender (keys, window, public URL) is set on the provider; what has to do with handling any
-/// request is set here. Clones, and all services that one layer wraps, share the read budget.
+/// Settings of the sender (keys, window, public URL) belong to the provider; limits, timeouts and replay belong here.
+/// Clones, and all services that one layer wraps, share the read budget.
 pub struct WebhookLayer<P> {
     shared: Arc<Shared<P>>,
-}
-
-pub(crate) struct Shared<P> {
-    pub(crate) provider: Arc<P>,
-    pub(crate) settings: Settings,
-}
-
-#[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) body_limit: usize,
-    pub(crate) read_timeout: Duration,
-    pub(crate) budget: Arc<Budget>,
-    pub(crate) clock: Clock,
-    pub(crate) guard: Guard,
 }
 
 impl<P: Provider> WebhookLayer<P> {
     /// A layer with the provider's body limit, a read deadline of 10 s, a read budget of 64 MiB and a replay guard in
     /// memory.
     pub fn new(provider: P) -> Self {
-        let settings = Settings {
-            body_limit: P::BODY_LIMIT,
-            read_timeout: Duration::from_secs(10),
-            budget: Arc::new(Budget::new(64 << 20)),
-            clock: Clock::System,
-            guard: Guard::new(),
-        };
-        Self { shared: Arc::new(Shared { provider: Arc::new(provider), settings }) }
+        Self { shared: Arc::new(Shared { provider: Arc::new(provider), settings: Settings::new(P::BODY_LIMIT) }) }
     }
 
     /// The largest body in bytes; a larger one is 413, unread where its length was declared.
@@ -73,9 +52,9 @@ impl<P: Provider> WebhookLayer<P> {
         self.with(|settings| settings.guard.set_store(store))
     }
 
-    /// What to do while the shared store cannot be asked; [`Outage::Reject`] by default.
+    /// What to do while the shared store cannot be asked; [`OutagePolicy::Reject`] by default.
     #[must_use]
-    pub fn on_outage(self, outage: Outage) -> Self {
+    pub fn on_outage(self, outage: OutagePolicy) -> Self {
         self.with(|settings| settings.guard.outage = outage)
     }
 
@@ -98,10 +77,10 @@ impl<P: Provider> WebhookLayer<P> {
         self.with(|settings| settings.guard.lease = lease)
     }
 
-    /// The longest body of a [`RepeatAnswer`](crate::replay::RepeatAnswer) that is kept, in bytes; 4 KiB by default.
+    /// The longest body of a [`ReplayedResponse`](crate::replay::ReplayedResponse) that is kept, in bytes; 4 KiB by default.
     #[must_use]
-    pub fn answer_limit(self, bytes: usize) -> Self {
-        self.with(|settings| settings.guard.answer_limit = bytes)
+    pub fn replayed_body_limit(self, bytes: usize) -> Self {
+        self.with(|settings| settings.guard.replayed_body_limit = bytes)
     }
 
     /// Switches the replay guard off: whoever captures one request can have it delivered any number of times, and, where
@@ -115,7 +94,7 @@ impl<P: Provider> WebhookLayer<P> {
     #[cfg(feature = "test-util")]
     #[must_use]
     pub fn clock(self, clock: crate::TestClock) -> Self {
-        self.with(|settings| settings.clock = Clock::Test(clock))
+        self.with(|settings| settings.clock = crate::clock::Clock::Test(clock))
     }
 
     fn with(self, change: impl FnOnce(&mut Settings)) -> Self {

@@ -10,7 +10,7 @@
 //! use http::{Request, StatusCode};
 //! use std::time::SystemTime;
 //! use tower::ServiceExt;
-//! use tower_webhooks::{Signer as _, Verified, WebhookLayer, Zegocloud, zegocloud::{self, Event, RoomEvent}};
+//! use tower_webhooks::{Signer as _, Verified, WebhookLayer, zegocloud::{self, Event, RoomEvent, Zegocloud}};
 //!
 //! async fn on_event(event: Verified<Event>) -> StatusCode {
 //!     match &*event {
@@ -35,7 +35,7 @@
 //! ```
 //!
 //! Without axum the event is in the request's extensions, `request.extensions().get::<Verified<Event>>()`, and without
-//! tower there is [`Provider::verify`]. A sender that is not built in takes [one trait](provider).
+//! tower there is [`Provider::verify`]. A sender that is not built in takes [one trait](Provider).
 //!
 //! **Before anything else:** most of these signatures do not cover the body. [`Verified::covers`] says what an event is
 //! worth, and the [security model](guide::security_model) says why.
@@ -64,7 +64,7 @@
 //! # What the layer answers itself
 //!
 //! Status and an empty body, with the [`Rejection`] in the response's extensions for logs, metrics or a
-//! [body of your own](rejection).
+//! [body of your own](Rejection).
 //!
 //! | [`RejectionKind`] | status | when |
 //! | --- | --- | --- |
@@ -86,13 +86,13 @@
 //! | `store_unavailable` | 503 | the shared store could not be asked |
 //!
 //! What was delivered before is answered with 200, [`Duplicate`](replay::Duplicate) in the extensions and, where the
-//! handler left one, the same [`RepeatAnswer`](replay::RepeatAnswer).
+//! handler left one, the same [`ReplayedResponse`](replay::ReplayedResponse).
 //!
 //! # Where it goes
 //!
 //! From the outside in:
 //!
-//! 1. tracing, metrics, `map_response` over [`Rejection`] or [`RepeatAnswer`](replay::RepeatAnswer): they see what the
+//! 1. tracing, metrics, `map_response` over [`Rejection`] or [`ReplayedResponse`](replay::ReplayedResponse): they see what the
 //!    layer answers;
 //! 2. an [address allow-list](guide::allow_listing_addresses), rate limits, an outer body limit;
 //! 3. **the webhook layer**. Nothing outside of it may touch the body (decompression) or the URI that a provider signs;
@@ -120,7 +120,7 @@
 //! | feature | brings |
 //! | --- | --- |
 //! | `geelark`, `stardust`, `vobiz`, `zegocloud` | one provider each; all on by default |
-//! | `axum` | [`Verified<E>`] as an extractor, `RepeatAnswer` as a response |
+//! | `axum` | [`Verified<E>`] as an extractor, `ReplayedResponse` as a response |
 //! | `redis` | a replay store that processes share |
 //! | `tracing` | a span around each delivery, an event for each refusal |
 //! | `metrics` | counters and histograms |
@@ -129,7 +129,7 @@
 //!
 //! # Guides
 //!
-//! * [Writing a provider](provider): a sender that is not built in
+//! * [Writing a provider](Provider#writing-one): a sender that is not built in
 //! * [Security model](guide::security_model): what an event is worth
 //! * [Acknowledging fast](guide::acknowledging_fast): queues, senders that hang up, shutdown
 //! * [Choosing limits and retention](guide::limits_and_retention)
@@ -153,59 +153,62 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use self::{
+    future::ResponseFuture,
+    header::exactly_one,
     layer::WebhookLayer,
-    provider::{Content, Covers, Delivery, Identity, Provider},
+    proof::{Content, Covers, Identity, Proof},
+    provider::{Delivery, Provider},
     rejection::{Rejection, RejectionKind},
     secret::{ConfigError, Secret},
-    service::{ResponseFuture, Webhook},
-    verified::{Facts, Verified},
-    window::Window,
+    service::Webhook,
+    verified::{Metadata, Verified},
+    window::{Timestamp, Window},
     wire::Json,
 };
 
 #[cfg(feature = "axum")]
 pub use self::axum::NotVerified;
-#[cfg(feature = "geelark")]
-pub use self::geelark::{GeeLark, GeeLarkLayer, GeeLarkToken, GeeLarkTokenLayer};
 #[cfg(feature = "metrics")]
-pub use self::observe::metric_names;
-#[cfg(feature = "stardust")]
-pub use self::stardust::{Stardust, StardustLayer, StardustSigned, StardustSignedLayer};
-#[cfg(feature = "zegocloud")]
-pub use self::zegocloud::{Zegocloud, ZegocloudLayer};
+pub use self::trace::metric_names;
 #[cfg(feature = "test-util")]
 pub use self::{clock::TestClock, signer::Signer};
 
 #[cfg(feature = "geelark")]
 pub mod geelark;
 pub mod guide;
-pub mod header;
-pub mod provider;
-pub mod rejection;
 pub mod replay;
-pub mod secret;
 #[cfg(feature = "stardust")]
 pub mod stardust;
-pub mod verified;
 #[cfg(feature = "vobiz")]
 pub mod vobiz;
-pub mod window;
 #[cfg(feature = "zegocloud")]
 pub mod zegocloud;
 
 #[cfg(feature = "axum")]
 mod axum;
 mod clock;
+mod future;
+mod header;
 mod layer;
-mod observe;
+mod proof;
+mod provider;
 mod read;
+mod rejection;
+mod secret;
 mod service;
+mod settings;
+#[cfg_attr(not(feature = "full"), allow(dead_code, reason = "not every scheme uses every part"))]
+mod signature;
 #[cfg(feature = "test-util")]
+#[cfg_attr(not(feature = "full"), allow(dead_code, reason = "not every scheme has a nonce"))]
 mod signer;
-#[cfg(any(feature = "geelark", feature = "stardust"))]
+#[cfg_attr(not(feature = "full"), allow(dead_code, reason = "not every scheme sends its secret"))]
 mod token;
+mod trace;
+mod verified;
+mod window;
 #[cfg_attr(
-    not(all(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud")),
+    not(feature = "full"),
     allow(dead_code, unused_imports, unused_macros, reason = "not every provider uses every form")
 )]
 mod wire;

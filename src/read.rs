@@ -8,6 +8,7 @@ use pin_project_lite::pin_project;
 use std::{
     error::Error,
     future::Future,
+    io,
     pin::Pin,
     sync::{
         Arc,
@@ -126,7 +127,9 @@ fn unreadable(error: Box<dyn Error + Send + Sync>) -> Rejection {
         if layer.is::<LengthLimitError>() {
             return Rejection::new(RejectionKind::BodyTooLarge).with_source(error);
         }
-        cause = layer.source();
+        // The source of an `io::Error` is the source of the error in it: that one itself would be skipped.
+        let inside = layer.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause = inside.map(|inside| inside as _).or_else(|| layer.source());
     }
     Rejection::new(RejectionKind::BodyUnreadable).with_source(error)
 }

@@ -1,25 +1,17 @@
-//! The one service and its one future: check head, read, check body, claim, make the inner service ready, call, finish.
+//! The one service: always ready, it checks the head and leaves the rest to its future.
 
 use crate::{
-    Delivery, Provider, Rejection, RejectionKind, Verified,
-    layer::Shared,
-    observe::{self, BodyRead, Observed, Watch},
-    provider::check_request,
-    read::{Held, ReadBody},
-    replay::{self, Checked, Claimed, Duplicate, Gate, Outcome, RepeatAnswer, Settled, Ticket},
+    Provider, Rejection, RejectionKind, Verified, future::ResponseFuture, provider::check_head, settings::Shared,
 };
 use bytes::Bytes;
-use http::{Request, Response, header::Entry, request::Parts};
+use http::{Request, Response, request::Parts};
 use http_body::Body;
 use http_body_util::Full;
-use pin_project_lite::pin_project;
 use std::{
     error::Error,
     fmt,
-    future::Future,
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 use tower_service::Service;
 
@@ -56,35 +48,22 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
-        let state = match self.check_head(&head, &body) {
-            Err(rejection) => State::Settled { settled: Settled::Refused(rejection), read: None },
-            Ok(proof) => {
-                let settings = &self.shared.settings;
-                let budget = Arc::clone(&settings.budget);
-                State::Reading {
-                    read: ReadBody::new(body, settings.body_limit, settings.read_timeout, budget),
-                    arriving: Arriving {
-                        inner: self.inner.clone(),
-                        shared: Arc::clone(&self.shared),
-                        head,
-                        proof,
-                        watch: Watch::start(),
-                    },
-                }
-            }
-        };
-        ResponseFuture { state }
+        match self.check_head(&head, &body) {
+            // `poll_ready` has asked nobody, so this clone is not ready: the future makes it so once the request is verified.
+            Ok(from_head) => ResponseFuture::read(self.inner.clone(), &self.shared, head, body, from_head),
+            Err(rejection) => ResponseFuture::refuse(rejection),
+        }
     }
 }
 
 impl<S, P: Provider> Webhook<S, P> {
-    fn check_head<B: Body>(&self, head: &Parts, body: &B) -> Result<P::Head, Rejection> {
+    fn check_head<B: Body>(&self, head: &Parts, body: &B) -> Result<P::FromHead, Rejection> {
+        // Twice under one signature would be 409 for ever.
         if head.extensions.get::<Verified<P::Event>>().is_some() {
-            observe::applied_twice(P::NAME);
             return Err(Rejection::new(RejectionKind::AppliedTwice));
         }
         let Shared { provider, settings } = &*self.shared;
-        check_request(&**provider, head, body.size_hint().lower(), settings.body_limit, settings.clock.now())
+        check_head(&**provider, head, body.size_hint().lower(), settings.body_limit, settings.clock.now())
     }
 }
 
@@ -97,237 +76,5 @@ impl<S: Clone, P> Clone for Webhook<S, P> {
 impl<S: fmt::Debug, P: Provider> fmt::Debug for Webhook<S, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Webhook").field("provider", &P::NAME).field("inner", &self.inner).finish_non_exhaustive()
-    }
-}
-
-/// A request whose head passed.
-struct Arriving<S, P: Provider> {
-    inner: S,
-    shared: Arc<Shared<P>>,
-    head: Parts,
-    proof: P::Head,
-    watch: Watch,
-}
-
-impl<S, P: Provider> Arriving<S, P> {
-    fn check_body(self, body: Bytes, held: Held, read: BodyRead) -> Result<(Accepted<S, P>, Gate), Rejection> {
-        let Self { inner, shared, head, proof, watch: _ } = self;
-        let now = shared.settings.clock.now();
-        let delivery = shared.provider.check_body(proof, &head, &body, now)?;
-        drop(held);
-        let gate = shared.settings.guard.enter(P::NAME, delivery.identity(), &head, &body, now);
-        Ok((Accepted { inner, shared, head, body, read, delivery }, gate))
-    }
-}
-
-/// A request that was verified and waits for its claim.
-struct Accepted<S, P: Provider> {
-    inner: S,
-    shared: Arc<Shared<P>>,
-    head: Parts,
-    body: Bytes,
-    read: BodyRead,
-    delivery: Delivery<P::Event>,
-}
-
-impl<S, P: Provider> Accepted<S, P> {
-    fn into_call(self, attempt: u32, checked: Checked) -> (S, Request<Full<Bytes>>) {
-        let Self { inner, shared, mut head, body, delivery, read: _ } = self;
-        for name in shared.provider.credentials() {
-            if let Entry::Occupied(mut lines) = head.headers.entry(name) {
-                lines.iter_mut().for_each(|value| value.set_sensitive(true));
-            }
-        }
-        head.extensions.insert(Verified::new(P::NAME, delivery, body.clone(), attempt, checked));
-        (inner, Request::from_parts(head, Full::new(body)))
-    }
-}
-
-pin_project! {
-    /// The future of [`Webhook`]: a refusal, the answer to a repeat, or the inner service's response.
-    pub struct ResponseFuture<S: Service<Request<Full<Bytes>>>, P: Provider, B> {
-        #[pin]
-        state: State<S, P, B>,
-    }
-}
-
-pin_project! {
-    #[project = StateProj]
-    #[project_replace = StateOwned]
-    enum State<S: Service<Request<Full<Bytes>>>, P: Provider, B> {
-        Settled { settled: Settled, read: Option<BodyRead> },
-        Reading { #[pin] read: ReadBody<B>, arriving: Arriving<S, P> },
-        Claiming { answer: replay::Answer<Claimed>, ticket: Ticket, accepted: Accepted<S, P> },
-        Readying { inner: S, request: Request<Full<Bytes>>, delivering: Delivering },
-        Calling { #[pin] future: S::Future, delivering: Delivering },
-        Finishing { answer: replay::Answer<bool>, ticket: Ticket, response: Result<S::Response, S::Error> },
-        Done,
-    }
-}
-
-/// What is kept while the inner service works.
-struct Delivering {
-    ticket: Option<Ticket>,
-    answer_limit: usize,
-    observed: Observed,
-}
-
-impl Delivering {
-    fn hold(&mut self, cx: &mut Context<'_>) {
-        if let Some(ticket) = &mut self.ticket {
-            ticket.hold(cx);
-        }
-    }
-
-    fn outcome<R, E>(&self, response: &Result<Response<R>, E>) -> Outcome {
-        match response {
-            Ok(response) if response.status().is_success() => {
-                let answer = response.extensions().get::<RepeatAnswer>();
-                Outcome::Done { answer: answer.filter(|answer| answer.body.len() <= self.answer_limit).cloned() }
-            }
-            _ => Outcome::Failed,
-        }
-    }
-}
-
-impl<S, P, B, R> State<S, P, B>
-where
-    S: Service<Request<Full<Bytes>>, Response = Response<R>>,
-    P: Provider,
-{
-    fn enter(accepted: Accepted<S, P>, gate: Gate) -> Self {
-        match gate {
-            Gate::Open { ticket, attempt, checked } => {
-                let answer_limit = accepted.shared.settings.guard.answer_limit;
-                let observed = Observed::new(P::NAME, &accepted.delivery, attempt, checked.as_str(), accepted.read);
-                let (inner, request) = accepted.into_call(attempt, checked);
-                Self::Readying { inner, request, delivering: Delivering { ticket, answer_limit, observed } }
-            }
-            Gate::Asking { ticket, answer } => Self::Claiming { answer, ticket, accepted },
-            Gate::Closed(settled) => Self::Settled { settled, read: Some(accepted.read.holding(&accepted.delivery)) },
-        }
-    }
-}
-
-impl<S, P, B, R> Future for ResponseFuture<S, P, B>
-where
-    S: Service<Request<Full<Bytes>>, Response = Response<R>>,
-    P: Provider,
-    B: Body,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-    R: Default,
-{
-    type Output = Result<S::Response, S::Error>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        loop {
-            match state.as_mut().project() {
-                StateProj::Settled { .. } => {
-                    let StateOwned::Settled { settled, read } = state.as_mut().project_replace(State::Done) else {
-                        return Poll::Pending;
-                    };
-                    return Poll::Ready(Ok(match settled {
-                        Settled::Refused(rejection) => {
-                            observe::refused(P::NAME, &rejection, read);
-                            rejection.into_response(P::METHODS)
-                        }
-                        Settled::Repeated(answer) => {
-                            observe::repeated(P::NAME);
-                            repeated(answer)
-                        }
-                    }));
-                }
-                StateProj::Reading { read, .. } => {
-                    let read = ready!(read.poll_read(cx));
-                    let StateOwned::Reading { arriving, .. } = state.as_mut().project_replace(State::Done) else {
-                        return Poll::Pending;
-                    };
-                    let (body, held) = match read {
-                        Ok(read) => read,
-                        Err(rejection) => {
-                            state.set(State::Settled { settled: Settled::Refused(rejection), read: None });
-                            continue;
-                        }
-                    };
-                    let read = observe::body_read(P::NAME, body.len(), arriving.watch);
-                    state.set(match arriving.check_body(body, held, read) {
-                        Ok((accepted, gate)) => State::enter(accepted, gate),
-                        Err(rejection) => State::Settled { settled: Settled::Refused(rejection), read: Some(read) },
-                    });
-                }
-                StateProj::Claiming { answer, .. } => {
-                    let answer = ready!(answer.as_mut().poll(cx));
-                    let StateOwned::Claiming { ticket, accepted, .. } = state.as_mut().project_replace(State::Done)
-                    else {
-                        return Poll::Pending;
-                    };
-                    state.set(State::enter(accepted, ticket.asked(answer)));
-                }
-                StateProj::Readying { inner, delivering, .. } => {
-                    match delivering.observed.within(|| inner.poll_ready(cx)) {
-                        Poll::Ready(ready) => ready?,
-                        Poll::Pending => {
-                            delivering.hold(cx);
-                            return Poll::Pending;
-                        }
-                    }
-                    let StateOwned::Readying { mut inner, request, delivering } =
-                        state.as_mut().project_replace(State::Done)
-                    else {
-                        return Poll::Pending;
-                    };
-                    let future = delivering.observed.within(|| inner.call(request));
-                    state.set(State::Calling { future, delivering });
-                }
-                StateProj::Calling { future, delivering } => {
-                    let response = match delivering.observed.within(|| future.poll(cx)) {
-                        Poll::Ready(response) => response,
-                        Poll::Pending => {
-                            delivering.hold(cx);
-                            return Poll::Pending;
-                        }
-                    };
-                    let outcome = delivering.outcome(&response);
-                    delivering.observed.ended(matches!(outcome, Outcome::Done { .. }));
-                    let Some(mut ticket) = delivering.ticket.take() else {
-                        state.set(State::Done);
-                        return Poll::Ready(response);
-                    };
-                    match ticket.finish(outcome) {
-                        Some(answer) => state.set(State::Finishing { answer, ticket, response }),
-                        None => {
-                            state.set(State::Done);
-                            return Poll::Ready(response);
-                        }
-                    }
-                }
-                StateProj::Finishing { answer, .. } => {
-                    let answer = ready!(answer.as_mut().poll(cx));
-                    let StateOwned::Finishing { ticket, response, .. } = state.as_mut().project_replace(State::Done)
-                    else {
-                        return Poll::Pending;
-                    };
-                    ticket.finished(&answer);
-                    return Poll::Ready(response);
-                }
-                StateProj::Done => return Poll::Pending,
-            }
-        }
-    }
-}
-
-fn repeated<R: Default>(answer: Option<RepeatAnswer>) -> Response<R> {
-    let mut response = Response::new(R::default());
-    response.extensions_mut().insert(Duplicate);
-    if let Some(answer) = answer {
-        response.extensions_mut().insert(answer);
-    }
-    response
-}
-
-impl<S: Service<Request<Full<Bytes>>>, P: Provider, B> fmt::Debug for ResponseFuture<S, P, B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseFuture").field("provider", &P::NAME).finish_non_exhaustive()
     }
 }

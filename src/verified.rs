@@ -1,33 +1,33 @@
 //! The proof, in a request's extensions, that the layer accepted it.
-//!
-//! ```
-//! use tower_webhooks::{Covers, Verified};
-//!
-//! fn handle(event: &Verified<String>) -> bool {
-//!     // A signature that covers nothing makes the event a hint: ask the provider before acting on it.
-//!     event.covers() == Covers::Body && event.starts_with("paid")
-//! }
-//!
-//! let event = Verified::for_test("paid 12.50".to_owned());
-//! assert!(!handle(&event));
-//! ```
 
-use crate::{Covers, Delivery, rejection::Kind, replay::Checked};
+use crate::{Covers, Delivery, Proof, replay::ReplayCheck};
 use bytes::Bytes;
-use std::{fmt, ops::Deref, sync::Arc, time::SystemTime};
+use std::{borrow::Cow, fmt, ops::Deref, sync::Arc, time::SystemTime};
 
-/// A typed event that was verified, is fresh where its signature holds a time, and has not been acknowledged before where
-/// its signature can tell ([`Facts::checked`]).
+/// An event whose signature was verified. If the scheme signs a time it is fresh; if it allows replay detection
+/// ([`Metadata::checked`]) it was not acknowledged before.
 ///
-/// It is made by the layer only, derefs to the event and is cheap to clone. `Debug` prints the event and the facts,
+/// It is made by the layer only, derefs to the event and is cheap to clone. `Debug` prints the event and the metadata,
 /// never the raw body.
+///
+/// ```
+/// use tower_webhooks::{Covers, Verified};
+///
+/// fn handle(event: &Verified<String>) -> bool {
+///     // A signature that covers nothing makes the event a hint: ask the provider before acting on it.
+///     event.covers() == Covers::Body && event.starts_with("paid")
+/// }
+///
+/// let event = Verified::for_test("paid 12.50".to_owned());
+/// assert!(!handle(&event));
+/// ```
 pub struct Verified<E> {
     inner: Arc<Inner<E>>,
 }
 
 struct Inner<E> {
     event: E,
-    facts: Facts,
+    metadata: Metadata,
     body: Bytes,
 }
 
@@ -37,21 +37,22 @@ impl<E> Verified<E> {
         delivery: Delivery<E>,
         body: Bytes,
         attempt: u32,
-        checked: Checked,
+        checked: ReplayCheck,
     ) -> Self {
-        let Delivery { event, kind, covers, key_index, signed_at, identity: _ } = delivery;
-        let facts = Facts { provider, kind, covers, key_index, signed_at, attempt, checked };
-        Self { inner: Arc::new(Inner { event, facts, body }) }
+        let Delivery { event, kind, proof } = delivery;
+        let Proof { covers, key_index, signed_at, identity: _ } = proof;
+        let metadata = Metadata { provider, kind, covers, key_index, signed_at, attempt, checked };
+        Self { inner: Arc::new(Inner { event, metadata, body }) }
     }
 
     /// What is known of the delivery beside its event.
-    pub fn facts(&self) -> &Facts {
-        &self.inner.facts
+    pub fn metadata(&self) -> &Metadata {
+        &self.inner.metadata
     }
 
     /// What the signature is over; [`Covers::Nothing`] means that the event is a hint.
     pub fn covers(&self) -> Covers {
-        self.inner.facts.covers
+        self.inner.metadata.covers
     }
 
     /// The body as received.
@@ -64,7 +65,8 @@ impl<E> Verified<E> {
     /// An event for the test of a handler, as if a layer had accepted it just now.
     #[cfg(feature = "test-util")]
     pub fn for_test(event: E) -> Self {
-        Self::new("test", Delivery::new(event, "test", Covers::Nothing), Bytes::new(), 1, Checked::Unguarded)
+        let proof = Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity: None };
+        Self::new("test", Delivery::new(event, "test", proof), Bytes::new(), 1, ReplayCheck::Unguarded)
     }
 }
 
@@ -86,7 +88,7 @@ impl<E: fmt::Debug> fmt::Debug for Verified<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verified")
             .field("event", &self.inner.event)
-            .field("facts", &self.inner.facts)
+            .field("metadata", &self.inner.metadata)
             .finish_non_exhaustive()
     }
 }
@@ -94,11 +96,11 @@ impl<E: fmt::Debug> fmt::Debug for Verified<E> {
 /// What the layer knows of a delivery beside its event.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Facts {
+pub struct Metadata {
     /// The provider's [`NAME`](crate::Provider::NAME).
     pub provider: &'static str,
     /// The event's kind, as in the provider's documentation; `unknown` for one that this crate does not know.
-    pub kind: Kind,
+    pub kind: Cow<'static, str>,
     /// What the signature is over.
     pub covers: Covers,
     /// Which of the configured keys verified it, counted from 0.
@@ -109,5 +111,5 @@ pub struct Facts {
     /// anew counts from 1 again.
     pub attempt: u32,
     /// How its single use was checked.
-    pub checked: Checked,
+    pub checked: ReplayCheck,
 }

@@ -5,7 +5,7 @@ use axum::{
     Extension, Router,
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, request::Parts},
+    http::{HeaderValue, Method, StatusCode, request::Parts},
     middleware::{Next, from_fn},
     response::Response,
     routing::{any, get, post},
@@ -13,7 +13,6 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::Full;
 use std::{
-    slice,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -24,16 +23,14 @@ use std::{
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, util::MapResponseLayer};
 use tower_http::map_request_body::MapRequestBodyLayer;
 use tower_webhooks::{
-    Covers, Delivery, Provider, Rejection, RejectionKind, Signer as _, Verified, WebhookLayer, Zegocloud,
-    ZegocloudLayer,
-    header::exactly_one,
-    replay::RepeatAnswer,
-    zegocloud::{Event, Signer},
+    Covers, Delivery, Proof, Provider, Rejection, RejectionKind, Signer as _, Verified, WebhookLayer, exactly_one,
+    replay::ReplayedResponse,
+    zegocloud::{Event, Signer, Zegocloud},
 };
 
 const SECRET: &str = "a callback secret";
 
-fn layer() -> ZegocloudLayer {
+fn layer() -> WebhookLayer<Zegocloud> {
     WebhookLayer::new(Zegocloud::new(SECRET).unwrap())
 }
 
@@ -235,38 +232,34 @@ async fn generic_middleware_inside_one_stack() {
 /// A sender that proves itself with a word in a header, which is no secret here.
 struct Doorbell(&'static str);
 
-static WORD: HeaderName = HeaderName::from_static("x-word");
-
 impl Provider for Doorbell {
     const NAME: &'static str = "doorbell";
     const METHODS: &'static [Method] = &[Method::GET, Method::POST];
-    type Head = ();
+    const CREDENTIALS: &'static [&'static str] = &["x-word"];
+    type FromHead = ();
     type Event = String;
 
-    fn credentials(&self) -> &[HeaderName] {
-        slice::from_ref(&WORD)
-    }
-
     fn check_head(&self, head: &Parts, _now: SystemTime) -> Result<(), Rejection> {
-        match exactly_one(&head.headers, &WORD)? == self.0 {
+        match exactly_one(&head.headers, "x-word")? == self.0 {
             true => Ok(()),
             false => Err(Rejection::new(RejectionKind::CredentialWrong)),
         }
     }
 
     fn check_body(&self, (): (), _head: &Parts, body: &Bytes, _now: SystemTime) -> Result<Delivery<String>, Rejection> {
-        Ok(Delivery::new(String::from_utf8_lossy(body).into_owned(), "ring", Covers::Nothing))
+        let proof = Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity: None };
+        Ok(Delivery::new(String::from_utf8_lossy(body).into_owned(), "ring", proof))
     }
 }
 
 fn ring(body: impl Into<Body>) -> Request {
-    Request::post("/bell").header(&WORD, "sesame").body(body.into()).unwrap()
+    Request::post("/bell").header("x-word", "sesame").body(body.into()).unwrap()
 }
 
 #[tokio::test]
 async fn several_providers_on_one_router() {
     async fn rang(event: Verified<String>) -> String {
-        format!("{} rings: {}", event.facts().provider, *event)
+        format!("{} rings: {}", event.metadata().provider, *event)
     }
     let app = Router::new()
         .route("/zego", post(kind).route_layer(layer()))
@@ -275,7 +268,7 @@ async fn several_providers_on_one_router() {
     assert_eq!(text(send(&app, ring("ding")).await).await, (200, "doorbell rings: ding".to_owned()));
     // One's credentials open nothing of the other's.
     let mut crossed = signed("/bell");
-    crossed.headers_mut().insert(&WORD, HeaderValue::from_static("open"));
+    crossed.headers_mut().insert("x-word", HeaderValue::from_static("open"));
     assert_eq!(refusal(&send(&app, crossed).await), Some(RejectionKind::CredentialWrong));
     let mut crossed = ring(r#"{"event":"room_create"}"#);
     *crossed.uri_mut() = "/zego".parse().unwrap();
@@ -323,13 +316,13 @@ async fn axums_limit_is_for_extractors() {
 
 #[tokio::test]
 async fn a_repeat_gets_the_kept_answer() {
-    async fn answer(Extension(calls): Extension<Arc<AtomicUsize>>, _event: Verified<Event>) -> RepeatAnswer {
+    async fn answer(Extension(calls): Extension<Arc<AtomicUsize>>, _event: Verified<Event>) -> ReplayedResponse {
         let call = calls.fetch_add(1, Ordering::Relaxed) + 1;
-        RepeatAnswer::new(HeaderValue::from_static("application/json"), format!("{{\"call\":{call}}}"))
+        ReplayedResponse::new(HeaderValue::from_static("application/json"), format!("{{\"call\":{call}}}"))
     }
     let (app, calls) = (Router::new().route("/zego", post(answer).route_layer(layer())), Arc::new(AtomicUsize::new(0)));
     let app = app.layer(Extension(Arc::clone(&calls)));
-    let filled = app.clone().layer(MapResponseLayer::new(RepeatAnswer::fill));
+    let filled = app.clone().layer(MapResponseLayer::new(ReplayedResponse::restore));
     let (head, body) = signed("/zego").into_parts();
     let body = to_bytes(body, 1024).await.unwrap();
     let request = || Request::from_parts(head.clone(), Body::from(body.clone()));

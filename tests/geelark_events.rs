@@ -6,8 +6,8 @@ use http::Request;
 use serde_json::{Value, json};
 use std::{error::Error as _, time::SystemTime};
 use tower_webhooks::{
-    GeeLarkToken, Provider, Rejection, RejectionKind,
-    geelark::{Channel, Event},
+    Provider, Rejection, RejectionKind,
+    geelark::{Channel, Event, GeeLarkToken},
 };
 
 fn parse(body: impl Into<Bytes>) -> Result<Event, Rejection> {

@@ -4,7 +4,8 @@ mod common;
 
 use bytes::{Buf, Bytes};
 use common::{
-    ACCEPTED, Broken, COSIGN, Desk, Letterbox, STAMP, Scripted, Step, data, outcome, paid, refused, run_without_runtime,
+    ACCEPTED, Broken, COSIGN, Desk, Letterbox, PROOF, STAMP, Scripted, Step, data, outcome, paid, refused,
+    run_without_runtime,
 };
 use futures_util::{FutureExt, StreamExt, stream};
 use http::{Request, Response, header};
@@ -31,8 +32,8 @@ use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, limit::ConcurrencyLimit, service_fn};
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_webhooks::{
-    Covers, Delivery, Provider, Rejection, RejectionKind, ResponseFuture, TestClock, Verified, Webhook, WebhookLayer,
-    Window, window::Timestamp,
+    Covers, Delivery, Proof, Provider, Rejection, RejectionKind, ResponseFuture, TestClock, Timestamp, Verified,
+    Webhook, WebhookLayer, Window,
 };
 
 fn layer() -> WebhookLayer<Letterbox> {
@@ -377,14 +378,17 @@ impl Error for Wrapped {
 
 #[test]
 fn an_outer_length_limit_is_413_wherever_it_is_in_the_error() {
-    for depth in 0..4 {
+    type Wrap = fn(Box<dyn Error + Send + Sync>) -> Box<dyn Error + Send + Sync>;
+    let own: Wrap = |error| Wrapped(error).into();
+    let io: Wrap = |error| std::io::Error::other(error).into();
+    for wraps in [&[][..], &[own], &[own; 3], &[io], &[io; 2], &[own, io], &[io, own], &[own, io, own, io]] {
         let (body, probe) = Scripted::new(vec![data("0123456789"); 3]);
         let mut body = Limited::new(body, 15).boxed();
-        for _ in 0..depth {
-            body = body.map_err(|error| Wrapped(error).into()).boxed();
+        for wrap in wraps {
+            body = body.map_err(*wrap).boxed();
         }
         let response = run_without_runtime(send(&layer(), &Desk::default(), paid().body(body).unwrap()));
-        assert_eq!(outcome(&response), refused(RejectionKind::BodyTooLarge), "{depth}");
+        assert_eq!(outcome(&response), refused(RejectionKind::BodyTooLarge), "{} wraps", wraps.len());
         assert_eq!(probe.polls(), 2);
     }
     let (body, _) = Scripted::new([data("0123456789"), Step::Fail]);
@@ -702,7 +706,7 @@ fn the_request_keeps_its_head() {
     assert_eq!(request.extensions().get(), Some(&FromOutside(7)));
     let verified = request.extensions().get::<Verified<String>>().unwrap();
     assert_eq!(&***verified, "letter");
-    assert_eq!((verified.facts().provider, &*verified.facts().kind), ("letterbox", "letter"));
+    assert_eq!((verified.metadata().provider, &*verified.metadata().kind), ("letterbox", "letter"));
     assert_eq!(verified.covers(), Covers::Nothing);
 }
 
@@ -821,15 +825,12 @@ struct Dated;
 
 impl Provider for Dated {
     const NAME: &'static str = "dated";
-    type Head = Timestamp;
+    const CREDENTIALS: &'static [&'static str] = &["x-stamp"];
+    type FromHead = Timestamp;
     type Event = ();
 
-    fn credentials(&self) -> &[http::HeaderName] {
-        std::slice::from_ref(&STAMP)
-    }
-
     fn check_head(&self, head: &http::request::Parts, now: SystemTime) -> Result<Timestamp, Rejection> {
-        let stamp = Timestamp::from_digits(tower_webhooks::header::exactly_one(&head.headers, &STAMP)?).unwrap();
+        let stamp = Timestamp::from_digits(tower_webhooks::exactly_one(&head.headers, &STAMP)?).unwrap();
         Window::default().check(stamp, now)?;
         Ok(stamp)
     }
@@ -842,7 +843,7 @@ impl Provider for Dated {
         now: SystemTime,
     ) -> Result<Delivery<()>, Rejection> {
         let at = Window::default().check(stamp, now)?;
-        Ok(Delivery::new((), "dated", Covers::Nothing).with_signed_at(at))
+        Ok(Delivery::new((), "dated", Proof { signed_at: Some(at), ..PROOF }))
     }
 }
 
@@ -858,7 +859,7 @@ async fn each_step_is_told_the_time_at_which_it_is_taken() {
     let response = layer.layer(desk.clone()).oneshot(request(body)).await.unwrap();
     assert_eq!(outcome(&response), ACCEPTED);
     let request_seen = desk.only();
-    assert_eq!(request_seen.extensions().get::<Verified<()>>().unwrap().facts().signed_at, Some(signed_at));
+    assert_eq!(request_seen.extensions().get::<Verified<()>>().unwrap().metadata().signed_at, Some(signed_at));
 
     let (body, _) = Scripted::new([Step::Pending]);
     let mut slow = task::spawn(layer.layer(desk.clone()).oneshot(request(body)));
@@ -890,11 +891,9 @@ fn auto_traits() {
     struct Rules(#[expect(dead_code)] Mutex<u8>);
     impl Provider for Rules {
         const NAME: &'static str = "rules";
-        type Head = Shy;
+        const CREDENTIALS: &'static [&'static str] = &[];
+        type FromHead = Shy;
         type Event = ();
-        fn credentials(&self) -> &[http::HeaderName] {
-            &[]
-        }
         fn check_head(&self, _: &http::request::Parts, _: SystemTime) -> Result<Shy, Rejection> {
             Ok(Shy::default())
         }
@@ -905,7 +904,7 @@ fn auto_traits() {
             _: &Bytes,
             _: SystemTime,
         ) -> Result<Delivery<()>, Rejection> {
-            Ok(Delivery::new((), "rule", Covers::Nothing))
+            Ok(Delivery::new((), "rule", PROOF))
         }
     }
 
@@ -934,7 +933,7 @@ fn debug_names_the_provider_and_shows_nothing_of_it() {
 }
 
 #[test]
-fn a_future_that_is_polled_after_its_end_does_nothing() {
+fn a_future_that_is_polled_after_its_end_panics_and_calls_nobody() {
     let called = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&called);
     let inner = service_fn(move |_: Request<Full<Bytes>>| {
@@ -943,6 +942,7 @@ fn a_future_that_is_polled_after_its_end_does_nothing() {
     });
     let mut refused = task::spawn(layer().layer(inner).call(Request::post("/").body(full("letter")).unwrap()));
     assert!(refused.poll().is_ready());
-    assert_pending!(refused.poll());
+    let again = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| refused.poll()));
+    assert_eq!(again.unwrap_err().downcast_ref(), Some(&"`ResponseFuture` polled after completion"));
     assert!(!called.load(Ordering::SeqCst));
 }

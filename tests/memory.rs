@@ -14,7 +14,10 @@ use std::{
 };
 use tokio_test::{assert_pending, task};
 use tower::{Layer, ServiceExt};
-use tower_webhooks::{Provider, RejectionKind, Signer as _, WebhookLayer, Zegocloud, zegocloud::Signer};
+use tower_webhooks::{
+    Provider, RejectionKind, Signer as _, WebhookLayer,
+    zegocloud::{Signer, Zegocloud},
+};
 
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;

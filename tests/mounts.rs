@@ -34,12 +34,12 @@ use tower_http::{
     trace::TraceLayer,
 };
 use tower_webhooks::{
-    NotVerified, Rejection, RejectionKind, Signer as _, Verified, Zegocloud, ZegocloudLayer,
-    zegocloud::{Event, RoomEvent, Signer},
+    NotVerified, Rejection, RejectionKind, Signer as _, Verified, WebhookLayer,
+    zegocloud::{Event, RoomEvent, Signer, Zegocloud},
 };
 
-fn webhooks() -> ZegocloudLayer {
-    ZegocloudLayer::new(Zegocloud::new(SECRET).unwrap())
+fn webhooks() -> WebhookLayer<Zegocloud> {
+    WebhookLayer::new(Zegocloud::new(SECRET).unwrap())
 }
 
 async fn on_event(event: Verified<Event>) -> String {

@@ -13,11 +13,14 @@ use std::{
     time::SystemTime,
 };
 use tower::{Layer, ServiceExt, service_fn};
-use tower_webhooks::{Signer as _, WebhookLayer, Zegocloud, ZegocloudLayer, metric_names, zegocloud::Signer};
+use tower_webhooks::{
+    Signer as _, WebhookLayer, metric_names,
+    zegocloud::{Signer, Zegocloud},
+};
 
 const SECRET: &str = "a-callback-secret-in-no-log";
 
-fn layer() -> ZegocloudLayer {
+fn layer() -> WebhookLayer<Zegocloud> {
     WebhookLayer::new(Zegocloud::new(SECRET).unwrap())
 }
 
@@ -26,7 +29,7 @@ fn signed(body: String) -> Request<Bytes> {
     Signer::new(SECRET).unwrap().sign(request, SystemTime::now())
 }
 
-fn send(layer: &ZegocloudLayer, status: u16, request: Request<Bytes>) -> u16 {
+fn send(layer: &WebhookLayer<Zegocloud>, status: u16, request: Request<Bytes>) -> u16 {
     let service = layer.layer(service_fn(move |_: Request<Full<Bytes>>| async move {
         tracing::info!("inside the handler");
         let mut response = Response::new(String::new());

@@ -13,7 +13,7 @@ use std::{
 };
 use tower_webhooks::{
     TestClock,
-    replay::{Claim, Claimed, MemoryStore, Outcome, RepeatAnswer, ReplayStore},
+    replay::{Claim, Claimed, MemoryStore, Outcome, ReplayStore, ReplayedResponse},
 };
 
 struct Counting;
@@ -166,7 +166,7 @@ fn full_until_the_first_expires() {
 fn answers_have_a_budget_of_their_own() {
     let _alone = ALONE.lock();
     let store = MemoryStore::with_capacity(1000).answer_budget(10_000);
-    let answer = RepeatAnswer::new(http::HeaderValue::from_static("text/plain"), vec![b'x'; 1000]);
+    let answer = ReplayedResponse::new(http::HeaderValue::from_static("text/plain"), vec![b'x'; 1000]);
     for number in 0..100 {
         now(store.claim(claim(number, 1, 100))).unwrap();
         assert!(now(store.finish(claim(number, 1, 100), Outcome::Done { answer: Some(answer.clone()) })).unwrap());

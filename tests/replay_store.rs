@@ -8,7 +8,7 @@ use std::{
     },
     time::Duration,
 };
-use tower_webhooks::replay::{Claim, Claimed, MemoryStore, Outcome, RepeatAnswer, ReplayStore};
+use tower_webhooks::replay::{Claim, Claimed, MemoryStore, Outcome, ReplayStore, ReplayedResponse};
 
 #[cfg(feature = "redis")]
 #[path = "common/redis.rs"]
@@ -59,7 +59,7 @@ async fn transitions(store: impl ReplayStore) {
     assert!(matches!(store.claim(claim(2, 1, 20)).await.unwrap(), Claimed::Won { .. }));
 
     // A kept answer comes back to the byte.
-    let answer = RepeatAnswer::new(HeaderValue::from_static("application/xml"), &b"<Response/>\0\xff"[..]);
+    let answer = ReplayedResponse::new(HeaderValue::from_static("application/xml"), &b"<Response/>\0\xff"[..]);
     assert_eq!(store.claim(claim(3, 1, 30)).await.unwrap(), Claimed::Won { attempt: 1 });
     assert!(store.finish(claim(3, 1, 30), Outcome::Done { answer: Some(answer.clone()) }).await.unwrap());
     assert_eq!(store.claim(claim(3, 1, 31)).await.unwrap(), Claimed::Done { answer: Some(answer) });

@@ -6,13 +6,13 @@ use http::Request;
 use serde_json::{Value, json};
 use std::{error::Error as _, time::SystemTime};
 use tower_webhooks::{
-    Provider, Rejection, RejectionKind, Stardust,
-    stardust::{Event, Status},
+    Provider, Rejection, RejectionKind,
+    stardust::{Event, StardustKeyOnly, Status},
 };
 
 fn parse(body: impl Into<Bytes>) -> Result<Event, Rejection> {
     let request = Request::post("/").header("x-stardust-key", "key").body(body.into()).unwrap();
-    let delivery = Stardust::new("key").unwrap().verify(&request, SystemTime::now())?;
+    let delivery = StardustKeyOnly::new("key").unwrap().verify(&request, SystemTime::now())?;
     assert_eq!(delivery.kind(), delivery.event().kind());
     Ok(delivery.into_event())
 }

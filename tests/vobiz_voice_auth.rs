@@ -9,10 +9,7 @@ use tower_webhooks::{
     ConfigError, Content, Covers, Delivery, Identity, Provider, Rejection,
     RejectionKind::{self, CredentialMalformed, CredentialMissing, CredentialWrong, MethodNotAllowed},
     Signer as _,
-    vobiz::{
-        Voice,
-        voice::{Event, Signer},
-    },
+    vobiz::voice::{Event, Signer, Voice},
 };
 
 const TOKEN: &str = "sub_account_auth_token_for_tests";
@@ -62,7 +59,7 @@ fn refused(voice: &Voice, request: &Request<Bytes>, kind: RejectionKind) {
 
 #[track_caller]
 fn identity(voice: &Voice, request: &Request<Bytes>) -> Identity {
-    verify(voice, request).unwrap().identity().unwrap().clone()
+    verify(voice, request).unwrap().proof().identity.as_ref().unwrap().clone()
 }
 
 /// The request as it arrives for a URL, and the URL's origin.
@@ -90,15 +87,15 @@ fn vectors_of_voice() {
             request
         };
         let own = Voice::new(text("key"), &origin).unwrap();
-        let parent = Voice::new("another token", &origin).unwrap().parent_token(text("main_key")).unwrap();
+        let parent = Voice::new("another token", &origin).unwrap().also_accept_parent(text("main_key")).unwrap();
         for (own, parent, version) in [(own.clone(), parent.clone(), "v3"), (own.v2(), parent.v2(), "v2")] {
             let [plain, main, nonce] = [
                 format!("x-vobiz-signature-{version}"),
                 format!("x-vobiz-signature-ma-{version}"),
                 format!("x-vobiz-signature-{version}-nonce"),
             ];
-            assert_eq!(verify(&own, &all(&[&plain, &nonce])).unwrap().key_index(), 0, "{}", text("name"));
-            assert_eq!(verify(&parent, &all(&[&main, &nonce])).unwrap().key_index(), 1, "{}", text("name"));
+            assert_eq!(verify(&own, &all(&[&plain, &nonce])).unwrap().proof().key_index, 0, "{}", text("name"));
+            assert_eq!(verify(&parent, &all(&[&main, &nonce])).unwrap().proof().key_index, 1, "{}", text("name"));
             refused(&parent, &all(&[&plain, &nonce]), CredentialWrong);
             checked += 1;
         }
@@ -136,10 +133,10 @@ fn vectors_of_plivo() {
 #[test]
 fn what_is_known_of_a_delivery() {
     let delivery = verify(&voice(), &signed(&signer())).unwrap();
-    assert_eq!(Voice::NAME, "vobiz");
+    assert_eq!(Voice::NAME, "vobiz.voice");
     assert_eq!(Voice::METHODS, [Method::GET, Method::POST]);
-    assert_eq!((delivery.kind(), delivery.covers(), delivery.signed_at()), ("Hangup", Covers::Url, None));
-    let identity = delivery.identity().unwrap();
+    assert_eq!((delivery.kind(), delivery.covers(), delivery.proof().signed_at), ("Hangup", Covers::Url, None));
+    let identity = delivery.proof().identity.as_ref().unwrap();
     assert_eq!((identity.content(), identity.valid_until()), (Content::Bound, None));
 }
 
@@ -147,19 +144,25 @@ fn what_is_known_of_a_delivery() {
 fn one_right_signature_is_enough() {
     let both = signer().parent_token(MAIN).unwrap();
     let request = signed(&both);
-    let accepts = voice().parent_token(MAIN).unwrap();
-    assert_eq!(verify(&accepts, &request).unwrap().key_index(), 0);
-    assert_eq!(verify(&accepts, &without(request.clone(), "x-vobiz-signature-v3")).unwrap().key_index(), 1);
+    let accepts = voice().also_accept_parent(MAIN).unwrap();
+    assert_eq!(verify(&accepts, &request).unwrap().proof().key_index, 0);
+    assert_eq!(verify(&accepts, &without(request.clone(), "x-vobiz-signature-v3")).unwrap().proof().key_index, 1);
     let other = signer().signature("https://hooks.example.com/other", NONCE);
     for wrong in [&*other, "no base64", "AAAA"] {
-        assert_eq!(verify(&accepts, &with(request.clone(), "x-vobiz-signature-v3", wrong)).unwrap().key_index(), 1);
-        assert_eq!(verify(&accepts, &with(request.clone(), "x-vobiz-signature-ma-v3", wrong)).unwrap().key_index(), 0);
+        assert_eq!(
+            verify(&accepts, &with(request.clone(), "x-vobiz-signature-v3", wrong)).unwrap().proof().key_index,
+            1
+        );
+        assert_eq!(
+            verify(&accepts, &with(request.clone(), "x-vobiz-signature-ma-v3", wrong)).unwrap().proof().key_index,
+            0
+        );
     }
 
     let rotated = Voice::new("new token", ORIGIN).unwrap().also_accept(TOKEN).unwrap();
-    assert_eq!(verify(&rotated, &request).unwrap().key_index(), 1);
-    let rotated = Voice::new("x", ORIGIN).unwrap().parent_token("new").unwrap().parent_token(MAIN).unwrap();
-    assert_eq!(verify(&rotated, &request).unwrap().key_index(), 2);
+    assert_eq!(verify(&rotated, &request).unwrap().proof().key_index, 1);
+    let rotated = Voice::new("x", ORIGIN).unwrap().also_accept_parent("new").unwrap().also_accept_parent(MAIN).unwrap();
+    assert_eq!(verify(&rotated, &request).unwrap().proof().key_index, 2);
 }
 
 #[test]
@@ -219,7 +222,7 @@ fn an_exact_url_replaces_the_path() {
 
 #[test]
 fn attack_a_repeat_under_another_signature_is_the_same_delivery() {
-    let accepts = voice().also_accept(MAIN).unwrap().parent_token(MAIN).unwrap();
+    let accepts = voice().also_accept(MAIN).unwrap().also_accept_parent(MAIN).unwrap();
     let both = signed(&signer().parent_token(MAIN).unwrap());
     let first = identity(&accepts, &both);
     assert_eq!(identity(&accepts, &without(both.clone(), "x-vobiz-signature-v3")), first);
@@ -272,8 +275,8 @@ fn attack_body_swapped_under_captured_headers() {
     *forged.body_mut() = Bytes::from("Event=StartApp&CallUUID=forged");
     let delivery = verify(&voice(), &forged).unwrap();
     assert_eq!((delivery.kind(), delivery.covers()), ("StartApp", Covers::Url));
-    assert_eq!(delivery.identity(), Some(&identity(&voice(), &genuine)));
-    assert_eq!(delivery.identity().unwrap().content(), Content::Bound);
+    assert_eq!(delivery.proof().identity.as_ref(), Some(&identity(&voice(), &genuine)));
+    assert_eq!(delivery.proof().identity.as_ref().unwrap().content(), Content::Bound);
 }
 
 #[test]
@@ -296,7 +299,7 @@ fn attack_downgrade() {
     let v2 = signed(&signer().parent_token(MAIN).unwrap().v2());
     refused(&voice(), &v2, CredentialMissing);
     refused(&voice().v2(), &v3, CredentialMissing);
-    refused(&voice().parent_token(MAIN).unwrap(), &v2, CredentialMissing);
+    refused(&voice().also_accept_parent(MAIN).unwrap(), &v2, CredentialMissing);
     // MA counts only where a parent token is configured.
     refused(&voice().also_accept(MAIN).unwrap(), &without(v3.clone(), "x-vobiz-signature-v3"), CredentialMissing);
 
@@ -334,7 +337,7 @@ fn attack_missing_and_empty_headers() {
 fn attack_odd_headers() {
     let long = format!("{}{}", ",".repeat(3), "A".repeat(1100));
     for name in ["x-vobiz-signature-v3", "x-vobiz-signature-ma-v3", "x-vobiz-signature-v3-nonce"] {
-        let accepts = voice().parent_token(MAIN).unwrap();
+        let accepts = voice().also_accept_parent(MAIN).unwrap();
         let request = signed(&signer().parent_token(MAIN).unwrap());
         let mut twice = request.clone();
         let value = twice.headers()[name].clone();
@@ -442,7 +445,7 @@ fn attack_other_methods() {
 fn attack_blank_tokens_and_bad_origins_are_refused() {
     let results: Vec<Result<Voice, ConfigError>> = ["", " ", "token\n"]
         .into_iter()
-        .flat_map(|bad| [Voice::new(bad, ORIGIN), voice().also_accept(bad), voice().parent_token(bad)])
+        .flat_map(|bad| [Voice::new(bad, ORIGIN), voice().also_accept(bad), voice().also_accept_parent(bad)])
         .chain(
             ["", "hooks.example.com", "https://u:p@h", "https://h?x", "https://h#x"]
                 .into_iter()
@@ -455,7 +458,7 @@ fn attack_blank_tokens_and_bad_origins_are_refused() {
 
 #[test]
 fn attack_no_credential_is_printed() {
-    let voice = voice().also_accept("second_token").unwrap().parent_token(MAIN).unwrap();
+    let voice = voice().also_accept("second_token").unwrap().also_accept_parent(MAIN).unwrap();
     let signer = signer().parent_token(MAIN).unwrap();
     let wrong = with(signed(&signer), "x-vobiz-signature-v3-nonce", NONCE);
     let delivery = verify(&voice, &signed(&signer)).unwrap();

@@ -7,12 +7,9 @@ use serde_json::{Map, Value, json};
 use std::time::SystemTime;
 use tower_webhooks::{
     Delivery, Provider, Rejection, RejectionKind, Signer as _,
-    vobiz::{
-        Voice,
-        voice::{
-            CallStatus, ConferenceStep, DialStatus, DialStep, Direction, Event, HangupSource, IfMachine, InputType,
-            Leg, RecordingEndReason, Signer, StirVerification,
-        },
+    vobiz::voice::{
+        CallStatus, ConferenceStep, DialStatus, DialStep, Direction, Event, HangupSource, IfMachine, InputType, Leg,
+        RecordingEndReason, Signer, StirVerification, Voice,
     },
 };
 

@@ -16,8 +16,8 @@ use std::{
 use tower::{Layer, ServiceExt};
 use tower_webhooks::{
     ConfigError, Content, Covers, Delivery, Provider, Rejection, RejectionKind, Secret, Signer as _, TestClock,
-    Verified, WebhookLayer, Window, Zegocloud, ZegocloudLayer,
-    zegocloud::{Event, RoomEvent, Signer, StreamEvent},
+    Verified, WebhookLayer, Window,
+    zegocloud::{Event, RoomEvent, Signer, StreamEvent, Zegocloud},
 };
 
 const SECRET: &str = "zego-attack-secret";
@@ -79,8 +79,11 @@ fn attack_a_swapped_body_is_verified_and_said_to_be_uncovered() {
     assert_eq!((delivery.covers(), swapped.covers()), (Covers::Nothing, Covers::Nothing));
     assert_eq!((room(&delivery), room(&swapped)), (Some("lobby"), Some("cellar")));
     // What the guard needs to tell them apart: one identity, and the content belongs to it.
-    assert_eq!(delivery.identity().unwrap().digest(), swapped.identity().unwrap().digest());
-    assert_eq!(delivery.identity().unwrap().content(), Content::Bound);
+    assert_eq!(
+        delivery.proof().identity.as_ref().unwrap().digest(),
+        swapped.proof().identity.as_ref().unwrap().digest()
+    );
+    assert_eq!(delivery.proof().identity.as_ref().unwrap().content(), Content::Bound);
 }
 
 // 4, 5: concatenation without separators.
@@ -122,7 +125,11 @@ fn attack_boundary_shift_between_seconds_and_milliseconds_is_one_identity() {
         provider().verify(&request(JSON, body.to_string()), at(1_687_981_273)).unwrap()
     };
     let (seconds, millis) = (verify(seconds), verify(millis));
-    assert_eq!(seconds.identity(), millis.identity(), "also the same time until which it can be used");
+    assert_eq!(
+        seconds.proof().identity.as_ref(),
+        millis.proof().identity.as_ref(),
+        "also the same time until which it can be used"
+    );
 }
 
 #[test]
@@ -135,20 +142,20 @@ fn attack_a_nonce_that_holds_a_later_date_keeps_its_claim_until_then() {
         let body = json!({ "timestamp": timestamp, "nonce": nonce, "signature": signature(timestamp, nonce) });
         provider().verify(&request(JSON, body.to_string()), at(now)).unwrap()
     };
-    let identity = verify(&first, &second, NOW).identity().unwrap().clone();
+    let identity = verify(&first, &second, NOW).proof().identity.as_ref().unwrap().clone();
     assert_eq!(identity.valid_until(), Some(at(later + 301)));
-    assert_eq!(verify(&second, &first, later).identity().unwrap().digest(), identity.digest());
+    assert_eq!(verify(&second, &first, later).proof().identity.as_ref().unwrap().digest(), identity.digest());
 
     // The same with milliseconds; of these digits no third cut is a date ahead.
     let (first, second) = ("1770000000", "1771728000250");
     assert_eq!(signature(first, second), signature(second, first));
-    let identity = verify(first, second, 1_770_000_000).identity().unwrap().clone();
+    let identity = verify(first, second, 1_770_000_000).proof().identity.as_ref().unwrap().clone();
     assert_eq!(identity.valid_until(), Some(at(1_771_728_300) + Duration::from_millis(251)));
-    assert_eq!(verify(second, first, 1_771_728_000).identity().unwrap().digest(), identity.digest());
+    assert_eq!(verify(second, first, 1_771_728_000).proof().identity.as_ref().unwrap().digest(), identity.digest());
 
     let first = NOW.to_string();
     let far = (NOW + 40 * 24 * 3600).to_string();
-    let identity = verify(&first, &far, NOW).identity().unwrap().clone();
+    let identity = verify(&first, &far, NOW).proof().identity.as_ref().unwrap().clone();
     assert_eq!(identity.valid_until(), Some(at(NOW + 30 * 24 * 3600)), "at most 30 days are promised");
 }
 
@@ -414,7 +421,7 @@ fn attack_hex_in_either_case_is_one_signature() {
         .into_iter()
         .map(|signature| {
             let body = json!({ "timestamp": timestamp, "nonce": NONCE, "signature": signature });
-            verify(JSON, body.to_string()).unwrap().identity().unwrap().clone()
+            verify(JSON, body.to_string()).unwrap().proof().identity.as_ref().unwrap().clone()
         })
         .collect();
     assert!(identities.windows(2).all(|pair| pair[0] == pair[1]));
@@ -460,7 +467,7 @@ fn every_accepted_secret_verifies_and_says_which() {
     for (index, secret) in [SECRET, "the next secret"].into_iter().enumerate() {
         let request = Signer::new(secret).unwrap().sign(request(JSON, r#"{"event":"x"}"#), at(NOW));
         let delivery = provider.verify(&request, at(NOW)).unwrap();
-        assert_eq!((delivery.key_index(), delivery.signed_at()), (index, Some(at(NOW))));
+        assert_eq!((delivery.proof().key_index, delivery.proof().signed_at), (index, Some(at(NOW))));
     }
 }
 
@@ -544,7 +551,7 @@ fn numbers_are_taken_by_their_digits() {
             );
             let delivery = verify(JSON, body).unwrap();
             let expected = SystemTime::UNIX_EPOCH + Duration::from_millis(at_millis);
-            assert_eq!(delivery.signed_at(), Some(expected));
+            assert_eq!(delivery.proof().signed_at, Some(expected));
         }
     }
     // A signature of digits only is one in 10^8, and may come as a number.
@@ -604,11 +611,11 @@ fn a_wrong_signature_is_wrong_however_old() {
 
 // 17, 18, 20: through the layer.
 
-fn layer() -> ZegocloudLayer {
+fn layer() -> WebhookLayer<Zegocloud> {
     WebhookLayer::new(provider()).clock(TestClock::at(at(NOW)))
 }
 
-fn through<B>(layer: &ZegocloudLayer, desk: &Desk, request: Request<B>) -> Response<String>
+fn through<B>(layer: &WebhookLayer<Zegocloud>, desk: &Desk, request: Request<B>) -> Response<String>
 where
     B: http_body::Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -752,7 +759,7 @@ fn attack_nonce_and_signature_are_in_no_event() {
             let desk = Desk::default();
             through(&layer(), &desk, request.map(Full::new));
             let verified = desk.only().extensions().get::<Verified<Event>>().unwrap().clone();
-            assert_clean(&format!("{verified:?} {:?}", verified.facts()), nonce, &signature, "Debug of `Verified`");
+            assert_clean(&format!("{verified:?} {:?}", verified.metadata()), nonce, &signature, "Debug of `Verified`");
         }
     }
     assert_eq!(kinds.len(), 13, "{kinds:?}");
@@ -950,7 +957,8 @@ fn a_list_is_no_object() {
         let now = std::time::SystemTime::now();
         let request =
             tower_webhooks::Signer::sign(&tower_webhooks::zegocloud::Signer::new("key").unwrap(), request, now);
-        let refused = tower_webhooks::Provider::verify(&tower_webhooks::Zegocloud::new("key").unwrap(), &request, now);
+        let refused =
+            tower_webhooks::Provider::verify(&tower_webhooks::zegocloud::Zegocloud::new("key").unwrap(), &request, now);
         assert_eq!(refused.unwrap_err().kind(), tower_webhooks::RejectionKind::Invalid, "{detail}");
     }
 }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tower_webhooks::{
-    Delivery, Provider, Rejection, RejectionKind, Signer as _, Zegocloud,
+    Delivery, Provider, Rejection, RejectionKind, Signer as _,
     zegocloud::{self, *},
 };
 
@@ -564,7 +564,7 @@ fn seconds_and_milliseconds_by_their_digits() {
         ] {
             let request = signer.sign(Request::post("/").body(Bytes::from(body)).unwrap(), now());
             let delivery = accept(&request).unwrap();
-            let signed_at = delivery.signed_at().unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+            let signed_at = delivery.proof().signed_at.unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap();
             assert_eq!(signed_at.as_secs(), 1_760_000_123);
             let timestamp = match delivery.into_event() {
                 Event::DigitalHuman(DigitalHumanEvent::StreamTask(it)) => it.timestamp,
@@ -1060,7 +1060,7 @@ async fn a_verdict_is_repeated() {
     use axum::{Router, body::Body, routing::post};
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tower::{ServiceBuilder, ServiceExt, util::MapResponseLayer};
-    use tower_webhooks::{WebhookLayer, replay::RepeatAnswer};
+    use tower_webhooks::{WebhookLayer, replay::ReplayedResponse};
 
     static ASKED: AtomicUsize = AtomicUsize::new(0);
     async fn judge() -> SendVerdict {
@@ -1069,7 +1069,7 @@ async fn a_verdict_is_repeated() {
     }
 
     let layers = ServiceBuilder::new()
-        .layer(MapResponseLayer::new(RepeatAnswer::fill))
+        .layer(MapResponseLayer::new(ReplayedResponse::restore))
         .layer(WebhookLayer::new(Zegocloud::new("key").unwrap()));
     let app: Router = Router::new().route("/zim", post(judge).layer(layers));
     let body = Bytes::from(r#"{"event":"before_send_msg","request_id":"r-1"}"#);

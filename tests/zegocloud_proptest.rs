@@ -6,8 +6,8 @@ use http::{Request, header};
 use proptest::prelude::*;
 use std::time::{Duration, SystemTime};
 use tower_webhooks::{
-    Provider, RejectionKind, Signer as _, Zegocloud,
-    zegocloud::{Event, RoomEvent, Signer},
+    Provider, RejectionKind, Signer as _,
+    zegocloud::{Event, RoomEvent, Signer, Zegocloud},
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -90,10 +90,10 @@ proptest! {
         let delivery = Zegocloud::new(&secret).unwrap().verify(&request, at).unwrap();
         let Event::Room(RoomEvent::Close(close)) = delivery.event() else { panic!("{:?}", delivery.event()) };
         prop_assert_eq!(close.room_id.as_deref(), Some(&*room));
-        let signed_at = delivery.signed_at().unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let signed_at = delivery.proof().signed_at.unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         let signed = if style.milliseconds { signed_at.as_millis().to_string() } else { signed_at.as_secs().to_string() };
         prop_assert_eq!(signed, stamp);
-        let last = delivery.identity().unwrap().valid_until().unwrap();
+        let last = delivery.proof().identity.as_ref().unwrap().valid_until().unwrap();
         prop_assert!(last > at + Duration::from_secs(299), "a claim outlives its window");
     }
 
@@ -111,7 +111,7 @@ proptest! {
         let sign = || {
             let request = Request::post("/").body(Bytes::from(members)).unwrap();
             let delivery = provider.verify(&signer.sign(request, at), at).unwrap();
-            *delivery.identity().unwrap().digest()
+            *delivery.proof().identity.as_ref().unwrap().digest()
         };
         prop_assert_ne!(sign(), sign(), "a nonce each");
     }

@@ -24,7 +24,10 @@ pub use memory::MemoryQueue;
 use axum::{Router, extract::State, http::StatusCode, routing::post};
 use std::{env, error::Error, future::Future, time::Duration};
 use tokio::net::TcpListener;
-use tower_webhooks::{ConfigError, Verified, WebhookLayer, Zegocloud, zegocloud::Event};
+use tower_webhooks::{
+    ConfigError, Verified, WebhookLayer,
+    zegocloud::{Event, Zegocloud},
+};
 
 /// Where events wait for the worker.
 pub trait Queue: Clone + Send + Sync + 'static {
@@ -63,7 +66,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let worker = tokio::spawn(async move {
         while let Some(event) = waiting.recv().await {
             let json = serde_json::to_string(&*event).unwrap_or_default();
-            work(event.facts().kind.to_string(), json).await;
+            work(event.metadata().kind.to_string(), json).await;
         }
     });
     serve(app(queue, &secret)?).await?;

@@ -18,9 +18,12 @@ use std::error::Error;
 use std::time::Duration;
 use tower::{ServiceBuilder, util::MapResponseLayer};
 use tower_webhooks::{
-    ConfigError, GeeLark, GeeLarkToken, Provider, Rejection, Stardust, StardustSigned, Zegocloud,
-    replay::RepeatAnswer,
-    vobiz::{Campaign, Kyc, Ndnc, Trunk, Voice, Whatsapp},
+    ConfigError, Provider, Rejection,
+    geelark::{GeeLark, GeeLarkToken},
+    replay::ReplayedResponse,
+    stardust::{Stardust, StardustKeyOnly},
+    vobiz::{campaign::Campaign, kyc::Kyc, ndnc::Ndnc, trunk::Trunk, voice::Voice, whatsapp::Whatsapp},
+    zegocloud::Zegocloud,
 };
 
 pub fn router(page: &mut Page) -> Result<Router, Box<dyn Error>> {
@@ -45,8 +48,9 @@ pub fn router(page: &mut Page) -> Result<Router, Box<dyn Error>> {
     routes.stardust()?;
     routes.vobiz()?;
     // Outside of the webhook layers: it sees what they answer themselves.
-    let outer =
-        ServiceBuilder::new().layer(MapResponseLayer::new(report)).layer(MapResponseLayer::new(RepeatAnswer::fill));
+    let outer = ServiceBuilder::new()
+        .layer(MapResponseLayer::new(report))
+        .layer(MapResponseLayer::new(ReplayedResponse::restore));
     let app = routes.app.layer(outer);
     Ok(page.mount(app.with_state(Handlers::new(settings))))
 }
@@ -71,9 +75,9 @@ impl Routes<'_> {
 
     fn stardust(&mut self) -> Result<(), Box<dyn Error>> {
         let vars = self.vars("stardust", vars::STARDUST);
-        self.mount("/stardust", &vars, ["STARDUST_ACCESS_KEY"], |[key]| Stardust::new(key))?;
+        self.mount("/stardust", &vars, ["STARDUST_ACCESS_KEY"], |[key]| StardustKeyOnly::new(key))?;
         let needs = ["STARDUST_ACCESS_KEY", "STARDUST_SECRET_KEY"];
-        self.mount("/stardust/signed", &vars, needs, |[key, secret]| StardustSigned::new(key, secret))
+        self.mount("/stardust/signed", &vars, needs, |[key, secret]| Stardust::new(key, secret))
     }
 
     fn vobiz(&mut self) -> Result<(), Box<dyn Error>> {
@@ -82,7 +86,7 @@ impl Routes<'_> {
         let voice = |[token, url]: [String; 2]| {
             let voice = Voice::new(token, &url)?;
             match parent {
-                Some(parent) => voice.parent_token(parent),
+                Some(parent) => voice.also_accept_parent(parent),
                 None => Ok(voice),
             }
         };

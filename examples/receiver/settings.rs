@@ -3,7 +3,7 @@
 use std::{env, error::Error, str::FromStr, time::Duration};
 use tower_webhooks::{
     Provider, WebhookLayer,
-    replay::{MemoryStore, Outage},
+    replay::{MemoryStore, OutagePolicy},
 };
 
 pub struct Settings {
@@ -36,7 +36,7 @@ pub struct Guard {
     memory: MemoryStore,
     #[cfg(feature = "redis")]
     redis: Option<tower_webhooks::replay::RedisStore>,
-    outage: Outage,
+    outage: OutagePolicy,
     lease: Option<Duration>,
     read_timeout: Option<Duration>,
 }
@@ -55,8 +55,8 @@ impl Guard {
                 Err(_) => None,
             },
             outage: match env::var("RECEIVER_ON_OUTAGE").as_deref() {
-                Err(_) | Ok("reject") => Outage::Reject,
-                Ok("local") => Outage::LocalFallback,
+                Err(_) | Ok("reject") => OutagePolicy::Reject,
+                Ok("local") => OutagePolicy::LocalFallback,
                 Ok(_) => return Err("RECEIVER_ON_OUTAGE: neither reject nor local".into()),
             },
             lease: number("RECEIVER_LEASE_MS")?.map(Duration::from_millis),

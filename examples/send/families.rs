@@ -56,7 +56,7 @@ pub const FAMILIES: &[Family] = &[
         needs: &[("STARDUST_ACCESS_KEY", "--access-key")],
         content_type: JSON,
         events: STARDUST,
-        signer: |values| Ok(Box::new(stardust::Signer::new(value(values, 0))?)),
+        signer: |values| Ok(Box::new(stardust::KeyOnlySigner::new(value(values, 0))?)),
     },
     Family {
         name: "stardust-signed",
@@ -65,7 +65,7 @@ pub const FAMILIES: &[Family] = &[
         needs: &[("STARDUST_ACCESS_KEY", "--access-key"), ("STARDUST_SECRET_KEY", "--secret-key")],
         content_type: JSON,
         events: STARDUST,
-        signer: |values| Ok(Box::new(stardust::SignedSigner::new(value(values, 0), value(values, 1))?)),
+        signer: |values| Ok(Box::new(stardust::Signer::new(value(values, 0), value(values, 1))?)),
     },
     Family {
         name: "vobiz-voice",

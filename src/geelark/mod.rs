@@ -4,7 +4,7 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, GeeLark, Provider, Signer as _, geelark::{self, Event}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, geelark::{self, Event, GeeLark}};
 //!
 //! let now = SystemTime::now();
 //! let body = r#"{"type":6,"taskId":"528715748189668352","result":true}"#;
@@ -22,8 +22,8 @@
 //! # What a mode proves
 //!
 //! GeeLark authenticates its callbacks as a client authenticates its API requests, with a key or with a token, and says
-//! that only one of them needs handling. A layer speaks one mode and never falls back to the other, also where a
-//! callback carries the headers of both. Both check the head: a forged request is refused before a byte of its body is
+//! that only one of them needs handling. Each layer accepts exactly one mode and never falls back to the other, also
+//! where a callback carries the headers of both. Both check the head: a forged request is refused before a byte of its body is
 //! read.
 //!
 //! | | [`GeeLark`], key mode | [`GeeLarkToken`], token mode |
@@ -89,20 +89,14 @@ pub use self::event::{
 #[cfg(feature = "test-util")]
 pub use self::auth::{Signer, TokenSigner};
 
-use self::auth::{CREDENTIALS, Pair, Signed};
-use crate::{ConfigError, Covers, Delivery, Provider, Rejection, Secret, WebhookLayer, Window, token};
+use self::auth::{CREDENTIALS, Pair};
+use crate::{ConfigError, Delivery, Proof, Provider, Rejection, Secret, Window, token};
 use bytes::Bytes;
-use http::{HeaderName, request::Parts};
+use http::request::Parts;
 use std::time::SystemTime;
 
 mod auth;
 mod event;
-
-/// [`WebhookLayer`] with GeeLark's rules for key mode.
-pub type GeeLarkLayer = WebhookLayer<GeeLark>;
-
-/// [`WebhookLayer`] with GeeLark's rules for token mode.
-pub type GeeLarkTokenLayer = WebhookLayer<GeeLarkToken>;
 
 /// The rules of GeeLark's callbacks in key mode: a signature over the AppId, the request's id and the time.
 ///
@@ -125,7 +119,7 @@ impl GeeLark {
     }
 
     /// Accepts a further pair: another team's, or the same team's with another key, for the time of a rotation.
-    /// [`Facts::key_index`](crate::Facts::key_index) tells which one verified a delivery.
+    /// [`Metadata::key_index`](crate::Metadata::key_index) tells which one verified a delivery.
     ///
     /// # Errors
     ///
@@ -146,25 +140,19 @@ impl GeeLark {
 }
 
 impl Provider for GeeLark {
-    const NAME: &'static str = NAME;
-    type Head = Signed;
+    const NAME: &'static str = "geelark";
+    const CREDENTIALS: &'static [&'static str] = CREDENTIALS;
+    type FromHead = Proof;
     type Event = Event;
 
-    fn credentials(&self) -> &[HeaderName] {
-        &CREDENTIALS
-    }
-
-    fn check_head(&self, head: &Parts, now: SystemTime) -> Result<Signed, Rejection> {
+    fn check_head(&self, head: &Parts, now: SystemTime) -> Result<Proof, Rejection> {
         auth::verify(&head.headers, &self.pairs, self.window, now)
     }
 
-    fn check_body(&self, proof: Signed, _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<Event>, Rejection> {
+    fn check_body(&self, proof: Proof, _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<Event>, Rejection> {
         let event = Event::from_body(body)?;
         let kind = event.kind();
-        Ok(Delivery::new(event, kind, Covers::Nothing)
-            .with_key_index(proof.key_index)
-            .with_signed_at(proof.at)
-            .with_identity(proof.identity))
+        Ok(Delivery::new(event, kind, proof))
     }
 }
 
@@ -178,14 +166,14 @@ impl Provider for GeeLark {
 /// use bytes::Bytes;
 /// use http::Request;
 /// use std::time::SystemTime;
-/// use tower_webhooks::{GeeLarkToken, Provider};
+/// use tower_webhooks::{Provider, geelark::GeeLarkToken};
 ///
 /// let request = Request::post("/geelark")
 ///     .header("authorization", "Bearer an-api-token")
 ///     .body(Bytes::from(r#"{"type":8,"id":"528086321789535232"}"#))?;
 /// let delivery = GeeLarkToken::new("an-api-token")?.verify(&request, SystemTime::now())?;
 /// assert_eq!(delivery.kind(), "phone_stopped");
-/// assert!(delivery.identity().is_none());
+/// assert!(delivery.proof().identity.is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -204,7 +192,7 @@ impl GeeLarkToken {
     }
 
     /// Accepts a further token: another team's, or the next one, for the time of a rotation.
-    /// [`Facts::key_index`](crate::Facts::key_index) tells which one verified a delivery.
+    /// [`Metadata::key_index`](crate::Metadata::key_index) tells which one verified a delivery.
     ///
     /// # Errors
     ///
@@ -216,24 +204,19 @@ impl GeeLarkToken {
 }
 
 impl Provider for GeeLarkToken {
-    const NAME: &'static str = NAME;
-    /// The index of the token.
-    type Head = usize;
+    const NAME: &'static str = "geelark.token";
+    const CREDENTIALS: &'static [&'static str] = CREDENTIALS;
+    const CHALLENGE: Option<&'static str> = Some("Bearer");
+    type FromHead = Proof;
     type Event = Event;
 
-    fn credentials(&self) -> &[HeaderName] {
-        &CREDENTIALS
-    }
-
-    fn check_head(&self, head: &Parts, _: SystemTime) -> Result<usize, Rejection> {
+    fn check_head(&self, head: &Parts, _: SystemTime) -> Result<Proof, Rejection> {
         auth::verify_token(&head.headers, &self.tokens)
     }
 
-    fn check_body(&self, index: usize, _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<Event>, Rejection> {
+    fn check_body(&self, proof: Proof, _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<Event>, Rejection> {
         let event = Event::from_body(body)?;
         let kind = event.kind();
-        Ok(Delivery::new(event, kind, Covers::Nothing).with_key_index(index))
+        Ok(Delivery::new(event, kind, proof))
     }
 }
-
-const NAME: &str = "geelark";

@@ -1,7 +1,9 @@
 //! Between the layer and its stores: claims are minted, asked for, held and finished here.
 
-use super::{Checked, Claim, Claimed, MemoryStore, Outage, Outcome, RepeatAnswer, ReplayStore, StoreError};
-use crate::{Content, Identity, Rejection, RejectionKind, observe};
+use super::{
+    Claim, Claimed, MemoryStore, OutagePolicy, Outcome, ReplayCheck, ReplayStore, ReplayedResponse, StoreError,
+};
+use crate::{Content, Identity, Rejection, RejectionKind, trace};
 use bytes::Bytes;
 use http::{header, request::Parts};
 use sha2::{Digest, Sha256};
@@ -23,10 +25,10 @@ use tokio::time::Sleep;
 #[derive(Clone)]
 pub(crate) struct Guard {
     pub(crate) on: bool,
-    pub(crate) outage: Outage,
+    pub(crate) outage: OutagePolicy,
     pub(crate) lease: Duration,
     pub(crate) retention: Duration,
-    pub(crate) answer_limit: usize,
+    pub(crate) replayed_body_limit: usize,
     stores: Stores,
     tokens: Arc<Tokens>,
 }
@@ -41,10 +43,10 @@ impl Guard {
     pub(crate) fn new() -> Self {
         Self {
             on: true,
-            outage: Outage::default(),
+            outage: OutagePolicy::default(),
             lease: Duration::from_secs(15),
             retention: Duration::from_secs(24 * 60 * 60),
-            answer_limit: 4 << 10,
+            replayed_body_limit: 4 << 10,
             stores: Stores { local: MemoryStore::new(), shared: None },
             tokens: Arc::default(),
         }
@@ -70,17 +72,17 @@ impl Guard {
         head: &Parts,
         body: &Bytes,
         now: SystemTime,
-    ) -> Gate {
+    ) -> Admission {
         let Some(identity) = identity.filter(|_| self.on) else {
-            return Gate::Open { ticket: None, attempt: 1, checked: Checked::Unguarded };
+            return Admission::Open { ticket: None, attempt: 1, checked: ReplayCheck::Unguarded };
         };
         let claim = self.mint(provider, identity, head, body, now);
         let attempt = match self.stores.local.claim_now(&claim) {
             Claimed::Won { attempt } => attempt,
-            refused => return Gate::Closed(Settled::by(refused)),
+            refused => return Admission::Closed(Answered::by(refused)),
         };
         let asked = self.stores.shared.as_ref().map(|shared| Arc::clone(shared).claim(claim.clone()));
-        let ticket = Ticket {
+        let ticket = ClaimGuard {
             provider,
             claim,
             stores: self.stores.clone(),
@@ -91,8 +93,8 @@ impl Guard {
             renewal: None,
         };
         match asked {
-            Some(answer) => Gate::Asking { ticket, answer },
-            None => Gate::Open { ticket: Some(ticket.delivering()), attempt, checked: Checked::Local },
+            Some(answer) => Admission::Asking { ticket, answer },
+            None => Admission::Open { ticket: Some(ticket.delivering()), attempt, checked: ReplayCheck::Local },
         }
     }
 
@@ -117,19 +119,19 @@ impl Guard {
 }
 
 /// The answer to a delivery that wants in.
-pub(crate) enum Gate {
-    Open { ticket: Option<Ticket>, attempt: u32, checked: Checked },
-    Asking { ticket: Ticket, answer: Answer<Claimed> },
-    Closed(Settled),
+pub(crate) enum Admission {
+    Open { ticket: Option<ClaimGuard>, attempt: u32, checked: ReplayCheck },
+    Asking { ticket: ClaimGuard, answer: Answer<Claimed> },
+    Closed(Answered),
 }
 
 /// What to answer a delivery that does not get in.
-pub(crate) enum Settled {
-    Repeated(Option<RepeatAnswer>),
+pub(crate) enum Answered {
+    Repeated(Option<ReplayedResponse>),
     Refused(Rejection),
 }
 
-impl Settled {
+impl Answered {
     fn by(claimed: Claimed) -> Self {
         let refused = |kind, after| Self::Refused(Rejection::new(kind).with_retry_after(after));
         match claimed {
@@ -142,11 +144,11 @@ impl Settled {
 }
 
 /// A claim that was won, or may have been. Dropped, it finishes with the outcome known so far.
-pub(crate) struct Ticket {
+pub(crate) struct ClaimGuard {
     provider: &'static str,
     claim: Claim,
     stores: Stores,
-    outage: Outage,
+    outage: OutagePolicy,
     attempt: u32,
     phase: Phase,
     hold: Option<Pin<Box<Sleep>>>,
@@ -162,12 +164,12 @@ enum Phase {
     Over,
 }
 
-impl Ticket {
+impl ClaimGuard {
     /// The shared store has answered.
-    pub(crate) fn asked(mut self, answer: Result<Claimed, StoreError>) -> Gate {
+    pub(crate) fn asked(mut self, answer: Result<Claimed, StoreError>) -> Admission {
         match answer {
             Ok(Claimed::Won { attempt }) => {
-                Gate::Open { ticket: Some(self.delivering()), attempt, checked: Checked::Shared }
+                Admission::Open { ticket: Some(self.delivering()), attempt, checked: ReplayCheck::Shared }
             }
             Ok(refused) => {
                 // What this process knows must not outlive what the shared store says: the content that it has just
@@ -179,19 +181,23 @@ impl Ticket {
                     _ => self.stores.local.forget(&self.claim),
                 }
                 self.phase = Phase::Over;
-                Gate::Closed(Settled::by(refused))
+                Admission::Closed(Answered::by(refused))
             }
             Err(error) => {
-                observe::store_error(self.provider, "claim");
+                trace::store_error(self.provider, "claim");
                 if error.is_unsent() {
                     self.stores.shared = None;
                 }
-                if self.outage == Outage::LocalFallback {
+                if self.outage == OutagePolicy::LocalFallback {
                     let attempt = self.attempt;
-                    return Gate::Open { ticket: Some(self.delivering()), attempt, checked: Checked::LocalFallback };
+                    return Admission::Open {
+                        ticket: Some(self.delivering()),
+                        attempt,
+                        checked: ReplayCheck::LocalFallback,
+                    };
                 }
                 let rejection = Rejection::new(RejectionKind::StoreUnavailable).with_retry_after(RETRY_AFTER);
-                Gate::Closed(Settled::Refused(rejection.with_source(error)))
+                Admission::Closed(Answered::Refused(rejection.with_source(error)))
             }
         }
     }
@@ -207,7 +213,7 @@ impl Ticket {
             if let Some(renewal) = &mut self.renewal {
                 match renewal.as_mut().poll(cx) {
                     Poll::Pending => return,
-                    Poll::Ready(Err(_)) => observe::store_error(self.provider, "renew"),
+                    Poll::Ready(Err(_)) => trace::store_error(self.provider, "renew"),
                     Poll::Ready(Ok(_)) => {}
                 }
                 self.renewal = None;
@@ -238,12 +244,12 @@ impl Ticket {
     pub(crate) fn finished(mut self, answer: &Result<bool, StoreError>) {
         match answer {
             Ok(_) => self.phase = Phase::Over,
-            Err(_) => observe::store_error(self.provider, "finish"),
+            Err(_) => trace::store_error(self.provider, "finish"),
         }
     }
 }
 
-impl Drop for Ticket {
+impl Drop for ClaimGuard {
     fn drop(&mut self) {
         let outcome = match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Over => return,

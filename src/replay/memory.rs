@@ -1,6 +1,6 @@
 //! The replay store of one process.
 
-use super::{Claim, Claimed, Outcome, RepeatAnswer, ReplayStore, StoreError};
+use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError};
 use hashbrown::HashTable;
 use std::{
     cmp::Reverse,
@@ -25,7 +25,7 @@ use std::{
 /// and 60 s for clocks that differ) are 2,777 a second, of 24 hours 11 a second.
 ///
 /// ```
-/// use tower_webhooks::{WebhookLayer, Zegocloud, replay::MemoryStore};
+/// use tower_webhooks::{WebhookLayer, replay::MemoryStore, zegocloud::Zegocloud};
 ///
 /// let store = MemoryStore::new();
 /// let rooms = WebhookLayer::new(Zegocloud::new("one secret")?).store(store.clone());
@@ -186,7 +186,7 @@ impl ReplayStore for MemoryStore {
     }
 }
 
-type Answers = HashMap<u32, RepeatAnswer>;
+type Answers = HashMap<u32, ReplayedResponse>;
 
 impl Shared {
     fn shard(&self, key: &[u8; 16]) -> Option<&Shard> {
@@ -239,17 +239,17 @@ impl Shared {
         }
     }
 
-    fn keep(&self, answer: &RepeatAnswer) -> bool {
+    fn keep(&self, answer: &ReplayedResponse) -> bool {
         let keep = |bytes: usize| bytes.checked_add(weight(answer)).filter(|sum| *sum <= self.answer_budget);
         self.answer_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, keep).is_ok()
     }
 
-    fn let_go(&self, answer: &RepeatAnswer) {
+    fn let_go(&self, answer: &ReplayedResponse) {
         self.answer_bytes.fetch_sub(weight(answer), Ordering::Relaxed);
     }
 }
 
-fn weight(answer: &RepeatAnswer) -> usize {
+fn weight(answer: &ReplayedResponse) -> usize {
     answer.body.len().saturating_add(answer.content_type.len()).saturating_add(ANSWER_OVERHEAD)
 }
 
@@ -319,7 +319,7 @@ impl Table {
     }
 
     /// Drops one claim whose retention is over, and gives its answer away.
-    fn expire_one(&mut self, now: Millis) -> Option<Option<RepeatAnswer>> {
+    fn expire_one(&mut self, now: Millis) -> Option<Option<ReplayedResponse>> {
         let Self { index, slots, free, expiry, answers } = self;
         loop {
             let Reverse((at, place)) = *expiry.peek()?;

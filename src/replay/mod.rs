@@ -18,7 +18,11 @@
 //!
 //! ```
 //! use std::{collections::HashMap, sync::Mutex};
-//! use tower_webhooks::{WebhookLayer, Zegocloud, replay::{Claim, Claimed, Outcome, ReplayStore, StoreError}};
+//! use tower_webhooks::{
+//!     WebhookLayer,
+//!     replay::{Claim, Claimed, Outcome, ReplayStore, StoreError},
+//!     zegocloud::Zegocloud,
+//! };
 //!
 //! /// Remembers what was done; a real one also honours lease and retention.
 //! #[derive(Default)]
@@ -63,7 +67,7 @@ pub use self::memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use self::redis::RedisStore;
 
-pub(crate) use self::guard::{Answer, Gate, Guard, Settled, Ticket};
+pub(crate) use self::guard::{Admission, Answer, Answered, ClaimGuard, Guard};
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -155,7 +159,7 @@ pub enum Claimed {
     /// It was delivered.
     Done {
         /// What the handler answered, where it was kept.
-        answer: Option<RepeatAnswer>,
+        answer: Option<ReplayedResponse>,
     },
     /// The signature belongs to other content.
     Conflict,
@@ -169,7 +173,7 @@ pub enum Outcome {
     /// The handler answered with a 2xx.
     Done {
         /// What to answer when it is sent again.
-        answer: Option<RepeatAnswer>,
+        answer: Option<ReplayedResponse>,
     },
     /// Anything else: the sender may try again, with the same content.
     Failed,
@@ -179,17 +183,17 @@ pub enum Outcome {
 ///
 /// A handler whose answer's body matters to the sender puts one into its response's extensions (with feature `axum`, it
 /// returns one). When the delivery is repeated, the layer puts it into the extensions of its own 200, and an outer
-/// `map_response` turns it into the body: with axum, `RepeatAnswer::fill`.
+/// `map_response` turns it into the body: with axum, `ReplayedResponse::restore`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RepeatAnswer {
+pub struct ReplayedResponse {
     /// The answer's `Content-Type`.
     pub content_type: HeaderValue,
-    /// The answer's body, at most as long as [`WebhookLayer::answer_limit`](crate::WebhookLayer::answer_limit) says; a
+    /// The answer's body, at most as long as [`WebhookLayer::replayed_body_limit`](crate::WebhookLayer::replayed_body_limit) says; a
     /// longer one is not kept, and a repeat is answered with 200 and an empty body.
     pub body: Bytes,
 }
 
-impl RepeatAnswer {
+impl ReplayedResponse {
     /// An answer of that type.
     pub fn new(content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
         Self { content_type, body: body.into() }
@@ -204,30 +208,30 @@ pub struct Duplicate;
 /// What to do with a delivery while the shared store cannot be asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Outage {
+pub enum OutagePolicy {
     /// Answer 503 and let the sender try again.
     #[default]
     Reject,
     /// Deliver what this process has not seen: another process may deliver it too.
-    /// [`Facts::checked`](crate::Facts::checked) tells.
+    /// [`Metadata::checked`](crate::Metadata::checked) tells.
     LocalFallback,
 }
 
 /// How the claim on a delivery was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Checked {
+pub enum ReplayCheck {
     /// Not at all: the scheme has nothing to tell deliveries apart by, or the guard is off.
     Unguarded,
     /// In this process.
     Local,
     /// In the shared store.
     Shared,
-    /// In this process, because the shared store could not be asked ([`Outage::LocalFallback`]).
+    /// In this process, because the shared store could not be asked ([`OutagePolicy::LocalFallback`]).
     LocalFallback,
 }
 
-impl Checked {
+impl ReplayCheck {
     /// `unguarded`, `local`, `shared` or `local_fallback`.
     pub const fn as_str(self) -> &'static str {
         match self {

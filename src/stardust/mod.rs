@@ -4,14 +4,14 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, StardustSigned, stardust::{self, Status}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, stardust::{self, Stardust, Status}};
 //!
 //! let now = SystemTime::now();
 //! let body = r#"{"taskId":"329345877854392320","status":"completed","task":{"result":{"annotations":[]}}}"#;
 //! let request = Request::post("/stardust").body(Bytes::from(body))?;
-//! let request = stardust::SignedSigner::new("an AccessKey ID", "its secret")?.sign(request, now);
+//! let request = stardust::Signer::new("an AccessKey ID", "its secret")?.sign(request, now);
 //!
-//! let delivery = StardustSigned::new("an AccessKey ID", "its secret")?.verify(&request, now)?;
+//! let delivery = Stardust::new("an AccessKey ID", "its secret")?.verify(&request, now)?;
 //! assert_eq!(delivery.kind(), "completed");
 //! assert_eq!(delivery.covers(), Covers::Nothing);
 //! let event = delivery.event();
@@ -21,11 +21,11 @@
 //!
 //! # What a mode proves
 //!
-//! The first callback page (May 2024) had a key only; since July 2024 it points to the API's own signature. A layer
-//! speaks one mode and never falls back to the other. Both check the head: a forged request is refused before a byte of
+//! The first callback page (May 2024) had a key only; since July 2024 it points to the API's own signature. Each
+//! layer accepts exactly one mode and never falls back to the other. Both check the head: a forged request is refused before a byte of
 //! its body is read.
 //!
-//! | | [`StardustSigned`], signed mode | [`Stardust`], key-only mode |
+//! | | [`Stardust`], signed mode | [`StardustKeyOnly`], key-only mode |
 //! | --- | --- | --- |
 //! | headers | `X-STARDUST-KEY`, `X-TS`, `X-SIGN` | `X-STARDUST-KEY` |
 //! | proves | somebody who knows the SecretKey signed this time | somebody knows the AccessKey ID |
@@ -53,7 +53,7 @@
 //! [`Event::dedup_key`].
 //!
 //! Nobody documents whether a retry is signed anew. If it is not, a retry later than the window's 5 minutes is refused
-//! as stale, and so lost after the eighth: see [`StardustSigned::window`]. A delivery whose receiver is killed in
+//! as stale, and so lost after the eighth: see [`Stardust::window`]. A delivery whose receiver is killed in
 //! mid-handler is delivered again by a retry that comes later than the [lease](crate::WebhookLayer::lease).
 //!
 //! # Payload
@@ -77,101 +77,27 @@
 pub use self::event::{Event, Record, RecordMetadata, Rest, Status, Task, TaskParams, TaskResult};
 
 #[cfg(feature = "test-util")]
-pub use self::auth::{SignedSigner, Signer};
+pub use self::auth::{KeyOnlySigner, Signer};
 
-use self::auth::{CREDENTIALS, Pair, Signed};
-use crate::{ConfigError, Covers, Delivery, Provider, Rejection, Secret, WebhookLayer, Window, token};
+use self::auth::{CREDENTIALS, Pair};
+use crate::{ConfigError, Delivery, Proof, Provider, Rejection, Secret, Window, token};
 use bytes::Bytes;
-use http::{HeaderName, request::Parts};
+use http::request::Parts;
 use std::time::SystemTime;
 
 mod auth;
 mod event;
 
-/// [`WebhookLayer`] with Stardust's rules for key-only mode.
-pub type StardustLayer = WebhookLayer<Stardust>;
-
-/// [`WebhookLayer`] with Stardust's rules for signed mode.
-pub type StardustSignedLayer = WebhookLayer<StardustSigned>;
-
-/// The rules of Stardust's callbacks in key-only mode: an AccessKey ID, and nothing else.
-///
-/// An AccessKey ID identifies, it does not prove; and without a time and a nonce a delivery is neither fresh nor
-/// single-use. Use [`StardustSigned`] where Stardust signs. `X-TS` and `X-SIGN` are not looked at.
-///
-/// ```
-/// use bytes::Bytes;
-/// use http::Request;
-/// use std::time::SystemTime;
-/// use tower_webhooks::{Provider, Stardust};
-///
-/// let request = Request::post("/stardust")
-///     .header("x-stardust-key", "an-access-key-id")
-///     .body(Bytes::from(r#"{"taskId":"329345877854392320","status":"error"}"#))?;
-/// let delivery = Stardust::new("an-access-key-id")?.verify(&request, SystemTime::now())?;
-/// assert_eq!(delivery.kind(), "task_error");
-/// assert!(delivery.identity().is_none());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Stardust {
-    access_keys: Vec<Secret>,
-}
-
-impl Stardust {
-    /// Rules with the AccessKey ID of the tasks' creator.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] for an empty or blank ID, one with white space around it, and one that no header can carry.
-    pub fn new(access_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        Ok(Self { access_keys: vec![token::new(access_key)?] })
-    }
-
-    /// Accepts a further AccessKey ID: another creator's, or the next one, for the time of a rotation.
-    /// [`Facts::key_index`](crate::Facts::key_index) tells which one a delivery carried.
-    ///
-    /// # Errors
-    ///
-    /// As for [`new`](Self::new).
-    pub fn also_accept(mut self, access_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        self.access_keys.push(token::new(access_key)?);
-        Ok(self)
-    }
-}
-
-impl Provider for Stardust {
-    const NAME: &'static str = NAME;
-    const BODY_LIMIT: usize = BODY_LIMIT;
-    /// The index of the AccessKey ID.
-    type Head = usize;
-    type Event = Event;
-
-    fn credentials(&self) -> &[HeaderName] {
-        &CREDENTIALS
-    }
-
-    fn check_head(&self, head: &Parts, _: SystemTime) -> Result<usize, Rejection> {
-        auth::verify_key(&head.headers, &self.access_keys)
-    }
-
-    fn check_body(&self, index: usize, _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<Event>, Rejection> {
-        let event = Event::from_body(body)?;
-        let kind = event.kind();
-        Ok(Delivery::new(event, kind, Covers::Nothing).with_key_index(index))
-    }
-}
-
 /// The rules of Stardust's callbacks in signed mode: a signature over the time.
 ///
 /// All three headers are required; a request with the right key alone is refused.
 #[derive(Clone, Debug)]
-pub struct StardustSigned {
+pub struct Stardust {
     pairs: Vec<Pair>,
     window: Window,
 }
 
-impl StardustSigned {
+impl Stardust {
     /// Rules with the AccessKey ID of the tasks' creator, its SecretKey and the default [`Window`].
     ///
     /// # Errors
@@ -183,7 +109,7 @@ impl StardustSigned {
     }
 
     /// Accepts a further pair: another creator's, or the same ID with another secret, for the time of a rotation.
-    /// [`Facts::key_index`](crate::Facts::key_index) tells which one verified a delivery.
+    /// [`Metadata::key_index`](crate::Metadata::key_index) tells which one verified a delivery.
     ///
     /// # Errors
     ///
@@ -210,29 +136,86 @@ impl StardustSigned {
     }
 }
 
-impl Provider for StardustSigned {
-    const NAME: &'static str = NAME;
+impl Provider for Stardust {
+    const NAME: &'static str = "stardust";
+    const CREDENTIALS: &'static [&'static str] = CREDENTIALS;
     const BODY_LIMIT: usize = BODY_LIMIT;
-    type Head = Signed;
+    type FromHead = Proof;
     type Event = Event;
 
-    fn credentials(&self) -> &[HeaderName] {
-        &CREDENTIALS
-    }
-
-    fn check_head(&self, head: &Parts, now: SystemTime) -> Result<Signed, Rejection> {
+    fn check_head(&self, head: &Parts, now: SystemTime) -> Result<Proof, Rejection> {
         auth::verify(&head.headers, &self.pairs, self.window, now)
     }
 
-    fn check_body(&self, proof: Signed, _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<Event>, Rejection> {
+    fn check_body(&self, proof: Proof, _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<Event>, Rejection> {
         let event = Event::from_body(body)?;
         let kind = event.kind();
-        Ok(Delivery::new(event, kind, Covers::Nothing)
-            .with_key_index(proof.key_index)
-            .with_signed_at(proof.at)
-            .with_identity(proof.identity))
+        Ok(Delivery::new(event, kind, proof))
     }
 }
 
-const NAME: &str = "stardust";
+/// The rules of Stardust's callbacks in key-only mode: an AccessKey ID, and nothing else.
+///
+/// An AccessKey ID identifies, it does not prove; and without a time and a nonce a delivery is neither fresh nor
+/// single-use. Use [`Stardust`] where Stardust signs. `X-TS` and `X-SIGN` are not looked at.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::Request;
+/// use std::time::SystemTime;
+/// use tower_webhooks::{Provider, stardust::StardustKeyOnly};
+///
+/// let request = Request::post("/stardust")
+///     .header("x-stardust-key", "an-access-key-id")
+///     .body(Bytes::from(r#"{"taskId":"329345877854392320","status":"error"}"#))?;
+/// let delivery = StardustKeyOnly::new("an-access-key-id")?.verify(&request, SystemTime::now())?;
+/// assert_eq!(delivery.kind(), "task_error");
+/// assert!(delivery.proof().identity.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct StardustKeyOnly {
+    access_keys: Vec<Secret>,
+}
+
+impl StardustKeyOnly {
+    /// Rules with the AccessKey ID of the tasks' creator.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for an empty or blank ID, one with white space around it, and one that no header can carry.
+    pub fn new(access_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Ok(Self { access_keys: vec![token::new(access_key)?] })
+    }
+
+    /// Accepts a further AccessKey ID: another creator's, or the next one, for the time of a rotation.
+    /// [`Metadata::key_index`](crate::Metadata::key_index) tells which one a delivery carried.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn also_accept(mut self, access_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        self.access_keys.push(token::new(access_key)?);
+        Ok(self)
+    }
+}
+
+impl Provider for StardustKeyOnly {
+    const NAME: &'static str = "stardust.key_only";
+    const CREDENTIALS: &'static [&'static str] = CREDENTIALS;
+    const BODY_LIMIT: usize = BODY_LIMIT;
+    type FromHead = Proof;
+    type Event = Event;
+
+    fn check_head(&self, head: &Parts, _: SystemTime) -> Result<Proof, Rejection> {
+        auth::verify_key(&head.headers, &self.access_keys)
+    }
+
+    fn check_body(&self, proof: Proof, _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<Event>, Rejection> {
+        let event = Event::from_body(body)?;
+        let kind = event.kind();
+        Ok(Delivery::new(event, kind, proof))
+    }
+}
+
 const BODY_LIMIT: usize = 16 << 20;

@@ -4,7 +4,7 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::{Campaign, campaign::{self, Event}}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::campaign::{self, Campaign, Event}};
 //!
 //! let body = r#"{"event":"contact.answered","campaign_id":"a4c7ab38","call_uuid":"12d86ccd","duration":42}"#;
 //! let request = Request::post("/vobiz/campaign").body(Bytes::from(body))?;
@@ -27,7 +27,7 @@ use crate::wire::{number, payload, text};
 family! {
     /// The rules of campaign callbacks (`notify_url`): `X-VoBiz-Signature: sha256=<hex>`, with the account's
     /// auth token.
-    pub struct Campaign, CampaignLayer: "campaign", "x-vobiz-signature", "sha256=", auth_token: Event
+    pub struct Campaign: "vobiz.campaign", "x-vobiz-signature", "sha256=", auth_token: Event
 }
 
 events! {

@@ -4,7 +4,7 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::{Kyc, kyc::{self, Event}}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::kyc::{self, Event, Kyc}};
 //!
 //! let body = r#"{"event":"kyc.completed","session_id":"b6a1f3c2","metadata":{"your_ref":"r1"}}"#;
 //! let request = Request::post("/vobiz/kyc").body(Bytes::from(body))?;
@@ -31,7 +31,7 @@ use crate::{
 
 family! {
     /// The rules of KYC callbacks: `X-Vobiz-Signature: sha256=<hex>`, with the **parent** account's auth token.
-    pub struct Kyc, KycLayer: "kyc", "x-vobiz-signature", "sha256=", auth_token: Event
+    pub struct Kyc: "vobiz.kyc", "x-vobiz-signature", "sha256=", auth_token: Event
 }
 
 events! {

@@ -4,7 +4,7 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::{Ndnc, ndnc}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::ndnc::{self, Ndnc}};
 //!
 //! let body = r#"{"accountName":"Shop","totalComplaints":1,"complaints":[{"urn":"URN0001"}]}"#;
 //! let request = Request::post("/vobiz/ndnc").body(Bytes::from(body))?;
@@ -34,7 +34,7 @@ use serde::{
 family! {
     /// The rules of NDNC alerts: `X-VoBiz-Signature: <hex>`, with the secret that you have sent to Vobiz; 32 characters
     /// or more, by their advice.
-    pub struct Ndnc, NdncLayer: "ndnc", "x-vobiz-signature", "", shared_secret: Alert
+    pub struct Ndnc: "vobiz.ndnc", "x-vobiz-signature", "", shared_secret: Alert
 }
 
 payload! {

@@ -4,7 +4,7 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::{Trunk, trunk::{self, Event}}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::trunk::{self, Event, Trunk}};
 //!
 //! let body = r#"{"Event":"CallInitiated","CallUUID":"aabbccdd","Allowed":false,"Reason":"insufficient balance"}"#;
 //! let request = Request::post("/vobiz/trunk").body(Bytes::from(body))?;
@@ -35,7 +35,7 @@ use std::borrow::Cow;
 
 family! {
     /// The rules of trunk callbacks: `X-Vobiz-Signature: <hex>` unless set otherwise, with the trunk's signing secret.
-    pub struct Trunk, TrunkLayer: "trunk", "x-vobiz-signature", "", signing_secret: Event
+    pub struct Trunk: "vobiz.trunk", "x-vobiz-signature", "", signing_secret: Event
 }
 
 macro_rules! settings {

@@ -4,7 +4,7 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::{Whatsapp, whatsapp::{self, Event}}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::whatsapp::{self, Event, Whatsapp}};
 //!
 //! let body = r#"{"event_id":"f4c1a0d2","event_type":"message.inbound","payload":{"entry":[{"changes":[{"value":
 //!     {"messages":[{"from":"919800000001","id":"wamid.1","type":"text","text":{"body":"hi"}}]}}]}]}}"#;
@@ -39,7 +39,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 family! {
     /// The rules of WhatsApp callbacks: `X-Webhook-Signature: <hex>`, with the subscription's `secret`, which the API
     /// never shows again.
-    pub struct Whatsapp, WhatsappLayer: "whatsapp", "x-webhook-signature", "", secret: Event
+    pub struct Whatsapp: "vobiz.whatsapp", "x-webhook-signature", "", secret: Event
 }
 
 events! {

@@ -1,11 +1,10 @@
 //! The signing members: grammar first, then SHA-1, then the window.
 
 use crate::{
-    Content, Identity, Rejection, RejectionKind, Secret, Window,
-    window::Timestamp,
+    Content, Covers, Identity, Proof, Rejection, RejectionKind, Secret, Timestamp, Window,
+    signature::{find, from_hex, malformed},
     wire::{Members, scalar},
 };
-use hmac::digest::CtOutput;
 use serde_json::value::RawValue;
 use sha1::{Digest, Sha1};
 use std::{
@@ -13,38 +12,24 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-pub(super) struct Signed {
-    pub(super) key_index: usize,
-    pub(super) at: SystemTime,
-    pub(super) identity: Identity,
-}
-
 pub(super) fn verify(
     members: &Members<'_>,
     secrets: &[Secret],
     window: Window,
     now: SystemTime,
-) -> Result<Signed, Rejection> {
+) -> Result<Proof, Rejection> {
     let Triple { timestamp, nonce, signature } = Triple::find(members)?;
-    let malformed = |detail| Rejection::new(RejectionKind::CredentialMalformed).with_detail(detail);
-    let stamp = Timestamp::from_digits(&timestamp).ok_or(malformed("timestamp: not 10 or 13 digits"))?;
+    let stamp = Timestamp::from_digits(&timestamp).ok_or_else(|| malformed("timestamp: not 10 or 13 digits"))?;
     if !is_nonce(nonce.as_bytes()) {
         return Err(malformed("nonce: not 1 to 64 characters of 0-9 A-Z a-z _ -"));
     }
-    let mut presented = [0; 20];
-    hex::decode_to_slice(&*signature, &mut presented).map_err(|_| malformed("signature: not 40 hex digits"))?;
-    let presented = CtOutput::<Sha1>::new(presented.into());
+    let mac = from_hex(&signature, "signature: not 40 hex digits")?;
 
-    let (key_index, secret, mac) = secrets
-        .iter()
-        .enumerate()
-        .map(|(index, secret)| (index, secret, CtOutput::<Sha1>::new(sign(secret, &timestamp, &nonce).into())))
-        .find(|(_, _, mac)| *mac == presented)
-        .ok_or(Rejection::new(RejectionKind::CredentialWrong))?;
-    let at = window.check(stamp, now)?;
-    let identity = Identity::new(&[secret.id(), mac.as_bytes()], Content::Bound)
-        .with_valid_until(latest_end(secret, &timestamp, &nonce, window, now));
-    Ok(Signed { key_index, at, identity })
+    let (key_index, secret) = find(secrets, &mac, |secret| Some(sign(secret, &timestamp, &nonce)))?;
+    let signed_at = window.check(stamp, now)?;
+    let end = latest_end(secret, &timestamp, &nonce, window, now).ok_or(Rejection::new(RejectionKind::Stale))?;
+    let identity = Identity::new(&[secret.id(), &mac], Content::Bound).with_valid_until(end);
+    Ok(Proof { covers: Covers::Nothing, key_index, signed_at: Some(signed_at), identity: Some(identity) })
 }
 
 struct Triple<'a> {
@@ -71,16 +56,12 @@ impl<'a> Triple<'a> {
             };
             let before = slot.replace(value);
             if before.is_some() || spelling.is_some_and(|first| first != in_pascal) {
-                return Err(Rejection::new(RejectionKind::CredentialMalformed)
-                    .with_detail("a signing member is there twice or in two spellings"));
+                return Err(malformed("a signing member is there twice or in two spellings"));
             }
             spelling = Some(in_pascal);
         }
         let [timestamp, nonce, signature] = found.map(|value| match value {
-            Some(value) => scalar(value).ok_or(
-                Rejection::new(RejectionKind::CredentialMalformed)
-                    .with_detail("a signing member is neither string nor number"),
-            ),
+            Some(value) => scalar(value).ok_or_else(|| malformed("a signing member is neither string nor number")),
             None => Err(Rejection::new(RejectionKind::CredentialMissing)),
         });
         Ok(Self { timestamp: timestamp?, nonce: nonce?, signature: signature? })
@@ -114,7 +95,8 @@ fn sign(secret: &Secret, timestamp: &str, nonce: &str) -> [u8; 20] {
 fn latest_end(secret: &Secret, timestamp: &str, nonce: &str, window: Window, now: SystemTime) -> Option<SystemTime> {
     let hashed = sorted(secret, timestamp.as_bytes(), nonce.as_bytes()).concat();
     let secret_len = secret.expose_secret().len();
-    let mut latest = Timestamp::from_digits(timestamp).and_then(|stamp| window.ends(stamp));
+    let ends = |stamp: &str| Timestamp::from_digits(stamp).and_then(|stamp| window.ends(stamp).ok());
+    let mut latest = ends(timestamp);
     for stamp_len in [10, 13] {
         let Some(nonce_len) = hashed.len().checked_sub(secret_len).and_then(|rest| rest.checked_sub(stamp_len)) else {
             continue;
@@ -137,7 +119,7 @@ fn latest_end(secret: &Secret, timestamp: &str, nonce: &str, window: Window, now
             if cut(secret_at, secret_len) != secret.expose_secret() || !is_nonce(nonce) {
                 continue;
             }
-            let end = std::str::from_utf8(stamp).ok().and_then(Timestamp::from_digits).and_then(|at| window.ends(at));
+            let end = std::str::from_utf8(stamp).ok().and_then(ends);
             if end > latest && sorted(secret, stamp, nonce).concat() == hashed {
                 latest = end;
             }
@@ -260,7 +242,7 @@ mod tests {
             let nonce_len = hashed.len().saturating_sub(secret.expose_secret().len() + stamp_len);
             for stamp in substrings(stamp_len) {
                 let Some(end) = Timestamp::from_digits(std::str::from_utf8(stamp).unwrap())
-                    .and_then(|stamp| Window::default().ends(stamp))
+                    .and_then(|stamp| Window::default().ends(stamp).ok())
                 else {
                     continue;
                 };
@@ -288,7 +270,7 @@ mod tests {
                 {
                     let latest = latest_end(&secret, timestamp, nonce, Window::default(), now);
                     assert_eq!(latest, latest_of_all(&secret, timestamp, nonce, now), "{timestamp} {nonce}");
-                    let own = Timestamp::from_digits(timestamp).and_then(|stamp| Window::default().ends(stamp));
+                    let own = Timestamp::from_digits(timestamp).and_then(|stamp| Window::default().ends(stamp).ok());
                     moved += usize::from(latest != own);
                 }
             }

@@ -4,7 +4,7 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, Zegocloud, zegocloud::{self, Event, RoomEvent}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, zegocloud::{self, Event, RoomEvent, Zegocloud}};
 //!
 //! let now = SystemTime::now();
 //! let body = r#"{"event":"room_close","appid":1234567,"room_id":"lobby","close_reason":2}"#;
@@ -213,11 +213,9 @@ pub use self::{
 #[cfg(feature = "test-util")]
 pub use self::auth::Signer;
 
-use crate::{
-    ConfigError, Covers, Delivery, Provider, Rejection, RejectionKind, Secret, WebhookLayer, Window, wire::Members,
-};
+use crate::{ConfigError, Delivery, Provider, Rejection, RejectionKind, Secret, Window, wire::Members};
 use bytes::Bytes;
-use http::{HeaderName, request::Parts};
+use http::request::Parts;
 use std::time::SystemTime;
 
 mod ai_agent;
@@ -237,9 +235,6 @@ mod room;
 mod stream;
 mod transcoding;
 mod zim;
-
-/// [`WebhookLayer`] with ZEGOCLOUD's rules.
-pub type ZegocloudLayer = WebhookLayer<Zegocloud>;
 
 /// The rules of ZEGOCLOUD's server callbacks.
 ///
@@ -261,7 +256,7 @@ impl Zegocloud {
         Ok(Self { secrets: vec![Secret::new(callback_secret)?], window: Window::default() })
     }
 
-    /// Accepts a further secret, for the time of a rotation. [`Facts::key_index`](crate::Facts::key_index) tells which
+    /// Accepts a further secret, for the time of a rotation. [`Metadata::key_index`](crate::Metadata::key_index) tells which
     /// one verified a delivery.
     ///
     /// # Errors
@@ -285,13 +280,10 @@ impl Zegocloud {
 
 impl Provider for Zegocloud {
     const NAME: &'static str = "zegocloud";
+    const CREDENTIALS: &'static [&'static str] = &[];
     const BODY_LIMIT: usize = 256 << 10;
-    type Head = ();
+    type FromHead = ();
     type Event = Event;
-
-    fn credentials(&self) -> &[HeaderName] {
-        &[]
-    }
 
     fn check_head(&self, _head: &Parts, _now: SystemTime) -> Result<(), Rejection> {
         Ok(())
@@ -300,15 +292,12 @@ impl Provider for Zegocloud {
     fn check_body(&self, (): (), head: &Parts, body: &Bytes, now: SystemTime) -> Result<Delivery<Event>, Rejection> {
         let json = encoding::to_json(&head.headers, body)?;
         let members: Members<'_> = serde_json::from_str(&json)?;
-        let signed = auth::verify(&members, &self.secrets, self.window, now)?;
+        let proof = auth::verify(&members, &self.secrets, self.window, now)?;
         if members.has_duplicates() {
             return Err(Rejection::new(RejectionKind::Invalid).with_detail("a top-level key is there twice"));
         }
         let event = Event::from_members(&members)?;
         let kind = event.kind();
-        Ok(Delivery::new(event, kind, Covers::Nothing)
-            .with_key_index(signed.key_index)
-            .with_signed_at(signed.at)
-            .with_identity(signed.identity))
+        Ok(Delivery::new(event, kind, proof))
     }
 }

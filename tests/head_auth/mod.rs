@@ -150,7 +150,11 @@ pub async fn refuses_unread<P: Provider>(
         for declared in [None, Some(1_000_000), Some(u64::MAX)] {
             let outcome = send(provider(), request.clone(), declared, now).await;
             assert_eq!(outcome.response.status(), StatusCode::UNAUTHORIZED, "{what}");
-            assert!(outcome.response.headers().is_empty() && outcome.response.body().is_empty(), "{what}");
+            let headers: Vec<_> =
+                outcome.response.headers().iter().map(|(name, value)| (name.as_str(), value)).collect();
+            let challenge = P::CHALLENGE.map(HeaderValue::from_static);
+            let expected: Vec<_> = challenge.iter().map(|challenge| ("www-authenticate", challenge)).collect();
+            assert!(headers == expected && outcome.response.body().is_empty(), "{what}: {headers:?}");
             assert_eq!(outcome.polls, 0, "{what}");
             assert_eq!(outcome.probe.readied.load(SeqCst), 0, "{what}");
         }

@@ -4,7 +4,7 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::{Voice, voice::{self, CallStatus, Event}}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::voice::{self, CallStatus, Event, Voice}};
 //!
 //! let now = SystemTime::now();
 //! let form = "Event=Hangup&CallUUID=12d86ccd&CallStatus=completed&Duration=42";
@@ -35,7 +35,7 @@
 //!
 //! # Which signatures are accepted
 //!
-//! V3, and MA-V3 once [`Voice::parent_token`] has been set; one right one is enough. [`Voice::v2`] takes V2 and MA-V2
+//! V3, and MA-V3 once [`Voice::also_accept_parent`] has been set; one right one is enough. [`Voice::v2`] takes V2 and MA-V2
 //! *instead*. The legacy `X-Vobiz-Signature` is ignored: nobody documents what it signs.
 //!
 //! # Answers and retries
@@ -75,9 +75,9 @@ use self::{
     fields::Fields,
 };
 use super::{key::Key, origin::Target};
-use crate::{ConfigError, Covers, Delivery, Identity, Provider, Rejection, WebhookLayer};
+use crate::{ConfigError, Delivery, Proof, Provider, Rejection};
 use bytes::Bytes;
-use http::{HeaderName, Method, request::Parts};
+use http::{Method, request::Parts};
 use std::time::SystemTime;
 
 mod auth;
@@ -88,12 +88,9 @@ mod payload;
 #[cfg(feature = "test-util")]
 mod signer;
 
-/// [`WebhookLayer`] with the rules of voice.
-pub type VoiceLayer = WebhookLayer<Voice>;
-
 /// The rules of voice callbacks.
 ///
-/// All of the signature is checked before the body is read. [`Facts::key_index`](crate::Facts::key_index) counts the
+/// All of the signature is checked before the body is read. [`Metadata::key_index`](crate::Metadata::key_index) counts the
 /// account's tokens first, then the main account's.
 #[derive(Clone, Debug)]
 pub struct Voice {
@@ -135,7 +132,7 @@ impl Voice {
     /// # Errors
     ///
     /// As for [`also_accept`](Self::also_accept).
-    pub fn parent_token(mut self, auth_token: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+    pub fn also_accept_parent(mut self, auth_token: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         self.rules.parents.push(Key::new(auth_token)?);
         Ok(self)
     }
@@ -172,29 +169,25 @@ impl Voice {
 }
 
 impl Provider for Voice {
-    const NAME: &'static str = super::NAME;
+    const NAME: &'static str = "vobiz.voice";
+    const CREDENTIALS: &'static [&'static str] = CREDENTIALS;
     const METHODS: &'static [Method] = &[Method::GET, Method::POST];
-    /// The verifying key's index, and the identity.
-    type Head = (usize, Identity);
+    type FromHead = Proof;
     type Event = Event;
 
-    fn credentials(&self) -> &[HeaderName] {
-        &CREDENTIALS
-    }
-
-    fn check_head(&self, head: &Parts, _now: SystemTime) -> Result<Self::Head, Rejection> {
+    fn check_head(&self, head: &Parts, _now: SystemTime) -> Result<Proof, Rejection> {
         self.rules.verify(&head.headers, &self.target.url(head.uri.path()))
     }
 
     fn check_body(
         &self,
-        (key_index, identity): Self::Head,
+        proof: Proof,
         head: &Parts,
         body: &Bytes,
         _now: SystemTime,
     ) -> Result<Delivery<Event>, Rejection> {
         let event = Event::from_fields(Fields::of(head, body)?)?;
         let kind = event.kind();
-        Ok(Delivery::new(event, kind, Covers::Url).with_key_index(key_index).with_identity(identity))
+        Ok(Delivery::new(event, kind, proof))
     }
 }

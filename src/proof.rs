@@ -1,0 +1,102 @@
+//! What authentication learns of a request: what the signature covers, whose it is, and what makes it single-use.
+
+use sha2::{Digest, Sha256};
+use std::time::SystemTime;
+
+/// What authentication learnt of a request. Every provider makes one for every request that it accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// What the signature is over.
+    pub covers: Covers,
+    /// Which of the configured keys verified it, counted from 0.
+    pub key_index: usize,
+    /// The signed time; `None` where the scheme has none.
+    pub signed_at: Option<SystemTime>,
+    /// What makes the delivery single-use. Without one the replay guard has nothing to go by, and
+    /// [`Metadata::checked`](crate::Metadata::checked) is [`Unguarded`](crate::replay::ReplayCheck::Unguarded).
+    pub identity: Option<Identity>,
+}
+
+/// What a valid signature is over, and so what of a request cannot have been made up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Covers {
+    /// Neither URL nor body: whoever captured the credentials could have sent any event under them.
+    Nothing,
+    /// The URL without its query; not one field of the event.
+    Url,
+    /// Every byte of the body.
+    Body,
+}
+
+impl Covers {
+    /// `nothing`, `url` or `body`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Url => "url",
+            Self::Body => "body",
+        }
+    }
+}
+
+/// What makes a delivery single-use: a digest that is the same for every request that carries this signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub(crate) digest: [u8; 32],
+    pub(crate) content: Content,
+    pub(crate) valid_until: Option<SystemTime>,
+}
+
+impl Identity {
+    /// Hashes `parts` with their lengths: the key's [`id`](crate::Secret::id) and the **recomputed** MAC, which is the
+    /// presented one, decoded, once it was found equal.
+    ///
+    /// Text from the request does not belong here unless a grammar leaves it one spelling only: whoever can spell a
+    /// signature in two ways can use it twice.
+    pub fn new(parts: &[&[u8]], content: Content) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Self { digest: hash.finalize().into(), content, valid_until: None }
+    }
+
+    /// Sets the first instant at which the signature is refused as stale, whatever way it is presented; without it the
+    /// layer's retention setting decides how long the claim is kept.
+    #[must_use]
+    pub fn with_valid_until(mut self, instant: SystemTime) -> Self {
+        self.valid_until = Some(instant);
+        self
+    }
+
+    /// The digest.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// What another body under the same digest would mean.
+    pub fn content(&self) -> Content {
+        self.content
+    }
+
+    /// The first instant at which the signature is refused as stale.
+    pub fn valid_until(&self) -> Option<SystemTime> {
+        self.valid_until
+    }
+}
+
+/// What another body under the same signature means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Content {
+    /// A conflict: the signature belongs to the request that came first. For a signature over a nonce or a request's id,
+    /// which no two honest requests share.
+    Bound,
+    /// Another delivery: honest requests can share the signature. For a signature over little more than the time.
+    Part,
+    /// Impossible: the body is signed. Where neither a time nor a number is signed with it, two honest deliveries of the
+    /// same bytes are one for as long as the first is remembered ([`retention`](crate::WebhookLayer::retention)).
+    Signed,
+}
