@@ -136,7 +136,7 @@ impl Routes<'_> {
         }
         let provider = provider(values.map(Option::unwrap_or_default))
             .map_err(|error| format!("{}: {error}", needs.join(" or ")))?;
-        self.page.show(route, &provider);
+        self.page.show::<P>(route);
         let app = std::mem::take(&mut self.app);
         // Any method: which ones are allowed is for the layer to say.
         self.app = app.route(route, handler.layer(self.guard.layer(provider)));

@@ -66,9 +66,9 @@ impl Page {
     }
 
     /// Has what comes to a provider's route shown.
-    pub fn show<P: Provider>(&mut self, route: &str, provider: &P) {
+    pub fn show<P: Provider>(&mut self, route: &str) {
         if let Some(served) = &mut self.served {
-            served.watch.add(route, provider);
+            served.watch.add::<P>(route);
         }
     }
 

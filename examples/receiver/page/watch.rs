@@ -7,7 +7,7 @@ use super::{
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::{FromRequestParts, MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, StatusCode, request::Parts},
+    http::{HeaderMap, StatusCode, request::Parts},
     middleware::Next,
     response::Response,
 };
@@ -31,7 +31,7 @@ use tower_webhooks::{Provider, Rejection, Verified, replay::Duplicate};
 pub struct Watch {
     journal: Arc<Journal>,
     routes: HashMap<String, &'static str>,
-    credentials: Vec<HeaderName>,
+    credentials: Vec<&'static str>,
     /// Bytes of bodies that are copied for the page at the moment.
     copied: Arc<AtomicUsize>,
 }
@@ -41,9 +41,9 @@ impl Watch {
         Self { journal, routes: HashMap::new(), credentials: Vec::new(), copied: Arc::default() }
     }
 
-    pub fn add<P: Provider>(&mut self, route: &str, provider: &P) {
+    pub fn add<P: Provider>(&mut self, route: &str) {
         self.routes.insert(route.to_owned(), P::NAME);
-        self.credentials.extend_from_slice(provider.credentials());
+        self.credentials.extend_from_slice(P::CREDENTIALS);
     }
 }
 
@@ -88,14 +88,14 @@ impl Note {
     /// An event has reached its handler.
     pub fn delivered<E: Serialize>(self, event: &Verified<E>) {
         let Some((place, headers)) = self.0 else { return };
-        let facts = event.facts();
+        let metadata = event.metadata();
         *place.lock() = Some(Delivered {
-            kind: facts.kind.chars().take(LONGEST_KIND).collect(),
-            attempt: facts.attempt,
-            signed_at: facts.signed_at,
-            covers: facts.covers.as_str(),
-            checked: facts.checked.as_str(),
-            key_index: facts.key_index,
+            kind: metadata.kind.chars().take(LONGEST_KIND).collect(),
+            attempt: metadata.attempt,
+            signed_at: metadata.signed_at,
+            covers: metadata.covers.as_str(),
+            checked: metadata.checked.as_str(),
+            key_index: metadata.key_index,
             event: Text::of_json(&**event),
             body: event.body().clone(),
             headers,
