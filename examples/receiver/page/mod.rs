@@ -24,6 +24,7 @@ use std::{
 };
 use tower_webhooks::Provider;
 
+mod copy;
 mod journal;
 mod redact;
 mod watch;

@@ -1,27 +1,22 @@
 //! Sees each request to a provider's route come and its answer leave, and writes both down.
 
 use super::{
+    copy::{Copied, Copying, Shared},
     journal::{Journal, Outcome, Row},
-    redact::{self, LONGEST_TEXT, Text},
+    redact::{self, Text},
 };
 use axum::{
-    body::{Body, Bytes, HttpBody},
+    body::{Body, Bytes},
     extract::{FromRequestParts, MatchedPath, Request, State},
     http::{HeaderMap, StatusCode, request::Parts},
     middleware::Next,
     response::Response,
 };
-use hyper::body::{Frame, SizeHint};
 use serde::Serialize;
 use std::{
     collections::HashMap,
     convert::Infallible,
-    pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::{Context, Poll, ready},
+    sync::{Arc, atomic::AtomicUsize},
     time::SystemTime,
 };
 use tower_webhooks::{Provider, Rejection, Verified, replay::Duplicate};
@@ -59,14 +54,14 @@ pub async fn watch(State(watch): State<Arc<Watch>>, request: Request, next: Next
         at: SystemTime::now(),
         line: format!("{} {}", request.method(), request.uri()),
         headers: request.headers().clone(),
-        copy: Shared::new(Copied { bytes: Vec::new(), cut: false, held: Arc::clone(&watch.copied) }),
+        copy: Shared::new(Copied::new(Arc::clone(&watch.copied))),
         delivered: Shared::new(None),
         answered: false,
         watch,
     };
     let (mut head, body) = request.into_parts();
     head.extensions.insert(came.delivered.clone());
-    let body = Body::new(Copying { body, copy: came.copy.clone() });
+    let body = Body::new(Copying::new(body, came.copy.clone()));
     let response = next.run(Request::from_parts(head, body)).await;
     came.answered(&response);
     response
@@ -90,30 +85,30 @@ impl Note {
         let Some((place, headers)) = self.0 else { return };
         let metadata = event.metadata();
         *place.lock() = Some(Delivered {
+            headers,
+            body: event.body().clone(),
             kind: metadata.kind.chars().take(LONGEST_KIND).collect(),
             attempt: metadata.attempt,
             signed_at: metadata.signed_at,
-            covers: metadata.covers.as_str(),
-            checked: metadata.checked.as_str(),
-            key_index: metadata.key_index,
-            event: Text::of_json(&**event),
-            body: event.body().clone(),
-            headers,
+            delivery: Delivery {
+                event: Text::of_json(&**event),
+                misfits: None,
+                covers: metadata.covers.as_str(),
+                checked: metadata.checked.as_str(),
+                key_index: metadata.key_index,
+            },
         });
     }
 }
 
 struct Delivered {
+    /// As the layer has marked them.
+    headers: HeaderMap,
+    body: Bytes,
     kind: String,
     attempt: u32,
     signed_at: Option<SystemTime>,
-    covers: &'static str,
-    checked: &'static str,
-    key_index: usize,
-    event: Option<Text>,
-    body: Bytes,
-    /// As the layer has marked them.
-    headers: HeaderMap,
+    delivery: Delivery,
 }
 
 /// What an opened row shows.
@@ -121,14 +116,34 @@ struct Delivered {
 struct Detail {
     request: Text,
     headers: Vec<(String, Option<String>)>,
-    /// `None` where it cannot be shown without its credentials.
-    body: Option<Text>,
+    body: Shown,
+    delivery: Option<Delivery>,
+}
+
+#[derive(Serialize)]
+struct Delivery {
     event: Option<Text>,
     /// Paths of the members that did not fit, and what was expected.
     misfits: Option<Vec<(String, String)>>,
-    covers: Option<&'static str>,
-    checked: Option<&'static str>,
-    key_index: Option<usize>,
+    covers: &'static str,
+    checked: &'static str,
+    key_index: usize,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shown {
+    Text(Text),
+    Nothing { because: &'static str },
+}
+
+impl Shown {
+    fn body(body: &[u8], cut: bool) -> Self {
+        match redact::without_signature(body) {
+            Some(body) => Self::Text(Text::of(&body, cut)),
+            None => Self::Nothing { because: "It may hold a signature that cannot be told from the rest." },
+        }
+    }
 }
 
 /// A request on its way; one that is dropped before its answer is written down as that.
@@ -163,7 +178,7 @@ impl Came {
 
     fn write(&self, outcome: Outcome, status: Option<StatusCode>, why: Option<String>) {
         let delivered = self.delivered.lock().take();
-        let age = delivered.as_ref().and_then(|delivered| delivered.signed_at).map(|signed| millis(signed, self.at));
+        let signed_at = delivered.as_ref().and_then(|delivered| delivered.signed_at);
         let row = Row {
             time: millis(SystemTime::UNIX_EPOCH, self.at).unsigned_abs(),
             provider: self.provider,
@@ -173,38 +188,24 @@ impl Came {
             status: status.map(|status| status.as_u16()),
             why,
             attempt: delivered.as_ref().map(|delivered| delivered.attempt),
-            age,
+            age: signed_at.map(|signed| millis(signed, self.at)),
             delivery_id: None,
             misfits: None,
         };
-        let credentials = &self.watch.credentials;
-        let request = Text::of(self.line.as_bytes(), false);
-        let detail = match delivered {
-            Some(delivered) => Detail {
-                request,
-                headers: redact::headers(&delivered.headers, credentials),
-                body: shown(&delivered.body, false),
-                event: delivered.event,
-                misfits: None,
-                covers: Some(delivered.covers),
-                checked: Some(delivered.checked),
-                key_index: Some(delivered.key_index),
-            },
+        let (headers, body, delivery) = match delivered {
+            Some(Delivered { headers, body, delivery, .. }) => {
+                (redact::headers(&headers, &self.watch.credentials), Shown::body(&body, false), Some(delivery))
+            }
             None => {
-                let copy = self.copy.lock();
-                Detail {
-                    request,
-                    headers: redact::headers(&self.headers, credentials),
-                    body: shown(&copy.bytes, copy.cut),
-                    event: None,
-                    misfits: None,
-                    covers: None,
-                    checked: None,
-                    key_index: None,
-                }
+                let body = match self.copy.lock().seen() {
+                    Some((body, whole)) => Shown::body(body, !whole),
+                    None => Shown::Nothing { because: "It was not read." },
+                };
+                (redact::headers(&self.headers, &self.watch.credentials), body, None)
             }
         };
-        self.watch.journal.add(&row, &detail);
+        let request = Text::of(self.line.as_bytes(), false);
+        self.watch.journal.add(&row, &Detail { request, headers, body, delivery });
     }
 }
 
@@ -216,10 +217,6 @@ impl Drop for Came {
     }
 }
 
-fn shown(body: &[u8], cut: bool) -> Option<Text> {
-    redact::without_signature(body).map(|body| Text::of(&body, cut))
-}
-
 /// From `start` to `end`, negative if `end` comes first.
 fn millis(start: SystemTime, end: SystemTime) -> i64 {
     match end.duration_since(start) {
@@ -228,75 +225,4 @@ fn millis(start: SystemTime, end: SystemTime) -> i64 {
     }
 }
 
-/// A body that is copied as it is read: the layer keeps none of what it refuses.
-struct Copying {
-    body: Body,
-    copy: Shared<Copied>,
-}
-
-impl HttpBody for Copying {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
-            self.copy.lock().add(data);
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-struct Copied {
-    bytes: Vec<u8>,
-    cut: bool,
-    held: Arc<AtomicUsize>,
-}
-
-impl Copied {
-    /// Keeps what there is room for; strangers share it.
-    fn add(&mut self, data: &[u8]) {
-        let take = |held| Some(held + data.len()).filter(|held| *held <= MOST_COPIED);
-        self.cut = self.cut
-            || data.len() + self.bytes.len() > LONGEST_TEXT
-            || self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_err();
-        if !self.cut {
-            self.bytes.extend_from_slice(data);
-        }
-    }
-}
-
-impl Drop for Copied {
-    fn drop(&mut self) {
-        self.held.fetch_sub(self.bytes.len(), Ordering::Relaxed);
-    }
-}
-
-struct Shared<T>(Arc<Mutex<T>>);
-
-impl<T> Shared<T> {
-    fn new(value: T) -> Self {
-        Self(Arc::new(Mutex::new(value)))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<T> Clone for Shared<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
 const LONGEST_KIND: usize = 100;
-const MOST_COPIED: usize = 4 << 20;
