@@ -512,14 +512,12 @@ async fn light_and_dark() {
         shown.zegocloud("another secret", r#"{"event":"room_close"}"#).await;
         shown.send(&demo_request(&FAMILIES[4], SystemTime::now())).await;
         browser.open(&shown.receiver.addr).await;
-        browser
-            .wait_until(&format!("return document.querySelectorAll('tr.row').length === {}", FAMILIES.len() + 5))
-            .await;
+        let rows = FAMILIES.len() + 5;
+        browser.wait_until(&format!("return document.querySelectorAll('tr.row').length === {rows}")).await;
         assert_eq!(browser.run("return matchMedia('(prefers-color-scheme: dark)').matches").await, json!(dark));
         backgrounds.insert(browser.run("return getComputedStyle(document.body).backgroundColor").await.to_string());
-        let stale = browser.buttons().await.remove(2);
-        stale.click().await.unwrap();
-        browser.wait_until("return document.querySelectorAll('tr.detail:not([hidden]) dl').length > 1").await;
+        browser.buttons().await[4].click().await.unwrap();
+        browser.wait_until("return document.querySelectorAll('tr.detail:not([hidden]) pre').length === 2").await;
         browser.client.execute("document.activeElement.blur()", vec![]).await.unwrap();
         if let Some(folder) = &folder {
             std::fs::write(folder.join(name), browser.client.screenshot().await.unwrap()).unwrap();

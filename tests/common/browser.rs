@@ -29,8 +29,14 @@ impl Browser {
         let url = format!("http://127.0.0.1:{}", port.expect("chromedriver says its port"));
         std::thread::spawn(move || lines.for_each(drop));
         // Containers run tests as root, where Chromium has no sandbox, and have little shared memory.
-        let fixed =
-            ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,1000"];
+        let fixed = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+            "--window-size=1080,960",
+        ];
         let arguments = [&fixed[..], arguments].concat();
         let mut capabilities = Capabilities::new();
         capabilities.insert("goog:chromeOptions".to_owned(), json!({ "args": arguments }));
