@@ -46,6 +46,7 @@ pub struct Identity {
     pub(crate) digest: [u8; 32],
     pub(crate) content: Content,
     pub(crate) valid_until: Option<SystemTime>,
+    pub(crate) unsigned: Option<[u8; 32]>,
 }
 
 impl Identity {
@@ -60,7 +61,7 @@ impl Identity {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        Self { digest: hash.finalize().into(), content, valid_until: None }
+        Self { digest: hash.finalize().into(), content, valid_until: None, unsigned: None }
     }
 
     /// Sets the first instant at which the signature is refused as stale, whatever way it is presented; without it the
@@ -68,6 +69,17 @@ impl Identity {
     #[must_use]
     pub fn with_valid_until(mut self, instant: SystemTime) -> Self {
         self.valid_until = Some(instant);
+        self
+    }
+
+    /// Binds what the event is made of and nobody signs, such as its name in a header, to the request that comes first:
+    /// with another value the signature is a conflict, also where the body is signed.
+    ///
+    /// The method, the path, the query, `Content-Type` and the body need no call: [`Content`] says what they mean.
+    #[must_use]
+    pub fn with_unsigned(mut self, input: impl AsRef<[u8]>) -> Self {
+        let before = self.unsigned.unwrap_or_default();
+        self.unsigned = Some(Sha256::new_with_prefix(before).chain_update(input).finalize().into());
         self
     }
 
