@@ -8,6 +8,7 @@ use sha2::Sha256;
 use std::time::SystemTime;
 use tower_webhooks::{
     ConfigError, Content, Covers, Delivery, Identity, Proof, Provider, Rejection, RejectionKind, Secret, exactly_one,
+    parse_json,
 };
 
 /// A webhook's secret, and the HMAC key that is made of it once.
@@ -83,7 +84,7 @@ impl Provider for GitHub {
 
 /// What is authentic is delivered, whatever its shape.
 fn read<T: DeserializeOwned>(body: &Bytes, event: impl FnOnce(T) -> Event) -> Event {
-    serde_json::from_slice(body).map_or_else(|_| Event::Other(body.clone()), event)
+    parse_json(body).map_or_else(|_| Event::Other(body.clone()), event)
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -18,7 +18,7 @@ use tonic_health::{
 };
 use tower_webhooks::{
     ConfigError, Verified, WebhookLayer,
-    zegocloud::{Event, RoomEvent, Zegocloud},
+    zegocloud::{Event, Zegocloud, room::RoomEvent},
 };
 
 /// The gRPC service and the webhook route.

@@ -2,8 +2,9 @@
 
 use crate::{
     Delivery, Provider, Rejection, RejectionKind, Verified,
-    read::{Held, ReadBody},
-    replay::{self, Admission, Answered, ClaimGuard, Claimed, Duplicate, Outcome, ReplayCheck, ReplayedResponse},
+    budget::Held,
+    read::ReadBody,
+    replay::{Admission, Answered, ClaimGuard, Duplicate, Outcome, Recording, ReplayCheck, ReplayedResponse, Waiting},
     settings::Shared,
     trace::Trace,
 };
@@ -27,7 +28,7 @@ use tower_service::Service;
 pin_project! {
     /// The future of [`Webhook`](crate::Webhook): a refusal, the answer to a repeat, or the inner service's response.
     ///
-    /// Dropped before its end, it leaves a failed claim: the sender's retry gets in.
+    /// Dropped before its end, it leaves a failed claim, or none if the handler was not called: the sender's retry gets in.
     pub struct ResponseFuture<S: Service<Request<Full<Bytes>>>, P: Provider, B> {
         #[pin]
         body: Option<ReadBody<B>>,
@@ -41,14 +42,14 @@ pin_project! {
 enum Step<S: Service<Request<Full<Bytes>>>, P: Provider> {
     /// The body arrives.
     Read(Passage<S, P>, P::FromHead),
-    /// The shared store is asked for the claim.
-    Admit(Passage<S, P>, Accepted<P>, ClaimGuard, replay::Answer<Claimed>),
+    /// The shared store is asked for the claim. In a box, as it is larger than the other steps and takes far longer.
+    Admit(Box<Asking<S, P>>),
     /// The inner service gets ready.
     Call(Delivering, S, Request<Full<Bytes>>),
     /// The inner service works.
     Handle(Delivering),
     /// The shared store is told the outcome.
-    Finish(ClaimGuard, replay::Answer<bool>, Result<S::Response, S::Error>),
+    Finish(Recording, Result<S::Response, S::Error>),
     /// The response is there.
     Respond(Result<S::Response, S::Error>),
     Over,
@@ -59,6 +60,8 @@ struct Passage<S, P> {
     inner: S,
     shared: Arc<Shared<P>>,
     head: Parts,
+    /// When the head was checked, until the body has to be waited for.
+    checked_at: Option<SystemTime>,
     trace: Trace,
 }
 
@@ -66,6 +69,13 @@ struct Passage<S, P> {
 struct Accepted<P: Provider> {
     body: Bytes,
     delivery: Delivery<P::Event>,
+}
+
+/// A request whose claim the shared store is asked for.
+struct Asking<S, P: Provider> {
+    passage: Passage<S, P>,
+    accepted: Accepted<P>,
+    waiting: Waiting,
 }
 
 /// What is kept of a request while the inner service has it.
@@ -89,11 +99,17 @@ where
     }
 
     /// For a request whose head passed.
-    pub(crate) fn read(inner: S, shared: &Arc<Shared<P>>, head: Parts, body: B, from_head: P::FromHead) -> Self {
-        let settings = &shared.settings;
-        let body = ReadBody::new(body, settings.body_limit, settings.read_timeout, Arc::clone(&settings.budget));
-        let passage = Passage { inner, shared: Arc::clone(shared), head, trace: Trace::start(P::NAME) };
-        Self { body: Some(body), handler: None, step: Step::Read(passage, from_head) }
+    pub(crate) fn read(
+        inner: S,
+        shared: &Arc<Shared<P>>,
+        head: Parts,
+        body: B,
+        from_head: P::FromHead,
+        now: SystemTime,
+    ) -> Self {
+        let trace = Trace::start(P::NAME);
+        let passage = Passage { inner, shared: Arc::clone(shared), head, checked_at: Some(now), trace };
+        Self { body: Some(ReadBody::new(body)), handler: None, step: Step::Read(passage, from_head) }
     }
 }
 
@@ -109,56 +125,61 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        loop {
-            let (step, waits) = match mem::replace(this.step, Step::Over) {
-                Step::Read(passage, from_head) => match poll_slot(this.body.as_mut(), |body| body.poll_read(cx)) {
-                    Poll::Ready(Ok((body, held))) => (passage.read(from_head, body, held), false),
-                    Poll::Ready(Err(rejection)) => (Step::refuse(passage.trace, rejection), false),
-                    Poll::Pending => (Step::Read(passage, from_head), true),
-                },
-                Step::Admit(passage, accepted, claim, mut answer) => match answer.as_mut().poll(cx) {
-                    Poll::Ready(answer) => (passage.admitted(accepted, claim.asked(answer)), false),
-                    Poll::Pending => (Step::Admit(passage, accepted, claim, answer), true),
+        let mut step = mem::replace(this.step, Step::Over);
+        *this.step = loop {
+            step = match step {
+                Step::Read(mut passage, from_head) => {
+                    let bounds = &passage.shared.settings.bounds;
+                    match poll_slot(this.body.as_mut(), |body| body.poll_read(cx, bounds)) {
+                        Poll::Ready(Ok((body, held))) => passage.read(from_head, body, held),
+                        Poll::Ready(Err(rejection)) => Step::refuse(passage.trace, rejection),
+                        Poll::Pending => {
+                            passage.checked_at = None;
+                            break Step::Read(passage, from_head);
+                        }
+                    }
+                }
+                Step::Admit(mut asking) => match asking.waiting.poll_answer(cx) {
+                    Poll::Ready(answer) => {
+                        let Asking { passage, accepted, waiting } = *asking;
+                        passage.admitted(accepted, waiting.answered(answer))
+                    }
+                    Poll::Pending => break Step::Admit(asking),
                 },
                 Step::Call(mut delivering, mut inner, request) => {
                     match delivering.trace.within(|| inner.poll_ready(cx)) {
                         Poll::Ready(Ok(())) => {
+                            delivering.called();
                             this.handler.set(Some(delivering.trace.within(|| inner.call(request))));
-                            (Step::Handle(delivering), false)
+                            Step::Handle(delivering)
                         }
                         // An attempt that failed, as one whose handler did.
-                        Poll::Ready(Err(error)) => (delivering.finish(Err(error)), false),
+                        Poll::Ready(Err(error)) => delivering.finish(Err(error)),
                         Poll::Pending => {
                             delivering.hold(cx);
-                            (Step::Call(delivering, inner, request), true)
+                            break Step::Call(delivering, inner, request);
                         }
                     }
                 }
                 Step::Handle(mut delivering) => {
                     let handler = this.handler.as_mut();
                     match delivering.trace.within(|| poll_slot(handler, |handler| handler.poll(cx))) {
-                        Poll::Ready(response) => (delivering.finish(response), false),
+                        Poll::Ready(response) => delivering.finish(response),
                         Poll::Pending => {
                             delivering.hold(cx);
-                            (Step::Handle(delivering), true)
+                            break Step::Handle(delivering);
                         }
                     }
                 }
-                Step::Finish(claim, mut answer, response) => match answer.as_mut().poll(cx) {
-                    Poll::Ready(answer) => {
-                        claim.finished(&answer);
-                        (Step::Respond(response), false)
-                    }
-                    Poll::Pending => (Step::Finish(claim, answer, response), true),
+                Step::Finish(mut recording, response) => match recording.poll_recorded(cx) {
+                    Poll::Ready(()) => Step::Respond(response),
+                    Poll::Pending => break Step::Finish(recording, response),
                 },
                 Step::Respond(response) => return Poll::Ready(response),
                 Step::Over => polled_after_completion(),
             };
-            *this.step = step;
-            if waits {
-                return Poll::Pending;
-            }
-        }
+        };
+        Poll::Pending
     }
 }
 
@@ -186,7 +207,7 @@ where
         body: &Bytes,
     ) -> Result<(Delivery<P::Event>, SystemTime), Rejection> {
         let Shared { provider, settings } = &*self.shared;
-        let now = settings.clock.now();
+        let now = self.checked_at.unwrap_or_else(|| settings.clock.now());
         let delivery = provider.check_body(from_head, &self.head, body, now)?;
         // The head was fresh when it came, but the body may have taken its time.
         if delivery.proof.identity.as_ref().and_then(|identity| identity.valid_until).is_some_and(|end| end <= now) {
@@ -197,18 +218,17 @@ where
     }
 
     fn admit(self, accepted: Accepted<P>, now: SystemTime) -> Step<S, P> {
-        let identity = accepted.delivery.proof.identity.as_ref();
         let guard = &self.shared.settings.guard;
-        let admission = guard.enter(P::NAME, identity, &self.head, &accepted.body, now);
+        let admission = guard.enter(P::NAME, &accepted.delivery.proof, &self.head, &accepted.body, now);
         self.admitted(accepted, admission)
     }
 
     fn admitted(self, accepted: Accepted<P>, admission: Admission) -> Step<S, P> {
         match admission {
-            Admission::Open { ticket, attempt, checked } => self.call(accepted, ticket, attempt, checked),
-            Admission::Asking { ticket, answer } => Step::Admit(self, accepted, ticket, answer),
-            Admission::Closed(Answered::Refused(rejection)) => Step::refuse(self.trace, rejection),
-            Admission::Closed(Answered::Repeated(answer)) => {
+            Admission::Admitted { claim, attempt, checked } => self.call(accepted, claim, attempt, checked),
+            Admission::Waiting(waiting) => Step::Admit(Box::new(Asking { passage: self, accepted, waiting })),
+            Admission::Answered(Answered::Refused(rejection)) => Step::refuse(self.trace, rejection),
+            Admission::Answered(Answered::Repeated(answer)) => {
                 self.trace.repeated();
                 Step::Respond(Ok(repeated(answer)))
             }
@@ -223,7 +243,7 @@ where
         checked: ReplayCheck,
     ) -> Step<S, P> {
         self.trace.called(&delivery, attempt, checked);
-        let Self { inner, shared, mut head, trace } = self;
+        let Self { inner, shared, mut head, checked_at: _, trace } = self;
         for (_, value) in head.headers.iter_mut().filter(|(name, _)| shared.provider.is_credential(name)) {
             value.set_sensitive(true);
         }
@@ -239,6 +259,13 @@ impl Delivering {
     fn hold(&mut self, cx: &mut Context<'_>) {
         if let Some(claim) = &mut self.claim {
             claim.hold(cx);
+        }
+    }
+
+    /// From here on the attempt counts.
+    fn called(&mut self) {
+        if let Some(claim) = &mut self.claim {
+            claim.called();
         }
     }
 
@@ -258,9 +285,8 @@ impl Delivering {
             _ => Outcome::Failed,
         };
         self.trace.ended(matches!(outcome, Outcome::Done { .. }));
-        let Some(mut claim) = self.claim else { return Step::Respond(response) };
-        match claim.finish(outcome) {
-            Some(answer) => Step::Finish(claim, answer, response),
+        match self.claim.and_then(|claim| claim.finish(outcome)) {
+            Some(recording) => Step::Finish(recording, response),
             None => Step::Respond(response),
         }
     }

@@ -10,7 +10,7 @@
 //! use http::{Request, StatusCode};
 //! use std::time::SystemTime;
 //! use tower::ServiceExt;
-//! use tower_webhooks::{Signer as _, Verified, WebhookLayer, zegocloud::{self, Event, RoomEvent, Zegocloud}};
+//! use tower_webhooks::{Signer as _, Verified, WebhookLayer, zegocloud::{self, Event, Zegocloud, room::RoomEvent}};
 //!
 //! async fn on_event(event: Verified<Event>) -> StatusCode {
 //!     match &*event {
@@ -77,7 +77,7 @@
 //! | `unsupported_content_encoding` | 415 | a compressed body |
 //! | `body_too_large` | 413 | above [`body_limit`](WebhookLayer::body_limit), unread where the length is declared |
 //! | `read_timeout` | 408 | slower than [`read_timeout`](WebhookLayer::read_timeout) |
-//! | `read_budget` | 503 | too many unverified bytes at once, [`read_budget`](WebhookLayer::read_budget) |
+//! | `read_budget` | 503 | too many unverified bytes at once, [`ReadBudget`] |
 //! | `body_unreadable` | 400 | the connection broke off |
 //! | `invalid` | 400 | rightly signed, but not of the documented shape |
 //! | `conflict` | 409 | the signature was used with other content |
@@ -121,10 +121,11 @@
 //! | --- | --- |
 //! | `geelark`, `stardust`, `vobiz`, `zegocloud` | one provider each; all on by default |
 //! | `axum` | [`Verified<E>`] as an extractor, `ReplayedResponse` as a response |
-//! | `redis` | a replay store that processes share |
+//! | `redis` | a replay store that processes share, in Redis 7 or later or in Valkey |
+//! | `redis-tls` | the same over TLS, `rediss://` |
 //! | `tracing` | a span around each delivery, an event for each refusal |
 //! | `metrics` | counters and histograms |
-//! | `test-util` | signers, `Verified::for_test`, a clock that can be set |
+//! | `test-util` | signers, `Verified::for_test`, a clock that can be set, the suite that a replay store has to pass |
 //! | `full` | all but `test-util` |
 //!
 //! # Guides
@@ -153,17 +154,18 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use self::{
+    budget::ReadBudget,
     future::ResponseFuture,
     header::exactly_one,
     layer::WebhookLayer,
+    payload::{Json, Misfit, Misfits, Rest, UnixMillis, UnixSeconds, Unknown, WebhookEvent},
     proof::{Content, Covers, Identity, Proof},
-    provider::{Delivery, Provider},
+    provider::{Delivery, Provider, parse_json},
     rejection::{Rejection, RejectionKind},
     secret::{ConfigError, Secret},
     service::Webhook,
     verified::{Metadata, Verified},
     window::{Timestamp, Window},
-    wire::Json,
 };
 
 #[cfg(feature = "axum")]
@@ -186,10 +188,16 @@ pub mod zegocloud;
 
 #[cfg(feature = "axum")]
 mod axum;
+mod budget;
 mod clock;
 mod future;
 mod header;
 mod layer;
+#[cfg_attr(
+    not(feature = "full"),
+    allow(dead_code, unused_imports, unused_macros, reason = "not every provider uses every form")
+)]
+mod payload;
 mod proof;
 mod provider;
 mod read;
@@ -207,11 +215,6 @@ mod token;
 mod trace;
 mod verified;
 mod window;
-#[cfg_attr(
-    not(feature = "full"),
-    allow(dead_code, unused_imports, unused_macros, reason = "not every provider uses every form")
-)]
-mod wire;
 
 #[cfg(all(doctest, feature = "axum", feature = "zegocloud"))]
 #[doc = include_str!("../README.md")]

@@ -1,9 +1,10 @@
 //! The rules of one sender: how it proves a request, and what its payload means.
 
-use crate::{Covers, Proof, Rejection, RejectionKind};
+use crate::{Covers, Misfits, Proof, Rejection, RejectionKind, WebhookEvent};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, header, request::Parts};
-use std::{borrow::Cow, time::SystemTime};
+use http::{HeaderName, Method, Request, header, request::Parts};
+use serde::Deserialize;
+use std::{borrow::Cow, str, time::SystemTime};
 
 /// The rules of one sender, usable with and without tower: pure, synchronous, without clock and sockets.
 ///
@@ -14,7 +15,7 @@ use std::{borrow::Cow, time::SystemTime};
 /// # Writing one
 ///
 /// For a sender that signs the body with HMAC-SHA256, GitHub (`examples/github.rs`; with `hmac` 0.13, `sha2` 0.11, `hex`
-/// 0.4, `serde` 1 and `serde_json` 1):
+/// 0.4 and `serde` 1):
 ///
 /// ```
 #[doc = include_str!("../examples/github.rs")]
@@ -36,7 +37,7 @@ use std::{borrow::Cow, time::SystemTime};
 /// A scheme with a time, several keys and an id that makes a retry, signed anew, the same delivery:
 /// `examples/standard_webhooks.rs`.
 ///
-/// The layer does the rest: bounds, order, single use, and [`Verified<String>`](crate::Verified) for the handler. What
+/// The layer does the rest: bounds, order, single use, and [`Verified<Event>`](crate::Verified) for the handler. What
 /// it cannot do for a provider:
 ///
 /// * **Take the event type from signed bytes**: an unsigned header can be forged. Where there is no other,
@@ -94,7 +95,7 @@ pub trait Provider: Send + Sync + 'static {
     /// # Errors
     ///
     /// A 401 kind of [`Rejection`], or [`RejectionKind::Invalid`] for a body that is not of the documented shape: `?`
-    /// makes it of serde's error. An event that the provider does not know is an event, not an error, or the sender will
+    /// makes it of serde's error, and [`parse_json`](crate::parse_json) does by itself. An event that the provider does not know is an event, not an error, or the sender will
     /// send it again and again.
     fn check_body(
         &self,
@@ -131,8 +132,10 @@ pub(crate) fn check_head<P: Provider + ?Sized>(
         return Err(Rejection::new(RejectionKind::MethodNotAllowed));
     }
     let from_head = provider.check_head(head, now)?;
-    let identity = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
-    if !head.headers.get_all(header::CONTENT_ENCODING).iter().all(identity) {
+    // `utf-8` and an empty value, which clients send by mistake, are no compression.
+    let is_known = |coding: &[u8]| COMPRESSIONS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(coding));
+    let codings = head.headers.get_all(header::CONTENT_ENCODING).iter();
+    if codings.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii).any(is_known) {
         return Err(Rejection::new(RejectionKind::UnsupportedContentEncoding));
     }
     if declared > limit as u64 {
@@ -141,12 +144,33 @@ pub(crate) fn check_head<P: Provider + ?Sized>(
     Ok(from_head)
 }
 
+/// Deserializes a JSON body, for [`Provider::check_body`]: checks once that it is UTF-8, which is faster than
+/// [`serde_json::from_slice`], which checks each string.
+///
+/// ```
+/// use tower_webhooks::{RejectionKind, parse_json};
+///
+/// let (name, count): (&str, u8) = parse_json(br#"["orders",3]"#)?;
+/// assert_eq!((name, count), ("orders", 3));
+/// assert_eq!(parse_json::<u8>(b"three").unwrap_err().kind(), RejectionKind::Invalid);
+/// # Ok::<(), tower_webhooks::Rejection>(())
+/// ```
+///
+/// # Errors
+///
+/// [`RejectionKind::Invalid`] for what is not UTF-8, not JSON or not a `T`.
+pub fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Rejection> {
+    let text = str::from_utf8(body).map_err(|error| Rejection::new(RejectionKind::Invalid).with_source(error))?;
+    Ok(serde_json::from_str(text)?)
+}
+
 /// A verified event and the proof under it.
 #[derive(Clone, Debug)]
 pub struct Delivery<E> {
     pub(crate) event: E,
     pub(crate) kind: Cow<'static, str>,
     pub(crate) proof: Proof,
+    pub(crate) misfits: Misfits,
 }
 
 impl<E> Delivery<E> {
@@ -156,7 +180,23 @@ impl<E> Delivery<E> {
     /// that the rules do not know. Pass a `&'static str`: kinds taken from a body are unbounded, so in metrics they
     /// share the label `other`.
     pub fn new(event: E, kind: impl Into<Cow<'static, str>>, proof: Proof) -> Self {
-        Self { event, kind: kind.into(), proof }
+        Self { event, kind: kind.into(), proof, misfits: Misfits::default() }
+    }
+
+    /// An event that says itself of what kind it is and what did not fit.
+    pub fn of(event: E, proof: Proof) -> Self
+    where
+        E: WebhookEvent,
+    {
+        let (kind, misfits) = (event.kind(), event.misfits().clone());
+        Self::new(event, kind, proof).with_misfits(misfits)
+    }
+
+    /// Adds the members that did not fit their documented type, for logs, metrics and the handler.
+    #[must_use]
+    pub fn with_misfits(mut self, misfits: Misfits) -> Self {
+        self.misfits = misfits;
+        self
     }
 
     /// The typed event.
@@ -179,8 +219,29 @@ impl<E> Delivery<E> {
         self.proof.covers
     }
 
+    /// The members that did not fit their documented type.
+    pub fn misfits(&self) -> &Misfits {
+        &self.misfits
+    }
+
     /// What authentication learnt: key, signed time, identity.
     pub fn proof(&self) -> &Proof {
         &self.proof
     }
 }
+
+// Those of IANA's registry.
+const COMPRESSIONS: [&str; 12] = [
+    "aes128gcm",
+    "br",
+    "compress",
+    "dcb",
+    "dcz",
+    "deflate",
+    "exi",
+    "gzip",
+    "pack200-gzip",
+    "x-compress",
+    "x-gzip",
+    "zstd",
+];

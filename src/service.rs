@@ -12,6 +12,7 @@ use std::{
     fmt,
     sync::Arc,
     task::{Context, Poll},
+    time::SystemTime,
 };
 use tower_service::Service;
 
@@ -48,22 +49,23 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
-        match self.check_head(&head, &body) {
+        let now = self.shared.settings.clock.now();
+        match self.check_head(&head, &body, now) {
             // `poll_ready` has asked nobody, so this clone is not ready: the future makes it so once the request is verified.
-            Ok(from_head) => ResponseFuture::read(self.inner.clone(), &self.shared, head, body, from_head),
+            Ok(from_head) => ResponseFuture::read(self.inner.clone(), &self.shared, head, body, from_head, now),
             Err(rejection) => ResponseFuture::refuse(rejection),
         }
     }
 }
 
 impl<S, P: Provider> Webhook<S, P> {
-    fn check_head<B: Body>(&self, head: &Parts, body: &B) -> Result<P::FromHead, Rejection> {
+    fn check_head<B: Body>(&self, head: &Parts, body: &B, now: SystemTime) -> Result<P::FromHead, Rejection> {
         // Twice under one signature would be 409 for ever.
         if head.extensions.get::<Verified<P::Event>>().is_some() {
             return Err(Rejection::new(RejectionKind::AppliedTwice));
         }
         let Shared { provider, settings } = &*self.shared;
-        check_head(&**provider, head, body.size_hint().lower(), settings.body_limit, settings.clock.now())
+        check_head(&**provider, head, body.size_hint().lower(), settings.bounds.limit, now)
     }
 }
 

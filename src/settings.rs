@@ -1,6 +1,6 @@
 //! What a layer and all services that it wraps have in common.
 
-use crate::{clock::Clock, read::Budget, replay::Guard};
+use crate::{ReadBudget, clock::Clock, read::Bounds, replay::Guard};
 use std::{sync::Arc, time::Duration};
 
 pub(crate) struct Shared<P> {
@@ -10,19 +10,15 @@ pub(crate) struct Shared<P> {
 
 #[derive(Clone)]
 pub(crate) struct Settings {
-    pub(crate) body_limit: usize,
-    pub(crate) read_timeout: Duration,
-    pub(crate) budget: Arc<Budget>,
+    pub(crate) bounds: Bounds,
     pub(crate) clock: Clock,
     pub(crate) guard: Guard,
 }
 
 impl Settings {
-    pub(crate) fn new(body_limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
-            body_limit,
-            read_timeout: Duration::from_secs(10),
-            budget: Arc::new(Budget::new(64 << 20)),
+            bounds: Bounds { limit, timeout: Duration::from_secs(10), budget: ReadBudget::new(64 << 20) },
             clock: Clock::System,
             guard: Guard::new(),
         }

@@ -6,8 +6,8 @@ use ctutils::CtEq;
 /// The bytes of exactly `2 * N` hex digits, in either case.
 pub(crate) fn from_hex<const N: usize>(text: &str, detail: &'static str) -> Result<[u8; N], Rejection> {
     let mut bytes = [0; N];
-    hex::decode_to_slice(text, &mut bytes).map_err(|_| malformed(detail))?;
-    Ok(bytes)
+    let is_whole = base16ct::mixed::decode(text, &mut bytes).is_ok_and(|decoded| decoded.len() == N);
+    if is_whole { Ok(bytes) } else { Err(malformed(detail)) }
 }
 
 /// The first key under which the request has the presented MAC, with its index. `mac` is `None` for a key that is not

@@ -18,6 +18,8 @@ mod report {
         called: bool,
         read: Option<Read>,
         learnt: Option<Learnt>,
+        #[cfg(feature = "metrics")]
+        checked: &'static str,
         #[cfg(feature = "tracing")]
         span: tracing::Span,
     }
@@ -47,6 +49,8 @@ mod report {
                 called: false,
                 read: None,
                 learnt: None,
+                #[cfg(feature = "metrics")]
+                checked: ReplayCheck::Unguarded.as_str(),
                 #[cfg(feature = "tracing")]
                 span: tracing::Span::none(),
             }
@@ -94,28 +98,46 @@ mod report {
 
         #[cfg(feature = "tracing")]
         fn log_refusal(&self, rejection: &Rejection) {
-            let provider = self.provider;
-            if rejection.kind() == crate::RejectionKind::AppliedTwice {
-                tracing::error!(target: super::TARGET, provider, "the webhook layer is applied twice to one route: remove one of them");
-            }
+            use crate::RejectionKind;
+
             // serde's message quotes the payload; where it stopped does not.
             let json =
                 std::error::Error::source(rejection).and_then(|source| source.downcast_ref::<serde_json::Error>());
-            tracing::info!(
-                target: super::TARGET,
-                provider,
-                reason = rejection.kind().as_str(),
-                status = rejection.status().as_u16(),
-                detail = rejection.detail(),
-                kind = self.learnt.map(|learnt| learnt.label),
-                key_index = self.learnt.map(|learnt| learnt.key_index),
-                json_error = json.map(|error| tracing::field::debug(error.classify())),
-                json_line = json.map(serde_json::Error::line),
-                json_column = json.map(serde_json::Error::column),
-                body_len = self.read.map(|read| read.len),
-                read_ms = self.read.map(|read| super::millis(read.took)),
-                "webhook refused"
-            );
+            macro_rules! log {
+                ($level:ident) => {
+                    tracing::$level!(
+                        target: super::TARGET,
+                        provider = self.provider,
+                        reason = rejection.kind().as_str(),
+                        status = rejection.status().as_u16(),
+                        detail = rejection.detail(),
+                        kind = self.learnt.map(|learnt| learnt.label),
+                        key_index = self.learnt.map(|learnt| learnt.key_index),
+                        json_error = json.map(|error| tracing::field::debug(error.classify())),
+                        json_line = json.map(serde_json::Error::line),
+                        json_column = json.map(serde_json::Error::column),
+                        body_len = self.read.map(|read| read.len),
+                        read_ms = self.read.map(|read| super::millis(read.took)),
+                        "webhook refused"
+                    )
+                };
+            }
+            match rejection.kind() {
+                RejectionKind::AppliedTwice => {
+                    log!(error);
+                    tracing::error!(
+                        target: super::TARGET,
+                        provider = self.provider,
+                        "the webhook layer is applied twice to one route: remove one of them"
+                    );
+                }
+                // What was authentic is lost if its sender does not try again.
+                RejectionKind::StoreFull | RejectionKind::StoreUnavailable => log!(error),
+                RejectionKind::ReadBudget => log!(warn),
+                _ if self.learnt.is_some() => log!(info),
+                // Whatever strangers send.
+                _ => log!(debug),
+            }
         }
 
         /// What was delivered before was sent again.
@@ -145,9 +167,37 @@ mod report {
                     read_ms = self.read.map(|read| super::millis(read.took)),
                 );
             }
+            #[cfg(feature = "metrics")]
+            {
+                self.checked = checked.as_str();
+            }
             let _ = (delivery, attempt, checked);
+            self.misfits(&delivery.misfits);
             self.since = Instant::now();
             self.called = true;
+        }
+
+        /// Some members are not of their documented type: the provider's documentation or this crate is out of date.
+        fn misfits(&self, misfits: &crate::Misfits) {
+            if misfits.is_empty() {
+                return;
+            }
+            #[cfg(feature = "metrics")]
+            {
+                let kind = self.learnt.map_or("other", |learnt| learnt.label);
+                metrics::counter!(super::metric_names::MISFITS, "provider" => self.provider, "kind" => kind)
+                    .increment(misfits.len() as u64);
+            }
+            #[cfg(feature = "tracing")]
+            {
+                let paths: Vec<_> = misfits.iter().map(crate::Misfit::path).collect();
+                tracing::warn!(
+                    target: super::TARGET,
+                    parent: &self.span,
+                    misfits = paths.join(", "),
+                    "members of a webhook are not of their documented type"
+                );
+            }
         }
 
         /// Runs what belongs to the delivery inside its span.
@@ -170,8 +220,11 @@ mod report {
                 use super::metric_names::{DELIVERIES, HANDLER_SECONDS};
 
                 let kind = self.learnt.map_or("other", |learnt| learnt.label);
-                metrics::counter!(DELIVERIES, "provider" => self.provider, "kind" => kind, "outcome" => outcome)
-                    .increment(1);
+                metrics::counter!(
+                    DELIVERIES,
+                    "provider" => self.provider, "kind" => kind, "checked" => self.checked, "outcome" => outcome
+                )
+                .increment(1);
                 metrics::histogram!(HANDLER_SECONDS, "provider" => self.provider).record(took);
             }
             #[cfg(feature = "tracing")]
@@ -218,13 +271,11 @@ mod report {
     }
 }
 
-/// A call of the shared replay store failed.
-pub(crate) fn store_error(provider: &'static str, operation: &'static str) {
+/// So many more bytes of bodies are held, or fewer.
+pub(crate) fn reading(bytes: f64) {
     #[cfg(feature = "metrics")]
-    metrics::counter!(metric_names::STORE_ERRORS, "provider" => provider, "operation" => operation).increment(1);
-    #[cfg(feature = "tracing")]
-    tracing::warn!(target: TARGET, provider, operation, "the replay store could not be asked");
-    let _ = (provider, operation);
+    metrics::gauge!(metric_names::READ_BYTES).increment(bytes);
+    let _ = bytes;
 }
 
 #[cfg(feature = "tracing")]
@@ -233,16 +284,24 @@ fn millis(duration: std::time::Duration) -> u64 {
 }
 
 #[cfg(feature = "tracing")]
-const TARGET: &str = "tower_webhooks";
+pub(crate) const TARGET: &str = "tower_webhooks";
 
 /// The names of the metrics, for dashboards and alerts.
 ///
 /// | name | type | labels | counts |
 /// | --- | --- | --- | --- |
-/// | `webhooks_deliveries_total` | counter | `provider`, `kind`, `outcome` = `done`, `failed`, `dropped` | calls of the inner service |
+/// | `webhooks_deliveries_total` | counter | `provider`, `kind`, `checked` = [`ReplayCheck::as_str`](crate::replay::ReplayCheck::as_str), `outcome` = `done`, `failed`, `dropped` | calls of the inner service |
 /// | `webhooks_rejections_total` | counter | `provider`, `reason` = [`RejectionKind::as_str`](crate::RejectionKind::as_str) | refused requests |
 /// | `webhooks_replays_total` | counter | `provider`, `outcome` = `repeated`, `in_flight`, `conflict`, `full`, `unavailable` | what the replay guard kept from the inner service |
 /// | `webhooks_store_errors_total` | counter | `provider`, `operation` = `claim`, `renew`, `finish` | failed calls of the shared store |
+/// | `webhooks_misfits_total` | counter | `provider`, `kind` | delivered members that did not fit their documented type |
+/// | `webhooks_store_seconds` | histogram | `provider`, `operation` | how long a call of the shared store took |
+/// | `webhooks_leases_lost_total` | counter | `provider`, `operation` = `renew`, `finish` | claims that were no longer the attempt's own: another process may have delivered too |
+/// | `webhooks_outcomes_waiting` | gauge | `provider` | outcomes that the shared store has not heard of yet |
+/// | `webhooks_outcomes_lost_total` | counter | `provider` | acknowledged deliveries that it will never hear of |
+/// | `webhooks_claims`, `webhooks_claims_capacity` | gauge | `provider` | the memory store's claims and room, as of the last delivery |
+/// | `webhooks_answers_dropped_total` | counter | `provider` | kept answers that gave way to newer ones |
+/// | `webhooks_read_bytes` | gauge | | bytes of bodies that are being read, against all read budgets |
 /// | `webhooks_read_seconds` | histogram | `provider` | how long a body took to arrive |
 /// | `webhooks_handler_seconds` | histogram | `provider` | how long the inner service took |
 ///
@@ -258,6 +317,24 @@ pub mod metric_names {
     pub const REPLAYS: &str = "webhooks_replays_total";
     /// Failed calls of the shared store.
     pub const STORE_ERRORS: &str = "webhooks_store_errors_total";
+    /// Delivered members that did not fit their documented type.
+    pub const MISFITS: &str = "webhooks_misfits_total";
+    /// How long a call of the shared store took, in seconds.
+    pub const STORE_SECONDS: &str = "webhooks_store_seconds";
+    /// Claims that were no longer the attempt's own.
+    pub const LEASES_LOST: &str = "webhooks_leases_lost_total";
+    /// Outcomes that the shared store has not heard of yet.
+    pub const OUTCOMES_WAITING: &str = "webhooks_outcomes_waiting";
+    /// Acknowledged deliveries that the shared store will never hear of.
+    pub const OUTCOMES_LOST: &str = "webhooks_outcomes_lost_total";
+    /// Claims in the memory store.
+    pub const CLAIMS: &str = "webhooks_claims";
+    /// How many claims the memory store takes.
+    pub const CLAIMS_CAPACITY: &str = "webhooks_claims_capacity";
+    /// Kept answers that gave way to newer ones.
+    pub const ANSWERS_DROPPED: &str = "webhooks_answers_dropped_total";
+    /// Bytes of bodies that are being read.
+    pub const READ_BYTES: &str = "webhooks_read_bytes";
     /// How long a body took to arrive, in seconds.
     pub const READ_SECONDS: &str = "webhooks_read_seconds";
     /// How long the inner service took, in seconds.

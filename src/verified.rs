@@ -1,6 +1,6 @@
 //! The proof, in a request's extensions, that the layer accepted it.
 
-use crate::{Covers, Delivery, Proof, replay::ReplayCheck};
+use crate::{Covers, Delivery, Misfits, Proof, WebhookEvent, replay::ReplayCheck};
 use bytes::Bytes;
 use std::{borrow::Cow, fmt, ops::Deref, sync::Arc, time::SystemTime};
 
@@ -39,9 +39,9 @@ impl<E> Verified<E> {
         attempt: u32,
         checked: ReplayCheck,
     ) -> Self {
-        let Delivery { event, kind, proof } = delivery;
+        let Delivery { event, kind, proof, misfits } = delivery;
         let Proof { covers, key_index, signed_at, identity: _ } = proof;
-        let metadata = Metadata { provider, kind, covers, key_index, signed_at, attempt, checked };
+        let metadata = Metadata { provider, kind, covers, key_index, signed_at, attempt, checked, misfits };
         Self { inner: Arc::new(Inner { event, metadata, body }) }
     }
 
@@ -53,6 +53,19 @@ impl<E> Verified<E> {
     /// What the signature is over; [`Covers::Nothing`] means that the event is a hint.
     pub fn covers(&self) -> Covers {
         self.inner.metadata.covers
+    }
+
+    /// The event's kind, as in the provider's documentation; `unknown` for an event that its rules do not know.
+    pub fn kind(&self) -> &str {
+        &self.inner.metadata.kind
+    }
+
+    /// See [`WebhookEvent::dedup_key`].
+    pub fn dedup_key(&self) -> Option<String>
+    where
+        E: WebhookEvent,
+    {
+        self.inner.event.dedup_key()
     }
 
     /// The body as received.
@@ -112,4 +125,6 @@ pub struct Metadata {
     pub attempt: u32,
     /// How its single use was checked.
     pub checked: ReplayCheck,
+    /// The members that did not fit their documented type, and so are absent from the event.
+    pub misfits: Misfits,
 }

@@ -23,7 +23,8 @@ use std::{
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, util::MapResponseLayer};
 use tower_http::map_request_body::MapRequestBodyLayer;
 use tower_webhooks::{
-    Covers, Delivery, Proof, Provider, Rejection, RejectionKind, Signer as _, Verified, WebhookLayer, exactly_one,
+    Covers, Delivery, Proof, Provider, Rejection, RejectionKind, Signer as _, Verified, WebhookEvent as _,
+    WebhookLayer, exactly_one,
     replay::ReplayedResponse,
     zegocloud::{Event, Signer, Zegocloud},
 };
@@ -157,7 +158,7 @@ async fn state() {
 
 /// Notes what it sees on the way in and on the way out.
 async fn note(request: Request, next: Next) -> Response {
-    let event = request.extensions().get::<Verified<Event>>().map(|event| event.kind());
+    let event = request.extensions().get::<Verified<Event>>().map(|event| (**event).kind());
     let mut response = next.run(request).await;
     response.headers_mut().insert("x-seen", HeaderValue::from_static(event.unwrap_or("nothing")));
     response
@@ -215,7 +216,7 @@ async fn generic_middleware_inside_one_stack() {
         }
 
         fn call(&mut self, request: http::Request<B>) -> Self::Future {
-            let event = request.extensions().get::<Verified<Event>>().map(|event| event.kind());
+            let event = request.extensions().get::<Verified<Event>>().map(|event| (**event).kind());
             let response = self.0.call(request);
             Box::pin(async move {
                 let mut response = axum::response::IntoResponse::into_response(response.await?);
@@ -347,7 +348,7 @@ async fn a_repeat_gets_the_kept_answer() {
 async fn a_tower_service_as_a_route() {
     let service = tower::service_fn(|request: http::Request<Full<Bytes>>| async move {
         let event = request.extensions().get::<Verified<Event>>().unwrap();
-        Ok::<_, std::convert::Infallible>(Response::new(Body::from(event.kind())))
+        Ok::<_, std::convert::Infallible>(Response::new(Body::from((**event).kind())))
     });
     let app: Router = Router::new().route_service("/zego", layer().layer(service));
     assert_eq!(text(send(&app, signed("/zego")).await).await, (200, "room_create".to_owned()));

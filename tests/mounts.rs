@@ -35,7 +35,7 @@ use tower_http::{
 };
 use tower_webhooks::{
     NotVerified, Rejection, RejectionKind, Signer as _, Verified, WebhookLayer,
-    zegocloud::{Event, RoomEvent, Signer, Zegocloud},
+    zegocloud::{Event, Signer, Zegocloud, room::RoomEvent},
 };
 
 fn webhooks() -> WebhookLayer<Zegocloud> {
@@ -306,8 +306,8 @@ async fn twice_is_500() {
 
 #[tokio::test]
 async fn an_optional_event() {
-    async fn maybe(event: Option<Verified<Event>>) -> &'static str {
-        event.map_or("none", |event| event.kind())
+    async fn maybe(event: Option<Verified<Event>>) -> String {
+        event.map_or("none".to_owned(), |event| event.kind().to_owned())
     }
 
     let app = Router::new().route("/open", post(maybe)).route("/zego", post(maybe.layer(webhooks())));

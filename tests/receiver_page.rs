@@ -114,7 +114,7 @@ fn zegocloud_request(secret: &str, json: &str) -> Request<Bytes> {
 /// The family's first event, signed with the demo's values.
 fn demo_request(family: &Family, now: SystemTime) -> Request<Bytes> {
     let values: Vec<_> = family.needs.iter().map(|(name, _)| Vars::new(family.vars).get(name).unwrap()).collect();
-    let body = family.events[0].1.replace("FRESH", &fastrand::u32(..).to_string());
+    let body = (family.events)()[0].1.replace("FRESH", &fastrand::u32(..).to_string());
     let request = Request::post(format!("http://{}{}", vars::RECEIVER_ADDR, family.route))
         .header(header::CONTENT_TYPE, family.content_type)
         .body(Bytes::from(body))
@@ -388,7 +388,7 @@ async fn events_come_without_a_reload_and_filters_choose_among_them() {
     let rows = browser.rows().await;
     let cells: Vec<&str> = rows[0].iter().map(String::as_str).collect();
     assert_eq!(cells[1..6], ["zegocloud", "–", "refused 401", "the credential is wrong", "–"], "newest first");
-    assert_eq!(rows.last().unwrap()[2], FAMILIES[0].events[0].0, "oldest last");
+    assert_eq!(rows.last().unwrap()[2], (FAMILIES[0].events)()[0].0, "oldest last");
     assert_eq!(browser.run("return window.sameDocument").await, json!(true), "not reloaded");
     let totals = browser.run("return document.getElementById('totals').textContent").await;
     assert!(totals.as_str().unwrap().contains(&format!("{}delivered", FAMILIES.len())), "{totals}");
@@ -408,7 +408,6 @@ async fn events_come_without_a_reload_and_filters_choose_among_them() {
     let loaded = browser.run("return performance.getEntriesByType('resource').map(({ name }) => name)").await;
     let own = format!("http://{}/events", shown.receiver.addr);
     assert!(loaded.as_array().unwrap().iter().all(|name| name.as_str().unwrap().starts_with(&own)), "{loaded}");
-    browser.close().await;
 }
 
 #[tokio::test]
@@ -456,7 +455,6 @@ async fn attack_what_strangers_send_stays_text() {
     // And if a text did become markup, the policy would stop it.
     let refused = "try { document.body.innerHTML = '<b>x</b>'; return 'allowed' } catch { return 'refused' }";
     assert_eq!(browser.run(refused).await, "refused");
-    browser.close().await;
 }
 
 #[tokio::test]
@@ -488,7 +486,6 @@ async fn the_keyboard_is_enough() {
     assert_eq!(browser.run("return document.activeElement.getAttribute('aria-label')").await, "Event");
     browser.buttons().await[1].send_keys(&char::from(Key::Escape).to_string()).await.unwrap();
     assert_eq!(browser.run("return document.querySelectorAll('tr.detail:not([hidden])').length").await, 0);
-    browser.close().await;
 }
 
 /// Also how the README's picture is made: `RECEIVER_PAGE_PICTURES=docs` keeps what this test sees.
@@ -522,7 +519,6 @@ async fn light_and_dark() {
         if let Some(folder) = &folder {
             std::fs::write(folder.join(name), browser.client.screenshot().await.unwrap()).unwrap();
         }
-        browser.close().await;
     }
     assert_eq!(backgrounds.len(), 2, "{backgrounds:?}");
 }

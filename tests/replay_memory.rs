@@ -52,8 +52,8 @@ fn key(number: u64) -> [u8; 16] {
     key
 }
 
-fn claim(number: u64, token: u64, retention: u64) -> Claim {
-    Claim::for_test(key(number), [1; 16], token, Duration::from_secs(15), Duration::from_secs(retention))
+fn claim(number: i64, token: i64, retention: u64) -> Claim {
+    Claim::for_test(key(number as u64), [1; 16], token, Duration::from_secs(15), Duration::from_secs(retention))
 }
 
 /// The memory store never waits.
@@ -66,7 +66,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn done() -> Outcome {
-    Outcome::Done { answer: None }
+    Outcome::done(None)
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_million_claims_take_at_most_100_mb() {
     assert!(empty < 1 << 20, "{empty} bytes before the first claim");
     PEAK.store(before, Ordering::Relaxed);
     for number in 0..1_000_000 {
-        assert_eq!(now(store.claim(claim(number, number, 3600))).unwrap(), Claimed::Won { attempt: 1 });
+        assert_eq!(now(store.claim(claim(number, number, 3600))).unwrap(), Claimed::won(1));
         assert!(now(store.finish(claim(number, number, 3600), done())).unwrap());
     }
     let peak = PEAK.load(Ordering::Relaxed) - before;
@@ -90,7 +90,7 @@ fn a_million_claims_take_at_most_100_mb() {
     for third in 1..=6 {
         clock.advance(Duration::from_secs(1300));
         let fresh = third * 10_000_000;
-        let room = 1_000_000 - store.len() as u64;
+        let room = 1_000_000 - store.len() as i64;
         for number in fresh..fresh + room.max(333_000) {
             now(store.claim(claim(number, number, 3600))).unwrap();
         }
@@ -100,7 +100,7 @@ fn a_million_claims_take_at_most_100_mb() {
     assert!(churned <= 100_000_000, "{churned}");
     let store = MemoryStore::new();
     for number in 0..1_000_000 {
-        assert_eq!(now(store.claim(claim(number, number, 3600))).unwrap(), Claimed::Won { attempt: 1 });
+        assert_eq!(now(store.claim(claim(number, number, 3600))).unwrap(), Claimed::won(1));
         assert!(now(store.finish(claim(number, number, 3600), done())).unwrap());
     }
     let held = HELD.load(Ordering::Relaxed);
@@ -111,7 +111,7 @@ fn a_million_claims_take_at_most_100_mb() {
     }
     assert!(HELD.load(Ordering::Relaxed) <= held + (1 << 20));
     for number in (0..1_000_000).step_by(997) {
-        assert_eq!(now(store.claim(claim(number, 1, 3600))).unwrap(), Claimed::Done { answer: None });
+        assert_eq!(now(store.claim(claim(number, 1, 3600))).unwrap(), Claimed::done(None));
     }
 }
 
@@ -119,12 +119,12 @@ fn a_million_claims_take_at_most_100_mb() {
 fn a_steady_stream_allocates_nothing() {
     let _alone = ALONE.lock();
     let clock = TestClock::at(SystemTime::UNIX_EPOCH);
-    let store = MemoryStore::with_capacity(100_000).clock(clock.clone());
+    let store = MemoryStore::with_capacity(100_000).unwrap().clock(clock.clone());
     let mut number = 0;
     let mut second = |store: &MemoryStore| {
         for _ in 0..1000 {
             number += 1;
-            assert_eq!(now(store.claim(claim(number, number, 20))).unwrap(), Claimed::Won { attempt: 1 });
+            assert_eq!(now(store.claim(claim(number, number, 20))).unwrap(), Claimed::won(1));
             assert!(now(store.finish(claim(number, number, 20), done())).unwrap());
         }
         clock.advance(Duration::from_secs(1));
@@ -145,38 +145,178 @@ fn a_steady_stream_allocates_nothing() {
 fn full_until_the_first_expires() {
     let _alone = ALONE.lock();
     let clock = TestClock::at(SystemTime::UNIX_EPOCH);
-    let store = MemoryStore::with_capacity(1000).clock(clock.clone());
+    let store = MemoryStore::with_capacity(1000).unwrap().clock(clock.clone());
     for number in 0..1000 {
-        assert_eq!(now(store.claim(claim(number, 1, 100 + number))).unwrap(), Claimed::Won { attempt: 1 });
+        assert_eq!(now(store.claim(claim(number, 1, 100 + number as u64))).unwrap(), Claimed::won(1));
     }
     assert_eq!(now(store.claim(claim(5000, 1, 100))).unwrap(), Claimed::Full);
     clock.advance(Duration::from_secs(99));
     assert_eq!(now(store.claim(claim(5000, 1, 100))).unwrap(), Claimed::Full, "never early");
     clock.advance(Duration::from_secs(1));
-    assert_eq!(now(store.claim(claim(5000, 1, 100))).unwrap(), Claimed::Won { attempt: 1 });
+    assert_eq!(now(store.claim(claim(5000, 1, 100))).unwrap(), Claimed::won(1));
     assert_eq!(now(store.claim(claim(5001, 1, 100))).unwrap(), Claimed::Full);
-    assert_eq!(
-        now(store.claim(claim(1, 2, 100))).unwrap(),
-        Claimed::Won { attempt: 2 },
-        "still known: its lease ran out"
-    );
+    assert_eq!(now(store.claim(claim(1, 2, 100))).unwrap(), Claimed::won(2), "still known: its lease ran out");
 }
 
 #[test]
-fn answers_have_a_budget_of_their_own() {
+fn a_claim_that_came_to_nothing_takes_no_room() {
     let _alone = ALONE.lock();
-    let store = MemoryStore::with_capacity(1000).answer_budget(10_000);
-    let answer = ReplayedResponse::new(http::HeaderValue::from_static("text/plain"), vec![b'x'; 1000]);
-    for number in 0..100 {
-        now(store.claim(claim(number, 1, 100))).unwrap();
-        assert!(now(store.finish(claim(number, 1, 100), Outcome::Done { answer: Some(answer.clone()) })).unwrap());
+    let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+    let store = MemoryStore::with_capacity(4).unwrap().clock(clock.clone());
+    let mut held = 0;
+    for number in 0..100_000 {
+        let claim = claim(number, number, 24 * 60 * 60);
+        assert_eq!(now(store.claim(claim.clone())).unwrap(), Claimed::won(1));
+        assert!(now(store.finish(claim.clone(), Outcome::Withdrawn)).unwrap());
+        assert!(!now(store.finish(claim, Outcome::Withdrawn)).unwrap(), "nothing is left of it");
+        assert!(store.is_empty());
+        match number {
+            1000 => held = HELD.load(Ordering::Relaxed),
+            1001.. => assert_eq!(HELD.load(Ordering::Relaxed), held, "its place is used again"),
+            _ => {}
+        }
     }
-    let kept = (0..100)
-        .filter(|number| {
-            now(store.claim(claim(*number, 2, 100))).unwrap() == Claimed::Done { answer: Some(answer.clone()) }
-        })
-        .count();
-    assert_eq!(kept, 8);
+
+    // After a failed attempt the content stays, and so does the number.
+    assert_eq!(now(store.claim(claim(1, 1, 60))).unwrap(), Claimed::won(1));
+    assert!(now(store.finish(claim(1, 1, 60), Outcome::Failed)).unwrap());
+    assert_eq!(now(store.claim(claim(1, 2, 60))).unwrap(), Claimed::won(2));
+    assert!(now(store.finish(claim(1, 2, 60), Outcome::Withdrawn)).unwrap());
+    assert_eq!(now(store.claim(claim(1, 3, 60))).unwrap(), Claimed::won(2));
+    assert_eq!(store.len(), 1);
+
+    // The places that were vacated come up when they would have been due, and harm nobody.
+    for number in 2..5 {
+        assert_eq!(now(store.claim(claim(number, 1, 36 * 60 * 60))).unwrap(), Claimed::won(1));
+    }
+    clock.advance(Duration::from_secs(25 * 60 * 60));
+    assert_eq!(now(store.claim(claim(9, 1, 60))).unwrap(), Claimed::won(1), "the first is over");
+    assert_eq!(now(store.claim(claim(10, 1, 60))).unwrap(), Claimed::Full);
+    assert_eq!(now(store.claim(claim(4, 2, 60))).unwrap(), Claimed::won(2), "still known");
+}
+
+#[test]
+fn attack_contents_of_one_signature_fill_the_store() {
+    let _alone = ALONE.lock();
+    let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+    let store = MemoryStore::new().clock(clock.clone());
+    let content = |signature: i64, content: u64| {
+        let mut fingerprint = key(content);
+        fingerprint[0] = 0;
+        Claim::for_test(key(content), fingerprint, 1, Duration::from_secs(15), Duration::from_secs(60))
+            .with_signature(key(signature as u64 | 1 << 40))
+    };
+    for number in 0..1000 {
+        let expected = if number < 64 { Claimed::won(1) } else { Claimed::TooManyContents };
+        assert_eq!(now(store.claim(content(1, number))).unwrap(), expected);
+    }
+    assert_eq!(store.len(), Claim::MAX_CONTENTS);
+    assert_eq!(now(store.claim(content(2, 0))).unwrap(), Claimed::won(1), "another signature has its own");
+    assert!(now(store.finish(content(1, 3), done())).unwrap());
+    assert_eq!(now(store.claim(content(1, 3))).unwrap(), Claimed::done(None), "what is known stays known");
+    assert!(now(store.finish(content(1, 4), Outcome::Withdrawn)).unwrap());
+    assert_eq!(now(store.claim(content(1, 64))).unwrap(), Claimed::won(1), "a withdrawn content is none");
+    assert_eq!(now(store.claim(content(1, 65))).unwrap(), Claimed::TooManyContents);
+    clock.advance(Duration::from_secs(60));
+    for number in 100..164 {
+        assert_eq!(now(store.claim(content(1, number))).unwrap(), Claimed::won(1), "all are forgotten");
+    }
+}
+
+#[test]
+fn a_capacity_is_not_reserved_and_nonsense_is_refused() {
+    let _alone = ALONE.lock();
+    for nonsense in [0, usize::MAX, u32::MAX as usize + 1] {
+        assert!(MemoryStore::with_capacity(nonsense).is_err());
+    }
+    let before = HELD.load(Ordering::Relaxed);
+    let store = MemoryStore::with_capacity(u32::MAX as usize).unwrap();
+    let held = HELD.load(Ordering::Relaxed) - before;
+    assert!(held < 1 << 20, "{held} bytes before the first claim");
+    assert_eq!(store.capacity(), u32::MAX as usize);
+    assert_eq!(now(store.claim(claim(1, 1, 60))).unwrap(), Claimed::won(1));
+}
+
+fn answer(text: &str) -> ReplayedResponse {
+    ReplayedResponse::new(http::HeaderValue::from_static("text/plain"), text.to_owned())
+}
+
+#[test]
+fn the_oldest_answers_give_way_and_are_counted() {
+    let _alone = ALONE.lock();
+    let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+    let store = MemoryStore::with_capacity(1000).unwrap().answer_budget(10_000).clock(clock.clone());
+    let answer = |number: i64| answer(&format!("{number:01000}"));
+    let finish = |number: i64, answer: ReplayedResponse| {
+        now(store.claim(claim(number, 1, 100))).unwrap();
+        assert!(now(store.finish(claim(number, 1, 100), Outcome::done(Some(answer)))).unwrap());
+    };
+    let kept = |number| now(store.claim(claim(number, 2, 100))).unwrap();
+    (0..100).for_each(|number| finish(number, answer(number)));
+    assert_eq!(store.answers_dropped(), 92);
+    for number in 0..100 {
+        let expected = if number < 92 { None } else { Some(answer(number)) };
+        assert_eq!(kept(number), Claimed::done(expected));
+    }
+    finish(100, ReplayedResponse::new(http::HeaderValue::from_static("text/plain"), vec![0; 10_000]));
+    assert_eq!(kept(100), Claimed::done(None), "larger than the whole budget");
+    assert_eq!(kept(99), Claimed::done(Some(answer(99))), "which costs the others nothing");
+    assert_eq!(store.answers_dropped(), 93);
+
+    // Those of claims that are over leave their room, and that counts as no loss.
+    clock.advance(Duration::from_secs(200));
+    for number in 92..100 {
+        assert_eq!(kept(number), Claimed::won(1));
+        assert!(now(store.finish(claim(number, 2, 100), Outcome::done(Some(answer(number))))).unwrap());
+    }
+    assert!((92..100).all(|number| kept(number) == Claimed::done(Some(answer(number)))));
+    assert_eq!(store.answers_dropped(), 93);
+}
+
+#[test]
+fn a_kept_answer_does_not_hold_the_buffer_that_it_was_cut_from() {
+    let _alone = ALONE.lock();
+    let store = MemoryStore::new();
+    let before = HELD.load(Ordering::Relaxed);
+    for number in 0..16 {
+        let part = bytes::Bytes::from(vec![b'x'; 1 << 20]).slice(..10);
+        let answer = ReplayedResponse::new(http::HeaderValue::from_static("text/plain"), part);
+        now(store.claim(claim(number, 1, 100))).unwrap();
+        assert!(now(store.finish(claim(number, 1, 100), Outcome::done(Some(answer)))).unwrap());
+    }
+    let held = HELD.load(Ordering::Relaxed) - before;
+    assert!(held < 4 << 20, "{held} bytes for 160 bytes of answers");
+}
+
+#[test]
+fn a_kept_answer_dies_with_its_claim() {
+    let _alone = ALONE.lock();
+    let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+    let store = MemoryStore::new().answer_budget(200).clock(clock.clone());
+    // In one shard more are due than one call drops, and the last of them is claimed again.
+    let in_shard = |number: u64| {
+        let mut key = key(number);
+        key[12..].fill(0);
+        key
+    };
+    let claim = |number, token, retention| {
+        Claim::for_test(in_shard(number), [1; 16], token, Duration::from_secs(1), Duration::from_secs(retention))
+    };
+    for number in 1..=64 {
+        assert_eq!(now(store.claim(claim(number, 1, 10))).unwrap(), Claimed::won(1));
+    }
+    assert_eq!(now(store.claim(claim(0, 1, 11))).unwrap(), Claimed::won(1));
+    assert!(now(store.finish(claim(0, 1, 11), Outcome::done(Some(answer("yesterday's"))))).unwrap());
+    clock.advance(Duration::from_secs(20));
+    assert_eq!(now(store.claim(claim(0, 2, 11))).unwrap(), Claimed::won(1));
+    assert!(now(store.finish(claim(0, 2, 11), done())).unwrap());
+    assert_eq!(now(store.claim(claim(0, 3, 11))).unwrap(), Claimed::done(None));
+
+    // Its bytes are free again.
+    assert_eq!(now(store.claim(claim(65, 1, 11))).unwrap(), Claimed::won(1));
+    assert!(now(store.finish(claim(65, 1, 11), Outcome::done(Some(answer("today's"))))).unwrap());
+    assert_eq!(now(store.claim(claim(65, 2, 11))).unwrap(), Claimed::done(Some(answer("today's"))));
+    assert_eq!(store.answers_dropped(), 0);
 }
 
 /// The store as anybody would write it who had a table and no limits.
@@ -187,7 +327,7 @@ struct Model {
 
 struct Entry {
     content: u8,
-    token: u64,
+    token: i64,
     attempt: u32,
     leased_until: u64,
     expires: u64,
@@ -195,7 +335,7 @@ struct Entry {
 }
 
 impl Model {
-    fn claim(&mut self, key: u8, content: u8, token: u64, retention: u64, now: u64, capacity: usize) -> Claimed {
+    fn claim(&mut self, key: u8, content: u8, token: i64, retention: u64, now: u64, capacity: usize) -> Claimed {
         self.entries.retain(|_, entry| entry.expires > now);
         let full = self.entries.len() >= capacity;
         let entry = match self.entries.get_mut(&key) {
@@ -214,9 +354,9 @@ impl Model {
             return Claimed::Conflict;
         }
         match entry.state {
-            'd' => return Claimed::Done { answer: None },
+            'd' => return Claimed::done(None),
             'i' if entry.leased_until > now && entry.token != token => {
-                return Claimed::InFlight { retry_after: Duration::from_secs(entry.leased_until - now) };
+                return Claimed::in_flight(Duration::from_secs(entry.leased_until - now));
             }
             _ => {}
         }
@@ -225,10 +365,10 @@ impl Model {
         entry.state = 'i';
         entry.leased_until = now + 15;
         entry.expires = entry.expires.max(now + retention).max(now + 15);
-        Claimed::Won { attempt: entry.attempt }
+        Claimed::won(entry.attempt)
     }
 
-    fn held(&mut self, key: u8, token: u64, now: u64) -> Option<&mut Entry> {
+    fn held(&mut self, key: u8, token: i64, now: u64) -> Option<&mut Entry> {
         self.entries.get_mut(&key).filter(|entry| entry.expires > now && entry.token == token)
     }
 }
@@ -237,15 +377,27 @@ impl Model {
 enum Step {
     Claim { key: u8, content: u8, retention: u64 },
     Renew { back: usize },
-    Finish { back: usize, done: bool },
+    Finish { back: usize, outcome: Outcome },
     Pass { seconds: u64 },
 }
 
-fn step() -> impl Strategy<Value = Step> {
+/// A vacated place may be dropped as late as its last claim would have been: with one retention for all, that is in
+/// time for the next.
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let any_retention = proptest::collection::vec(step((1..60_u64).boxed(), Just(Outcome::Failed).boxed()), 1..80);
+    let one_retention = (1..60_u64).prop_flat_map(|retention| {
+        let outcome = prop_oneof![Just(Outcome::Failed), Just(Outcome::Withdrawn)];
+        proptest::collection::vec(step(Just(retention).boxed(), outcome.boxed()), 1..80)
+    });
+    prop_oneof![any_retention, one_retention]
+}
+
+fn step(retention: BoxedStrategy<u64>, not_done: BoxedStrategy<Outcome>) -> impl Strategy<Value = Step> {
+    let outcome = prop_oneof![Just(done()), not_done];
     prop_oneof![
-        4 => (0..12_u8, 0..2_u8, 1..60_u64).prop_map(|(key, content, retention)| Step::Claim { key, content, retention }),
+        4 => (0..12_u8, 0..2_u8, retention).prop_map(|(key, content, retention)| Step::Claim { key, content, retention }),
         1 => (0..4_usize).prop_map(|back| Step::Renew { back }),
-        3 => (0..4_usize, any::<bool>()).prop_map(|(back, done)| Step::Finish { back, done }),
+        3 => (0..4_usize, outcome).prop_map(|(back, outcome)| Step::Finish { back, outcome }),
         2 => (0..40_u64).prop_map(|seconds| Step::Pass { seconds }),
     ]
 }
@@ -254,18 +406,18 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn behaves_like_the_model(steps in proptest::collection::vec(step(), 1..80)) {
+    fn behaves_like_the_model(steps in steps()) {
         const CAPACITY: usize = 8;
         let _alone = ALONE.lock();
         let clock = TestClock::at(SystemTime::UNIX_EPOCH);
-        let store = MemoryStore::with_capacity(CAPACITY).clock(clock.clone());
+        let store = MemoryStore::with_capacity(CAPACITY).unwrap().clock(clock.clone());
         let mut model = Model::default();
         let mut time = 0;
-        let mut claims: Vec<(u8, u8, u64, u64)> = Vec::new();
-        let make = |(number, content, token, retention): (u8, u8, u64, u64)| Claim::for_test(
+        let mut claims: Vec<(u8, u8, i64, u64)> = Vec::new();
+        let make = |(number, content, token, retention): (u8, u8, i64, u64)| Claim::for_test(
             key(number.into()), [content; 16], token, Duration::from_secs(15), Duration::from_secs(retention),
         );
-        for (token, step) in (1_u64..).zip(steps) {
+        for (token, step) in (1_i64..).zip(steps) {
             match step {
                 Step::Claim { key, content, retention } => {
                     let made = (key, content, token, retention);
@@ -283,15 +435,26 @@ proptest! {
                         entry.expires = entry.expires.max(time + 15);
                     }
                 }
-                Step::Finish { back, done: is_done } => {
+                Step::Finish { back, outcome } => {
                     let Some(made) = claims.len().checked_sub(back + 1).map(|at| claims[at]) else { continue };
-                    let state = if is_done { 'd' } else { 'f' };
+                    let state = match &outcome {
+                        Outcome::Done { .. } => 'd',
+                        Outcome::Failed => 'f',
+                        Outcome::Withdrawn => 'w',
+                    };
                     let held = model.held(made.0, made.2, time).filter(|entry| entry.state == 'i' || entry.state == state);
-                    let outcome = if is_done { done() } else { Outcome::Failed };
                     prop_assert_eq!(now(store.finish(make(made), outcome)).unwrap(), held.is_some());
-                    if let Some(entry) = held {
-                        entry.state = state;
-                        entry.expires = entry.expires.max(time + made.3);
+                    match held {
+                        Some(entry) if state == 'w' && entry.attempt == 1 => drop(model.entries.remove(&made.0)),
+                        Some(entry) if state == 'w' => {
+                            entry.attempt -= 1;
+                            entry.state = 'f';
+                        }
+                        Some(entry) => {
+                            entry.state = state;
+                            entry.expires = entry.expires.max(time + made.3);
+                        }
+                        None => {}
                     }
                 }
                 Step::Pass { seconds } => {

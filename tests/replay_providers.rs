@@ -218,7 +218,7 @@ async fn attack_128_contenders_for_each_provider() {
 /// Row 3: where nothing in the signature expires, it is worth something again after the retention.
 async fn after_the_retention<P: Provider>(name: &str, scheme: Scheme<P>) {
     let clock = TestClock::at(SystemTime::now());
-    let layer = scheme.layer.clone().clock(clock.clone()).store(MemoryStore::new().clock(clock.clone()));
+    let layer = scheme.layer.clone().clock(clock.clone()).local_store(MemoryStore::new().clock(clock.clone()));
     let handler = Handler::default();
     let genuine = scheme.genuine();
     send(&layer, &handler, &genuine).await;
@@ -247,8 +247,8 @@ async fn attack_replay_after_the_window_or_retention() {
 
 /// Rows 22 and 23.
 async fn flooded<P: Provider>(name: &str, scheme: Scheme<P>) {
-    let store = MemoryStore::with_capacity(20);
-    let layer = scheme.layer.clone().store(store.clone());
+    let store = MemoryStore::with_capacity(20).unwrap();
+    let layer = scheme.layer.clone().local_store(store.clone());
     let handler = Handler::default();
     let genuine = scheme.genuine();
     for number in 0..100 {
@@ -303,7 +303,8 @@ async fn attack_one_store_for_every_provider() {
     static STORE: std::sync::LazyLock<MemoryStore> = std::sync::LazyLock::new(MemoryStore::new);
     async fn shared<P: Provider>(name: &str, scheme: Scheme<P>) {
         let handler = Handler::default();
-        let (here, there) = (scheme.layer.clone().store(STORE.clone()), scheme.layer.clone().store(STORE.clone()));
+        let (here, there) =
+            (scheme.layer.clone().local_store(STORE.clone()), scheme.layer.clone().local_store(STORE.clone()));
         let genuine = scheme.genuine();
         assert_eq!(send(&here, &handler, &genuine).await.body(), "handled", "{name}");
         let mut elsewhere = genuine.clone();
@@ -423,8 +424,8 @@ async fn attack_a_body_held_open_past_the_window() {
 #[tokio::test]
 async fn attack_families_that_share_a_key_do_not_share_a_claim() {
     let store = MemoryStore::new();
-    let kyc = WebhookLayer::new(Kyc::new(KEY).unwrap()).store(store.clone());
-    let campaign = WebhookLayer::new(Campaign::new(KEY).unwrap()).store(store);
+    let kyc = WebhookLayer::new(Kyc::new(KEY).unwrap()).local_store(store.clone());
+    let campaign = WebhookLayer::new(Campaign::new(KEY).unwrap()).local_store(store);
     let handler = Handler::default();
     let request = Request::post("/").body(Bytes::from(r#"{"event":"kyc.completed"}"#)).unwrap();
     let request = vobiz::kyc::Signer::new(KEY).unwrap().sign(request, SystemTime::now());

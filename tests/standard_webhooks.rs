@@ -167,7 +167,7 @@ fn a_rotation_says_which_key_it_was() {
     let key_of = |signatures: &[String]| {
         let request = request("msg_1", NOW, &signatures.join(" "), "{}");
         let delivery = verify(&sender, &request, NOW)?;
-        Ok::<_, RejectionKind>((delivery.proof().key_index, *delivery.proof().identity.as_ref().unwrap().digest()))
+        Ok::<_, RejectionKind>((delivery.proof().key_index, delivery.proof().identity.as_ref().unwrap().digest()))
     };
     let (new, old) = (sign(NEW, "msg_1", NOW, "{}"), sign(OLD, "msg_1", NOW, "{}"));
     let (by_new, identity) = key_of(&[new.clone()]).unwrap();
@@ -176,7 +176,7 @@ fn a_rotation_says_which_key_it_was() {
     assert_eq!(key_of(&[old, new]).unwrap(), (0, identity));
     let other = StandardWebhooks::new(OLD).unwrap();
     let tenant = verify(&other, &signed(OLD, "msg_1", NOW, "{}"), NOW).unwrap();
-    assert_ne!(tenant.proof().identity.as_ref().unwrap().digest(), &identity, "another tenant's");
+    assert_ne!(tenant.proof().identity.as_ref().unwrap().digest(), identity, "another tenant's");
 }
 
 type Route = BoxCloneService<Request<Full<Bytes>>, Response<String>, Infallible>;

@@ -333,7 +333,7 @@ fn attack_another_key_is_another_identity() {
     let digest = |access_key, secret_key| {
         let request = Signer::new(access_key, secret_key).unwrap().sign(plain(BODY), at(NOW));
         let delivery = Stardust::new(access_key, secret_key).unwrap().verify(&request, at(NOW)).unwrap();
-        *delivery.proof().identity.as_ref().unwrap().digest()
+        delivery.proof().identity.as_ref().unwrap().digest()
     };
     let digests = [digest(ACCESS_KEY, SECRET_KEY), digest(ACCESS_KEY, "other"), digest("other", SECRET_KEY)];
     assert!(digests[0] != digests[1] && digests[0] != digests[2] && digests[1] != digests[2]);

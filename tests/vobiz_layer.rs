@@ -271,7 +271,8 @@ async fn attack_host_and_forwarded_headers_over_a_socket() {
 #[tokio::test]
 async fn attack_nobody_is_told_to_continue_after_a_bad_head() {
     let layer = WebhookLayer::new(Kyc::new(KEY).unwrap());
-    let app = Router::new().route("/kyc", post(async |event: Verified<kyc::Event>| event.kind()).layer(layer));
+    let app =
+        Router::new().route("/kyc", post(async |event: Verified<kyc::Event>| event.kind().to_owned()).layer(layer));
     let request = "POST /kyc HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nX-Vobiz-Signature: sha256=00\r\n\
                    Connection: close\r\nContent-Length: 1000000\r\n\r\n";
     let response = raw(app, request.to_owned()).await;

@@ -209,6 +209,20 @@ fn a_query_is_not_signed_and_a_path_is_as_it_came() {
     }
 }
 
+/// The vendor's samples differ in whether `/a%20b` is signed encoded or decoded.
+#[test]
+fn a_path_with_percent_encoding_is_signed_encoded_or_decoded() {
+    let encoded = signer().sign(post("/vobiz/a%20b%C3%A9"), SystemTime::now());
+    let decoded = "https://hooks.example.com/vobiz/a bé";
+    let signs_decoded = signer().exact_url(decoded).unwrap().sign(post("/vobiz/a%20b%C3%A9"), SystemTime::now());
+    verify(&voice(), &encoded).unwrap();
+    refused(&voice(), &signs_decoded, CredentialWrong);
+    let exact = |url: &str| voice().exact_url(url).unwrap();
+    verify(&exact(decoded), &signs_decoded).unwrap();
+    refused(&exact(decoded), &encoded, CredentialWrong);
+    verify(&exact("https://hooks.example.com/vobiz/a%20b%C3%A9"), &encoded).unwrap();
+}
+
 #[test]
 fn an_exact_url_replaces_the_path() {
     let exact = voice().exact_url("https://hooks.example.com/public/call").unwrap();

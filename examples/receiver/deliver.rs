@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 use tower_webhooks::{
-    Verified,
+    Misfit, Verified,
     replay::{ReplayCheck, ReplayedResponse},
     vobiz::voice,
 };
@@ -25,6 +25,7 @@ struct Line<'a, E> {
     kind: &'a str,
     covers: &'a str,
     attempt: u32,
+    misfits: Vec<&'a str>,
     event: &'a E,
 }
 
@@ -97,6 +98,7 @@ fn print<E: Serialize>(event: &Verified<E>) -> std::io::Result<()> {
         kind: &metadata.kind,
         covers: metadata.covers.as_str(),
         attempt: metadata.attempt,
+        misfits: metadata.misfits.iter().map(Misfit::path).collect(),
         event: &**event,
     };
     let mut line = serde_json::to_vec(&line)?;

@@ -46,7 +46,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let addr = env::var("RECEIVER_ADDR").unwrap_or_else(|_| vars::RECEIVER_ADDR.to_owned());
     let listener = TcpListener::bind(&addr).await.map_err(|error| format!("RECEIVER_ADDR {addr}: {error}"))?;
     let mut page = page::Page::from_env(listener.local_addr()?)?;
-    let app = routes::router(&mut page)?;
+    let (app, drains) = routes::router(&mut page)?;
     eprintln!("listening on http://{}", listener.local_addr()?);
 
     let mut server = auto::Builder::new(TokioExecutor::new());
@@ -82,6 +82,14 @@ async fn run() -> Result<(), Box<dyn Error>> {
     eprintln!("shutting down");
     if timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await.is_err() {
         eprintln!("some requests were still unanswered after {} s", SHUTDOWN_TIMEOUT.as_secs());
+    }
+    let drained = async {
+        for drained in drains {
+            drained.await;
+        }
+    };
+    if timeout(SHUTDOWN_TIMEOUT, drained).await.is_err() {
+        eprintln!("the replay store has not heard of every delivery after {} s", SHUTDOWN_TIMEOUT.as_secs());
     }
     Ok(())
 }

@@ -13,9 +13,9 @@ use axum::{
     routing::{MethodRouter, any, get},
 };
 use serde::Serialize;
-use std::error::Error;
 #[cfg(feature = "metrics")]
 use std::time::Duration;
+use std::{error::Error, pin::Pin};
 use tower::{ServiceBuilder, util::MapResponseLayer};
 use tower_webhooks::{
     ConfigError, Provider, Rejection,
@@ -26,7 +26,8 @@ use tower_webhooks::{
     zegocloud::Zegocloud,
 };
 
-pub fn router(page: &mut Page) -> Result<Router, Box<dyn Error>> {
+/// The routes, and what has to come to its end after the last request.
+pub fn router(page: &mut Page) -> Result<(Router, Drains), Box<dyn Error>> {
     let settings = Settings::from_env()?;
     let app = Router::new().route("/healthz", get(async || StatusCode::OK));
     #[cfg(feature = "metrics")]
@@ -42,7 +43,7 @@ pub fn router(page: &mut Page) -> Result<Router, Box<dyn Error>> {
         });
         app.route("/metrics", get(async move || prometheus.render()))
     };
-    let mut routes = Routes { guard: &settings.guard, page, app };
+    let mut routes = Routes { guard: &settings.guard, page, app, drains: Vec::new() };
     routes.zegocloud()?;
     routes.geelark()?;
     routes.stardust()?;
@@ -51,14 +52,18 @@ pub fn router(page: &mut Page) -> Result<Router, Box<dyn Error>> {
     let outer = ServiceBuilder::new()
         .layer(MapResponseLayer::new(report))
         .layer(MapResponseLayer::new(ReplayedResponse::restore));
-    let app = routes.app.layer(outer);
-    Ok(page.mount(app.with_state(Handlers::new(settings))))
+    let (app, drains) = (routes.app.layer(outer), routes.drains);
+    Ok((page.mount(app.with_state(Handlers::new(settings))), drains))
 }
+
+/// Each resolves when the replay store has heard of all that its route has delivered.
+pub type Drains = Vec<Pin<Box<dyn Future<Output = ()> + Send>>>;
 
 struct Routes<'a> {
     guard: &'a Guard,
     page: &'a mut Page,
     app: Router<Handlers>,
+    drains: Drains,
 }
 
 impl Routes<'_> {
@@ -136,10 +141,12 @@ impl Routes<'_> {
         }
         let provider = provider(values.map(Option::unwrap_or_default))
             .map_err(|error| format!("{}: {error}", needs.join(" or ")))?;
+        let layer = self.guard.layer(provider).map_err(|error| format!("RECEIVER_LEASE_MS: {error}"))?;
+        self.drains.push(Box::pin(layer.drained()));
         self.page.show::<P>(route);
         let app = std::mem::take(&mut self.app);
         // Any method: which ones are allowed is for the layer to say.
-        self.app = app.route(route, handler.layer(self.guard.layer(provider)));
+        self.app = app.route(route, handler.layer(layer));
         Ok(())
     }
 }

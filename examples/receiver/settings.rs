@@ -2,7 +2,7 @@
 
 use std::{env, error::Error, str::FromStr, time::Duration};
 use tower_webhooks::{
-    Provider, WebhookLayer,
+    ConfigError, Provider, ReadBudget, WebhookLayer,
     replay::{MemoryStore, OutagePolicy},
 };
 
@@ -31,14 +31,16 @@ impl Settings {
     }
 }
 
-/// One guard and one patience for all routes: what was delivered on one cannot be replayed on another.
+/// One guard, one budget and one patience for all routes: what was delivered on one cannot be replayed on another.
 pub struct Guard {
     memory: MemoryStore,
     #[cfg(feature = "redis")]
     redis: Option<tower_webhooks::replay::RedisStore>,
+    redis_timeout: Option<Duration>,
     outage: OutagePolicy,
     lease: Option<Duration>,
     read_timeout: Option<Duration>,
+    read_budget: ReadBudget,
 }
 
 impl Guard {
@@ -51,9 +53,12 @@ impl Guard {
             memory: MemoryStore::new(),
             #[cfg(feature = "redis")]
             redis: match env::var("REDIS_URL") {
-                Ok(url) => Some(redis_store(&url)?),
+                Ok(url) => {
+                    Some(tower_webhooks::replay::RedisStore::new(&url).map_err(|error| format!("REDIS_URL: {error}"))?)
+                }
                 Err(_) => None,
             },
+            redis_timeout: number("RECEIVER_REDIS_TIMEOUT_MS")?.map(Duration::from_millis),
             outage: match env::var("RECEIVER_ON_OUTAGE").as_deref() {
                 Err(_) | Ok("reject") => OutagePolicy::Reject,
                 Ok("local") => OutagePolicy::LocalFallback,
@@ -61,34 +66,30 @@ impl Guard {
             },
             lease: number("RECEIVER_LEASE_MS")?.map(Duration::from_millis),
             read_timeout: number("RECEIVER_READ_TIMEOUT_MS")?.map(Duration::from_millis),
+            read_budget: ReadBudget::new(64 << 20),
         })
     }
 
-    pub fn layer<P: Provider>(&self, provider: P) -> WebhookLayer<P> {
-        let layer = WebhookLayer::new(provider).store(self.memory.clone()).on_outage(self.outage);
+    pub fn layer<P: Provider>(&self, provider: P) -> Result<WebhookLayer<P>, ConfigError> {
+        let mut layer = WebhookLayer::new(provider)
+            .local_store(self.memory.clone())
+            .on_outage(self.outage)
+            .read_budget(self.read_budget.clone());
         #[cfg(feature = "redis")]
-        let layer = match &self.redis {
-            Some(redis) => layer.store(redis.clone()),
-            None => layer,
-        };
-        let layer = match self.lease {
-            Some(lease) => layer.lease(lease),
-            None => layer,
-        };
-        match self.read_timeout {
-            Some(timeout) => layer.read_timeout(timeout),
-            None => layer,
+        if let Some(redis) = &self.redis {
+            layer = layer.shared_store(redis.clone());
         }
+        if let Some(timeout) = self.redis_timeout {
+            layer = layer.store_timeout(timeout);
+        }
+        if let Some(lease) = self.lease {
+            layer = layer.lease(lease)?;
+        }
+        if let Some(timeout) = self.read_timeout {
+            layer = layer.read_timeout(timeout);
+        }
+        Ok(layer)
     }
-}
-
-#[cfg(feature = "redis")]
-fn redis_store(url: &str) -> Result<tower_webhooks::replay::RedisStore, Box<dyn Error>> {
-    let store = tower_webhooks::replay::RedisStore::new(url).map_err(|error| format!("REDIS_URL: {error}"))?;
-    Ok(match number("RECEIVER_REDIS_TIMEOUT_MS")? {
-        Some(timeout) => store.timeout(Duration::from_millis(timeout)),
-        None => store,
-    })
 }
 
 fn number<T: FromStr<Err: std::fmt::Display>>(name: &str) -> Result<Option<T>, Box<dyn Error>> {

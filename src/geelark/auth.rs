@@ -5,7 +5,7 @@ use crate::{
     signature::{find, from_hex, malformed},
     token,
 };
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use sha2::{Digest, Sha256};
 use std::time::SystemTime;
 
@@ -37,11 +37,11 @@ impl Pair {
 
 /// What a rightly signed head proves.
 pub(super) fn verify(headers: &HeaderMap, pairs: &[Pair], window: Window, now: SystemTime) -> Result<Proof, Rejection> {
-    let app_id = exactly_one(headers, "appid")?;
-    let trace_id = exactly_one(headers, "traceid")?;
-    let ts = exactly_one(headers, "ts")?;
-    let nonce = exactly_one(headers, "nonce")?;
-    let sign = exactly_one(headers, "sign")?;
+    let app_id = exactly_one(headers, &APP_ID)?;
+    let trace_id = exactly_one(headers, &TRACE_ID)?;
+    let ts = exactly_one(headers, &TS)?;
+    let nonce = exactly_one(headers, &NONCE)?;
+    let sign = exactly_one(headers, &SIGN)?;
 
     // The hashed text has no separators. With these lengths fixed, no other cut of it passes.
     if !is_trace_id(trace_id) {
@@ -72,9 +72,10 @@ fn is_trace_id(text: &str) -> bool {
 pub(super) fn verify_token(headers: &HeaderMap, tokens: &[Secret]) -> Result<Proof, Rejection> {
     let line = exactly_one(headers, &header::AUTHORIZATION)?;
     let token = line
-        .split_once(' ')
-        .filter(|(scheme, _)| scheme.strip_suffix(':').unwrap_or(scheme).eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim_start_matches(' '))
+        .split_at_checked("bearer".len())
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .and_then(|(_, rest)| rest.strip_prefix(':').or_else(|| rest.starts_with(' ').then_some(rest)))
+        .map(|token| token.trim_start_matches(' '))
         .filter(|token| !token.is_empty())
         .ok_or_else(|| malformed("Authorization: not a bearer's with a token"))?;
     let (key_index, _) = find(tokens, &token::presented(token)?, |token| Some(*token.id()))?;
@@ -125,7 +126,7 @@ impl Signer {
 
     /// The signature alone, 64 upper-case hex digits.
     pub fn signature(&self, trace_id: &str, ts: &str, nonce: &str) -> String {
-        hex::encode_upper(self.pair.sign(trace_id, ts, nonce))
+        base16ct::upper::encode_string(&self.pair.sign(trace_id, ts, nonce))
     }
 }
 
@@ -210,3 +211,10 @@ impl crate::Signer for TokenSigner {
 }
 
 const NONCE_LEN: usize = 6;
+
+// Looking up a name that is text parses it each time.
+static APP_ID: HeaderName = HeaderName::from_static("appid");
+static TRACE_ID: HeaderName = HeaderName::from_static("traceid");
+static TS: HeaderName = HeaderName::from_static("ts");
+static NONCE: HeaderName = HeaderName::from_static("nonce");
+static SIGN: HeaderName = HeaderName::from_static("sign");

@@ -1,14 +1,16 @@
 //! The replay store of one process.
 
 use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError};
+use crate::ConfigError;
+use bytes::Bytes;
 use hashbrown::HashTable;
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
+    collections::{BTreeMap, BinaryHeap, binary_heap::PeekMut},
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -28,8 +30,8 @@ use std::{
 /// use tower_webhooks::{WebhookLayer, replay::MemoryStore, zegocloud::Zegocloud};
 ///
 /// let store = MemoryStore::new();
-/// let rooms = WebhookLayer::new(Zegocloud::new("one secret")?).store(store.clone());
-/// let streams = WebhookLayer::new(Zegocloud::new("one secret")?).store(store.clone());
+/// let rooms = WebhookLayer::new(Zegocloud::new("one secret")?).local_store(store.clone());
+/// let streams = WebhookLayer::new(Zegocloud::new("one secret")?).local_store(store.clone());
 /// assert!(store.is_empty());
 /// # Ok::<(), tower_webhooks::ConfigError>(())
 /// ```
@@ -42,24 +44,30 @@ struct Shared {
     shards: Box<[Shard]>,
     capacity: usize,
     len: AtomicUsize,
-    answer_budget: usize,
-    answer_bytes: AtomicUsize,
+    answers: Answers,
     clock: StoreClock,
 }
 
 impl MemoryStore {
     /// A store for a million claims, with 16 MiB for kept answers.
     pub fn new() -> Self {
-        Self::with_capacity(DEFAULT_CAPACITY)
+        Self::build(DEFAULT_CAPACITY, DEFAULT_ANSWER_BUDGET, StoreClock::Monotonic(Instant::now()))
     }
 
-    /// A store for that many claims at most, at about 90 bytes each.
-    pub fn with_capacity(claims: usize) -> Self {
-        Self::build(claims, DEFAULT_ANSWER_BUDGET, StoreClock::Monotonic(Instant::now()))
+    /// A store for that many claims at most, at about 90 bytes each. They are allocated as they come.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for none at all and for more than [`u32::MAX`].
+    pub fn with_capacity(claims: usize) -> Result<Self, ConfigError> {
+        if claims == 0 || u32::try_from(claims).is_err() {
+            return Err(ConfigError::new("the replay store's capacity is zero or more than 4,294,967,295 claims"));
+        }
+        Ok(Self::build(claims, DEFAULT_ANSWER_BUDGET, StoreClock::Monotonic(Instant::now())))
     }
 
-    /// How many bytes of answers are kept at most; an answer that finds no room is not kept. Set it before the store is
-    /// used: claims that are in it are not taken along.
+    /// How many bytes of answers are kept at most. The oldest give way to new ones; a repeat of theirs is answered with
+    /// an empty 200. Set it before the store is used: claims that are in it are not taken along.
     #[must_use]
     pub fn answer_budget(self, bytes: usize) -> Self {
         Self::build(self.shared.capacity, bytes, self.shared.clock.clone())
@@ -69,7 +77,7 @@ impl MemoryStore {
     #[cfg(feature = "test-util")]
     #[must_use]
     pub fn clock(self, clock: crate::TestClock) -> Self {
-        Self::build(self.shared.capacity, self.shared.answer_budget, StoreClock::Test(clock.now(), clock))
+        Self::build(self.shared.capacity, self.shared.answers.budget, StoreClock::Test(clock.now(), clock))
     }
 
     /// How many claims it holds, expired ones that are still to be dropped included.
@@ -82,78 +90,70 @@ impl MemoryStore {
         self.len() == 0
     }
 
+    /// How many claims it takes.
+    pub fn capacity(&self) -> usize {
+        self.shared.capacity
+    }
+
+    /// How many kept answers the [`answer_budget`](Self::answer_budget) has cost so far.
+    pub fn answers_dropped(&self) -> u64 {
+        self.shared.answers.dropped.load(Ordering::Relaxed)
+    }
+
+    /// How long it has existed, by a clock that no step of the wall clock moves.
+    pub(super) fn uptime(&self) -> Millis {
+        self.shared.clock.now()
+    }
+
     fn build(capacity: usize, answer_budget: usize, clock: StoreClock) -> Self {
-        let shards = capacity.div_ceil(CLAIMS_A_SHARD).max(MIN_SHARDS);
+        let shards = capacity.div_ceil(CLAIMS_PER_SHARD).clamp(MIN_SHARDS, MAX_SHARDS);
         Self {
             shared: Arc::new(Shared {
                 shards: (0..shards).map(|_| Shard::default()).collect(),
                 capacity,
                 len: AtomicUsize::new(0),
-                answer_budget,
-                answer_bytes: AtomicUsize::new(0),
+                answers: Answers { budget: answer_budget, dropped: AtomicU64::new(0), kept: Mutex::default() },
                 clock,
             }),
         }
     }
 
-    pub(super) fn claim_now(&self, claim: &Claim) -> Claimed {
-        let now = self.shared.clock.now();
-        let Some(shard) = self.shared.shard(&claim.key) else { return Claimed::Full };
-        let mut room = false;
-        loop {
-            let mut table = shard.lock();
-            self.shared.expire(&mut table, now);
-            if let Some((index, slot)) = table.find(&claim.key) {
-                if room {
-                    self.shared.len.fetch_sub(1, Ordering::Relaxed);
-                }
-                let claimed = slot.claim(claim, now);
-                let claimed = match claimed {
-                    Claimed::Done { .. } => Claimed::Done { answer: table.answers.get(&index).cloned() },
-                    claimed => claimed,
-                };
-                shard.note_expiry(&table);
-                return claimed;
-            }
-            if room {
-                table.insert(Slot::new(claim, now));
-                shard.note_expiry(&table);
-                return Claimed::Won { attempt: 1 };
-            }
-            shard.note_expiry(&table);
-            drop(table);
-            room = self.shared.make_room(now);
-            if !room {
-                return Claimed::Full;
-            }
+    /// Without a lease the claim is held until it is finished.
+    pub(super) fn claim_at(&self, claim: &Claim, lease: Option<Duration>, now: Millis) -> Claimed {
+        match self.shared.claim(claim, lease, now) {
+            Claimed::Full if self.shared.sweep(now) => self.shared.claim(claim, lease, now),
+            claimed => claimed,
         }
     }
 
     pub(super) fn renew_now(&self, claim: &Claim) -> bool {
         let now = self.shared.clock.now();
-        self.shared.with_slot(claim, now, |_, slot| slot.renew(claim, now)).unwrap_or(false)
+        self.shared.with_slot(claim, now, |_, _, slot| slot.renew(claim, now)).unwrap_or(false)
     }
 
     pub(super) fn finish_now(&self, claim: &Claim, outcome: &Outcome) -> bool {
-        let now = self.shared.clock.now();
-        let shared = &self.shared;
-        let finished = shared.with_slot(claim, now, |(index, answers), slot| {
-            let finished = slot.finish(claim, matches!(outcome, Outcome::Done { .. }), now);
-            if let (true, Outcome::Done { answer: Some(answer) }) = (finished, outcome) {
-                if shared.keep(answer) {
-                    if let Some(before) = answers.insert(index, answer.clone()) {
-                        shared.let_go(&before);
-                    }
+        let shared = &*self.shared;
+        let now = shared.clock.now();
+        let finished = shared.with_slot(claim, now, |place, rest, slot| match outcome {
+            Outcome::Done { answer } => {
+                let finished = slot.finish(claim, State::Done, now);
+                if let (true, Some(answer)) = (finished, answer) {
+                    shared.answers.drop(slot.answer);
+                    slot.answer = shared.answers.keep(answer);
                 }
+                finished
             }
-            finished
+            Outcome::Failed => slot.finish(claim, State::Failed, now),
+            Outcome::Withdrawn => {
+                let withdrawn = slot.withdraw(claim);
+                if slot.state == State::Vacant {
+                    rest.vacate(slot, place);
+                    shared.len.fetch_sub(1, Ordering::Relaxed);
+                }
+                withdrawn
+            }
         });
         finished.unwrap_or(false)
-    }
-
-    /// Undoes a claim that came to nothing: as if it had never been made.
-    pub(super) fn forget(&self, claim: &Claim) {
-        self.shared.with_slot(claim, self.shared.clock.now(), |_, slot| slot.forget(claim));
     }
 }
 
@@ -174,7 +174,7 @@ impl fmt::Debug for MemoryStore {
 
 impl ReplayStore for MemoryStore {
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
-        Ok(self.claim_now(&claim))
+        Ok(self.claim_at(&claim, Some(claim.lease), self.uptime()))
     }
 
     async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
@@ -186,81 +186,97 @@ impl ReplayStore for MemoryStore {
     }
 }
 
-type Answers = HashMap<u32, ReplayedResponse>;
-
 impl Shared {
-    fn shard(&self, key: &[u8; 16]) -> Option<&Shard> {
-        let [.., a, b, c, d] = *key;
+    fn shard(&self, signature: &[u8; 16]) -> Option<&Shard> {
+        let [.., a, b, c, d] = *signature;
         let place = (u32::from_be_bytes([a, b, c, d]) as usize).checked_rem(self.shards.len())?;
         self.shards.get(place)
+    }
+
+    fn claim(&self, claim: &Claim, lease: Option<Duration>, now: Millis) -> Claimed {
+        let Some(shard) = self.shard(&claim.signature) else { return Claimed::Full };
+        let mut table = shard.lock();
+        for _ in 0..DUE_PER_CLAIM {
+            if self.drop_due(&mut table, now).is_none() {
+                break;
+            }
+        }
+        let claimed = if let Some((_, _, slot)) = table.find(claim) {
+            if slot.is_over(now) {
+                // What was kept of the claim before dies with it.
+                self.answers.drop(slot.answer);
+                *slot = Slot { queued: slot.queued, ..Slot::new(claim) };
+            }
+            match slot.claim(claim, lease, now) {
+                Claimed::Done { .. } => Claimed::Done { answer: self.answers.get(slot.answer) },
+                claimed => claimed,
+            }
+        } else if claim.is_part() && table.contents(claim, now) >= Claim::MAX_CONTENTS {
+            Claimed::TooManyContents
+        } else if self.take_room() {
+            let mut slot = Slot::new(claim);
+            let claimed = slot.claim(claim, lease, now);
+            table.insert(slot);
+            claimed
+        } else {
+            Claimed::Full
+        };
+        shard.note_next_due(&table);
+        claimed
     }
 
     fn with_slot<T>(
         &self,
         claim: &Claim,
         now: Millis,
-        act: impl FnOnce((u32, &mut Answers), &mut Slot) -> T,
+        act: impl FnOnce(u32, &mut Places, &mut Slot) -> T,
     ) -> Option<T> {
-        let shard = self.shard(&claim.key)?;
-        let mut table = shard.lock();
-        let (index, _) = table.find(&claim.key)?;
-        let Table { slots, answers, .. } = &mut *table;
-        slots.get_mut(index as usize).filter(|slot| !slot.is_over(now)).map(|slot| act((index, answers), slot))
+        let mut table = self.shard(&claim.signature)?.lock();
+        let (place, places, slot) = table.find(claim)?;
+        (!slot.is_over(now)).then(|| act(place, places, slot))
     }
 
-    fn make_room(&self, now: Millis) -> bool {
-        if self.take_place() {
-            return true;
-        }
-        for shard in &self.shards {
-            if u64::from(shard.next_expiry.load(Ordering::Relaxed)).saturating_mul(1000) <= now {
-                let mut table = shard.lock();
-                self.expire(&mut table, now);
-                shard.note_expiry(&table);
-            }
-        }
-        self.take_place()
-    }
-
-    fn take_place(&self) -> bool {
+    fn take_room(&self) -> bool {
         let take = |len: usize| len.checked_add(1).filter(|len| *len <= self.capacity);
         self.len.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
-    fn expire(&self, table: &mut Table, now: Millis) {
-        for _ in 0..EXPIRED_A_CALL {
-            match table.expire_one(now) {
-                Some(answer) => {
-                    self.len.fetch_sub(1, Ordering::Relaxed);
-                    answer.iter().for_each(|answer| self.let_go(answer));
-                }
-                None => break,
+    /// Drops a claim that is over, wherever it is; `false` if there is none.
+    fn sweep(&self, now: Millis) -> bool {
+        self.shards.iter().any(|shard| {
+            if seconds(shard.next_due.load(Ordering::Relaxed)) > now {
+                return false;
             }
+            let mut table = shard.lock();
+            let dropped = loop {
+                match self.drop_due(&mut table, now) {
+                    Some(Due::Stays) => {}
+                    due => break due.is_some(),
+                }
+            };
+            shard.note_next_due(&table);
+            dropped
+        })
+    }
+
+    fn drop_due(&self, table: &mut Table, now: Millis) -> Option<Due> {
+        let due = table.look_at_due(now)?;
+        if let Due::Dropped { answer } = due {
+            self.len.fetch_sub(1, Ordering::Relaxed);
+            self.answers.drop(answer);
         }
+        Some(due)
     }
-
-    fn keep(&self, answer: &ReplayedResponse) -> bool {
-        let keep = |bytes: usize| bytes.checked_add(weight(answer)).filter(|sum| *sum <= self.answer_budget);
-        self.answer_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, keep).is_ok()
-    }
-
-    fn let_go(&self, answer: &ReplayedResponse) {
-        self.answer_bytes.fetch_sub(weight(answer), Ordering::Relaxed);
-    }
-}
-
-fn weight(answer: &ReplayedResponse) -> usize {
-    answer.body.len().saturating_add(answer.content_type.len()).saturating_add(ANSWER_OVERHEAD)
 }
 
 struct Shard {
     table: Mutex<Table>,
-    next_expiry: AtomicU32,
+    next_due: AtomicU32,
 }
 
 impl Default for Shard {
     fn default() -> Self {
-        Self { table: Mutex::default(), next_expiry: AtomicU32::new(u32::MAX) }
+        Self { table: Mutex::default(), next_due: AtomicU32::new(u32::MAX) }
     }
 }
 
@@ -269,92 +285,135 @@ impl Shard {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note_expiry(&self, table: &Table) {
-        let next = table.expiry.peek().map_or(u32::MAX, |Reverse((at, _))| *at);
-        self.next_expiry.store(next, Ordering::Relaxed);
+    fn note_next_due(&self, table: &Table) {
+        let next = table.due.peek().map_or(u32::MAX, |Reverse((at, _))| *at);
+        self.next_due.store(next, Ordering::Relaxed);
     }
 }
 
-/// Slots that an index finds by key and a heap by expiry. Every slot in use has exactly one entry in the heap; when
-/// that comes up and the slot has been prolonged, it goes back in.
+/// Slots that an index finds by signature and a heap by the time when they are due.
+///
+/// Every slot in use has exactly one entry in the heap. When that comes up and the slot has been prolonged, it goes back
+/// in. A place that was vacated before may still have its entry: whoever takes the place takes the entry over.
 #[derive(Default)]
 struct Table {
-    index: HashTable<u32>,
     slots: Vec<Slot>,
+    due: BinaryHeap<Reverse<(u32, u32)>>,
+    places: Places,
+}
+
+#[derive(Default)]
+struct Places {
+    index: HashTable<u32>,
     free: Vec<u32>,
-    expiry: BinaryHeap<Reverse<(u32, u32)>>,
-    answers: Answers,
+}
+
+impl Places {
+    fn vacate(&mut self, slot: &Slot, place: u32) {
+        if let Ok(entry) = self.index.find_entry(hash(&slot.signature), |other| *other == place) {
+            entry.remove();
+        }
+        self.free.push(place);
+    }
+}
+
+/// What became of the entry that was due.
+enum Due {
+    Stays,
+    Dropped { answer: u64 },
 }
 
 impl Table {
-    fn find(&mut self, key: &[u8; 16]) -> Option<(u32, &mut Slot)> {
-        let Self { index, slots, .. } = self;
-        let place = *index.find(hash(key), |place| slots.get(*place as usize).is_some_and(|slot| slot.key == *key))?;
-        slots.get_mut(place as usize).map(|slot| (place, slot))
+    fn find(&mut self, claim: &Claim) -> Option<(u32, &mut Places, &mut Slot)> {
+        let Self { slots, places, .. } = self;
+        let is_it = |slot: &Slot| {
+            slot.signature == claim.signature && (!claim.is_part() || slot.fingerprint == claim.fingerprint)
+        };
+        let place =
+            *places.index.find(hash(&claim.signature), |place| slots.get(*place as usize).is_some_and(is_it))?;
+        Some((place, places, slots.get_mut(place as usize)?))
     }
 
-    fn insert(&mut self, slot: Slot) {
-        let Self { index, slots, free, expiry, .. } = self;
-        // Steps keep the slack of a large table small, where doubling would leave it half empty.
-        if expiry.len() == expiry.capacity() {
-            expiry.reserve_exact(STEP);
-        }
-        let (key, expires) = (slot.key, slot.expires);
-        let place = match free.pop() {
-            Some(place) => place,
-            None => {
-                if slots.len() == slots.capacity() {
-                    slots.reserve_exact(STEP);
-                }
-                slots.len() as u32
+    /// How many contents the claim's signature has.
+    fn contents(&self, claim: &Claim, now: Millis) -> usize {
+        let slots = self.places.index.iter_hash(hash(&claim.signature));
+        let slots = slots.filter_map(|place| self.slots.get(*place as usize));
+        slots.filter(|slot| slot.signature == claim.signature && !slot.is_over(now)).count()
+    }
+
+    fn insert(&mut self, mut slot: Slot) {
+        let Self { slots, due, places: Places { index, free } } = self;
+        let place = free.pop().unwrap_or(slots.len() as u32);
+        let queued = slots.get(place as usize).is_some_and(|vacant| vacant.queued);
+        if !queued {
+            if due.len() == due.capacity() {
+                due.reserve_exact(step(due.len()));
             }
-        };
+            due.push(Reverse((slot.expires, place)));
+        }
+        slot.queued = true;
+        let key = hash(&slot.signature);
         match slots.get_mut(place as usize) {
             Some(vacant) => *vacant = slot,
-            None => slots.push(slot),
+            None => {
+                if slots.len() == slots.capacity() {
+                    slots.reserve_exact(step(slots.len()));
+                }
+                slots.push(slot);
+            }
         }
         let slots = &*slots;
-        index.insert_unique(hash(&key), place, |place| slots.get(*place as usize).map_or(0, |slot| hash(&slot.key)));
-        expiry.push(Reverse((expires, place)));
+        index.insert_unique(key, place, |place| slots.get(*place as usize).map_or(0, |slot| hash(&slot.signature)));
     }
 
-    /// Drops one claim whose retention is over, and gives its answer away.
-    fn expire_one(&mut self, now: Millis) -> Option<Option<ReplayedResponse>> {
-        let Self { index, slots, free, expiry, answers } = self;
-        loop {
-            let Reverse((at, place)) = *expiry.peek()?;
-            if u64::from(at).saturating_mul(1000) > now {
-                return None;
-            }
-            expiry.pop();
-            let slot = slots.get(place as usize)?;
-            if slot.expires > at {
-                expiry.push(Reverse((slot.expires, place)));
-                continue;
-            }
-            if let Ok(entry) = index.find_entry(hash(&slot.key), |other| *other == place) {
-                entry.remove();
-            }
-            free.push(place);
-            return Some(answers.remove(&place));
+    /// Looks at the entry that is due first; `None` if none is.
+    fn look_at_due(&mut self, now: Millis) -> Option<Due> {
+        let mut first = self.due.peek_mut()?;
+        let Reverse((at, place)) = *first;
+        if seconds(at) > now {
+            return None;
         }
+        let slot = self.slots.get_mut(place as usize)?;
+        let until = if slot.is_held() { at.saturating_add(HELD_SECONDS) } else { slot.expires };
+        if slot.state != State::Vacant && until > at {
+            *first = Reverse((until, place));
+            return Some(Due::Stays);
+        }
+        PeekMut::pop(first);
+        slot.queued = false;
+        if slot.state == State::Vacant {
+            return Some(Due::Stays);
+        }
+        slot.state = State::Vacant;
+        self.places.vacate(slot, place);
+        Some(Due::Dropped { answer: slot.answer })
     }
 }
 
-/// The keys are digests: any of their bytes will do.
-fn hash(key: &[u8; 16]) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = *key;
+/// Steps keep the slack of a large table small, where doubling would leave it half empty.
+fn step(len: usize) -> usize {
+    STEP.max(len / 8)
+}
+
+/// The signatures are digests: any of their bytes will do.
+fn hash(signature: &[u8; 16]) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *signature;
     u64::from_ne_bytes([a, b, c, d, e, f, g, h])
 }
 
+/// 64 bytes.
 struct Slot {
-    key: [u8; 16],
+    signature: [u8; 16],
     fingerprint: [u8; 16],
-    token: u64,
+    token: i64,
     leased_until: Millis,
+    /// Its number among the answers, 0 if there is none.
+    answer: u64,
     expires: u32,
-    attempt: u32,
+    attempt: u16,
     state: State,
+    /// Whether the heap has an entry of it.
+    queued: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -366,57 +425,51 @@ enum State {
 }
 
 impl Slot {
-    fn new(claim: &Claim, now: Millis) -> Self {
-        let mut slot = Self {
-            key: claim.key,
+    fn new(claim: &Claim) -> Self {
+        Self {
+            signature: claim.signature,
             fingerprint: claim.fingerprint,
             token: claim.token,
             leased_until: 0,
+            answer: 0,
             expires: 0,
             attempt: 0,
             state: State::Vacant,
-        };
-        slot.take(claim, now);
-        slot
-    }
-
-    fn claim(&mut self, claim: &Claim, now: Millis) -> Claimed {
-        if self.state == State::Vacant || self.is_over(now) {
-            self.attempt = 0;
-            self.fingerprint = claim.fingerprint;
-        } else if self.fingerprint != claim.fingerprint {
-            return Claimed::Conflict;
-        } else if self.state == State::Done {
-            return Claimed::Done { answer: None };
-        } else if self.state == State::InFlight && self.leased_until > now && self.token != claim.token {
-            return Claimed::InFlight { retry_after: Duration::from_millis(self.leased_until.saturating_sub(now)) };
+            queued: false,
         }
-        self.take(claim, now);
-        Claimed::Won { attempt: self.attempt }
     }
 
-    fn is_over(&self, now: Millis) -> bool {
-        u64::from(self.expires).saturating_mul(1000) <= now
-    }
-
-    fn take(&mut self, claim: &Claim, now: Millis) {
+    fn claim(&mut self, claim: &Claim, lease: Option<Duration>, now: Millis) -> Claimed {
+        match self.state {
+            _ if self.fingerprint != claim.fingerprint => return Claimed::Conflict,
+            State::Done => return Claimed::Done { answer: None },
+            State::InFlight if self.leased_until > now && self.token != claim.token => {
+                let left = Duration::from_millis(self.leased_until.saturating_sub(now));
+                return Claimed::InFlight { retry_after: if self.is_held() { HELD_RETRY_AFTER } else { left } };
+            }
+            State::Vacant | State::InFlight | State::Failed => {}
+        }
         self.token = claim.token;
         self.attempt = self.attempt.saturating_add(1);
         self.state = State::InFlight;
-        self.lease(claim, now);
+        self.lease(lease, now);
         self.keep_for(claim.retention, now);
+        Claimed::Won { attempt: self.attempt.into() }
+    }
+
+    fn is_over(&self, now: Millis) -> bool {
+        !self.is_held() && seconds(self.expires) <= now
     }
 
     fn renew(&mut self, claim: &Claim, now: Millis) -> bool {
         let held = self.state == State::InFlight && self.token == claim.token;
         if held {
-            self.lease(claim, now);
+            self.lease(Some(claim.lease), now);
         }
         held
     }
 
-    fn finish(&mut self, claim: &Claim, done: bool, now: Millis) -> bool {
-        let state = if done { State::Done } else { State::Failed };
+    fn finish(&mut self, claim: &Claim, state: State, now: Millis) -> bool {
         if self.token != claim.token || (self.state != State::InFlight && self.state != state) {
             return false;
         }
@@ -425,29 +478,98 @@ impl Slot {
         true
     }
 
-    fn forget(&mut self, claim: &Claim) {
-        if self.state == State::InFlight && self.token == claim.token {
+    fn withdraw(&mut self, claim: &Claim) -> bool {
+        let held = self.state == State::InFlight && self.token == claim.token;
+        if held {
             self.attempt = self.attempt.saturating_sub(1);
             self.state = if self.attempt == 0 { State::Vacant } else { State::Failed };
         }
+        held
     }
 
-    fn lease(&mut self, claim: &Claim, now: Millis) {
-        self.leased_until = now.saturating_add(millis(claim.lease));
-        self.keep_for(claim.lease, now);
+    fn lease(&mut self, lease: Option<Duration>, now: Millis) {
+        self.leased_until = lease.map_or(HELD, |lease| now.saturating_add(millis(lease)));
+        self.keep_for(lease.unwrap_or_default(), now);
+    }
+
+    /// Whether it is in flight without a lease.
+    fn is_held(&self) -> bool {
+        self.state == State::InFlight && self.leased_until == HELD
     }
 
     fn keep_for(&mut self, time: Duration, now: Millis) {
-        let seconds = now.saturating_add(millis(time)).div_ceil(1000);
-        self.expires = self.expires.max(u32::try_from(seconds).unwrap_or(u32::MAX));
+        let until = now.saturating_add(millis(time)).div_ceil(1000);
+        self.expires = self.expires.max(u32::try_from(until).unwrap_or(u32::MAX));
     }
 }
 
+/// The kept answers of all shards, numbered in the order in which they came, so that the oldest give way.
+struct Answers {
+    budget: usize,
+    dropped: AtomicU64,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    last: u64,
+    bytes: usize,
+    answers: BTreeMap<u64, ReplayedResponse>,
+}
+
+impl Answers {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, answer: &ReplayedResponse) -> u64 {
+        let weight = weight(answer);
+        if weight > self.budget {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return 0;
+        }
+        // The handler's own may be a small part of a large buffer.
+        let body = Bytes::copy_from_slice(&answer.body);
+        let mut kept = self.lock();
+        while kept.bytes.saturating_add(weight) > self.budget {
+            let Some((_, oldest)) = kept.answers.pop_first() else { break };
+            kept.bytes = kept.bytes.saturating_sub(self::weight(&oldest));
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        kept.bytes = kept.bytes.saturating_add(weight);
+        kept.last = kept.last.saturating_add(1);
+        let number = kept.last;
+        kept.answers.insert(number, ReplayedResponse { content_type: answer.content_type.clone(), body });
+        number
+    }
+
+    fn get(&self, number: u64) -> Option<ReplayedResponse> {
+        if number == 0 { None } else { self.lock().answers.get(&number).cloned() }
+    }
+
+    fn drop(&self, number: u64) {
+        if number != 0 {
+            let mut kept = self.lock();
+            if let Some(answer) = kept.answers.remove(&number) {
+                kept.bytes = kept.bytes.saturating_sub(weight(&answer));
+            }
+        }
+    }
+}
+
+fn weight(answer: &ReplayedResponse) -> usize {
+    answer.body.len().saturating_add(answer.content_type.len()).saturating_add(ANSWER_OVERHEAD)
+}
+
 /// Milliseconds since the store was made.
-type Millis = u64;
+pub(super) type Millis = u64;
 
 fn millis(duration: Duration) -> Millis {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn seconds(seconds: u32) -> Millis {
+    u64::from(seconds).saturating_mul(1000)
 }
 
 #[derive(Clone)]
@@ -470,8 +592,14 @@ impl StoreClock {
 const DEFAULT_CAPACITY: usize = 1_000_000;
 const DEFAULT_ANSWER_BUDGET: usize = 16 << 20;
 // An index doubles at 14,336 entries: shards that are filled to this mean, give or take a few hundred, stay below it.
-const CLAIMS_A_SHARD: usize = 12_500;
+const CLAIMS_PER_SHARD: usize = 12_500;
 const MIN_SHARDS: usize = 16;
+const MAX_SHARDS: usize = 4096;
 const STEP: usize = 1024;
-const EXPIRED_A_CALL: usize = 64;
+const DUE_PER_CLAIM: usize = 64;
 const ANSWER_OVERHEAD: usize = 128;
+/// The end of a claim without a lease.
+const HELD: Millis = Millis::MAX;
+const HELD_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// How long a claim without a lease is kept before it is looked at again.
+const HELD_SECONDS: u32 = 60;

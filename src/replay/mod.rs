@@ -14,82 +14,156 @@
 //! before the response leaves.
 //!
 //! A [`MemoryStore`] guards one process and is on by default. Processes that serve one route share a store such as
-//! `RedisStore` (feature `redis`), or bring their own [`ReplayStore`]:
+//! `RedisStore` (feature `redis`), or bring their own [`ReplayStore`]. This one is whole but for the place where it keeps
+//! its entries, and the suite in `replay::conformance` (feature `test-util`) is what every store has to pass:
 //!
 //! ```
-//! use std::{collections::HashMap, sync::Mutex};
+//! use std::{collections::HashMap, sync::{Arc, Mutex}, time::Duration};
+//! use tokio::time::Instant;
 //! use tower_webhooks::{
 //!     WebhookLayer,
-//!     replay::{Claim, Claimed, Outcome, ReplayStore, StoreError},
+//!     replay::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError, conformance},
 //!     zegocloud::Zegocloud,
 //! };
 //!
-//! /// Remembers what was done; a real one also honours lease and retention.
 //! #[derive(Default)]
-//! struct Ledger(Mutex<HashMap<[u8; 16], (u64, bool)>>);
+//! struct Ledger(Mutex<HashMap<[u8; 16], Entry>>);
+//!
+//! struct Entry {
+//!     signature: [u8; 16],
+//!     fingerprint: [u8; 16],
+//!     token: i64,
+//!     attempt: u32,
+//!     state: State,
+//!     leased_until: Instant,
+//!     kept_until: Instant,
+//!     answer: Option<ReplayedResponse>,
+//! }
+//!
+//! #[derive(Clone, Copy, PartialEq)]
+//! enum State { InFlight, Failed, Done }
+//!
+//! fn later(millis: i64) -> Instant {
+//!     Instant::now() + Duration::from_millis(millis.unsigned_abs())
+//! }
 //!
 //! impl ReplayStore for Ledger {
 //!     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
-//!         let mut ledger = self.0.lock().unwrap();
-//!         Ok(match ledger.get(claim.key()) {
-//!             None => {
-//!                 ledger.insert(*claim.key(), (claim.token(), false));
-//!                 Claimed::Won { attempt: 1 }
+//!         let now = Instant::now();
+//!         let mut entries = self.0.lock().unwrap();
+//!         entries.retain(|_, entry| entry.kept_until > now);
+//!         let mut attempt = 1;
+//!         if let Some(entry) = entries.get(claim.key()) {
+//!             let held = entry.leased_until > now && entry.token != claim.token();
+//!             match entry.state {
+//!                 _ if entry.fingerprint != *claim.fingerprint() => return Ok(Claimed::Conflict),
+//!                 State::Done => return Ok(Claimed::done(entry.answer.clone())),
+//!                 State::InFlight if held => return Ok(Claimed::in_flight(entry.leased_until - now)),
+//!                 State::InFlight | State::Failed => attempt = entry.attempt + 1,
 //!             }
-//!             Some((_, true)) => Claimed::Done { answer: None },
-//!             Some((_, false)) => Claimed::InFlight { retry_after: claim.lease() },
-//!         })
+//!         } else {
+//!             let contents = entries.values().filter(|entry| entry.signature == *claim.signature());
+//!             if contents.count() >= Claim::MAX_CONTENTS {
+//!                 return Ok(Claimed::TooManyContents);
+//!             }
+//!         }
+//!         entries.insert(*claim.key(), Entry {
+//!             signature: *claim.signature(),
+//!             fingerprint: *claim.fingerprint(),
+//!             token: claim.token(),
+//!             attempt,
+//!             state: State::InFlight,
+//!             leased_until: later(claim.lease_millis()),
+//!             kept_until: later(claim.lease_millis().max(claim.retention_millis())),
+//!             answer: None,
+//!         });
+//!         Ok(Claimed::won(attempt))
 //!     }
 //!
 //!     async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
-//!         Ok(self.0.lock().unwrap().get(claim.key()).is_some_and(|(token, _)| *token == claim.token()))
+//!         let mut entries = self.0.lock().unwrap();
+//!         let entry = entries.get_mut(claim.key()).filter(|entry| entry.token == claim.token());
+//!         let Some(entry) = entry.filter(|entry| entry.state == State::InFlight) else { return Ok(false) };
+//!         entry.leased_until = later(claim.lease_millis());
+//!         entry.kept_until = entry.kept_until.max(entry.leased_until);
+//!         Ok(true)
 //!     }
 //!
 //!     async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
-//!         let mut ledger = self.0.lock().unwrap();
-//!         if ledger.get(claim.key()).is_none_or(|(token, _)| *token != claim.token()) {
-//!             return Ok(false);
+//!         let mut entries = self.0.lock().unwrap();
+//!         let entry = entries.get_mut(claim.key()).filter(|entry| entry.token == claim.token());
+//!         let Some(entry) = entry else { return Ok(false) };
+//!         match (entry.state, outcome) {
+//!             (State::InFlight, Outcome::Withdrawn) if entry.attempt == 1 => {
+//!                 entries.remove(claim.key());
+//!                 return Ok(true);
+//!             }
+//!             (State::InFlight, Outcome::Withdrawn) => {
+//!                 entry.attempt -= 1;
+//!                 entry.state = State::Failed;
+//!             }
+//!             (State::InFlight | State::Failed, Outcome::Failed) => entry.state = State::Failed,
+//!             (State::InFlight | State::Done, Outcome::Done { answer, .. }) => {
+//!                 entry.state = State::Done;
+//!                 entry.answer = answer;
+//!             }
+//!             _ => return Ok(false),
 //!         }
-//!         match outcome {
-//!             Outcome::Done { .. } => ledger.insert(*claim.key(), (claim.token(), true)),
-//!             Outcome::Failed => ledger.remove(claim.key()),
-//!         };
+//!         entry.kept_until = entry.kept_until.max(later(claim.retention_millis()));
 //!         Ok(true)
 //!     }
 //! }
 //!
-//! let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).store(Ledger::default());
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let ledger = Arc::new(Ledger::default());
+//! conformance::check(|| Arc::clone(&ledger)).await?;
+//!
+//! let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(ledger);
 //! assert!(format!("{layer:?}").contains("shared: true"));
-//! # Ok::<(), tower_webhooks::ConfigError>(())
+//! # Ok(())
+//! # }
 //! ```
 
 pub use self::memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use self::redis::RedisStore;
 
-pub(crate) use self::guard::{Admission, Answer, Answered, ClaimGuard, Guard};
+pub(crate) use self::{
+    admission::{Admission, Answered, Guard, Waiting},
+    claim::{ClaimGuard, Recording},
+};
 
 use bytes::Bytes;
 use http::HeaderValue;
 use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
 
-mod guard;
+#[cfg(feature = "test-util")]
+pub mod conformance;
+
+mod admission;
+mod claim;
 mod memory;
+mod outcomes;
 #[cfg(feature = "redis")]
 mod redis;
+mod shared;
+mod trace;
 
 /// Where claims are kept.
 ///
-/// A store has to make each of the three transitions atomic, compare [`Claim::fingerprint`] and [`Claim::token`], and
-/// keep what it knows of a key for [`Claim::retention`] at least. It bounds how long a call may take: the layer waits.
+/// A store makes each of the three transitions atomic, compares [`Claim::fingerprint`] and [`Claim::token`], and keeps
+/// what it knows of a key for [`Claim::retention`] and [`Claim::lease`] at least, counted from the last claim, renewal or
+/// finish. It keeps no time limit and tries nothing again: the layer does, and a store only says what went wrong
+/// ([`StoreError`]). `replay::conformance` (feature `test-util`) checks one.
 ///
 /// A future that is dropped may have taken effect: the layer then finishes the claim with the same token.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a replay store",
-    note = "`MemoryStore` and `RedisStore` are; hand over the store itself, not a reference"
+    note = "`MemoryStore` and `RedisStore` are; hand over the store itself or an `Arc` of it, not a reference"
 )]
 pub trait ReplayStore: Send + Sync + 'static {
-    /// Claims a delivery: see the table of the [module](self).
+    /// Claims a delivery: see the table of the [module](self). A claim can be made again under its token.
     fn claim(&self, claim: Claim) -> impl Future<Output = Result<Claimed, StoreError>> + Send;
 
     /// Starts the lease anew; `false` if the claim is no longer held under this token.
@@ -99,26 +173,66 @@ pub trait ReplayStore: Send + Sync + 'static {
     fn finish(&self, claim: Claim, outcome: Outcome) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
+impl<S: ReplayStore> ReplayStore for Arc<S> {
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+        S::claim(self, claim).await
+    }
+
+    async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
+        S::renew(self, claim).await
+    }
+
+    async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
+        S::finish(self, claim, outcome).await
+    }
+}
+
 /// One attempt to deliver what a signature stands for.
 #[derive(Clone, Debug)]
 pub struct Claim {
     pub(crate) key: [u8; 16],
+    pub(crate) signature: [u8; 16],
     pub(crate) fingerprint: [u8; 16],
-    pub(crate) token: u64,
+    pub(crate) token: i64,
     pub(crate) lease: Duration,
     pub(crate) retention: Duration,
 }
 
 impl Claim {
-    /// A claim for the test of a store.
+    /// How many keys one [`signature`](Self::signature) may have at a time.
+    pub const MAX_CONTENTS: usize = 64;
+
+    /// A claim for the test of a store: the key is the signature.
     #[cfg(feature = "test-util")]
-    pub fn for_test(key: [u8; 16], fingerprint: [u8; 16], token: u64, lease: Duration, retention: Duration) -> Self {
-        Self { key, fingerprint, token, lease, retention }
+    pub fn for_test(key: [u8; 16], fingerprint: [u8; 16], token: i64, lease: Duration, retention: Duration) -> Self {
+        Self { key, signature: key, fingerprint, token, lease, retention }
+    }
+
+    /// Makes it one of several contents under `signature`.
+    #[cfg(feature = "test-util")]
+    #[must_use]
+    pub fn with_signature(mut self, signature: [u8; 16]) -> Self {
+        self.signature = signature;
+        self
+    }
+
+    /// What is claimed, as a digest: the signature, or where honest requests can share one
+    /// ([`Content::Part`](crate::Content::Part)), the signature and the content.
+    pub fn key(&self) -> &[u8; 16] {
+        &self.key
     }
 
     /// The signature, as a digest that differs between providers and secrets.
-    pub fn key(&self) -> &[u8; 16] {
-        &self.key
+    ///
+    /// It is the key where a signature has one content. Elsewhere several keys share it, and a store bounds them: with
+    /// [`MAX_CONTENTS`](Self::MAX_CONTENTS) keys under the signature, another one is [`Claimed::TooManyContents`]. Without
+    /// the bound one captured request fills the store.
+    pub fn signature(&self) -> &[u8; 16] {
+        &self.signature
+    }
+
+    pub(crate) fn is_part(&self) -> bool {
+        self.signature != self.key
     }
 
     /// The content, as a digest; the same for every content where the signature allows one only.
@@ -126,8 +240,8 @@ impl Claim {
         &self.fingerprint
     }
 
-    /// This attempt.
-    pub fn token(&self) -> u64 {
+    /// This attempt; any number, negative ones too.
+    pub fn token(&self) -> i64 {
         self.token
     }
 
@@ -136,10 +250,24 @@ impl Claim {
         self.lease
     }
 
+    /// [`lease`](Self::lease) in milliseconds, at most a century.
+    pub fn lease_millis(&self) -> i64 {
+        millis(self.lease)
+    }
+
     /// How long the key must be remembered, counted from now.
     pub fn retention(&self) -> Duration {
         self.retention
     }
+
+    /// [`retention`](Self::retention) in milliseconds, at most a century.
+    pub fn retention_millis(&self) -> i64 {
+        millis(self.retention)
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(CENTURY_MILLIS).min(CENTURY_MILLIS)
 }
 
 /// What became of a claim.
@@ -147,36 +275,69 @@ impl Claim {
 #[non_exhaustive]
 pub enum Claimed {
     /// It is this attempt's to deliver.
+    #[non_exhaustive]
     Won {
         /// Counts from 1.
         attempt: u32,
     },
     /// Another attempt is being delivered.
+    #[non_exhaustive]
     InFlight {
         /// When its lease ends at the latest, unless it is renewed.
         retry_after: Duration,
     },
     /// It was delivered.
+    #[non_exhaustive]
     Done {
         /// What the handler answered, where it was kept.
         answer: Option<ReplayedResponse>,
     },
     /// The signature belongs to other content.
     Conflict,
+    /// The signature has been used with [`Claim::MAX_CONTENTS`] other contents.
+    TooManyContents,
     /// There is no room, and nothing in the store may be forgotten yet.
     Full,
 }
 
+impl Claimed {
+    /// [`Won`](Self::Won), by that attempt, counted from 1.
+    pub fn won(attempt: u32) -> Self {
+        Self::Won { attempt }
+    }
+
+    /// [`InFlight`](Self::InFlight), for that long at most.
+    pub fn in_flight(retry_after: Duration) -> Self {
+        Self::InFlight { retry_after }
+    }
+
+    /// [`Done`](Self::Done), with the kept answer.
+    pub fn done(answer: Option<ReplayedResponse>) -> Self {
+        Self::Done { answer }
+    }
+}
+
 /// How a delivery ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// The handler answered with a 2xx.
+    #[non_exhaustive]
     Done {
         /// What to answer when it is sent again.
         answer: Option<ReplayedResponse>,
     },
     /// Anything else: the sender may try again, with the same content.
     Failed,
+    /// The handler was not called: as if the claim had never been made. Of a first attempt nothing is left, no content
+    /// is bound and no room is taken; after others it is as it was after the last one that failed.
+    Withdrawn,
+}
+
+impl Outcome {
+    /// [`Done`](Self::Done), with an answer to keep.
+    pub fn done(answer: Option<ReplayedResponse>) -> Self {
+        Self::Done { answer }
+    }
 }
 
 /// An answer that is given again when its delivery is sent again.
@@ -244,26 +405,48 @@ impl ReplayCheck {
 }
 
 /// A store that could not be asked, or whose answer made no sense.
+///
+/// It says what the layer can do about it: a call that had no effect leaves nothing to undo, and one whose connection
+/// broke is worth another try at once.
 #[derive(Clone, Debug)]
 pub struct StoreError {
     source: Arc<dyn Error + Send + Sync>,
     unsent: bool,
+    disconnected: bool,
 }
 
 impl StoreError {
     /// An error with what went wrong; the call may have taken effect all the same.
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { source: source.into().into(), unsent: false }
+        Self { source: source.into().into(), unsent: false, disconnected: false }
     }
 
-    /// An error of a call that was never sent, so that nothing needs to be undone.
+    /// An error of a call that surely had no effect, since it was never sent or was refused: nothing needs to be undone.
     pub fn unsent(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { source: source.into().into(), unsent: true }
+        Self { unsent: true, ..Self::new(source) }
     }
 
-    /// Whether the call was never sent.
+    /// Says that the connection is lost or of no use, and that the next call makes a new one.
+    #[must_use]
+    pub fn disconnected(mut self) -> Self {
+        self.disconnected = true;
+        self
+    }
+
+    /// An earlier call of the two was sent.
+    fn sent(mut self) -> Self {
+        self.unsent = false;
+        self
+    }
+
+    /// Whether the call surely had no effect.
     pub fn is_unsent(&self) -> bool {
         self.unsent
+    }
+
+    /// Whether the connection was lost, so that the same call may succeed at once.
+    pub fn is_disconnected(&self) -> bool {
+        self.disconnected
     }
 }
 
@@ -278,3 +461,5 @@ impl Error for StoreError {
         Some(&*self.source)
     }
 }
+
+const CENTURY_MILLIS: i64 = 100 * 366 * 24 * 60 * 60 * 1000;

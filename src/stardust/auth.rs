@@ -5,7 +5,7 @@ use crate::{
     signature::{find, from_hex, malformed, same},
     token,
 };
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use md5::{Digest, Md5};
 use std::time::SystemTime;
 
@@ -36,9 +36,9 @@ impl Pair {
 
 /// What a rightly signed head proves.
 pub(super) fn verify(headers: &HeaderMap, pairs: &[Pair], window: Window, now: SystemTime) -> Result<Proof, Rejection> {
-    let access_key = exactly_one(headers, "x-stardust-key")?;
-    let ts = exactly_one(headers, "x-ts")?;
-    let sign = exactly_one(headers, "x-sign")?;
+    let access_key = exactly_one(headers, &KEY)?;
+    let ts = exactly_one(headers, &TS)?;
+    let sign = exactly_one(headers, &SIGN)?;
 
     let Some(stamp @ Timestamp::Milliseconds(_)) = Timestamp::from_digits(ts) else {
         return Err(malformed("X-TS: not 13 digits"));
@@ -57,7 +57,7 @@ pub(super) fn verify(headers: &HeaderMap, pairs: &[Pair], window: Window, now: S
 
 /// Takes the AccessKey ID that `X-STARDUST-KEY` carries.
 pub(super) fn verify_key(headers: &HeaderMap, access_keys: &[Secret]) -> Result<Proof, Rejection> {
-    let presented = token::presented(exactly_one(headers, "x-stardust-key")?)?;
+    let presented = token::presented(exactly_one(headers, &KEY)?)?;
     let (key_index, _) = find(access_keys, &presented, |access_key| Some(*access_key.id()))?;
     Ok(Proof { covers: Covers::Nothing, key_index, signed_at: None, identity: None })
 }
@@ -139,7 +139,7 @@ impl Signer {
 
     /// The signature alone, 32 lower-case hex digits.
     pub fn signature(&self, ts: &str) -> String {
-        hex::encode(self.pair.sign(ts))
+        base16ct::lower::encode_string(&self.pair.sign(ts))
     }
 }
 
@@ -157,3 +157,8 @@ impl crate::Signer for Signer {
         request
     }
 }
+
+// Looking up a name that is text parses it each time.
+static KEY: HeaderName = HeaderName::from_static("x-stardust-key");
+static TS: HeaderName = HeaderName::from_static("x-ts");
+static SIGN: HeaderName = HeaderName::from_static("x-sign");

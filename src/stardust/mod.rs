@@ -4,7 +4,7 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, stardust::{self, Stardust, Status}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, stardust::{self, Event, Stardust, State}};
 //!
 //! let now = SystemTime::now();
 //! let body = r#"{"taskId":"329345877854392320","status":"completed","task":{"result":{"annotations":[]}}}"#;
@@ -14,8 +14,9 @@
 //! let delivery = Stardust::new("an AccessKey ID", "its secret")?.verify(&request, now)?;
 //! assert_eq!(delivery.kind(), "completed");
 //! assert_eq!(delivery.covers(), Covers::Nothing);
-//! let event = delivery.event();
-//! assert_eq!((event.task_id.as_str(), &event.status), ("329345877854392320", &Status::Completed));
+//! let Event::Callback(callback) = delivery.event() else { panic!() };
+//! assert_eq!(callback.task_id.as_deref(), Some("329345877854392320"));
+//! assert_eq!(callback.status.as_ref().unwrap().state(), State::Completed);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -50,7 +51,7 @@
 //! A task's callback goes to the `callbackUrl` in `metadata.additionalInfo` of its record, in the JSONL that `POST
 //! /task/send` imports. Without a 2xx answer it is sent up to 8 times more over 24 hours; `POST
 //! /task/{taskId}/callback` sends it once again by hand. So one change can arrive often: see
-//! [`Event::dedup_key`].
+//! [`dedup_key`](crate::WebhookEvent::dedup_key).
 //!
 //! Nobody documents whether a retry is signed anew. If it is not, a retry later than the window's 5 minutes is refused
 //! as stale, and so lost after the eighth: see [`Stardust::window`]. A delivery whose receiver is killed in
@@ -58,23 +59,31 @@
 //!
 //! # Payload
 //!
-//! `{"taskId", "status", "task"}`, of which `taskId` and `status` are required; no example of a real callback is
-//! published. Of `task` a handful is typed and the rest is kept as it came, digit for digit, and written again when the
-//! event is serialised. A body is at most 16 MiB unless the layer's limit says otherwise. The page's "Example Callback
-//! Body" is a record for `POST /task/send`: it is 400.
+//! `{"taskId", "status", "task"}`, of which one of `taskId` and `status` is enough, here or in `task`; no example of a
+//! real callback is published. What holds neither is [`Event::Unknown`]: so is the page's "Example Callback Body", a
+//! record for `POST /task/send`. A body is at most 16 MiB unless the layer's limit says otherwise. The annotations are
+//! nearly all of it: they are kept as text, digit for digit, and [typed one by one](Elements::iter) when they are asked
+//! for.
 //!
 //! | occasion on the page | kind | told by |
 //! | --- | --- | --- |
 //! | error on task creation | `task_error` | `status` `error` or 6 |
 //! | audit status change | `audit_status_changed` | `approved`, `rejected` or `fixed` in `status`, else in `task.qualityStatus`, else in `task.auditStatus` |
 //! | task completion | `completed` | `status` `completed` or 9 |
-//! | | `other` | any other `status` |
+//! | | `other` | any other `status`, or none |
+//! | | `unknown` | neither a `taskId` nor a `status` |
 //!
-//! No member names the occasion, so the kind is a best effort: see [`Event::kind`].
+//! No member names the occasion, so the kind is a best effort: see [`Event`].
 //!
 //! Pages: <https://docs-api.stardust.ai/tasks/callbacks>, <https://docs-api.stardust.ai/overview/authentication>.
 
-pub use self::event::{Event, Record, RecordMetadata, Rest, Status, Task, TaskParams, TaskResult};
+pub use self::{
+    annotation::{Annotation, Elements, Plane, Point, Slot},
+    event::{
+        AppendInfo, AttachmentType, Callback, Event, PoolInfo, PoolType, ProjectInfo, Record, RecordMetadata, State,
+        Status, Task, TaskParams, TaskResult,
+    },
+};
 
 #[cfg(feature = "test-util")]
 pub use self::auth::{KeyOnlySigner, Signer};
@@ -85,6 +94,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use std::time::SystemTime;
 
+mod annotation;
 mod auth;
 mod event;
 
@@ -148,9 +158,7 @@ impl Provider for Stardust {
     }
 
     fn check_body(&self, proof: Proof, _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<Event>, Rejection> {
-        let event = Event::from_body(body)?;
-        let kind = event.kind();
-        Ok(Delivery::new(event, kind, proof))
+        Ok(Delivery::of(Event::from_body(body), proof))
     }
 }
 
@@ -212,9 +220,7 @@ impl Provider for StardustKeyOnly {
     }
 
     fn check_body(&self, proof: Proof, _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<Event>, Rejection> {
-        let event = Event::from_body(body)?;
-        let kind = event.kind();
-        Ok(Delivery::new(event, kind, proof))
+        Ok(Delivery::of(Event::from_body(body), proof))
     }
 }
 

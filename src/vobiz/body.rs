@@ -42,7 +42,7 @@ impl Rules {
 
     #[cfg(feature = "test-util")]
     pub(super) fn sign(&self, mut request: http::Request<bytes::Bytes>) -> http::Request<bytes::Bytes> {
-        let signed = self.keys.first().map(|key| hex::encode(key.sign(&[request.body()])));
+        let signed = self.keys.first().map(|key| base16ct::lower::encode_string(&key.sign(&[request.body()])));
         let value = [&*self.prefix, &*signed.unwrap_or_default()].concat();
         if let Ok(value) = http::HeaderValue::try_from(value) {
             request.headers_mut().insert(&self.header, value);
@@ -112,9 +112,7 @@ macro_rules! family {
                 _now: std::time::SystemTime,
             ) -> Result<crate::Delivery<$event>, crate::Rejection> {
                 let proof = self.rules.verify(presented, body)?;
-                let event = crate::vobiz::object::parse::<$event>(body)?;
-                let kind = event.kind();
-                Ok(crate::Delivery::new(event, kind, proof))
+                Ok(crate::Delivery::of(<$event>::from_body(body).unwrap_or_else(<$event>::Unknown), proof))
             }
         }
 

@@ -4,7 +4,8 @@ use fantoccini::{Client, ClientBuilder, Locator, elements::Element, wd::Capabili
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -12,6 +13,9 @@ use std::{
 pub struct Browser {
     pub client: Client,
     driver: Child,
+    /// The driver's.
+    addr: String,
+    session: String,
 }
 
 impl Browser {
@@ -26,7 +30,7 @@ impl Browser {
         let started = " started successfully on port ";
         let port =
             lines.find_map(|line| line.split_once(started).map(|(_, port)| port.trim_end_matches('.').to_owned()));
-        let url = format!("http://127.0.0.1:{}", port.expect("chromedriver says its port"));
+        let addr = format!("127.0.0.1:{}", port.expect("chromedriver says its port"));
         std::thread::spawn(move || lines.for_each(drop));
         // Containers run tests as root, where Chromium has no sandbox, and have little shared memory.
         let fixed = [
@@ -41,8 +45,10 @@ impl Browser {
         let mut capabilities = Capabilities::new();
         capabilities.insert("goog:chromeOptions".to_owned(), json!({ "args": arguments }));
         let mut builder = ClientBuilder::new(HttpConnector::new());
-        let client = builder.capabilities(capabilities).connect(&url).await;
-        Some(Self { client: client.expect("chromedriver is there, and so is chromium"), driver })
+        let client = builder.capabilities(capabilities).connect(&format!("http://{addr}")).await;
+        let client = client.expect("chromedriver is there, and so is chromium");
+        let session = client.session_id().await.unwrap().unwrap();
+        Some(Self { client, driver, addr, session })
     }
 
     pub async fn open(&self, addr: &str) {
@@ -77,16 +83,19 @@ impl Browser {
     pub async fn choose(&self, select: &str, value: &str) {
         self.client.find(Locator::Id(select)).await.unwrap().select_by_value(value).await.unwrap();
     }
-
-    pub async fn close(self) {
-        self.client.clone().close().await.unwrap();
-    }
 }
 
 impl Drop for Browser {
-    /// Asked to end, the driver ends a Chromium that a failed test has left.
+    /// Also after a failed test: Chromium ends with its session and not with its driver.
     fn drop(&mut self) {
-        Command::new("kill").arg(self.driver.id().to_string()).status().ok();
+        let request =
+            format!("DELETE /session/{} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.session, self.addr);
+        if let Ok(mut stream) = TcpStream::connect(&self.addr) {
+            stream.set_read_timeout(Some(PATIENCE)).ok();
+            stream.write_all(request.as_bytes()).ok();
+            stream.read_to_end(&mut Vec::new()).ok();
+        }
+        self.driver.kill().ok();
         self.driver.wait().ok();
     }
 }
