@@ -162,6 +162,13 @@ async fn a_delivery_its_repeat_a_refusal_and_a_failure_are_rows() {
     let body: Value = serde_json::from_str(detail["body"]["text"].as_str().unwrap()).unwrap();
     assert_eq!((&body["room_id"], &body["later"]), (&json!("lobby"), &json!(1)));
     assert_eq!((&delivery["covers"], &delivery["checked"]), (&json!("nothing"), &json!("local")));
+    assert_eq!((&rows[1].1["misfits"], &rows[3].1["misfits"]), (&json!(0), &Value::Null));
+
+    assert_eq!(shown.zegocloud(DEMO, r#"{"event":"room_close","close_reason":"<i>"}"#).await, 500);
+    let (id, row) = shown.rows().await.0.pop().unwrap();
+    assert_eq!(row["misfits"], 1);
+    let misfits = &shown.detail(&id).await.unwrap()["delivery"]["misfits"];
+    assert_eq!(misfits[0][0], "close_reason", "{misfits}");
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ impl Note {
             signed_at: metadata.signed_at,
             delivery: Delivery {
                 event: Text::of_json(&**event),
-                misfits: None,
+                misfits: metadata.misfits.iter().map(|misfit| (misfit.path().to_owned(), misfit.expected())).collect(),
                 covers: metadata.covers.as_str(),
                 checked: metadata.checked.as_str(),
                 key_index: metadata.key_index,
@@ -124,7 +124,7 @@ struct Detail {
 struct Delivery {
     event: Option<Text>,
     /// Paths of the members that did not fit, and what was expected.
-    misfits: Option<Vec<(String, String)>>,
+    misfits: Vec<(String, &'static str)>,
     covers: &'static str,
     checked: &'static str,
     key_index: usize,
@@ -190,7 +190,7 @@ impl Came {
             attempt: delivered.as_ref().map(|delivered| delivered.attempt),
             age: signed_at.map(|signed| millis(signed, self.at)),
             delivery_id: None,
-            misfits: None,
+            misfits: delivered.as_ref().map(|delivered| delivered.delivery.misfits.len()),
         };
         let (headers, body, delivery) = match delivered {
             Some(Delivered { headers, body, delivery, .. }) => {
