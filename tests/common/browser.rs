@@ -93,7 +93,8 @@ impl Drop for Browser {
         if let Ok(mut stream) = TcpStream::connect(&self.addr) {
             stream.set_read_timeout(Some(PATIENCE)).ok();
             stream.write_all(request.as_bytes()).ok();
-            stream.read_to_end(&mut Vec::new()).ok();
+            // The answer comes when Chromium has ended; the driver keeps the connection open.
+            stream.read(&mut [0; 1024]).ok();
         }
         self.driver.kill().ok();
         self.driver.wait().ok();
