@@ -4,7 +4,7 @@ use fantoccini::{Client, ClientBuilder, Locator, elements::Element, wd::Capabili
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     net::TcpStream,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -94,7 +94,7 @@ impl Drop for Browser {
             stream.set_read_timeout(Some(PATIENCE)).ok();
             stream.write_all(request.as_bytes()).ok();
             // The answer comes when Chromium has ended; the driver keeps the connection open.
-            stream.read(&mut [0; 1024]).ok();
+            BufReader::new(stream).read_line(&mut String::new()).ok();
         }
         self.driver.kill().ok();
         self.driver.wait().ok();
