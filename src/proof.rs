@@ -47,6 +47,7 @@ pub struct Identity {
     parts: Parts,
     pub(crate) content: Content,
     pub(crate) valid_until: Option<SystemTime>,
+    pub(crate) unsigned: Option<[u8; 32]>,
 }
 
 impl Identity {
@@ -57,7 +58,7 @@ impl Identity {
     /// signature in two ways can use it twice.
     pub fn new(parts: &[&[u8]], content: Content) -> Self {
         let parts = Parts::kept(parts).unwrap_or_else(|| Parts::hashed(parts));
-        Self { parts, content, valid_until: None }
+        Self { parts, content, valid_until: None, unsigned: None }
     }
 
     /// Sets the first instant at which the signature is refused as stale, whatever way it is presented; without it the
@@ -65,6 +66,17 @@ impl Identity {
     #[must_use]
     pub fn with_valid_until(mut self, instant: SystemTime) -> Self {
         self.valid_until = Some(instant);
+        self
+    }
+
+    /// Binds what the event is made of and nobody signs, such as its name in a header, to the request that comes first:
+    /// with another value the signature is a conflict, also where the body is signed.
+    ///
+    /// The method, the path, the query, `Content-Type` and the body need no call: [`Content`] says what they mean.
+    #[must_use]
+    pub fn with_unsigned(mut self, input: impl AsRef<[u8]>) -> Self {
+        let before = self.unsigned.unwrap_or_default();
+        self.unsigned = Some(Sha256::new_with_prefix(before).chain_update(input).finalize().into());
         self
     }
 
@@ -138,7 +150,7 @@ impl Parts {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { parts: _, content, valid_until } = self;
+        let Self { parts: _, content, valid_until, unsigned: _ } = self;
         f.debug_struct("Identity").field("content", content).field("valid_until", valid_until).finish_non_exhaustive()
     }
 }

@@ -14,85 +14,34 @@ use std::{borrow::Cow, str, time::SystemTime};
 ///
 /// # Writing one
 ///
-/// For a sender that signs the body with HMAC-SHA256 (with `hmac` 0.13, `sha2` 0.11 and `hex` 0.4):
+/// For a sender that signs the body with HMAC-SHA256, GitHub (`examples/github.rs`; with `hmac` 0.13, `sha2` 0.11, `hex`
+/// 0.4 and `serde` 1):
 ///
 /// ```
-/// use bytes::Bytes;
-/// use hmac::{Hmac, KeyInit, Mac};
-/// use http::{Request, request::Parts};
-/// use sha2::Sha256;
-/// use std::time::SystemTime;
-/// use tower_webhooks::{
-///     ConfigError, Content, Covers, Delivery, Identity, Proof, Provider, Rejection, RejectionKind, Secret,
-///     WebhookLayer, exactly_one, parse_json,
-/// };
-///
-/// struct Letterbox {
-///     secret: Secret,
-///     // Prepared once, cloned for each request.
-///     key: Hmac<Sha256>,
-/// }
-///
-/// impl Letterbox {
-///     fn new(secret: &str) -> Result<Self, ConfigError> {
-///         let secret = Secret::new(secret)?;
-///         let key = Hmac::new_from_slice(secret.expose_secret())
-///             .map_err(|_| ConfigError::new("the secret is no key"))?;
-///         Ok(Self { secret, key })
-///     }
-/// }
-///
-/// impl Provider for Letterbox {
-///     const NAME: &'static str = "letterbox";
-///     const CREDENTIALS: &'static [&'static str] = &["x-stamp"];
-///     // The MAC that the head presents and the body has to match.
-///     type FromHead = [u8; 32];
-///     type Event = String;
-///
-///     fn check_head(&self, head: &Parts, _now: SystemTime) -> Result<[u8; 32], Rejection> {
-///         let mut presented = [0; 32];
-///         hex::decode_to_slice(exactly_one(&head.headers, "x-stamp")?, &mut presented)
-///             .map_err(|_| Rejection::new(RejectionKind::CredentialMalformed).with_detail("x-stamp: not 64 hex digits"))?;
-///         Ok(presented)
-///     }
-///
-///     fn check_body(
-///         &self,
-///         presented: [u8; 32],
-///         _head: &Parts,
-///         body: &Bytes,
-///         _now: SystemTime,
-///     ) -> Result<Delivery<String>, Rejection> {
-///         // In constant time; never `==`.
-///         self.key
-///             .clone()
-///             .chain_update(body)
-///             .verify_slice(&presented)
-///             .map_err(|_| Rejection::new(RejectionKind::CredentialWrong))?;
-///         let letter: String = parse_json(body)?;
-///         // What was presented is what was computed, to the bit.
-///         let identity = Identity::new(&[self.secret.id(), &presented], Content::Signed);
-///         let proof = Proof { covers: Covers::Body, key_index: 0, signed_at: None, identity: Some(identity) };
-///         Ok(Delivery::new(letter, "letter", proof))
-///     }
-/// }
-///
-/// let letterbox = Letterbox::new("5f4dcc3b5aa765d6")?;
-/// let stamp = "d1c3c5fe5a36104ff18c896b3f8a25cb42a6b2c56b2d00c8a015f84d3fca077b";
-/// let request = |body: &'static str| Request::post("/").header("x-stamp", stamp).body(Bytes::from(body));
-/// let delivery = letterbox.verify(&request("\"hello\"")?, SystemTime::now())?;
-/// assert_eq!(delivery.event(), "hello");
-/// let forged = letterbox.verify(&request("\"hullo\"")?, SystemTime::now());
-/// assert_eq!(forged.unwrap_err().kind(), RejectionKind::CredentialWrong);
-///
-/// let layer = WebhookLayer::new(letterbox);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+#[doc = include_str!("../examples/github.rs")]
 /// ```
 ///
-/// The layer does the rest: bounds, order, single use, and [`Verified<String>`](crate::Verified) for the handler. What
+/// Step by step:
+///
+/// 1. **The rules** are a struct with the secret and what is made of it once. `WebhookLayer::new(GitHub::new(secret)?)` is
+///    the layer.
+/// 2. **[`check_head`](Self::check_head)** reads the credential: one line, one grammar, decoded into an array of its length.
+///    What it returns is what the next step needs.
+/// 3. **[`check_body`](Self::check_body)** computes the MAC over the body and compares in constant time, never with `==`.
+/// 4. **The event** is made after that. What is authentic is delivered, also an event that the rules do not know and one of
+///    another shape.
+/// 5. **The [`Identity`](crate::Identity)** makes it single-use: the key, and the MAC as it was computed.
+///    [`Content::Signed`](crate::Content::Signed) says that no other body can be under it. The event's name is in a header
+///    that nobody signs, so [`with_unsigned`](crate::Identity::with_unsigned) binds the name to the first request.
+///
+/// A scheme with a time, several keys and an id that makes a retry, signed anew, the same delivery:
+/// `examples/standard_webhooks.rs`.
+///
+/// The layer does the rest: bounds, order, single use, and [`Verified<Event>`](crate::Verified) for the handler. What
 /// it cannot do for a provider:
 ///
-/// * **Take the event type from signed bytes**: an unsigned header can be forged.
+/// * **Take the event type from signed bytes**: an unsigned header can be forged. Where there is no other,
+///   [`with_unsigned`](crate::Identity::with_unsigned) keeps the first one.
 /// * **Give an [`Identity`](crate::Identity).** A delivery without one can be sent again by whoever captured it.
 /// * **Accept exactly one encoding of each credential**, so that a signature cannot be re-encoded and used twice: decode
 ///   text into an array or hold it to a grammar before it is hashed or compared, and read each header with

@@ -408,6 +408,18 @@ fn sigterm_finishes_a_slow_request_and_exits_with_0() {
 }
 
 #[test]
+fn an_open_page_does_not_hold_up_the_end() {
+    let mut receiver = Receiver::start();
+    let mut page = receiver.connect();
+    page.write_all(b"GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    assert_eq!(status(&mut page), Some(200));
+    receiver.signal("TERM");
+    let end = receiver.wait(Duration::from_secs(5));
+    assert_eq!(end.code(), Some(0), "{end}");
+    page.read_to_end(&mut Vec::new()).unwrap();
+}
+
+#[test]
 fn the_demo_is_warned_of_only_when_no_variable_is_set() {
     let warns = |receiver: &Receiver| {
         receiver.greeting.iter().any(|line| line.starts_with("warning: zegocloud: ") && line.contains("forge"))

@@ -1,6 +1,6 @@
 //! The handler of every route: one line of JSON for an event, and the trouble that a test may ask for.
 
-use crate::settings::Settings;
+use crate::{page::Note, settings::Settings};
 use axum::{
     extract::State,
     http::{HeaderValue, StatusCode},
@@ -71,12 +71,14 @@ impl Handlers {
     }
 }
 
-pub async fn deliver<E: Serialize>(State(handlers): State<Handlers>, event: Verified<E>) -> StatusCode {
+pub async fn deliver<E: Serialize>(State(handlers): State<Handlers>, note: Note, event: Verified<E>) -> StatusCode {
+    note.delivered(&event);
     handlers.take(&event).await
 }
 
 /// The answer to `StartApp` drives the call, so a repeat of it has to get the same.
-pub async fn deliver_call(State(handlers): State<Handlers>, event: Verified<voice::Event>) -> Response {
+pub async fn deliver_call(State(handlers): State<Handlers>, note: Note, event: Verified<voice::Event>) -> Response {
+    note.delivered(&event);
     let status = handlers.take(&event).await;
     match &*event {
         voice::Event::StartApp(_) if status.is_success() => {

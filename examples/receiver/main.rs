@@ -10,6 +10,7 @@
 mod vars;
 
 mod deliver;
+mod page;
 mod routes;
 mod settings;
 
@@ -42,9 +43,10 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
         .init();
-    let (app, drains) = routes::router()?;
     let addr = env::var("RECEIVER_ADDR").unwrap_or_else(|_| vars::RECEIVER_ADDR.to_owned());
     let listener = TcpListener::bind(&addr).await.map_err(|error| format!("RECEIVER_ADDR {addr}: {error}"))?;
+    let mut page = page::Page::from_env(listener.local_addr()?)?;
+    let (app, drains) = routes::router(&mut page)?;
     eprintln!("listening on http://{}", listener.local_addr()?);
 
     let mut server = auto::Builder::new(TokioExecutor::new());
@@ -76,6 +78,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     }
 
     drop(listener);
+    page.close();
     eprintln!("shutting down");
     if timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await.is_err() {
         eprintln!("some requests were still unanswered after {} s", SHUTDOWN_TIMEOUT.as_secs());

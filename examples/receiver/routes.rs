@@ -2,6 +2,7 @@
 
 use crate::{
     deliver::{Handlers, deliver, deliver_call},
+    page::Page,
     settings::{Guard, Settings},
     vars::{self, Vars},
 };
@@ -26,7 +27,7 @@ use tower_webhooks::{
 };
 
 /// The routes, and what has to come to its end after the last request.
-pub fn router() -> Result<(Router, Drains), Box<dyn Error>> {
+pub fn router(page: &mut Page) -> Result<(Router, Drains), Box<dyn Error>> {
     let settings = Settings::from_env()?;
     let app = Router::new().route("/healthz", get(async || StatusCode::OK));
     #[cfg(feature = "metrics")]
@@ -42,7 +43,7 @@ pub fn router() -> Result<(Router, Drains), Box<dyn Error>> {
         });
         app.route("/metrics", get(async move || prometheus.render()))
     };
-    let mut routes = Routes { guard: &settings.guard, app, drains: Vec::new() };
+    let mut routes = Routes { guard: &settings.guard, page, app, drains: Vec::new() };
     routes.zegocloud()?;
     routes.geelark()?;
     routes.stardust()?;
@@ -52,7 +53,7 @@ pub fn router() -> Result<(Router, Drains), Box<dyn Error>> {
         .layer(MapResponseLayer::new(report))
         .layer(MapResponseLayer::new(ReplayedResponse::restore));
     let (app, drains) = (routes.app.layer(outer), routes.drains);
-    Ok((app.with_state(Handlers::new(settings)), drains))
+    Ok((page.mount(app.with_state(Handlers::new(settings))), drains))
 }
 
 /// Each resolves when the replay store has heard of all that its route has delivered.
@@ -60,6 +61,7 @@ pub type Drains = Vec<Pin<Box<dyn Future<Output = ()> + Send>>>;
 
 struct Routes<'a> {
     guard: &'a Guard,
+    page: &'a mut Page,
     app: Router<Handlers>,
     drains: Drains,
 }
@@ -141,6 +143,7 @@ impl Routes<'_> {
             .map_err(|error| format!("{}: {error}", needs.join(" or ")))?;
         let layer = self.guard.layer(provider).map_err(|error| format!("RECEIVER_LEASE_MS: {error}"))?;
         self.drains.push(Box::pin(layer.drained()));
+        self.page.show::<P>(route);
         let app = std::mem::take(&mut self.app);
         // Any method: which ones are allowed is for the layer to say.
         self.app = app.route(route, handler.layer(layer));

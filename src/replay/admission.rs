@@ -163,6 +163,10 @@ impl Guard {
             Content::Signed => [0; 16],
             Content::Bound | Content::Part => fingerprint(head, body),
         };
+        let content = match identity.unsigned {
+            Some(unsigned) => truncate(Sha256::new_with_prefix(content).chain_update(unsigned)),
+            None => content,
+        };
         let part = identity.content == Content::Part;
         let mut key = Sha256::new_with_prefix(KEY_VERSION);
         key.update(provider);

@@ -1,0 +1,99 @@
+//! A provider of one's own: the symmetric scheme of <https://www.standardwebhooks.com>, which many senders share.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use http::{Request, request::Parts};
+use sha2::Sha256;
+use std::time::{Duration, SystemTime};
+use tower_webhooks::{
+    ConfigError, Content, Covers, Delivery, Identity, Proof, Provider, Rejection, RejectionKind, Secret, Timestamp,
+    Window, exactly_one,
+};
+
+/// Retries may come for days: give the layer a `retention` that is as long.
+pub struct StandardWebhooks(Vec<(Secret, Hmac<Sha256>)>);
+
+/// Any payload; `kind` is the member `type` of one that is a JSON object.
+#[derive(Debug, Default, serde::Deserialize)]
+pub struct Message {
+    #[serde(skip)]
+    pub id: String,
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    #[serde(skip)]
+    pub payload: Bytes,
+}
+
+impl StandardWebhooks {
+    /// Takes the newest secret, with or without its `whsec_`.
+    pub fn new(secret: &str) -> Result<Self, ConfigError> {
+        Self(Vec::new()).also_accept(secret)
+    }
+
+    /// Takes an older secret too.
+    pub fn also_accept(mut self, secret: &str) -> Result<Self, ConfigError> {
+        let text = secret.strip_prefix("whsec_").unwrap_or(secret);
+        let key = BASE64.decode(text).ok().filter(|key| (24..=64).contains(&key.len()));
+        let key = key.ok_or(ConfigError::new("the secret is not base64 of 24 to 64 bytes"))?;
+        let mac = Hmac::new_from_slice(&key).map_err(|_| ConfigError::new("the secret is no key"))?;
+        self.0.push((Secret::new(text)?, mac));
+        Ok(self)
+    }
+}
+
+impl Provider for StandardWebhooks {
+    const NAME: &'static str = "standard_webhooks";
+    const CREDENTIALS: &'static [&'static str] = &["webhook-signature"];
+    type FromHead = (String, String, Timestamp, Vec<[u8; 32]>);
+    type Event = Message;
+
+    fn check_head(&self, head: &Parts, _: SystemTime) -> Result<Self::FromHead, Rejection> {
+        let header = |name| exactly_one(&head.headers, name);
+        let (id, digits) = (header("webhook-id")?, header("webhook-timestamp")?);
+        let macs = header("webhook-signature")?.split(' ').filter_map(|mac| mac.strip_prefix("v1,"));
+        let macs: Vec<_> = macs.filter_map(|mac| BASE64.decode(mac).ok()?.try_into().ok()).collect();
+        // Points join what is signed: with none in the id and digits in the time, it has one reading.
+        let well_formed = !id.contains('.') && !macs.is_empty();
+        let Some(time @ Timestamp::Seconds(_)) = Timestamp::from_digits(digits).filter(|_| well_formed) else {
+            let detail = "an id with a point, a time that is not 10 digits, or no signature of version 1";
+            return Err(Rejection::new(RejectionKind::CredentialMalformed).with_detail(detail));
+        };
+        Ok((id.to_owned(), format!("{id}.{digits}."), time, macs))
+    }
+
+    fn check_body(
+        &self,
+        (id, start, time, macs): Self::FromHead,
+        _: &Parts,
+        body: &Bytes,
+        now: SystemTime,
+    ) -> Result<Delivery<Message>, Rejection> {
+        let signs = |(_, key): &(Secret, Hmac<Sha256>)| {
+            let signed = key.clone().chain_update(&start).chain_update(body);
+            macs.iter().any(|mac| signed.clone().verify_slice(mac).is_ok())
+        };
+        let (Some(key_index), [(first, _), ..]) = (self.0.iter().position(signs), &self.0[..]) else {
+            return Err(Rejection::new(RejectionKind::CredentialWrong));
+        };
+        let signed_at = Some(Window::default().check(time, now)?);
+        // A retry is signed anew, perhaps with another key: by the id, and the first key, it is the same delivery.
+        let identity = Some(Identity::new(&[first.id(), id.as_bytes()], Content::Bound));
+        let proof = Proof { covers: Covers::Body, key_index, signed_at, identity };
+        let Message { kind, .. } = serde_json::from_slice(body).unwrap_or_default();
+        let label = kind.clone().unwrap_or_else(|| "unknown".to_owned());
+        Ok(Delivery::new(Message { id, kind, payload: body.clone() }, label, proof))
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_614_265_330);
+    for body in [r#"{"test": 2432232314}"#, r#"{"test": 2432232315}"#] {
+        let request = Request::post("/hooks").header("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek");
+        let request = request.header("webhook-timestamp", "1614265330");
+        let request = request.header("webhook-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        let sender = StandardWebhooks::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
+        println!("{:?}", sender.verify(&request.body(Bytes::from(body))?, then).map(Delivery::into_event));
+    }
+    Ok(())
+}
