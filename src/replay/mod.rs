@@ -60,6 +60,8 @@
 //! ```
 
 pub use self::memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use self::postgres::{DoneInError, PostgresStore};
 #[cfg(feature = "redis")]
 pub use self::redis::RedisStore;
 
@@ -71,6 +73,8 @@ use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
 
 mod guard;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 
