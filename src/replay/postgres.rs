@@ -151,8 +151,14 @@ impl PostgresStore {
         }
     }
 
+    /// Asks until the answer is one: without, the row was changed between the statement's look at it and its write.
     async fn ask<'a>(&'a self, statement: impl Fn() -> Statement<'a>) -> Result<bool, StoreError> {
-        self.row(statement).await?.try_get(0).map_err(StoreError::new)
+        for _ in 0..MAX_TRIES {
+            if let Some(answer) = self.row(&statement).await?.try_get(0).map_err(StoreError::new)? {
+                return Ok(answer);
+            }
+        }
+        Err(StoreError::new("others change the claim all the time"))
     }
 }
 
@@ -453,14 +459,16 @@ with recorded as (
     where key = $1 and token = $2 and (state = 1 or state = 3 and body is null and $5::bytea is not null)
     returning 1
 )
-select exists (select from recorded) or exists (select from $table where key = $1 and token = $2 and state = 3)
+select exists (select from recorded) or case c.state when 3 then true when 1 then null else false end
+from (select) as one left join $table as c on c.key = $1 and c.token = $2
 ";
 
 const RECORD_FAILED: &str = r"
 with recorded as (
     update $table as c set state = 2, $keep where key = $1 and token = $2 and state = 1 returning 1
 )
-select exists (select from recorded) or exists (select from $table where key = $1 and token = $2 and state = 2)
+select exists (select from recorded) or case c.state when 2 then true when 1 then null else false end
+from (select) as one left join $table as c on c.key = $1 and c.token = $2
 ";
 
 const WITHDRAW: &str = r"
@@ -470,7 +478,8 @@ with gone as (
     update $table set state = 2, attempt = attempt - 1 where key = $1 and token = $2 and state = 1 and attempt > 1
     returning 1
 )
-select exists (select from gone) or exists (select from back)
+select exists (select from gone) or exists (select from back) or case c.state when 1 then null else false end
+from (select) as one left join $table as c on c.key = $1 and c.token = $2
 ";
 
 const DONE_IN: &str = r"
