@@ -39,7 +39,7 @@ fn main() {
         // Every delivery needs a signature of its own, made outside of what is measured.
         let (pool, turn) = (case.pool(), Cell::new(0));
         let clock = TestClock::at(case.now);
-        let guarded = case.caller(case.layer().store(MemoryStore::new().clock(clock.clone())));
+        let guarded = case.caller(case.layer().local_store(MemoryStore::new().clock(clock.clone())));
         let accept = || {
             // The pool comes round when the store has forgotten it: a nonce may hold a far date.
             if turn.get() == POOL {

@@ -21,7 +21,7 @@ use tower_webhooks::{Verified, WebhookLayer, Zegocloud, zegocloud::Event};
 async fn on_event(request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> {
     let event = request.extensions().get::<Verified<Event>>();
     let (status, answer) = match event {
-        Some(event) => (StatusCode::OK, format!("attempt {} at {}", event.facts().attempt, event.kind())),
+        Some(event) => (StatusCode::OK, format!("attempt {} at {}", event.metadata().attempt, event.kind())),
         None => (StatusCode::INTERNAL_SERVER_ERROR, "no webhook layer in front of this service".to_owned()),
     };
     let mut response = Response::new(Full::from(answer));

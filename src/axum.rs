@@ -2,7 +2,7 @@
 
 use crate::{
     Verified,
-    replay::{Duplicate, RepeatAnswer},
+    replay::{Duplicate, ReplayedResponse},
 };
 use axum_core::{
     body::Body,
@@ -64,7 +64,7 @@ impl<E> fmt::Debug for NotVerified<E> {
 
 impl<E> std::error::Error for NotVerified<E> {}
 
-impl IntoResponse for RepeatAnswer {
+impl IntoResponse for ReplayedResponse {
     /// The answer itself, marked to be kept for a repeat of the delivery.
     fn into_response(self) -> Response {
         let mut response = self.body.clone().into_response();
@@ -74,21 +74,21 @@ impl IntoResponse for RepeatAnswer {
     }
 }
 
-impl RepeatAnswer {
+impl ReplayedResponse {
     /// Gives a repeat its answer: for a `map_response` outside of the webhook layer.
     ///
     /// ```
     /// use axum::{Router, routing::post};
     /// use http::HeaderValue;
     /// use tower::{ServiceBuilder, util::MapResponseLayer};
-    /// use tower_webhooks::{WebhookLayer, Zegocloud, replay::RepeatAnswer};
+    /// use tower_webhooks::{WebhookLayer, Zegocloud, replay::ReplayedResponse};
     ///
-    /// async fn answer() -> RepeatAnswer {
-    ///     RepeatAnswer::new(HeaderValue::from_static("application/json"), r#"{"result":1}"#)
+    /// async fn answer() -> ReplayedResponse {
+    ///     ReplayedResponse::new(HeaderValue::from_static("application/json"), r#"{"result":1}"#)
     /// }
     ///
     /// let webhooks = WebhookLayer::new(Zegocloud::new("a callback secret")?);
-    /// let fill = MapResponseLayer::new(RepeatAnswer::fill);
+    /// let fill = MapResponseLayer::new(ReplayedResponse::restore);
     /// let app: Router =
     ///     Router::new().route("/zim", post(answer).layer(ServiceBuilder::new().layer(fill).layer(webhooks)));
     ///
@@ -106,7 +106,7 @@ impl RepeatAnswer {
     /// # Ok::<(), tower_webhooks::ConfigError>(()) })?;
     /// # Ok::<(), tower_webhooks::ConfigError>(())
     /// ```
-    pub fn fill(response: Response) -> Response {
+    pub fn restore(response: Response) -> Response {
         if response.extensions().get::<Duplicate>().is_none() {
             return response;
         }

@@ -1,13 +1,13 @@
 //! The tower layer that puts a [`Provider`] in front of a service.
 
 use crate::{
-    Provider,
+    ConfigError, Provider,
     clock::Clock,
     read::Budget,
-    replay::{Guard, Outage, ReplayStore},
+    replay::{Guard, MemoryStore, OutagePolicy, ReplayStore},
     service::Webhook,
 };
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 use tower_layer::Layer;
 
 /// Verifies requests by a provider's rules before an inner service sees them.
@@ -64,18 +64,39 @@ impl<P: Provider> WebhookLayer<P> {
         self.with(|settings| settings.budget = Arc::new(Budget::new(bytes)))
     }
 
-    /// Sets where claims are kept.
-    ///
-    /// A [`MemoryStore`](crate::replay::MemoryStore) takes the place of the layer's own: layers that share a secret
-    /// must share it. Any other store is shared between processes and is asked after the one in memory.
+    /// Keeps claims in `store` instead of one of the layer's own: layers that share a secret share a store.
     #[must_use]
-    pub fn store(self, store: impl ReplayStore) -> Self {
-        self.with(|settings| settings.guard.set_store(store))
+    pub fn local_store(self, store: MemoryStore) -> Self {
+        self.with(|settings| settings.guard.set_local(store))
     }
 
-    /// What to do while the shared store cannot be asked; [`Outage::Reject`] by default.
+    /// Sets a store that processes share, such as `RedisStore`. It is asked after the one in memory.
     #[must_use]
-    pub fn on_outage(self, outage: Outage) -> Self {
+    pub fn shared_store(self, store: impl ReplayStore) -> Self {
+        self.with(|settings| settings.guard.set_shared(store))
+    }
+
+    /// How long a call of the shared store may take, its second try included; 250 ms by default.
+    ///
+    /// A call whose connection broke is sent once more. After three failures in a row claims fail without a call for a
+    /// second, so that a store that hangs does not slow every request down.
+    #[must_use]
+    pub fn store_timeout(self, timeout: Duration) -> Self {
+        self.with(|settings| settings.guard.set_store_timeout(timeout))
+    }
+
+    /// How many outcomes may wait for a shared store that cannot be asked; 16,384 by default.
+    ///
+    /// An acknowledged delivery is recorded later, for as long as its retention. Beyond this number the oldest are given
+    /// up: counted, logged as errors, and open to a replay at another process. See [`drained`](Self::drained).
+    #[must_use]
+    pub fn unrecorded_limit(self, outcomes: usize) -> Self {
+        self.with(|settings| settings.guard.set_unrecorded_limit(outcomes))
+    }
+
+    /// What to do while the shared store cannot be asked; [`OutagePolicy::Reject`] by default.
+    #[must_use]
+    pub fn on_outage(self, outage: OutagePolicy) -> Self {
         self.with(|settings| settings.guard.outage = outage)
     }
 
@@ -84,24 +105,31 @@ impl<P: Provider> WebhookLayer<P> {
     /// It can be replayed after that. Where signatures expire (GeeLark, Stardust, ZEGOCLOUD) they are remembered until
     /// then and 60 s longer, and this setting plays no part; a provider of your own says so with
     /// [`Identity::with_valid_until`](crate::Identity::with_valid_until).
-    #[must_use]
-    pub fn retention(self, retention: Duration) -> Self {
-        self.with(|settings| settings.guard.retention = retention)
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for a retention of zero: that would switch the guard off.
+    pub fn retention(self, retention: Duration) -> Result<Self, ConfigError> {
+        self.try_with(|settings| settings.guard.set_retention(retention))
     }
 
-    /// How long a delivery stays claimed after its process has died; 15 s by default.
+    /// How long a delivery stays claimed in the shared store after its process has died; 15 s by default.
     ///
     /// While the process lives the lease is renewed. A sender whose last retry comes before the lease has run out loses
-    /// the delivery with the process.
-    #[must_use]
-    pub fn lease(self, lease: Duration) -> Self {
-        self.with(|settings| settings.guard.lease = lease)
+    /// the delivery with the process. Without a shared store there is no lease: a claim is held until the handler's
+    /// future is over.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for less than a second.
+    pub fn lease(self, lease: Duration) -> Result<Self, ConfigError> {
+        self.try_with(|settings| settings.guard.set_lease(lease))
     }
 
-    /// The longest body of a [`RepeatAnswer`](crate::replay::RepeatAnswer) that is kept, in bytes; 4 KiB by default.
+    /// The longest body of a [`ReplayedResponse`](crate::replay::ReplayedResponse) that is kept, in bytes; 4 KiB by default.
     #[must_use]
-    pub fn answer_limit(self, bytes: usize) -> Self {
-        self.with(|settings| settings.guard.answer_limit = bytes)
+    pub fn replayed_body_limit(self, bytes: usize) -> Self {
+        self.with(|settings| settings.guard.replayed_body_limit = bytes)
     }
 
     /// Switches the replay guard off: whoever captures one request can have it delivered any number of times, and, where
@@ -118,9 +146,47 @@ impl<P: Provider> WebhookLayer<P> {
         self.with(|settings| settings.clock = Clock::Test(clock))
     }
 
+    /// Resolves when the shared store has heard of every outcome: for the end of a shutdown, after the server has ended.
+    ///
+    /// Without it an acknowledged delivery that could not be recorded yet can be replayed at another process. Put a bound
+    /// on it: a store that never comes back never resolves it.
+    ///
+    /// ```
+    /// use axum::{Router, http::StatusCode, routing::post};
+    /// use std::time::Duration;
+    /// use tower_webhooks::{Verified, WebhookLayer, Zegocloud, zegocloud::Event};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let stop = async {};
+    /// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?);
+    /// let app = Router::new()
+    ///     .route("/zegocloud", post(async |_: Verified<Event>| StatusCode::OK).route_layer(layer.clone()));
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    /// axum::serve(listener, app).with_graceful_shutdown(stop).await?;
+    /// if tokio::time::timeout(Duration::from_secs(10), layer.drained()).await.is_err() {
+    ///     eprintln!("the replay store has not heard of every delivery");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn drained(&self) -> impl Future<Output = ()> + Send + use<P> {
+        self.shared.settings.guard.drained()
+    }
+
     fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.shared.settings.clone();
         change(&mut settings);
+        self.replaced(settings)
+    }
+
+    fn try_with<E>(self, change: impl FnOnce(&mut Settings) -> Result<(), E>) -> Result<Self, E> {
+        let mut settings = self.shared.settings.clone();
+        change(&mut settings)?;
+        Ok(self.replaced(settings))
+    }
+
+    fn replaced(self, settings: Settings) -> Self {
         Self { shared: Arc::new(Shared { provider: Arc::clone(&self.shared.provider), settings }) }
     }
 }

@@ -86,13 +86,13 @@
 //! | `store_unavailable` | 503 | the shared store could not be asked |
 //!
 //! What was delivered before is answered with 200, [`Duplicate`](replay::Duplicate) in the extensions and, where the
-//! handler left one, the same [`RepeatAnswer`](replay::RepeatAnswer).
+//! handler left one, the same [`ReplayedResponse`](replay::ReplayedResponse).
 //!
 //! # Where it goes
 //!
 //! From the outside in:
 //!
-//! 1. tracing, metrics, `map_response` over [`Rejection`] or [`RepeatAnswer`](replay::RepeatAnswer): they see what the
+//! 1. tracing, metrics, `map_response` over [`Rejection`] or [`ReplayedResponse`](replay::ReplayedResponse): they see what the
 //!    layer answers;
 //! 2. an [address allow-list](guide::allow_listing_addresses), rate limits, an outer body limit;
 //! 3. **the webhook layer**. Nothing outside of it may touch the body (decompression) or the URI that a provider signs;
@@ -120,7 +120,7 @@
 //! | feature | brings |
 //! | --- | --- |
 //! | `geelark`, `stardust`, `vobiz`, `zegocloud` | one provider each; all on by default |
-//! | `axum` | [`Verified<E>`] as an extractor, `RepeatAnswer` as a response |
+//! | `axum` | [`Verified<E>`] as an extractor, `ReplayedResponse` as a response |
 //! | `redis` | a replay store that processes share |
 //! | `tracing` | a span around each delivery, an event for each refusal |
 //! | `metrics` | counters and histograms |
@@ -158,7 +158,7 @@ pub use self::{
     rejection::{Rejection, RejectionKind},
     secret::{ConfigError, Secret},
     service::{ResponseFuture, Webhook},
-    verified::{Facts, Verified},
+    verified::{Metadata, Verified},
     window::Window,
     wire::Json,
 };

@@ -19,12 +19,12 @@ impl Watch {
     }
 
     #[cfg(any(feature = "tracing", feature = "metrics"))]
-    fn elapsed(self) -> Duration {
+    pub(crate) fn elapsed(self) -> Duration {
         self.start.elapsed()
     }
 
     #[cfg(not(any(feature = "tracing", feature = "metrics")))]
-    fn elapsed(self) -> Duration {
+    pub(crate) fn elapsed(self) -> Duration {
         Duration::ZERO
     }
 }
@@ -109,15 +109,6 @@ pub(crate) fn repeated(provider: &'static str) {
     #[cfg(feature = "tracing")]
     tracing::info!(target: TARGET, provider, "webhook sent again after it was delivered");
     let _ = provider;
-}
-
-/// A call of the shared replay store failed.
-pub(crate) fn store_error(provider: &'static str, operation: &'static str) {
-    #[cfg(feature = "metrics")]
-    metrics::counter!(STORE_ERRORS, "provider" => provider, "operation" => operation).increment(1);
-    #[cfg(feature = "tracing")]
-    tracing::warn!(target: TARGET, provider, operation, "the replay store could not be asked");
-    let _ = (provider, operation);
 }
 
 /// The layer is applied to a request that it has accepted already.
@@ -208,7 +199,7 @@ fn millis(duration: Duration) -> u64 {
 }
 
 #[cfg(feature = "tracing")]
-const TARGET: &str = "tower_webhooks";
+pub(crate) const TARGET: &str = "tower_webhooks";
 
 /// The names of the metrics, for dashboards and alerts.
 ///
@@ -218,6 +209,11 @@ const TARGET: &str = "tower_webhooks";
 /// | `webhooks_rejections_total` | counter | `provider`, `reason` = [`RejectionKind::as_str`](crate::RejectionKind::as_str) | refused requests |
 /// | `webhooks_replays_total` | counter | `provider`, `outcome` = `repeated`, `in_flight`, `conflict`, `full`, `unavailable` | what the replay guard kept from the inner service |
 /// | `webhooks_store_errors_total` | counter | `provider`, `operation` = `claim`, `renew`, `finish` | failed calls of the shared store |
+/// | `webhooks_store_seconds` | histogram | `provider`, `operation` | how long a call of the shared store took |
+/// | `webhooks_leases_lost_total` | counter | `provider`, `operation` = `renew`, `finish` | claims that were no longer the attempt's own: another process may have delivered too |
+/// | `webhooks_outcomes_waiting` | gauge | `provider` | outcomes that the shared store has not heard of yet |
+/// | `webhooks_outcomes_lost_total` | counter | `provider` | acknowledged deliveries that it will never hear of |
+/// | `webhooks_claims`, `webhooks_claims_capacity` | gauge | `provider` | the memory store's claims and room, as of the last delivery |
 /// | `webhooks_read_seconds` | histogram | `provider` | how long a body took to arrive |
 /// | `webhooks_handler_seconds` | histogram | `provider` | how long the inner service took |
 ///
@@ -233,6 +229,18 @@ pub mod metric_names {
     pub const REPLAYS: &str = "webhooks_replays_total";
     /// Failed calls of the shared store.
     pub const STORE_ERRORS: &str = "webhooks_store_errors_total";
+    /// How long a call of the shared store took, in seconds.
+    pub const STORE_SECONDS: &str = "webhooks_store_seconds";
+    /// Claims that the shared store no longer gave to the attempt that held them.
+    pub const LEASES_LOST: &str = "webhooks_leases_lost_total";
+    /// Outcomes that wait to be recorded in the shared store.
+    pub const OUTCOMES_WAITING: &str = "webhooks_outcomes_waiting";
+    /// Acknowledged deliveries that the shared store was never told of.
+    pub const OUTCOMES_LOST: &str = "webhooks_outcomes_lost_total";
+    /// Claims in the memory store.
+    pub const CLAIMS: &str = "webhooks_claims";
+    /// How many claims the memory store has room for.
+    pub const CLAIMS_CAPACITY: &str = "webhooks_claims_capacity";
     /// How long a body took to arrive, in seconds.
     pub const READ_SECONDS: &str = "webhooks_read_seconds";
     /// How long the inner service took, in seconds.
@@ -240,4 +248,4 @@ pub mod metric_names {
 }
 
 #[cfg(feature = "metrics")]
-use metric_names::{DELIVERIES, HANDLER_SECONDS, READ_SECONDS, REJECTIONS, REPLAYS, STORE_ERRORS};
+use metric_names::{DELIVERIES, HANDLER_SECONDS, READ_SECONDS, REJECTIONS, REPLAYS};

@@ -224,7 +224,7 @@ impl<E> Delivery<E> {
     }
 
     /// Adds what makes it single-use. Without it the replay guard has nothing to go by, and
-    /// [`Facts::checked`](crate::Facts::checked) is [`Unguarded`](crate::replay::Checked::Unguarded).
+    /// [`Metadata::checked`](crate::Metadata::checked) is [`Unguarded`](crate::replay::ReplayCheck::Unguarded).
     #[must_use]
     pub fn with_identity(mut self, identity: Identity) -> Self {
         self.identity = Some(identity);

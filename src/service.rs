@@ -6,7 +6,7 @@ use crate::{
     observe::{self, BodyRead, Observed, Watch},
     provider::check_request,
     read::{Held, ReadBody},
-    replay::{self, Checked, Claimed, Duplicate, Gate, Outcome, RepeatAnswer, Settled, Ticket},
+    replay::{Admission, Answered, ClaimGuard, Duplicate, Outcome, Recording, ReplayCheck, ReplayedResponse, Waiting},
 };
 use bytes::Bytes;
 use http::{Request, Response, header::Entry, request::Parts};
@@ -57,7 +57,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
         let state = match self.check_head(&head, &body) {
-            Err(rejection) => State::Settled { settled: Settled::Refused(rejection), read: None },
+            Err(rejection) => State::Answered { settled: Answered::Refused(rejection), read: None },
             Ok(proof) => {
                 let settings = &self.shared.settings;
                 let budget = Arc::clone(&settings.budget);
@@ -110,12 +110,12 @@ struct Arriving<S, P: Provider> {
 }
 
 impl<S, P: Provider> Arriving<S, P> {
-    fn check_body(self, body: Bytes, held: Held, read: BodyRead) -> Result<(Accepted<S, P>, Gate), Rejection> {
+    fn check_body(self, body: Bytes, held: Held, read: BodyRead) -> Result<(Accepted<S, P>, Admission), Rejection> {
         let Self { inner, shared, head, proof, watch: _ } = self;
         let now = shared.settings.clock.now();
         let delivery = shared.provider.check_body(proof, &head, &body, now)?;
         drop(held);
-        let gate = shared.settings.guard.enter(P::NAME, delivery.identity(), &head, &body, now);
+        let gate = shared.settings.guard.enter(P::NAME, delivery.identity(), delivery.signed_at(), &head, &body, now);
         Ok((Accepted { inner, shared, head, body, read, delivery }, gate))
     }
 }
@@ -131,7 +131,7 @@ struct Accepted<S, P: Provider> {
 }
 
 impl<S, P: Provider> Accepted<S, P> {
-    fn into_call(self, attempt: u32, checked: Checked) -> (S, Request<Full<Bytes>>) {
+    fn into_call(self, attempt: u32, checked: ReplayCheck) -> (S, Request<Full<Bytes>>) {
         let Self { inner, shared, mut head, body, delivery, read: _ } = self;
         for name in shared.provider.credentials() {
             if let Entry::Occupied(mut lines) = head.headers.entry(name) {
@@ -155,20 +155,20 @@ pin_project! {
     #[project = StateProj]
     #[project_replace = StateOwned]
     enum State<S: Service<Request<Full<Bytes>>>, P: Provider, B> {
-        Settled { settled: Settled, read: Option<BodyRead> },
+        Answered { settled: Answered, read: Option<BodyRead> },
         Reading { #[pin] read: ReadBody<B>, arriving: Arriving<S, P> },
-        Claiming { answer: replay::Answer<Claimed>, ticket: Ticket, accepted: Accepted<S, P> },
+        Claiming { waiting: Waiting, accepted: Accepted<S, P> },
         Readying { inner: S, request: Request<Full<Bytes>>, delivering: Delivering },
         Calling { #[pin] future: S::Future, delivering: Delivering },
-        Finishing { answer: replay::Answer<bool>, ticket: Ticket, response: Result<S::Response, S::Error> },
+        Finishing { recording: Option<Recording>, response: Result<S::Response, S::Error> },
         Done,
     }
 }
 
 /// What is kept while the inner service works.
 struct Delivering {
-    ticket: Option<Ticket>,
-    answer_limit: usize,
+    ticket: Option<ClaimGuard>,
+    replayed_body_limit: usize,
     observed: Observed,
 }
 
@@ -182,8 +182,8 @@ impl Delivering {
     fn outcome<R, E>(&self, response: &Result<Response<R>, E>) -> Outcome {
         match response {
             Ok(response) if response.status().is_success() => {
-                let answer = response.extensions().get::<RepeatAnswer>();
-                Outcome::Done { answer: answer.filter(|answer| answer.body.len() <= self.answer_limit).cloned() }
+                let answer = response.extensions().get::<ReplayedResponse>();
+                Outcome::Done { answer: answer.filter(|answer| answer.body.len() <= self.replayed_body_limit).cloned() }
             }
             _ => Outcome::Failed,
         }
@@ -195,17 +195,32 @@ where
     S: Service<Request<Full<Bytes>>, Response = Response<R>>,
     P: Provider,
 {
-    fn enter(accepted: Accepted<S, P>, gate: Gate) -> Self {
+    fn enter(accepted: Accepted<S, P>, gate: Admission) -> Self {
         match gate {
-            Gate::Open { ticket, attempt, checked } => {
-                let answer_limit = accepted.shared.settings.guard.answer_limit;
+            Admission::Admitted { claim: ticket, attempt, checked } => {
+                let replayed_body_limit = accepted.shared.settings.guard.replayed_body_limit;
                 let observed = Observed::new(P::NAME, &accepted.delivery, attempt, checked.as_str(), accepted.read);
                 let (inner, request) = accepted.into_call(attempt, checked);
-                Self::Readying { inner, request, delivering: Delivering { ticket, answer_limit, observed } }
+                Self::Readying { inner, request, delivering: Delivering { ticket, replayed_body_limit, observed } }
             }
-            Gate::Asking { ticket, answer } => Self::Claiming { answer, ticket, accepted },
-            Gate::Closed(settled) => Self::Settled { settled, read: Some(accepted.read.holding(&accepted.delivery)) },
+            Admission::Waiting(waiting) => Self::Claiming { waiting, accepted },
+            Admission::Answered(settled) => {
+                Self::Answered { settled, read: Some(accepted.read.holding(&accepted.delivery)) }
+            }
         }
+    }
+}
+
+impl<S, P, B, R> State<S, P, B>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<R>>,
+    P: Provider,
+{
+    fn finish(mut delivering: Delivering, response: Result<Response<R>, S::Error>) -> Self {
+        let outcome = delivering.outcome(&response);
+        delivering.observed.ended(matches!(outcome, Outcome::Done { .. }));
+        let recording = delivering.ticket.and_then(|claim| claim.finish(outcome));
+        Self::Finishing { recording, response }
     }
 }
 
@@ -223,16 +238,16 @@ where
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProj::Settled { .. } => {
-                    let StateOwned::Settled { settled, read } = state.as_mut().project_replace(State::Done) else {
+                StateProj::Answered { .. } => {
+                    let StateOwned::Answered { settled, read } = state.as_mut().project_replace(State::Done) else {
                         return Poll::Pending;
                     };
                     return Poll::Ready(Ok(match settled {
-                        Settled::Refused(rejection) => {
+                        Answered::Refused(rejection) => {
                             observe::refused(P::NAME, &rejection, read);
                             rejection.into_response(P::METHODS)
                         }
-                        Settled::Repeated(answer) => {
+                        Answered::Repeated(answer) => {
                             observe::repeated(P::NAME);
                             repeated(answer)
                         }
@@ -246,37 +261,47 @@ where
                     let (body, held) = match read {
                         Ok(read) => read,
                         Err(rejection) => {
-                            state.set(State::Settled { settled: Settled::Refused(rejection), read: None });
+                            state.set(State::Answered { settled: Answered::Refused(rejection), read: None });
                             continue;
                         }
                     };
                     let read = observe::body_read(P::NAME, body.len(), arriving.watch);
                     state.set(match arriving.check_body(body, held, read) {
                         Ok((accepted, gate)) => State::enter(accepted, gate),
-                        Err(rejection) => State::Settled { settled: Settled::Refused(rejection), read: Some(read) },
+                        Err(rejection) => State::Answered { settled: Answered::Refused(rejection), read: Some(read) },
                     });
                 }
-                StateProj::Claiming { answer, .. } => {
-                    let answer = ready!(answer.as_mut().poll(cx));
-                    let StateOwned::Claiming { ticket, accepted, .. } = state.as_mut().project_replace(State::Done)
-                    else {
+                StateProj::Claiming { waiting, .. } => {
+                    let answer = ready!(waiting.poll_answer(cx));
+                    let StateOwned::Claiming { waiting, accepted } = state.as_mut().project_replace(State::Done) else {
                         return Poll::Pending;
                     };
-                    state.set(State::enter(accepted, ticket.asked(answer)));
+                    state.set(State::enter(accepted, waiting.answered(answer)));
                 }
                 StateProj::Readying { inner, delivering, .. } => {
                     match delivering.observed.within(|| inner.poll_ready(cx)) {
-                        Poll::Ready(ready) => ready?,
+                        Poll::Ready(Ok(())) => {}
+                        Poll::Ready(Err(error)) => {
+                            let StateOwned::Readying { delivering, .. } = state.as_mut().project_replace(State::Done)
+                            else {
+                                return Poll::Pending;
+                            };
+                            state.set(State::finish(delivering, Err(error)));
+                            continue;
+                        }
                         Poll::Pending => {
                             delivering.hold(cx);
                             return Poll::Pending;
                         }
                     }
-                    let StateOwned::Readying { mut inner, request, delivering } =
+                    let StateOwned::Readying { mut inner, request, mut delivering } =
                         state.as_mut().project_replace(State::Done)
                     else {
                         return Poll::Pending;
                     };
+                    if let Some(claim) = &mut delivering.ticket {
+                        claim.called();
+                    }
                     let future = delivering.observed.within(|| inner.call(request));
                     state.set(State::Calling { future, delivering });
                 }
@@ -288,27 +313,18 @@ where
                             return Poll::Pending;
                         }
                     };
-                    let outcome = delivering.outcome(&response);
-                    delivering.observed.ended(matches!(outcome, Outcome::Done { .. }));
-                    let Some(mut ticket) = delivering.ticket.take() else {
-                        state.set(State::Done);
-                        return Poll::Ready(response);
-                    };
-                    match ticket.finish(outcome) {
-                        Some(answer) => state.set(State::Finishing { answer, ticket, response }),
-                        None => {
-                            state.set(State::Done);
-                            return Poll::Ready(response);
-                        }
-                    }
-                }
-                StateProj::Finishing { answer, .. } => {
-                    let answer = ready!(answer.as_mut().poll(cx));
-                    let StateOwned::Finishing { ticket, response, .. } = state.as_mut().project_replace(State::Done)
-                    else {
+                    let StateOwned::Calling { delivering, .. } = state.as_mut().project_replace(State::Done) else {
                         return Poll::Pending;
                     };
-                    ticket.finished(&answer);
+                    state.set(State::finish(delivering, response));
+                }
+                StateProj::Finishing { recording, .. } => {
+                    if let Some(recording) = recording {
+                        ready!(recording.poll_recorded(cx));
+                    }
+                    let StateOwned::Finishing { response, .. } = state.as_mut().project_replace(State::Done) else {
+                        return Poll::Pending;
+                    };
                     return Poll::Ready(response);
                 }
                 StateProj::Done => return Poll::Pending,
@@ -317,7 +333,7 @@ where
     }
 }
 
-fn repeated<R: Default>(answer: Option<RepeatAnswer>) -> Response<R> {
+fn repeated<R: Default>(answer: Option<ReplayedResponse>) -> Response<R> {
     let mut response = Response::new(R::default());
     response.extensions_mut().insert(Duplicate);
     if let Some(answer) = answer {

@@ -12,12 +12,12 @@
 //! assert!(!handle(&event));
 //! ```
 
-use crate::{Covers, Delivery, rejection::Kind, replay::Checked};
+use crate::{Covers, Delivery, rejection::Kind, replay::ReplayCheck};
 use bytes::Bytes;
 use std::{fmt, ops::Deref, sync::Arc, time::SystemTime};
 
 /// A typed event that was verified, is fresh where its signature holds a time, and has not been acknowledged before where
-/// its signature can tell ([`Facts::checked`]).
+/// its signature can tell ([`Metadata::checked`]).
 ///
 /// It is made by the layer only, derefs to the event and is cheap to clone. `Debug` prints the event and the facts,
 /// never the raw body.
@@ -27,7 +27,7 @@ pub struct Verified<E> {
 
 struct Inner<E> {
     event: E,
-    facts: Facts,
+    metadata: Metadata,
     body: Bytes,
 }
 
@@ -37,21 +37,21 @@ impl<E> Verified<E> {
         delivery: Delivery<E>,
         body: Bytes,
         attempt: u32,
-        checked: Checked,
+        checked: ReplayCheck,
     ) -> Self {
         let Delivery { event, kind, covers, key_index, signed_at, identity: _ } = delivery;
-        let facts = Facts { provider, kind, covers, key_index, signed_at, attempt, checked };
-        Self { inner: Arc::new(Inner { event, facts, body }) }
+        let metadata = Metadata { provider, kind, covers, key_index, signed_at, attempt, checked };
+        Self { inner: Arc::new(Inner { event, metadata, body }) }
     }
 
     /// What is known of the delivery beside its event.
-    pub fn facts(&self) -> &Facts {
-        &self.inner.facts
+    pub fn metadata(&self) -> &Metadata {
+        &self.inner.metadata
     }
 
     /// What the signature is over; [`Covers::Nothing`] means that the event is a hint.
     pub fn covers(&self) -> Covers {
-        self.inner.facts.covers
+        self.inner.metadata.covers
     }
 
     /// The body as received.
@@ -64,7 +64,7 @@ impl<E> Verified<E> {
     /// An event for the test of a handler, as if a layer had accepted it just now.
     #[cfg(feature = "test-util")]
     pub fn for_test(event: E) -> Self {
-        Self::new("test", Delivery::new(event, "test", Covers::Nothing), Bytes::new(), 1, Checked::Unguarded)
+        Self::new("test", Delivery::new(event, "test", Covers::Nothing), Bytes::new(), 1, ReplayCheck::Unguarded)
     }
 }
 
@@ -86,7 +86,7 @@ impl<E: fmt::Debug> fmt::Debug for Verified<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verified")
             .field("event", &self.inner.event)
-            .field("facts", &self.inner.facts)
+            .field("facts", &self.inner.metadata)
             .finish_non_exhaustive()
     }
 }
@@ -94,7 +94,7 @@ impl<E: fmt::Debug> fmt::Debug for Verified<E> {
 /// What the layer knows of a delivery beside its event.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Facts {
+pub struct Metadata {
     /// The provider's [`NAME`](crate::Provider::NAME).
     pub provider: &'static str,
     /// The event's kind, as in the provider's documentation; `unknown` for one that this crate does not know.
@@ -109,5 +109,5 @@ pub struct Facts {
     /// anew counts from 1 again.
     pub attempt: u32,
     /// How its single use was checked.
-    pub checked: Checked,
+    pub checked: ReplayCheck,
 }

@@ -27,7 +27,7 @@ use tower_webhooks::{
     Covers, Delivery, Provider, Rejection, RejectionKind, Signer as _, Verified, WebhookLayer, Zegocloud,
     ZegocloudLayer,
     header::exactly_one,
-    replay::RepeatAnswer,
+    replay::ReplayedResponse,
     zegocloud::{Event, Signer},
 };
 
@@ -266,7 +266,7 @@ fn ring(body: impl Into<Body>) -> Request {
 #[tokio::test]
 async fn several_providers_on_one_router() {
     async fn rang(event: Verified<String>) -> String {
-        format!("{} rings: {}", event.facts().provider, *event)
+        format!("{} rings: {}", event.metadata().provider, *event)
     }
     let app = Router::new()
         .route("/zego", post(kind).route_layer(layer()))
@@ -323,13 +323,13 @@ async fn axums_limit_is_for_extractors() {
 
 #[tokio::test]
 async fn a_repeat_gets_the_kept_answer() {
-    async fn answer(Extension(calls): Extension<Arc<AtomicUsize>>, _event: Verified<Event>) -> RepeatAnswer {
+    async fn answer(Extension(calls): Extension<Arc<AtomicUsize>>, _event: Verified<Event>) -> ReplayedResponse {
         let call = calls.fetch_add(1, Ordering::Relaxed) + 1;
-        RepeatAnswer::new(HeaderValue::from_static("application/json"), format!("{{\"call\":{call}}}"))
+        ReplayedResponse::new(HeaderValue::from_static("application/json"), format!("{{\"call\":{call}}}"))
     }
     let (app, calls) = (Router::new().route("/zego", post(answer).route_layer(layer())), Arc::new(AtomicUsize::new(0)));
     let app = app.layer(Extension(Arc::clone(&calls)));
-    let filled = app.clone().layer(MapResponseLayer::new(RepeatAnswer::fill));
+    let filled = app.clone().layer(MapResponseLayer::new(ReplayedResponse::restore));
     let (head, body) = signed("/zego").into_parts();
     let body = to_bytes(body, 1024).await.unwrap();
     let request = || Request::from_parts(head.clone(), Body::from(body.clone()));

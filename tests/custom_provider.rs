@@ -15,7 +15,7 @@ use std::{
 use tower::{Layer, Service, ServiceExt, service_fn, util::BoxCloneService};
 use tower_webhooks::{
     Covers, Rejection, RejectionKind, Verified, WebhookLayer,
-    replay::{Checked, Duplicate},
+    replay::{Duplicate, ReplayCheck},
 };
 
 #[allow(dead_code, reason = "its `main`")]
@@ -49,8 +49,8 @@ fn route() -> (Route, Arc<AtomicUsize>) {
         counter.fetch_add(1, Ordering::Relaxed);
         let event = request.extensions().get::<Verified<Push>>().unwrap().clone();
         assert!(request.headers()["x-hub-signature-256"].is_sensitive());
-        assert_eq!((event.facts().provider, event.covers()), ("github", Covers::Body));
-        assert_eq!(event.facts().checked, Checked::Local);
+        assert_eq!((event.metadata().provider, event.covers()), ("github", Covers::Body));
+        assert_eq!(event.metadata().checked, ReplayCheck::Local);
         async move { Ok::<_, Infallible>(Response::new(event.after.clone())) }
     });
     (BoxCloneService::new(WebhookLayer::new(GitHub::new(SECRET).unwrap()).layer(handler)), calls)

@@ -702,7 +702,7 @@ fn the_request_keeps_its_head() {
     assert_eq!(request.extensions().get(), Some(&FromOutside(7)));
     let verified = request.extensions().get::<Verified<String>>().unwrap();
     assert_eq!(&***verified, "letter");
-    assert_eq!((verified.facts().provider, &*verified.facts().kind), ("letterbox", "letter"));
+    assert_eq!((verified.metadata().provider, &*verified.metadata().kind), ("letterbox", "letter"));
     assert_eq!(verified.covers(), Covers::Nothing);
 }
 
@@ -858,7 +858,7 @@ async fn each_step_is_told_the_time_at_which_it_is_taken() {
     let response = layer.layer(desk.clone()).oneshot(request(body)).await.unwrap();
     assert_eq!(outcome(&response), ACCEPTED);
     let request_seen = desk.only();
-    assert_eq!(request_seen.extensions().get::<Verified<()>>().unwrap().facts().signed_at, Some(signed_at));
+    assert_eq!(request_seen.extensions().get::<Verified<()>>().unwrap().metadata().signed_at, Some(signed_at));
 
     let (body, _) = Scripted::new([Step::Pending]);
     let mut slow = task::spawn(layer.layer(desk.clone()).oneshot(request(body)));

@@ -47,7 +47,7 @@ async fn full_is_503_and_the_same_signature_gets_in_later() {
 
     assert_eq!(send(&app, &second).await, 200);
     let event = waiting.recv().await.unwrap();
-    assert_eq!((room_id(&event), event.facts().attempt), ("second", 4));
+    assert_eq!((room_id(&event), event.metadata().attempt), ("second", 4));
 
     // Repeats of what was acknowledged are not queued again.
     assert_eq!((send(&app, &first).await, send(&app, &second).await), (StatusCode::OK, StatusCode::OK));

@@ -13,7 +13,7 @@ use std::{
 };
 use tower_webhooks::{
     TestClock,
-    replay::{Claim, Claimed, MemoryStore, Outcome, RepeatAnswer, ReplayStore},
+    replay::{Claim, Claimed, MemoryStore, Outcome, ReplayStore, ReplayedResponse},
 };
 
 struct Counting;
@@ -237,8 +237,8 @@ fn a_capacity_is_not_reserved_and_nonsense_is_refused() {
     assert_eq!(now(store.claim(claim(1, 1, 60))).unwrap(), Claimed::won(1));
 }
 
-fn answer(text: &str) -> RepeatAnswer {
-    RepeatAnswer::new(http::HeaderValue::from_static("text/plain"), text.to_owned())
+fn answer(text: &str) -> ReplayedResponse {
+    ReplayedResponse::new(http::HeaderValue::from_static("text/plain"), text.to_owned())
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn the_oldest_answers_give_way_and_are_counted() {
     let clock = TestClock::at(SystemTime::UNIX_EPOCH);
     let store = MemoryStore::with_capacity(1000).unwrap().answer_budget(10_000).clock(clock.clone());
     let answer = |number: i64| answer(&format!("{number:01000}"));
-    let finish = |number: i64, answer: RepeatAnswer| {
+    let finish = |number: i64, answer: ReplayedResponse| {
         now(store.claim(claim(number, 1, 100))).unwrap();
         assert!(now(store.finish(claim(number, 1, 100), Outcome::done(Some(answer)))).unwrap());
     };
@@ -258,7 +258,7 @@ fn the_oldest_answers_give_way_and_are_counted() {
         let expected = if number < 92 { None } else { Some(answer(number)) };
         assert_eq!(kept(number), Claimed::done(expected));
     }
-    finish(100, RepeatAnswer::new(http::HeaderValue::from_static("text/plain"), vec![0; 10_000]));
+    finish(100, ReplayedResponse::new(http::HeaderValue::from_static("text/plain"), vec![0; 10_000]));
     assert_eq!(kept(100), Claimed::done(None), "larger than the whole budget");
     assert_eq!(kept(99), Claimed::done(Some(answer(99))), "which costs the others nothing");
     assert_eq!(store.answers_dropped(), 93);
@@ -280,7 +280,7 @@ fn a_kept_answer_does_not_hold_the_buffer_that_it_was_cut_from() {
     let before = HELD.load(Ordering::Relaxed);
     for number in 0..16 {
         let part = bytes::Bytes::from(vec![b'x'; 1 << 20]).slice(..10);
-        let answer = RepeatAnswer::new(http::HeaderValue::from_static("text/plain"), part);
+        let answer = ReplayedResponse::new(http::HeaderValue::from_static("text/plain"), part);
         now(store.claim(claim(number, 1, 100))).unwrap();
         assert!(now(store.finish(claim(number, 1, 100), Outcome::done(Some(answer)))).unwrap());
     }

@@ -13,7 +13,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_webhooks::{
     GeeLark, GeeLarkToken, Provider, Rejection, RejectionKind, Signer, Stardust, StardustSigned, TestClock, Verified,
     WebhookLayer, Zegocloud, geelark,
-    replay::{Checked, Duplicate, MemoryStore},
+    replay::{Duplicate, MemoryStore, ReplayCheck},
     stardust, vobiz,
     vobiz::{Campaign, Kyc, Ndnc, Trunk, Voice, Whatsapp},
     zegocloud,
@@ -97,8 +97,8 @@ impl<P: Provider> Scheme<P> {
 async fn send<P: Provider>(layer: &WebhookLayer<P>, handler: &Handler, request: &Request<Bytes>) -> Response<String> {
     let handler = handler.clone();
     let service = layer.layer(service_fn(move |request: Request<Full<Bytes>>| {
-        let facts = request.extensions().get::<Verified<P::Event>>().unwrap().facts().clone();
-        handler.attempts.lock().unwrap().push((facts.attempt, facts.checked));
+        let metadata = request.extensions().get::<Verified<P::Event>>().unwrap().metadata().clone();
+        handler.attempts.lock().unwrap().push((metadata.attempt, metadata.checked));
         let status = handler.answers.lock().unwrap().pop().unwrap_or(200);
         let mut response = Response::new("handled".to_owned());
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
@@ -109,7 +109,7 @@ async fn send<P: Provider>(layer: &WebhookLayer<P>, handler: &Handler, request: 
 
 #[derive(Clone, Default)]
 struct Handler {
-    attempts: Arc<Mutex<Vec<(u32, Checked)>>>,
+    attempts: Arc<Mutex<Vec<(u32, ReplayCheck)>>>,
     answers: Arc<Mutex<Vec<u16>>>,
 }
 
@@ -156,7 +156,7 @@ async fn replayed_and_swapped<P: Provider>(name: &str, scheme: Scheme<P>) {
     assert_other(name, scheme.other, &scheme.send(&handler, &forged).await);
     let expected = if scheme.guarded { 1 } else { 2 } + usize::from(scheme.other == Other::Delivered);
     assert_eq!(handler.calls(), expected, "{name}");
-    let checked = if scheme.guarded { Checked::Local } else { Checked::Unguarded };
+    let checked = if scheme.guarded { ReplayCheck::Local } else { ReplayCheck::Unguarded };
     assert!(handler.attempts.lock().unwrap().iter().all(|(attempt, how)| (*attempt, *how) == (1, checked)), "{name}");
 }
 
@@ -209,7 +209,7 @@ async fn attack_128_contenders_for_each_provider() {
 /// Row 3: where nothing in the signature expires, it is worth something again after the retention.
 async fn after_the_retention<P: Provider>(name: &str, scheme: Scheme<P>) {
     let clock = TestClock::at(SystemTime::now());
-    let layer = scheme.layer.clone().clock(clock.clone()).store(MemoryStore::new().clock(clock.clone()));
+    let layer = scheme.layer.clone().clock(clock.clone()).local_store(MemoryStore::new().clock(clock.clone()));
     let handler = Handler::default();
     let genuine = scheme.genuine();
     send(&layer, &handler, &genuine).await;
@@ -239,7 +239,7 @@ async fn attack_replay_after_the_window_or_retention() {
 /// Rows 22 and 23.
 async fn flooded<P: Provider>(name: &str, scheme: Scheme<P>) {
     let store = MemoryStore::with_capacity(20).unwrap();
-    let layer = scheme.layer.clone().store(store.clone());
+    let layer = scheme.layer.clone().local_store(store.clone());
     let handler = Handler::default();
     let genuine = scheme.genuine();
     for number in 0..100 {
@@ -294,7 +294,8 @@ async fn attack_one_store_for_every_provider() {
     static STORE: std::sync::LazyLock<MemoryStore> = std::sync::LazyLock::new(MemoryStore::new);
     async fn shared<P: Provider>(name: &str, scheme: Scheme<P>) {
         let handler = Handler::default();
-        let (here, there) = (scheme.layer.clone().store(STORE.clone()), scheme.layer.clone().store(STORE.clone()));
+        let (here, there) =
+            (scheme.layer.clone().local_store(STORE.clone()), scheme.layer.clone().local_store(STORE.clone()));
         let genuine = scheme.genuine();
         assert_eq!(send(&here, &handler, &genuine).await.body(), "handled", "{name}");
         let mut elsewhere = genuine.clone();
@@ -343,7 +344,7 @@ async fn attack_a_signature_in_another_spelling() {
 /// Rows 2 and 14 for voice: the nonce and the URL are the delivery, whichever of its headers carry the proof.
 #[tokio::test]
 async fn attack_voice_with_one_of_its_signatures() {
-    let layer = WebhookLayer::new(Voice::new("token", ORIGIN).unwrap().parent_token("parent").unwrap());
+    let layer = WebhookLayer::new(Voice::new("token", ORIGIN).unwrap().also_accept_parent("parent").unwrap());
     let signer = vobiz::voice::Signer::new("token", ORIGIN).unwrap().parent_token("parent").unwrap();
     let (v3, ma_v3) = ("x-vobiz-signature-v3", "x-vobiz-signature-ma-v3");
     let handler = Handler::default();

@@ -1,221 +1,154 @@
 //! What every replay store must do, for the one in memory and the one in Redis.
 
-use http::HeaderValue;
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::time::{Duration, SystemTime};
+use tower_webhooks::{
+    TestClock,
+    replay::{Claim, Claimed, MemoryStore, Outcome, ReplayStore, ReplayedResponse, StoreError, conformance},
 };
-use tower_webhooks::replay::{Claim, Claimed, MemoryStore, Outcome, RepeatAnswer, ReplayStore};
-
-#[cfg(feature = "redis")]
-#[path = "common/redis.rs"]
-mod redis;
-
-const LEASE: Duration = Duration::from_secs(15);
-const RETENTION: Duration = Duration::from_secs(60);
-
-fn claim(key: u64, content: u8, token: i64) -> Claim {
-    lasting(key, content, token, LEASE, RETENTION)
-}
-
-fn lasting(key: u64, content: u8, token: i64, lease: Duration, retention: Duration) -> Claim {
-    // Spread like a digest: stores may hash with any of the bytes.
-    let spread = |salt: u64| (key ^ salt).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).wrapping_mul(salt | 1);
-    let mut digest = [0; 16];
-    digest[..8].copy_from_slice(&spread(0xa5a5_5a5a_1234_8765).to_be_bytes());
-    digest[8..].copy_from_slice(&spread(0x1357_9bdf_0246_8ace).to_be_bytes());
-    Claim::for_test(digest, [content; 16], token, lease, retention)
-}
-
-fn done() -> Outcome {
-    Outcome::done(None)
-}
-
-async fn transitions(store: impl ReplayStore) {
-    // Failed, then again, then done, then repeated.
-    assert_eq!(store.claim(claim(1, 1, 10)).await.unwrap(), Claimed::won(1));
-    assert!(
-        matches!(store.claim(claim(1, 1, 11)).await.unwrap(), Claimed::InFlight { retry_after, .. } if retry_after <= LEASE)
-    );
-    assert_eq!(store.claim(claim(1, 2, 12)).await.unwrap(), Claimed::Conflict);
-    assert!(store.finish(claim(1, 1, 10), Outcome::Failed).await.unwrap());
-    assert_eq!(store.claim(claim(1, 2, 13)).await.unwrap(), Claimed::Conflict, "failing keeps the content");
-    assert_eq!(store.claim(claim(1, 1, 14)).await.unwrap(), Claimed::won(2));
-    assert!(!store.finish(claim(1, 1, 10), done()).await.unwrap(), "an old token finishes nothing");
-    assert!(!store.renew(claim(1, 1, 10)).await.unwrap());
-    assert!(store.renew(claim(1, 1, 14)).await.unwrap());
-    assert!(store.finish(claim(1, 1, 14), done()).await.unwrap());
-    assert!(store.finish(claim(1, 1, 14), done()).await.unwrap(), "finishing twice is no error");
-    assert!(!store.finish(claim(1, 1, 14), Outcome::Failed).await.unwrap(), "done stays done");
-    assert!(!store.renew(claim(1, 1, 14)).await.unwrap());
-    assert_eq!(store.claim(claim(1, 1, 15)).await.unwrap(), Claimed::done(None));
-    assert_eq!(store.claim(claim(1, 2, 16)).await.unwrap(), Claimed::Conflict);
-
-    // A claim whose answer was lost may be made again under its token.
-    assert_eq!(store.claim(claim(2, 1, 20)).await.unwrap(), Claimed::won(1));
-    assert!(matches!(store.claim(claim(2, 1, 20)).await.unwrap(), Claimed::Won { .. }));
-
-    // A kept answer comes back to the byte.
-    let answer = RepeatAnswer::new(HeaderValue::from_static("application/xml"), &b"<Response/>\0\xff"[..]);
-    assert_eq!(store.claim(claim(3, 1, 30)).await.unwrap(), Claimed::won(1));
-    assert!(store.finish(claim(3, 1, 30), Outcome::done(Some(answer.clone()))).await.unwrap());
-    assert_eq!(store.claim(claim(3, 1, 31)).await.unwrap(), Claimed::done(Some(answer)));
-
-    // Nothing is known of a key that was never claimed.
-    assert!(!store.finish(claim(4, 1, 40), done()).await.unwrap());
-    assert!(!store.renew(claim(4, 1, 40)).await.unwrap());
-}
-
-async fn time_passes(store: impl ReplayStore, wait: impl AsyncFn(u64)) {
-    let short = |token| lasting(5, 1, token, Duration::from_secs(2), Duration::from_secs(5));
-    assert_eq!(store.claim(short(1)).await.unwrap(), Claimed::won(1));
-    wait(1200).await;
-    assert!(store.renew(short(1)).await.unwrap());
-    wait(1200).await;
-    assert!(matches!(store.claim(short(2)).await.unwrap(), Claimed::InFlight { .. }), "the lease was renewed");
-    wait(1200).await;
-    assert_eq!(store.claim(short(3)).await.unwrap(), Claimed::won(2), "the lease ran out");
-    assert!(!store.finish(short(1), done()).await.unwrap(), "the lease was lost");
-    assert!(store.finish(short(3), done()).await.unwrap());
-    wait(4000).await;
-    assert_eq!(store.claim(short(4)).await.unwrap(), Claimed::done(None), "the retention began anew");
-    wait(2100).await;
-    assert_eq!(store.claim(short(5)).await.unwrap(), Claimed::won(1), "the retention is over");
-}
-
-async fn attack_two_copies_race(store: impl ReplayStore, keys: u64) {
-    let store = Arc::new(store);
-    let won = Arc::new(AtomicUsize::new(0));
-    for key in 100..100 + keys {
-        let contenders = (0..128).map(|token| {
-            let (store, won) = (Arc::clone(&store), Arc::clone(&won));
-            tokio::spawn(async move {
-                match store.claim(claim(key, 1, token)).await.unwrap() {
-                    Claimed::Won { attempt, .. } => {
-                        assert_eq!(attempt, 1);
-                        won.fetch_add(1, Ordering::Relaxed);
-                    }
-                    other => assert!(matches!(other, Claimed::InFlight { .. }), "{other:?}"),
-                }
-            })
-        });
-        for contender in contenders.collect::<Vec<_>>() {
-            contender.await.unwrap();
-        }
-    }
-    assert_eq!(won.load(Ordering::Relaxed) as u64, keys);
-}
-
-#[tokio::test]
-async fn memory_transitions() {
-    transitions(MemoryStore::new()).await;
-}
-
-#[tokio::test]
-async fn memory_time_passes() {
-    let clock = tower_webhooks::TestClock::at(std::time::SystemTime::UNIX_EPOCH);
-    let wait = async |millis| clock.advance(Duration::from_millis(millis));
-    time_passes(MemoryStore::new().clock(clock.clone()), wait).await;
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn attack_two_copies_race_in_memory() {
-    attack_two_copies_race(MemoryStore::new(), 200).await;
+async fn the_memory_store_conforms() {
+    let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+    let store = MemoryStore::new().clock(clock.clone());
+    let wait = async |time| clock.advance(time);
+    conformance::check_by_clock(|| store.clone(), wait).await.unwrap();
+    assert_eq!(store.answers_dropped(), 0);
 }
 
-#[cfg(feature = "redis")]
-mod in_redis {
-    use super::*;
-    use crate::redis::Redis;
-    use tower_webhooks::replay::RedisStore;
+/// The suite has to find what it is there for: a store that does one thing wrong breaks the rule about it.
+#[tokio::test]
+async fn the_suite_finds_faults() {
+    let right = Fault { call: |_, claim| claim, outcome: |outcome| outcome, claimed: |_, claimed| claimed };
+    let faults = [
+        ("a second attempt has to wait", Fault { call: |_, claim| remade(claim, |it| it.token = 0), ..right }),
+        (
+            "other content under a used signature is a conflict",
+            Fault { call: |_, claim| remade(claim, |it| it.fingerprint = [0; 16]), ..right },
+        ),
+        (
+            "another content is one too many",
+            Fault { call: |_, claim| remade(claim, |it| it.signature = it.key), ..right },
+        ),
+        (
+            "one of all copies that race for a lapsed lease wins",
+            Fault { call: |_, claim| remade(claim, |it| it.lease = Duration::MAX), ..right },
+        ),
+        (
+            "a lease that was renewed begins anew",
+            Fault {
+                call: |call, claim| match call {
+                    Call::Renew if claim.lease() < Duration::from_secs(2) => {
+                        remade(claim, |it| it.lease = Duration::ZERO)
+                    }
+                    _ => claim,
+                },
+                ..right
+            },
+        ),
+        (
+            "what was done is known for its retention",
+            Fault {
+                call: |call, claim| match call {
+                    Call::Finish => remade(claim, |it| it.retention = Duration::ZERO),
+                    _ => claim,
+                },
+                ..right
+            },
+        ),
+        (
+            "of a first attempt that was withdrawn nothing is left",
+            Fault {
+                outcome: |outcome| match outcome {
+                    Outcome::Withdrawn => Outcome::Failed,
+                    outcome => outcome,
+                },
+                ..right
+            },
+        ),
+        (
+            "an answer comes back to the byte or not at all",
+            Fault {
+                claimed: |_, claimed| match claimed {
+                    Claimed::Done { answer: Some(answer), .. } if !answer.body.is_empty() => {
+                        Claimed::done(Some(ReplayedResponse::new(answer.content_type, answer.body.slice(1..))))
+                    }
+                    claimed => claimed,
+                },
+                ..right
+            },
+        ),
+        (
+            "a claim is kept for its lease, however short its retention is",
+            Fault {
+                claimed: |claim, claimed| match claimed {
+                    Claimed::InFlight { .. } if claim.retention() < claim.lease() => Claimed::won(1),
+                    claimed => claimed,
+                },
+                ..right
+            },
+        ),
+    ];
+    for (rule, fault) in faults {
+        let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+        let memory = MemoryStore::new().clock(clock.clone());
+        let faulty = || Faulty { memory: memory.clone(), fault };
+        let found = conformance::check_by_clock(faulty, async |time| clock.advance(time)).await;
+        let found = found.expect_err(rule).to_string();
+        assert!(found.starts_with(rule), "{rule}: {found}");
+    }
+}
 
-    /// Where outages are not what is tested, a slow machine is not one.
-    fn patient(redis: &Redis) -> RedisStore {
-        RedisStore::new(&redis.url()).unwrap().timeout(Duration::from_secs(10))
+#[derive(Clone, Copy)]
+struct Fault {
+    call: fn(Call, Claim) -> Claim,
+    outcome: fn(Outcome) -> Outcome,
+    claimed: fn(&Claim, Claimed) -> Claimed,
+}
+
+enum Call {
+    Claim,
+    Renew,
+    Finish,
+}
+
+struct Remade {
+    key: [u8; 16],
+    signature: [u8; 16],
+    fingerprint: [u8; 16],
+    token: i64,
+    lease: Duration,
+    retention: Duration,
+}
+
+fn remade(claim: Claim, change: fn(&mut Remade)) -> Claim {
+    let mut it = Remade {
+        key: *claim.key(),
+        signature: *claim.signature(),
+        fingerprint: *claim.fingerprint(),
+        token: claim.token(),
+        lease: claim.lease(),
+        retention: claim.retention(),
+    };
+    change(&mut it);
+    Claim::for_test(it.key, it.fingerprint, it.token, it.lease, it.retention).with_signature(it.signature)
+}
+
+struct Faulty {
+    memory: MemoryStore,
+    fault: Fault,
+}
+
+impl ReplayStore for Faulty {
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+        let claimed = self.memory.claim((self.fault.call)(Call::Claim, claim.clone())).await?;
+        Ok((self.fault.claimed)(&claim, claimed))
     }
 
-    #[tokio::test]
-    async fn redis_transitions() {
-        let redis = Redis::start();
-        transitions(patient(&redis)).await;
+    async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
+        self.memory.renew((self.fault.call)(Call::Renew, claim)).await
     }
 
-    #[tokio::test]
-    async fn redis_time_passes() {
-        let redis = Redis::start();
-        let wait = async |millis| tokio::time::sleep(Duration::from_millis(millis)).await;
-        time_passes(patient(&redis), wait).await;
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn attack_two_copies_race_in_redis() {
-        let redis = Redis::start();
-        let store = patient(&redis);
-        attack_two_copies_race(store, 20).await;
-    }
-
-    #[tokio::test]
-    async fn claims_outlive_a_killed_server_and_the_store_reconnects() {
-        let mut redis = Redis::start();
-        let store = RedisStore::new(&redis.url()).unwrap();
-        assert_eq!(store.claim(claim(1, 1, 1)).await.unwrap(), Claimed::won(1));
-        assert!(store.finish(claim(1, 1, 1), done()).await.unwrap());
-        redis.kill();
-        for token in 0..5 {
-            assert!(store.claim(claim(2, 1, token)).await.is_err());
-        }
-        redis.restart();
-        tokio::time::sleep(Duration::from_millis(1100)).await;
-        let mut tries = 0;
-        let claimed = loop {
-            match store.claim(claim(1, 1, 3)).await {
-                Ok(claimed) => break claimed,
-                Err(_) => tries += 1,
-            }
-            assert!(tries < 20, "the store does not reconnect");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        };
-        assert_eq!(claimed, Claimed::done(None));
-    }
-
-    #[tokio::test]
-    async fn a_hung_server_slows_a_few_calls_and_then_none() {
-        let redis = Redis::start();
-        let store = RedisStore::new(&redis.url()).unwrap();
-        assert_eq!(store.claim(claim(1, 1, 1)).await.unwrap(), Claimed::won(1));
-        redis.signal("STOP");
-        let start = std::time::Instant::now();
-        for token in 0..1000 {
-            let error = store.claim(claim(2, 1, token)).await.unwrap_err();
-            assert_eq!(error.is_unsent(), token >= 3);
-        }
-        let took = start.elapsed();
-        redis.signal("CONT");
-        assert!(took < Duration::from_secs(2), "{took:?}");
-        tokio::time::sleep(Duration::from_millis(1100)).await;
-        assert!(store.claim(claim(3, 1, 1)).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn prefixes_keep_apart() {
-        let redis = Redis::start();
-        let store = patient(&redis);
-        let other = store.clone().prefix("another:");
-        assert_eq!(store.claim(claim(1, 1, 1)).await.unwrap(), Claimed::won(1));
-        assert_eq!(other.claim(claim(1, 2, 1)).await.unwrap(), Claimed::won(1));
-    }
-
-    #[tokio::test]
-    async fn a_full_server_is_full() {
-        let redis = Redis::start();
-        let client = ::redis::Client::open(redis.url()).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-        let _: () =
-            ::redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg("1").query_async(&mut connection).await.unwrap();
-        let store = patient(&redis);
-        assert_eq!(store.claim(claim(1, 1, 1)).await.unwrap(), Claimed::Full);
+    async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
+        self.memory.finish((self.fault.call)(Call::Finish, claim), (self.fault.outcome)(outcome)).await
     }
 }

@@ -169,7 +169,7 @@ async fn credentials_are_sensitive_behind_the_layer() {
 }
 
 async fn kind(event: Verified<voice::Event>) -> String {
-    event.facts().kind.to_string()
+    event.metadata().kind.to_string()
 }
 
 async fn status(app: &Router, request: &Request<Bytes>) -> StatusCode {
@@ -278,7 +278,7 @@ async fn a_get_passes_the_layer() {
     let mut service =
         WebhookLayer::new(Voice::new(KEY, ORIGIN).unwrap()).layer(service_fn(async |request: Request<Full<Bytes>>| {
             let event = request.extensions().get::<Verified<voice::Event>>().unwrap();
-            Ok::<_, Infallible>(Response::new(format!("{} {}", event.facts().kind, event.covers().as_str())))
+            Ok::<_, Infallible>(Response::new(format!("{} {}", event.metadata().kind, event.covers().as_str())))
         }));
     let request = signer.sign(request, SystemTime::now()).map(Full::new);
     assert_eq!(service.call(request).await.unwrap().body(), "Hangup url");

@@ -90,7 +90,7 @@ fn vectors_of_voice() {
             request
         };
         let own = Voice::new(text("key"), &origin).unwrap();
-        let parent = Voice::new("another token", &origin).unwrap().parent_token(text("main_key")).unwrap();
+        let parent = Voice::new("another token", &origin).unwrap().also_accept_parent(text("main_key")).unwrap();
         for (own, parent, version) in [(own.clone(), parent.clone(), "v3"), (own.v2(), parent.v2(), "v2")] {
             let [plain, main, nonce] = [
                 format!("x-vobiz-signature-{version}"),
@@ -147,7 +147,7 @@ fn what_is_known_of_a_delivery() {
 fn one_right_signature_is_enough() {
     let both = signer().parent_token(MAIN).unwrap();
     let request = signed(&both);
-    let accepts = voice().parent_token(MAIN).unwrap();
+    let accepts = voice().also_accept_parent(MAIN).unwrap();
     assert_eq!(verify(&accepts, &request).unwrap().key_index(), 0);
     assert_eq!(verify(&accepts, &without(request.clone(), "x-vobiz-signature-v3")).unwrap().key_index(), 1);
     let other = signer().signature("https://hooks.example.com/other", NONCE);
@@ -158,7 +158,7 @@ fn one_right_signature_is_enough() {
 
     let rotated = Voice::new("new token", ORIGIN).unwrap().also_accept(TOKEN).unwrap();
     assert_eq!(verify(&rotated, &request).unwrap().key_index(), 1);
-    let rotated = Voice::new("x", ORIGIN).unwrap().parent_token("new").unwrap().parent_token(MAIN).unwrap();
+    let rotated = Voice::new("x", ORIGIN).unwrap().also_accept_parent("new").unwrap().also_accept_parent(MAIN).unwrap();
     assert_eq!(verify(&rotated, &request).unwrap().key_index(), 2);
 }
 
@@ -219,7 +219,7 @@ fn an_exact_url_replaces_the_path() {
 
 #[test]
 fn attack_a_repeat_under_another_signature_is_the_same_delivery() {
-    let accepts = voice().also_accept(MAIN).unwrap().parent_token(MAIN).unwrap();
+    let accepts = voice().also_accept(MAIN).unwrap().also_accept_parent(MAIN).unwrap();
     let both = signed(&signer().parent_token(MAIN).unwrap());
     let first = identity(&accepts, &both);
     assert_eq!(identity(&accepts, &without(both.clone(), "x-vobiz-signature-v3")), first);
@@ -296,7 +296,7 @@ fn attack_downgrade() {
     let v2 = signed(&signer().parent_token(MAIN).unwrap().v2());
     refused(&voice(), &v2, CredentialMissing);
     refused(&voice().v2(), &v3, CredentialMissing);
-    refused(&voice().parent_token(MAIN).unwrap(), &v2, CredentialMissing);
+    refused(&voice().also_accept_parent(MAIN).unwrap(), &v2, CredentialMissing);
     // MA counts only where a parent token is configured.
     refused(&voice().also_accept(MAIN).unwrap(), &without(v3.clone(), "x-vobiz-signature-v3"), CredentialMissing);
 
@@ -334,7 +334,7 @@ fn attack_missing_and_empty_headers() {
 fn attack_odd_headers() {
     let long = format!("{}{}", ",".repeat(3), "A".repeat(1100));
     for name in ["x-vobiz-signature-v3", "x-vobiz-signature-ma-v3", "x-vobiz-signature-v3-nonce"] {
-        let accepts = voice().parent_token(MAIN).unwrap();
+        let accepts = voice().also_accept_parent(MAIN).unwrap();
         let request = signed(&signer().parent_token(MAIN).unwrap());
         let mut twice = request.clone();
         let value = twice.headers()[name].clone();
@@ -442,7 +442,7 @@ fn attack_other_methods() {
 fn attack_blank_tokens_and_bad_origins_are_refused() {
     let results: Vec<Result<Voice, ConfigError>> = ["", " ", "token\n"]
         .into_iter()
-        .flat_map(|bad| [Voice::new(bad, ORIGIN), voice().also_accept(bad), voice().parent_token(bad)])
+        .flat_map(|bad| [Voice::new(bad, ORIGIN), voice().also_accept(bad), voice().also_accept_parent(bad)])
         .chain(
             ["", "hooks.example.com", "https://u:p@h", "https://h?x", "https://h#x"]
                 .into_iter()
@@ -455,7 +455,7 @@ fn attack_blank_tokens_and_bad_origins_are_refused() {
 
 #[test]
 fn attack_no_credential_is_printed() {
-    let voice = voice().also_accept("second_token").unwrap().parent_token(MAIN).unwrap();
+    let voice = voice().also_accept("second_token").unwrap().also_accept_parent(MAIN).unwrap();
     let signer = signer().parent_token(MAIN).unwrap();
     let wrong = with(signed(&signer), "x-vobiz-signature-v3-nonce", NONCE);
     let delivery = verify(&voice, &signed(&signer)).unwrap();

@@ -752,7 +752,7 @@ fn attack_nonce_and_signature_are_in_no_event() {
             let desk = Desk::default();
             through(&layer(), &desk, request.map(Full::new));
             let verified = desk.only().extensions().get::<Verified<Event>>().unwrap().clone();
-            assert_clean(&format!("{verified:?} {:?}", verified.facts()), nonce, &signature, "Debug of `Verified`");
+            assert_clean(&format!("{verified:?} {:?}", verified.metadata()), nonce, &signature, "Debug of `Verified`");
         }
     }
     assert_eq!(kinds.len(), 13, "{kinds:?}");

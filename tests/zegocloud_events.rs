@@ -1060,7 +1060,7 @@ async fn a_verdict_is_repeated() {
     use axum::{Router, body::Body, routing::post};
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tower::{ServiceBuilder, ServiceExt, util::MapResponseLayer};
-    use tower_webhooks::{WebhookLayer, replay::RepeatAnswer};
+    use tower_webhooks::{WebhookLayer, replay::ReplayedResponse};
 
     static ASKED: AtomicUsize = AtomicUsize::new(0);
     async fn judge() -> SendVerdict {
@@ -1069,7 +1069,7 @@ async fn a_verdict_is_repeated() {
     }
 
     let layers = ServiceBuilder::new()
-        .layer(MapResponseLayer::new(RepeatAnswer::fill))
+        .layer(MapResponseLayer::new(ReplayedResponse::restore))
         .layer(WebhookLayer::new(Zegocloud::new("key").unwrap()));
     let app: Router = Router::new().route("/zim", post(judge).layer(layers));
     let body = Bytes::from(r#"{"event":"before_send_msg","request_id":"r-1"}"#);

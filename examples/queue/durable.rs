@@ -89,7 +89,7 @@ impl Queue for RedisQueue {
         // The event and not the body: ZEGOCLOUD's holds the signature.
         let json = serde_json::to_string(&*event).map_err(|error| NotAccepted(error.into()))?;
         let mut put = self.put.key(STREAM);
-        put.arg(self.capacity).arg(event.facts().kind.as_ref()).arg(json);
+        put.arg(self.capacity).arg(event.metadata().kind.as_ref()).arg(json);
         let id: Result<Option<String>, RedisError> = put.invoke_async(&mut self.connection.clone()).await;
         match id {
             Ok(Some(_)) => Ok(()),

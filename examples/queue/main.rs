@@ -63,7 +63,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let worker = tokio::spawn(async move {
         while let Some(event) = waiting.recv().await {
             let json = serde_json::to_string(&*event).unwrap_or_default();
-            work(event.facts().kind.to_string(), json).await;
+            work(event.metadata().kind.to_string(), json).await;
         }
     });
     serve(app(queue, &secret)?).await?;

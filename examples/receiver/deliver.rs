@@ -15,7 +15,7 @@ use std::{
 };
 use tower_webhooks::{
     Verified,
-    replay::{Checked, RepeatAnswer},
+    replay::{ReplayCheck, ReplayedResponse},
     vobiz::voice,
 };
 
@@ -58,8 +58,8 @@ impl Handlers {
 
     /// Where the scheme has no signature to count by, the body stands in.
     fn attempt<E>(&self, event: &Verified<E>) -> u32 {
-        if event.facts().checked != Checked::Unguarded || self.settings.fail_first == 0 {
-            return event.facts().attempt;
+        if event.metadata().checked != ReplayCheck::Unguarded || self.settings.fail_first == 0 {
+            return event.metadata().attempt;
         }
         let mut hash = DefaultHasher::new();
         event.body().hash(&mut hash);
@@ -79,7 +79,7 @@ pub async fn deliver_call(State(handlers): State<Handlers>, event: Verified<voic
     let status = handlers.take(&event).await;
     match &*event {
         voice::Event::StartApp(_) if status.is_success() => {
-            RepeatAnswer::new(HeaderValue::from_static("application/xml"), ANSWER).into_response()
+            ReplayedResponse::new(HeaderValue::from_static("application/xml"), ANSWER).into_response()
         }
         _ => status.into_response(),
     }
@@ -88,12 +88,12 @@ pub async fn deliver_call(State(handlers): State<Handlers>, event: Verified<voic
 const ANSWER: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response><Speak>Hello.</Speak><Hangup/></Response>"#;
 
 fn print<E: Serialize>(event: &Verified<E>) -> std::io::Result<()> {
-    let facts = event.facts();
+    let metadata = event.metadata();
     let line = Line {
-        provider: facts.provider,
-        kind: &facts.kind,
-        covers: facts.covers.as_str(),
-        attempt: facts.attempt,
+        provider: metadata.provider,
+        kind: &metadata.kind,
+        covers: metadata.covers.as_str(),
+        attempt: metadata.attempt,
         event: &**event,
     };
     let mut line = serde_json::to_vec(&line)?;

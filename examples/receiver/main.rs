@@ -42,7 +42,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
         .init();
-    let app = routes::router()?;
+    let (app, drains) = routes::router()?;
     let addr = env::var("RECEIVER_ADDR").unwrap_or_else(|_| vars::RECEIVER_ADDR.to_owned());
     let listener = TcpListener::bind(&addr).await.map_err(|error| format!("RECEIVER_ADDR {addr}: {error}"))?;
     eprintln!("listening on http://{}", listener.local_addr()?);
@@ -79,6 +79,14 @@ async fn run() -> Result<(), Box<dyn Error>> {
     eprintln!("shutting down");
     if timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await.is_err() {
         eprintln!("some requests were still unanswered after {} s", SHUTDOWN_TIMEOUT.as_secs());
+    }
+    let drained = async {
+        for drained in drains {
+            drained.await;
+        }
+    };
+    if timeout(SHUTDOWN_TIMEOUT, drained).await.is_err() {
+        eprintln!("the replay store has not heard of every delivery after {} s", SHUTDOWN_TIMEOUT.as_secs());
     }
     Ok(())
 }

@@ -12,17 +12,18 @@ use axum::{
     routing::{MethodRouter, any, get},
 };
 use serde::Serialize;
-use std::error::Error;
 #[cfg(feature = "metrics")]
 use std::time::Duration;
+use std::{error::Error, pin::Pin};
 use tower::{ServiceBuilder, util::MapResponseLayer};
 use tower_webhooks::{
     ConfigError, GeeLark, GeeLarkToken, Provider, Rejection, Stardust, StardustSigned, Zegocloud,
-    replay::RepeatAnswer,
+    replay::ReplayedResponse,
     vobiz::{Campaign, Kyc, Ndnc, Trunk, Voice, Whatsapp},
 };
 
-pub fn router() -> Result<Router, Box<dyn Error>> {
+/// The routes, and what has to come to its end after the last request.
+pub fn router() -> Result<(Router, Drains), Box<dyn Error>> {
     let settings = Settings::from_env()?;
     let app = Router::new().route("/healthz", get(async || StatusCode::OK));
     #[cfg(feature = "metrics")]
@@ -38,21 +39,26 @@ pub fn router() -> Result<Router, Box<dyn Error>> {
         });
         app.route("/metrics", get(async move || prometheus.render()))
     };
-    let mut routes = Routes { guard: &settings.guard, app };
+    let mut routes = Routes { guard: &settings.guard, app, drains: Vec::new() };
     routes.zegocloud()?;
     routes.geelark()?;
     routes.stardust()?;
     routes.vobiz()?;
     // Outside of the webhook layers: it sees what they answer themselves.
-    let outer =
-        ServiceBuilder::new().layer(MapResponseLayer::new(report)).layer(MapResponseLayer::new(RepeatAnswer::fill));
-    let app = routes.app.layer(outer);
-    Ok(app.with_state(Handlers::new(settings)))
+    let outer = ServiceBuilder::new()
+        .layer(MapResponseLayer::new(report))
+        .layer(MapResponseLayer::new(ReplayedResponse::restore));
+    let (app, drains) = (routes.app.layer(outer), routes.drains);
+    Ok((app.with_state(Handlers::new(settings)), drains))
 }
+
+/// Each resolves when the replay store has heard of all that its route has delivered.
+pub type Drains = Vec<Pin<Box<dyn Future<Output = ()> + Send>>>;
 
 struct Routes<'a> {
     guard: &'a Guard,
     app: Router<Handlers>,
+    drains: Drains,
 }
 
 impl Routes<'_> {
@@ -80,7 +86,7 @@ impl Routes<'_> {
         let voice = |[token, url]: [String; 2]| {
             let voice = Voice::new(token, &url)?;
             match parent {
-                Some(parent) => voice.parent_token(parent),
+                Some(parent) => voice.also_accept_parent(parent),
                 None => Ok(voice),
             }
         };
@@ -130,9 +136,11 @@ impl Routes<'_> {
         }
         let provider = provider(values.map(Option::unwrap_or_default))
             .map_err(|error| format!("{}: {error}", needs.join(" or ")))?;
+        let layer = self.guard.layer(provider).map_err(|error| format!("RECEIVER_LEASE_MS: {error}"))?;
+        self.drains.push(Box::pin(layer.drained()));
         let app = std::mem::take(&mut self.app);
         // Any method: which ones are allowed is for the layer to say.
-        self.app = app.route(route, handler.layer(self.guard.layer(provider)));
+        self.app = app.route(route, handler.layer(layer));
         Ok(())
     }
 }

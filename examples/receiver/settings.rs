@@ -2,8 +2,8 @@
 
 use std::{env, error::Error, str::FromStr, time::Duration};
 use tower_webhooks::{
-    Provider, WebhookLayer,
-    replay::{MemoryStore, Outage},
+    ConfigError, Provider, WebhookLayer,
+    replay::{MemoryStore, OutagePolicy},
 };
 
 pub struct Settings {
@@ -36,7 +36,8 @@ pub struct Guard {
     memory: MemoryStore,
     #[cfg(feature = "redis")]
     redis: Option<tower_webhooks::replay::RedisStore>,
-    outage: Outage,
+    redis_timeout: Option<Duration>,
+    outage: OutagePolicy,
     lease: Option<Duration>,
     read_timeout: Option<Duration>,
 }
@@ -51,12 +52,15 @@ impl Guard {
             memory: MemoryStore::new(),
             #[cfg(feature = "redis")]
             redis: match env::var("REDIS_URL") {
-                Ok(url) => Some(redis_store(&url)?),
+                Ok(url) => {
+                    Some(tower_webhooks::replay::RedisStore::new(&url).map_err(|error| format!("REDIS_URL: {error}"))?)
+                }
                 Err(_) => None,
             },
+            redis_timeout: number("RECEIVER_REDIS_TIMEOUT_MS")?.map(Duration::from_millis),
             outage: match env::var("RECEIVER_ON_OUTAGE").as_deref() {
-                Err(_) | Ok("reject") => Outage::Reject,
-                Ok("local") => Outage::LocalFallback,
+                Err(_) | Ok("reject") => OutagePolicy::Reject,
+                Ok("local") => OutagePolicy::LocalFallback,
                 Ok(_) => return Err("RECEIVER_ON_OUTAGE: neither reject nor local".into()),
             },
             lease: number("RECEIVER_LEASE_MS")?.map(Duration::from_millis),
@@ -64,31 +68,23 @@ impl Guard {
         })
     }
 
-    pub fn layer<P: Provider>(&self, provider: P) -> WebhookLayer<P> {
-        let layer = WebhookLayer::new(provider).store(self.memory.clone()).on_outage(self.outage);
+    pub fn layer<P: Provider>(&self, provider: P) -> Result<WebhookLayer<P>, ConfigError> {
+        let mut layer = WebhookLayer::new(provider).local_store(self.memory.clone()).on_outage(self.outage);
         #[cfg(feature = "redis")]
-        let layer = match &self.redis {
-            Some(redis) => layer.store(redis.clone()),
-            None => layer,
-        };
-        let layer = match self.lease {
-            Some(lease) => layer.lease(lease),
-            None => layer,
-        };
-        match self.read_timeout {
-            Some(timeout) => layer.read_timeout(timeout),
-            None => layer,
+        if let Some(redis) = &self.redis {
+            layer = layer.shared_store(redis.clone());
         }
+        if let Some(timeout) = self.redis_timeout {
+            layer = layer.store_timeout(timeout);
+        }
+        if let Some(lease) = self.lease {
+            layer = layer.lease(lease)?;
+        }
+        if let Some(timeout) = self.read_timeout {
+            layer = layer.read_timeout(timeout);
+        }
+        Ok(layer)
     }
-}
-
-#[cfg(feature = "redis")]
-fn redis_store(url: &str) -> Result<tower_webhooks::replay::RedisStore, Box<dyn Error>> {
-    let store = tower_webhooks::replay::RedisStore::new(url).map_err(|error| format!("REDIS_URL: {error}"))?;
-    Ok(match number("RECEIVER_REDIS_TIMEOUT_MS")? {
-        Some(timeout) => store.timeout(Duration::from_millis(timeout)),
-        None => store,
-    })
 }
 
 fn number<T: FromStr<Err: std::fmt::Display>>(name: &str) -> Result<Option<T>, Box<dyn Error>> {

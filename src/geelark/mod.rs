@@ -125,7 +125,7 @@ impl GeeLark {
     }
 
     /// Accepts a further pair: another team's, or the same team's with another key, for the time of a rotation.
-    /// [`Facts::key_index`](crate::Facts::key_index) tells which one verified a delivery.
+    /// [`Metadata::key_index`](crate::Metadata::key_index) tells which one verified a delivery.
     ///
     /// # Errors
     ///
@@ -204,7 +204,7 @@ impl GeeLarkToken {
     }
 
     /// Accepts a further token: another team's, or the next one, for the time of a rotation.
-    /// [`Facts::key_index`](crate::Facts::key_index) tells which one verified a delivery.
+    /// [`Metadata::key_index`](crate::Metadata::key_index) tells which one verified a delivery.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 //! The replay store of one process.
 
-use super::{Claim, Claimed, Outcome, RepeatAnswer, ReplayStore, StoreError};
+use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError};
 use crate::ConfigError;
 use bytes::Bytes;
 use hashbrown::HashTable;
@@ -30,8 +30,8 @@ use std::{
 /// use tower_webhooks::{WebhookLayer, Zegocloud, replay::MemoryStore};
 ///
 /// let store = MemoryStore::new();
-/// let rooms = WebhookLayer::new(Zegocloud::new("one secret")?).store(store.clone());
-/// let streams = WebhookLayer::new(Zegocloud::new("one secret")?).store(store.clone());
+/// let rooms = WebhookLayer::new(Zegocloud::new("one secret")?).local_store(store.clone());
+/// let streams = WebhookLayer::new(Zegocloud::new("one secret")?).local_store(store.clone());
 /// assert!(store.is_empty());
 /// # Ok::<(), tower_webhooks::ConfigError>(())
 /// ```
@@ -98,6 +98,11 @@ impl MemoryStore {
     /// How many kept answers the [`answer_budget`](Self::answer_budget) has cost so far.
     pub fn answers_dropped(&self) -> u64 {
         self.shared.answers.dropped.load(Ordering::Relaxed)
+    }
+
+    /// How long it has existed, by a clock that no step of the wall clock moves.
+    pub(super) fn uptime_millis(&self) -> i64 {
+        i64::try_from(self.shared.clock.now()).unwrap_or(i64::MAX)
     }
 
     fn build(capacity: usize, answer_budget: usize, clock: StoreClock) -> Self {
@@ -510,7 +515,7 @@ struct Answers {
 struct Kept {
     last: u64,
     bytes: usize,
-    answers: BTreeMap<u64, RepeatAnswer>,
+    answers: BTreeMap<u64, ReplayedResponse>,
 }
 
 impl Answers {
@@ -518,7 +523,7 @@ impl Answers {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, answer: &RepeatAnswer) -> u64 {
+    fn keep(&self, answer: &ReplayedResponse) -> u64 {
         let weight = weight(answer);
         if weight > self.budget {
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -535,11 +540,11 @@ impl Answers {
         kept.bytes = kept.bytes.saturating_add(weight);
         kept.last = kept.last.saturating_add(1);
         let number = kept.last;
-        kept.answers.insert(number, RepeatAnswer { content_type: answer.content_type.clone(), body });
+        kept.answers.insert(number, ReplayedResponse { content_type: answer.content_type.clone(), body });
         number
     }
 
-    fn get(&self, number: u64) -> Option<RepeatAnswer> {
+    fn get(&self, number: u64) -> Option<ReplayedResponse> {
         if number == 0 { None } else { self.lock().answers.get(&number).cloned() }
     }
 
@@ -553,7 +558,7 @@ impl Answers {
     }
 }
 
-fn weight(answer: &RepeatAnswer) -> usize {
+fn weight(answer: &ReplayedResponse) -> usize {
     answer.body.len().saturating_add(answer.content_type.len()).saturating_add(ANSWER_OVERHEAD)
 }
 

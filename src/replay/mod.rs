@@ -14,49 +14,114 @@
 //! before the response leaves.
 //!
 //! A [`MemoryStore`] guards one process and is on by default. Processes that serve one route share a store such as
-//! `RedisStore` (feature `redis`), or bring their own [`ReplayStore`]:
+//! `RedisStore` (feature `redis`), or bring their own [`ReplayStore`]. This one is whole but for the place where it keeps
+//! its entries, and the suite in `replay::conformance` (feature `test-util`) is what every store has to pass:
 //!
 //! ```
-//! use std::{collections::HashMap, sync::Mutex};
-//! use tower_webhooks::{WebhookLayer, Zegocloud, replay::{Claim, Claimed, Outcome, ReplayStore, StoreError}};
+//! use std::{collections::HashMap, sync::{Arc, Mutex}, time::Duration};
+//! use tokio::time::Instant;
+//! use tower_webhooks::{
+//!     WebhookLayer, Zegocloud,
+//!     replay::{Claim, Claimed, Outcome, ReplayedResponse, ReplayStore, StoreError, conformance},
+//! };
 //!
-//! /// Remembers what was done; a real one also honours lease and retention.
 //! #[derive(Default)]
-//! struct Ledger(Mutex<HashMap<[u8; 16], (i64, bool)>>);
+//! struct Ledger(Mutex<HashMap<[u8; 16], Entry>>);
+//!
+//! struct Entry {
+//!     signature: [u8; 16],
+//!     fingerprint: [u8; 16],
+//!     token: i64,
+//!     attempt: u32,
+//!     state: State,
+//!     leased_until: Instant,
+//!     kept_until: Instant,
+//!     answer: Option<ReplayedResponse>,
+//! }
+//!
+//! #[derive(Clone, Copy, PartialEq)]
+//! enum State { InFlight, Failed, Done }
+//!
+//! fn later(millis: i64) -> Instant {
+//!     Instant::now() + Duration::from_millis(millis.unsigned_abs())
+//! }
 //!
 //! impl ReplayStore for Ledger {
 //!     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
-//!         let mut ledger = self.0.lock().unwrap();
-//!         Ok(match ledger.get(claim.key()) {
-//!             None => {
-//!                 ledger.insert(*claim.key(), (claim.token(), false));
-//!                 Claimed::won(1)
+//!         let now = Instant::now();
+//!         let mut entries = self.0.lock().unwrap();
+//!         entries.retain(|_, entry| entry.kept_until > now);
+//!         let mut attempt = 1;
+//!         if let Some(entry) = entries.get(claim.key()) {
+//!             let held = entry.leased_until > now && entry.token != claim.token();
+//!             match entry.state {
+//!                 _ if entry.fingerprint != *claim.fingerprint() => return Ok(Claimed::Conflict),
+//!                 State::Done => return Ok(Claimed::done(entry.answer.clone())),
+//!                 State::InFlight if held => return Ok(Claimed::in_flight(entry.leased_until - now)),
+//!                 State::InFlight | State::Failed => attempt = entry.attempt + 1,
 //!             }
-//!             Some((_, true)) => Claimed::done(None),
-//!             Some((_, false)) => Claimed::in_flight(claim.lease()),
-//!         })
+//!         } else {
+//!             let contents = entries.values().filter(|entry| entry.signature == *claim.signature());
+//!             if contents.count() >= Claim::MAX_CONTENTS {
+//!                 return Ok(Claimed::TooManyContents);
+//!             }
+//!         }
+//!         entries.insert(*claim.key(), Entry {
+//!             signature: *claim.signature(),
+//!             fingerprint: *claim.fingerprint(),
+//!             token: claim.token(),
+//!             attempt,
+//!             state: State::InFlight,
+//!             leased_until: later(claim.lease_millis()),
+//!             kept_until: later(claim.lease_millis().max(claim.retention_millis())),
+//!             answer: None,
+//!         });
+//!         Ok(Claimed::won(attempt))
 //!     }
 //!
 //!     async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
-//!         Ok(self.0.lock().unwrap().get(claim.key()).is_some_and(|(token, _)| *token == claim.token()))
+//!         let mut entries = self.0.lock().unwrap();
+//!         let entry = entries.get_mut(claim.key()).filter(|entry| entry.token == claim.token());
+//!         let Some(entry) = entry.filter(|entry| entry.state == State::InFlight) else { return Ok(false) };
+//!         entry.leased_until = later(claim.lease_millis());
+//!         entry.kept_until = entry.kept_until.max(entry.leased_until);
+//!         Ok(true)
 //!     }
 //!
 //!     async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
-//!         let mut ledger = self.0.lock().unwrap();
-//!         if ledger.get(claim.key()).is_none_or(|(token, _)| *token != claim.token()) {
-//!             return Ok(false);
+//!         let mut entries = self.0.lock().unwrap();
+//!         let entry = entries.get_mut(claim.key()).filter(|entry| entry.token == claim.token());
+//!         let Some(entry) = entry else { return Ok(false) };
+//!         match (entry.state, outcome) {
+//!             (State::InFlight, Outcome::Withdrawn) if entry.attempt == 1 => {
+//!                 entries.remove(claim.key());
+//!                 return Ok(true);
+//!             }
+//!             (State::InFlight, Outcome::Withdrawn) => {
+//!                 entry.attempt -= 1;
+//!                 entry.state = State::Failed;
+//!             }
+//!             (State::InFlight | State::Failed, Outcome::Failed) => entry.state = State::Failed,
+//!             (State::InFlight | State::Done, Outcome::Done { answer, .. }) => {
+//!                 entry.state = State::Done;
+//!                 entry.answer = answer;
+//!             }
+//!             _ => return Ok(false),
 //!         }
-//!         match outcome {
-//!             Outcome::Done { .. } => ledger.insert(*claim.key(), (claim.token(), true)),
-//!             Outcome::Failed | Outcome::Withdrawn => ledger.remove(claim.key()),
-//!         };
+//!         entry.kept_until = entry.kept_until.max(later(claim.retention_millis()));
 //!         Ok(true)
 //!     }
 //! }
 //!
-//! let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).store(Ledger::default());
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let ledger = Arc::new(Ledger::default());
+//! conformance::check(|| Arc::clone(&ledger)).await?;
+//!
+//! let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(ledger);
 //! assert!(format!("{layer:?}").contains("shared: true"));
-//! # Ok::<(), tower_webhooks::ConfigError>(())
+//! # Ok(())
+//! # }
 //! ```
 
 pub use self::memory::MemoryStore;
@@ -65,24 +130,35 @@ pub use self::postgres::{DoneInError, PostgresStore};
 #[cfg(feature = "redis")]
 pub use self::redis::RedisStore;
 
-pub(crate) use self::guard::{Answer, Gate, Guard, Settled, Ticket};
+pub(crate) use self::{
+    admission::{Admission, Answered, Guard, Waiting},
+    claim::{ClaimGuard, Recording},
+};
 
 use bytes::Bytes;
 use http::HeaderValue;
 use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
 
-mod guard;
+#[cfg(feature = "test-util")]
+pub mod conformance;
+
+mod admission;
+mod claim;
 mod memory;
+mod outcomes;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+mod shared;
+mod trace;
 
 /// Where claims are kept.
 ///
 /// A store makes each of the three transitions atomic, compares [`Claim::fingerprint`] and [`Claim::token`], and keeps
-/// what it knows of a key for [`Claim::retention`] at least. It keeps no time limit and tries nothing again: the layer
-/// does, and a store only says what went wrong ([`StoreError`]).
+/// what it knows of a key for [`Claim::retention`] and [`Claim::lease`] at least, counted from the last claim, renewal or
+/// finish. It keeps no time limit and tries nothing again: the layer does, and a store only says what went wrong
+/// ([`StoreError`]). `replay::conformance` (feature `test-util`) checks one.
 ///
 /// A future that is dropped may have taken effect: the layer then finishes the claim with the same token.
 #[diagnostic::on_unimplemented(
@@ -217,7 +293,7 @@ pub enum Claimed {
     #[non_exhaustive]
     Done {
         /// What the handler answered, where it was kept.
-        answer: Option<RepeatAnswer>,
+        answer: Option<ReplayedResponse>,
     },
     /// The signature belongs to other content.
     Conflict,
@@ -239,7 +315,7 @@ impl Claimed {
     }
 
     /// [`Done`](Self::Done), with the kept answer.
-    pub fn done(answer: Option<RepeatAnswer>) -> Self {
+    pub fn done(answer: Option<ReplayedResponse>) -> Self {
         Self::Done { answer }
     }
 }
@@ -251,7 +327,7 @@ pub enum Outcome {
     #[non_exhaustive]
     Done {
         /// What to answer when it is sent again.
-        answer: Option<RepeatAnswer>,
+        answer: Option<ReplayedResponse>,
     },
     /// Anything else: the sender may try again, with the same content.
     Failed,
@@ -262,7 +338,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// [`Done`](Self::Done), with an answer to keep.
-    pub fn done(answer: Option<RepeatAnswer>) -> Self {
+    pub fn done(answer: Option<ReplayedResponse>) -> Self {
         Self::Done { answer }
     }
 }
@@ -271,17 +347,17 @@ impl Outcome {
 ///
 /// A handler whose answer's body matters to the sender puts one into its response's extensions (with feature `axum`, it
 /// returns one). When the delivery is repeated, the layer puts it into the extensions of its own 200, and an outer
-/// `map_response` turns it into the body: with axum, `RepeatAnswer::fill`.
+/// `map_response` turns it into the body: with axum, `ReplayedResponse::restore`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RepeatAnswer {
+pub struct ReplayedResponse {
     /// The answer's `Content-Type`.
     pub content_type: HeaderValue,
-    /// The answer's body, at most as long as [`WebhookLayer::answer_limit`](crate::WebhookLayer::answer_limit) says; a
+    /// The answer's body, at most as long as [`WebhookLayer::replayed_body_limit`](crate::WebhookLayer::replayed_body_limit) says; a
     /// longer one is not kept, and a repeat is answered with 200 and an empty body.
     pub body: Bytes,
 }
 
-impl RepeatAnswer {
+impl ReplayedResponse {
     /// An answer of that type.
     pub fn new(content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
         Self { content_type, body: body.into() }
@@ -296,30 +372,30 @@ pub struct Duplicate;
 /// What to do with a delivery while the shared store cannot be asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Outage {
+pub enum OutagePolicy {
     /// Answer 503 and let the sender try again.
     #[default]
     Reject,
     /// Deliver what this process has not seen: another process may deliver it too.
-    /// [`Facts::checked`](crate::Facts::checked) tells.
+    /// [`Metadata::checked`](crate::Metadata::checked) tells.
     LocalFallback,
 }
 
 /// How the claim on a delivery was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Checked {
+pub enum ReplayCheck {
     /// Not at all: the scheme has nothing to tell deliveries apart by, or the guard is off.
     Unguarded,
     /// In this process.
     Local,
     /// In the shared store.
     Shared,
-    /// In this process, because the shared store could not be asked ([`Outage::LocalFallback`]).
+    /// In this process, because the shared store could not be asked ([`OutagePolicy::LocalFallback`]).
     LocalFallback,
 }
 
-impl Checked {
+impl ReplayCheck {
     /// `unguarded`, `local`, `shared` or `local_fallback`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -357,6 +433,12 @@ impl StoreError {
     #[must_use]
     pub fn disconnected(mut self) -> Self {
         self.disconnected = true;
+        self
+    }
+
+    /// An earlier call of the two was sent.
+    fn sent(mut self) -> Self {
+        self.unsent = false;
         self
     }
 

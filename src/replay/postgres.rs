@@ -1,6 +1,6 @@
 //! The replay store in Postgres, where a claim commits together with what the handler writes.
 
-use super::{Claim, Claimed, Outcome, RepeatAnswer, ReplayStore, StoreError};
+use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError};
 use crate::ConfigError;
 use http::HeaderValue;
 use sqlx::{
@@ -39,7 +39,7 @@ use std::{
 /// let pool = PgPoolOptions::new().test_before_acquire(false).connect("postgres://app@localhost/app").await?;
 /// let store = PostgresStore::new(pool);
 /// store.migrate().await?;
-/// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).store(store.clone());
+/// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(store.clone());
 /// # drop(layer); Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -317,7 +317,7 @@ fn decide(row: &PgRow, claim: &Claim) -> sqlx::Result<Option<Claimed>> {
         let content_type: Option<&[u8]> = row.try_get("content_type")?;
         let content_type = content_type.and_then(|content_type| HeaderValue::from_bytes(content_type).ok());
         let body: Option<Vec<u8>> = row.try_get("body")?;
-        let answer = content_type.zip(body).map(|(content_type, body)| RepeatAnswer::new(content_type, body));
+        let answer = content_type.zip(body).map(|(content_type, body)| ReplayedResponse::new(content_type, body));
         return Ok(Some(Claimed::done(answer)));
     }
     let left: Option<i64> = row.try_get("held_for")?;

@@ -1,6 +1,6 @@
 //! The replay store that several processes share.
 
-use super::{Claim, Claimed, Outcome, RepeatAnswer, ReplayStore, StoreError};
+use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError};
 use crate::ConfigError;
 use bytes::Bytes;
 use http::HeaderValue;
@@ -30,7 +30,7 @@ use std::{
 /// use tower_webhooks::{WebhookLayer, Zegocloud, replay::RedisStore};
 ///
 /// let store = RedisStore::new("redis://127.0.0.1:6379")?.timeout(Duration::from_millis(100));
-/// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).store(store);
+/// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(store);
 /// assert!(RedisStore::new("http://127.0.0.1").is_err());
 /// # Ok::<(), tower_webhooks::ConfigError>(())
 /// ```
@@ -206,9 +206,9 @@ impl fmt::Debug for RedisStore {
     }
 }
 
-fn kept(content_type: &[u8], body: Option<Vec<u8>>) -> Option<RepeatAnswer> {
+fn kept(content_type: &[u8], body: Option<Vec<u8>>) -> Option<ReplayedResponse> {
     let content_type = HeaderValue::from_bytes(content_type).ok()?;
-    Some(RepeatAnswer { content_type, body: Bytes::from(body?) })
+    Some(ReplayedResponse { content_type, body: Bytes::from(body?) })
 }
 
 fn is_out_of_memory(error: &StoreError) -> bool {

@@ -129,7 +129,7 @@ impl Stardust {
     }
 
     /// Accepts a further AccessKey ID: another creator's, or the next one, for the time of a rotation.
-    /// [`Facts::key_index`](crate::Facts::key_index) tells which one a delivery carried.
+    /// [`Metadata::key_index`](crate::Metadata::key_index) tells which one a delivery carried.
     ///
     /// # Errors
     ///
@@ -183,7 +183,7 @@ impl StardustSigned {
     }
 
     /// Accepts a further pair: another creator's, or the same ID with another secret, for the time of a rotation.
-    /// [`Facts::key_index`](crate::Facts::key_index) tells which one verified a delivery.
+    /// [`Metadata::key_index`](crate::Metadata::key_index) tells which one verified a delivery.
     ///
     /// # Errors
     ///

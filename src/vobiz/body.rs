@@ -86,7 +86,7 @@ macro_rules! family {
                 Ok(Self { rules: crate::vobiz::body::Rules::new($family, $header, $prefix, $secret)? })
             }
 
-            /// Accepts a further key, for the time of a rotation. [`Facts::key_index`](crate::Facts::key_index) tells
+            /// Accepts a further key, for the time of a rotation. [`Metadata::key_index`](crate::Metadata::key_index) tells
             /// which one verified a delivery.
             ///
             /// # Errors

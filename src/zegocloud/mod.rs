@@ -261,7 +261,7 @@ impl Zegocloud {
         Ok(Self { secrets: vec![Secret::new(callback_secret)?], window: Window::default() })
     }
 
-    /// Accepts a further secret, for the time of a rotation. [`Facts::key_index`](crate::Facts::key_index) tells which
+    /// Accepts a further secret, for the time of a rotation. [`Metadata::key_index`](crate::Metadata::key_index) tells which
     /// one verified a delivery.
     ///
     /// # Errors

@@ -561,12 +561,12 @@ impl SendVerdict {
 
 #[cfg(feature = "axum")]
 impl axum_core::response::IntoResponse for SendVerdict {
-    /// The verdict as JSON, kept as the [`RepeatAnswer`](crate::replay::RepeatAnswer) to a repeat: put
-    /// [`RepeatAnswer::fill`](crate::replay::RepeatAnswer::fill) outside of the layer for ZIM to get it again.
+    /// The verdict as JSON, kept as the [`ReplayedResponse`](crate::replay::ReplayedResponse) to a repeat: put
+    /// [`ReplayedResponse::restore`](crate::replay::ReplayedResponse::restore) outside of the layer for ZIM to get it again.
     fn into_response(self) -> axum_core::response::Response {
         let json = http::HeaderValue::from_static("application/json");
         match serde_json::to_vec(&self) {
-            Ok(verdict) => crate::replay::RepeatAnswer::new(json, verdict).into_response(),
+            Ok(verdict) => crate::replay::ReplayedResponse::new(json, verdict).into_response(),
             Err(_) => http::StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         }
     }

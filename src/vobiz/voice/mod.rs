@@ -35,7 +35,7 @@
 //!
 //! # Which signatures are accepted
 //!
-//! V3, and MA-V3 once [`Voice::parent_token`] has been set; one right one is enough. [`Voice::v2`] takes V2 and MA-V2
+//! V3, and MA-V3 once [`Voice::also_accept_parent`] has been set; one right one is enough. [`Voice::v2`] takes V2 and MA-V2
 //! *instead*. The legacy `X-Vobiz-Signature` is ignored: nobody documents what it signs.
 //!
 //! # Answers and retries
@@ -93,7 +93,7 @@ pub type VoiceLayer = WebhookLayer<Voice>;
 
 /// The rules of voice callbacks.
 ///
-/// All of the signature is checked before the body is read. [`Facts::key_index`](crate::Facts::key_index) counts the
+/// All of the signature is checked before the body is read. [`Metadata::key_index`](crate::Metadata::key_index) counts the
 /// account's tokens first, then the main account's.
 #[derive(Clone, Debug)]
 pub struct Voice {
@@ -135,7 +135,7 @@ impl Voice {
     /// # Errors
     ///
     /// As for [`also_accept`](Self::also_accept).
-    pub fn parent_token(mut self, auth_token: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+    pub fn also_accept_parent(mut self, auth_token: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         self.rules.parents.push(Key::new(auth_token)?);
         Ok(self)
     }

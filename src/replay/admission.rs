@@ -1,0 +1,321 @@
+//! Whether a delivery gets in: a claim is minted, made in this process, and asked for in the shared store.
+
+use super::{
+    Claim, ClaimGuard, Claimed, MemoryStore, OutagePolicy, ReplayCheck, ReplayStore, ReplayedResponse, StoreError,
+    shared::{Answer, Limits, SharedStore},
+    trace,
+};
+use crate::{ConfigError, Content, Identity, Rejection, RejectionKind};
+use bytes::Bytes;
+use http::{header, request::Parts};
+use sha2::{Digest, Sha256};
+use std::{
+    future::Future,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    task::{Context, Poll},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// The guard's settings and stores.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    pub(crate) on: bool,
+    pub(crate) outage: OutagePolicy,
+    pub(crate) replayed_body_limit: usize,
+    lease: Duration,
+    retention: Duration,
+    local: MemoryStore,
+    shared: Option<SharedStore>,
+    limits: Limits,
+    tokens: Arc<Tokens>,
+    latest: Arc<Latest>,
+    level: Arc<trace::Level>,
+}
+
+impl Guard {
+    pub(crate) fn new() -> Self {
+        Self {
+            on: true,
+            outage: OutagePolicy::default(),
+            replayed_body_limit: 4 << 10,
+            lease: Duration::from_secs(15),
+            retention: Duration::from_secs(24 * 60 * 60),
+            local: MemoryStore::new(),
+            shared: None,
+            limits: Limits { timeout: Duration::from_millis(250), outcomes: 16_384 },
+            tokens: Arc::default(),
+            latest: Arc::default(),
+            level: Arc::default(),
+        }
+    }
+
+    pub(crate) fn set_lease(&mut self, lease: Duration) -> Result<(), ConfigError> {
+        if lease < SHORTEST_LEASE {
+            return Err(ConfigError::new("the lease is shorter than a second"));
+        }
+        self.lease = lease;
+        Ok(())
+    }
+
+    pub(crate) fn set_retention(&mut self, retention: Duration) -> Result<(), ConfigError> {
+        if retention.is_zero() {
+            return Err(ConfigError::new("a retention of zero forgets at once"));
+        }
+        self.retention = retention;
+        Ok(())
+    }
+
+    pub(crate) fn set_local(&mut self, store: MemoryStore) {
+        self.local = store;
+        // It goes by the store's clock.
+        self.latest = Arc::default();
+    }
+
+    pub(crate) fn set_shared(&mut self, store: impl ReplayStore) {
+        self.shared = Some(SharedStore::new(store, self.limits));
+    }
+
+    pub(crate) fn set_store_timeout(&mut self, timeout: Duration) {
+        self.set_limits(Limits { timeout, ..self.limits });
+    }
+
+    pub(crate) fn set_unrecorded_limit(&mut self, outcomes: usize) {
+        self.set_limits(Limits { outcomes, ..self.limits });
+    }
+
+    fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+        if let Some(shared) = &mut self.shared {
+            shared.set_limits(limits);
+        }
+    }
+
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Resolves when no outcome waits to be recorded.
+    pub(crate) fn drained(&self) -> impl Future<Output = ()> + Send + use<> {
+        let shared = self.shared.clone();
+        async move {
+            if let Some(shared) = shared {
+                shared.drained().await;
+            }
+        }
+    }
+
+    /// Claims a delivery.
+    pub(crate) fn enter(
+        &self,
+        provider: &'static str,
+        identity: Option<&Identity>,
+        signed_at: Option<SystemTime>,
+        head: &Parts,
+        body: &Bytes,
+        now: SystemTime,
+    ) -> Admission {
+        // The head was checked before the body had arrived.
+        if identity.and_then(|identity| identity.valid_until).is_some_and(|end| end <= now) {
+            return Admission::Answered(Answered::Refused(Rejection::new(RejectionKind::Stale)));
+        }
+        let Some(identity) = identity.filter(|_| self.on) else {
+            return Admission::Admitted { claim: None, attempt: 1, checked: ReplayCheck::Unguarded };
+        };
+        let (retention, stamp) = match identity.valid_until {
+            // A clock that is ahead now may be set back: what is left of the window is not what the clock says.
+            Some(end) => {
+                let from = signed_at.map_or(now, |signed_at| signed_at.min(now));
+                let retention = end.duration_since(from).unwrap_or_default().saturating_add(CLOCK_SKEW);
+                (retention, Some((from, end)))
+            }
+            None => (self.retention, None),
+        };
+        if let Some((from, end)) = stamp {
+            let uptime = self.local.uptime_millis();
+            if self.latest.has_passed(end, uptime) {
+                return Admission::Answered(Answered::Refused(Rejection::new(RejectionKind::Stale)));
+            }
+            self.latest.note(from, uptime);
+        }
+        let claim = self.mint(provider, identity, head, body, retention);
+        let attempt = match self.local.claim_now(&claim, None) {
+            Claimed::Won { attempt } => attempt,
+            refused => return Admission::Answered(Answered::by(refused)),
+        };
+        trace::claims(provider, &self.local, &self.level);
+        let asked = self.shared.as_ref().map(|shared| shared.claim(provider, claim.clone()));
+        let claim = ClaimGuard::new(provider, claim, self.local.clone(), self.shared.clone());
+        match asked {
+            Some(answer) => Admission::Waiting(Waiting { answer, claim, outage: self.outage, attempt }),
+            None => Admission::Admitted { claim: Some(claim), attempt, checked: ReplayCheck::Local },
+        }
+    }
+
+    fn mint(
+        &self,
+        provider: &'static str,
+        identity: &Identity,
+        head: &Parts,
+        body: &Bytes,
+        retention: Duration,
+    ) -> Claim {
+        let content = match identity.content {
+            Content::Signed => [0; 16],
+            Content::Bound | Content::Part => fingerprint(head, body),
+        };
+        let part = identity.content == Content::Part;
+        let mut key = Sha256::new_with_prefix(KEY_VERSION);
+        key.update(provider);
+        key.update([u8::from(part)]);
+        key.update(identity.digest);
+        let signature = truncate(key);
+        let key = if part { truncate(Sha256::new_with_prefix(signature).chain_update(content)) } else { signature };
+        Claim { key, signature, fingerprint: content, token: self.tokens.next(), lease: self.lease, retention }
+    }
+}
+
+/// The answer to a delivery that wants in.
+pub(crate) enum Admission {
+    /// It gets in. Without a claim it is not guarded.
+    Admitted { claim: Option<ClaimGuard>, attempt: u32, checked: ReplayCheck },
+    /// It is this process's, and the shared store is asked.
+    Waiting(Waiting),
+    /// It does not get in.
+    Answered(Answered),
+}
+
+/// What to answer a delivery that does not get in.
+pub(crate) enum Answered {
+    Repeated(Option<ReplayedResponse>),
+    Refused(Rejection),
+}
+
+impl Answered {
+    fn by(claimed: Claimed) -> Self {
+        let refused = |kind, after| Self::Refused(Rejection::new(kind).with_retry_after(after));
+        match claimed {
+            Claimed::Done { answer } => Self::Repeated(answer),
+            Claimed::InFlight { retry_after } => refused(RejectionKind::InFlight, retry_after),
+            Claimed::Full | Claimed::TooManyContents => refused(RejectionKind::StoreFull, RETRY_AFTER),
+            Claimed::Conflict | Claimed::Won { .. } => Self::Refused(Rejection::new(RejectionKind::Conflict)),
+        }
+    }
+}
+
+/// A delivery that was claimed in this process while the shared store is asked.
+pub(crate) struct Waiting {
+    answer: Answer<Claimed>,
+    claim: ClaimGuard,
+    outage: OutagePolicy,
+    attempt: u32,
+}
+
+impl Waiting {
+    pub(crate) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Claimed, StoreError>> {
+        self.answer.as_mut().poll(cx)
+    }
+
+    /// The shared store has answered.
+    pub(crate) fn answered(self, answer: Result<Claimed, StoreError>) -> Admission {
+        let Self { answer: _, mut claim, outage, attempt } = self;
+        match answer {
+            Ok(Claimed::Won { attempt }) => {
+                claim.won();
+                Admission::Admitted { claim: Some(claim), attempt, checked: ReplayCheck::Shared }
+            }
+            Ok(refused) => {
+                claim.lost_to(&refused);
+                Admission::Answered(Answered::by(refused))
+            }
+            Err(error) => {
+                claim.unanswered(&error);
+                if outage == OutagePolicy::LocalFallback {
+                    return Admission::Admitted { claim: Some(claim), attempt, checked: ReplayCheck::LocalFallback };
+                }
+                let rejection = Rejection::new(RejectionKind::StoreUnavailable).with_retry_after(RETRY_AFTER);
+                Admission::Answered(Answered::Refused(rejection.with_source(error)))
+            }
+        }
+    }
+}
+
+/// The latest instant that has certainly come, by the stamps of what was claimed and by the store's clock, which no
+/// step of the wall clock moves.
+///
+/// A claim is forgotten once its signature has expired. If the wall clock is then set back, the signature looks fresh
+/// again, and nothing is there to say that it was used.
+struct Latest(AtomicI64);
+
+impl Default for Latest {
+    fn default() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+}
+
+impl Latest {
+    /// A signature was accepted that is not older than `stamp`.
+    fn note(&self, stamp: SystemTime, uptime: i64) {
+        self.0.fetch_max(unix_millis(stamp).saturating_sub(uptime), Ordering::Relaxed);
+    }
+
+    /// Whether claims that end at `end` may have been forgotten.
+    fn has_passed(&self, end: SystemTime, uptime: i64) -> bool {
+        let forgotten = unix_millis(end.checked_add(CLOCK_SKEW).unwrap_or(end));
+        forgotten <= self.0.load(Ordering::Relaxed).saturating_add(uptime)
+    }
+}
+
+fn unix_millis(time: SystemTime) -> i64 {
+    let age = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(age.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Distinct in this process and, by the random start, between processes.
+struct Tokens(AtomicI64);
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self(AtomicI64::new(RandomState::new().hash_one(()) as i64))
+    }
+}
+
+impl Tokens {
+    fn next(&self) -> i64 {
+        // Wraps around at the end.
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// The content that a signature is bound to: all of the request that means something and that nobody signed.
+fn fingerprint(head: &Parts, body: &Bytes) -> [u8; 16] {
+    let content_type = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let mut hash = Sha256::new();
+    for part in [
+        head.method.as_str().as_bytes(),
+        head.uri.path().as_bytes(),
+        head.uri.query().unwrap_or_default().as_bytes(),
+        content_type,
+        body,
+    ] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    truncate(hash)
+}
+
+fn truncate(hash: Sha256) -> [u8; 16] {
+    let digest: [u8; 32] = hash.finalize().into();
+    let mut start = [0; 16];
+    start.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    start
+}
+
+// A change of what is hashed is a change of this.
+const KEY_VERSION: &[u8] = b"tower-webhooks replay key 1\0";
+const CLOCK_SKEW: Duration = Duration::from_secs(60);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);

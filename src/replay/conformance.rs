@@ -1,0 +1,464 @@
+//! What every replay store has to do, as a suite to run against one of your own.
+//!
+//! The suite makes claims under keys that nobody else has, so it can run against a store that is in use. It reads nothing
+//! but what the three transitions answer, and says which rule is broken:
+//!
+//! ```
+//! use tower_webhooks::replay::{MemoryStore, conformance};
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), conformance::Violation> {
+//! let clock = tower_webhooks::TestClock::at(std::time::SystemTime::UNIX_EPOCH);
+//! let store = MemoryStore::new().clock(clock.clone());
+//! conformance::check_by_clock(|| store.clone(), async |duration| clock.advance(duration)).await?;
+//!
+//! // A store whose time stands still does not pass.
+//! let stopped = conformance::check_by_clock(|| store.clone(), async |_| {}).await;
+//! assert!(stopped.unwrap_err().to_string().contains("lease"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What it cannot see is left to tests of your own: that claims outlive a restart, that a full store says
+//! [`Claimed::Full`] instead of forgetting, and that what is over is forgotten in the end.
+
+use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError};
+use bytes::Bytes;
+use http::HeaderValue;
+use std::{
+    error::Error,
+    fmt,
+    future::{Future, poll_fn},
+    hash::{BuildHasher, RandomState},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+/// Runs the whole suite in about a quarter of a minute, by the real clock.
+///
+/// Each call of `handle` gives another handle to the same claims, such as another process has: a clone, another client,
+/// an [`Arc`].
+///
+/// # Errors
+///
+/// [`Violation`]: the first rule that is broken, or that could not be checked because a call failed.
+pub async fn check<S: ReplayStore>(handle: impl Fn() -> S) -> Result<(), Violation> {
+    check_by_clock(handle, tokio::time::sleep).await
+}
+
+/// Runs the whole suite for a store whose clock can be set: `wait` lets that much time pass.
+///
+/// # Errors
+///
+/// As [`check`].
+pub async fn check_by_clock<S: ReplayStore>(
+    handle: impl Fn() -> S,
+    wait: impl AsyncFn(Duration),
+) -> Result<(), Violation> {
+    let suite = Suite {
+        a: Arc::new(handle()),
+        b: Arc::new(handle()),
+        wait,
+        seed: RandomState::new(),
+        number: AtomicU64::new(0),
+    };
+    suite.transitions().await?;
+    suite.other_content().await?;
+    suite.withdrawn().await?;
+    suite.values().await?;
+    suite.answers().await?;
+    suite.contents_of_one_signature().await?;
+    suite.races().await?;
+    suite.cancelled_calls().await?;
+    suite.leases().await?;
+    suite.retention().await
+}
+
+/// A rule that a store breaks.
+#[derive(Debug)]
+pub struct Violation {
+    rule: &'static str,
+    found: String,
+    source: Option<StoreError>,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, but {}", self.rule, self.found)
+    }
+}
+
+impl Error for Violation {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}
+
+struct Suite<S, W> {
+    /// Two handles to the same claims.
+    a: Arc<S>,
+    b: Arc<S>,
+    wait: W,
+    seed: RandomState,
+    number: AtomicU64,
+}
+
+impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
+    async fn transitions(&self) -> Result<(), Violation> {
+        let first = self.claim();
+        let rule = "a key that nobody has claimed belongs to nobody";
+        is(rule, self.b.finish(first.clone(), done()).await, false)?;
+        is(rule, self.b.renew(first.clone()).await, false)?;
+
+        is("the first attempt wins and is number 1", self.a.claim(first.clone()).await, Claimed::won(1))?;
+        let rule = "a second attempt has to wait while the first is in flight, at most for the lease";
+        holds(
+            rule,
+            self.b.claim(self.again(&first)).await,
+            |claimed| matches!(claimed, Claimed::InFlight { retry_after } if *retry_after <= first.lease),
+        )?;
+        let rule = "a claim can be made again under its token";
+        holds(rule, self.b.claim(first.clone()).await, |claimed| matches!(claimed, Claimed::Won { .. }))?;
+        let rule = "another token neither renews nor finishes a claim";
+        is(rule, self.b.renew(self.again(&first)).await, false)?;
+        for outcome in [done(), Outcome::Failed, Outcome::Withdrawn] {
+            is(rule, self.b.finish(self.again(&first), outcome).await, false)?;
+        }
+        is("a claim is renewed under its token", self.b.renew(first.clone()).await, true)?;
+        is("a claim is finished under its token", self.b.finish(first.clone(), Outcome::Failed).await, true)?;
+        is("finishing twice is no error", self.a.finish(first.clone(), Outcome::Failed).await, true)?;
+        is("a failed claim is not renewed", self.a.renew(first.clone()).await, false)?;
+
+        let first = self.claim();
+        is("the first attempt wins and is number 1", self.a.claim(first.clone()).await, Claimed::won(1))?;
+        is("a claim is finished under its token", self.a.finish(first.clone(), Outcome::Failed).await, true)?;
+        let second = self.again(&first);
+        let rule = "after a failure the next attempt wins and is number 2";
+        is(rule, self.b.claim(second.clone()).await, Claimed::won(2))?;
+        let rule = "an attempt before does not finish what another one holds now";
+        is(rule, self.a.finish(first.clone(), done()).await, false)?;
+        is(rule, self.a.finish(first, Outcome::Withdrawn).await, false)?;
+        is("a claim is finished under its token", self.a.finish(second.clone(), done()).await, true)?;
+        is("finishing twice is no error", self.b.finish(second.clone(), done()).await, true)?;
+        let rule = "done stays done";
+        is(rule, self.b.finish(second.clone(), Outcome::Failed).await, false)?;
+        is(rule, self.b.finish(second.clone(), Outcome::Withdrawn).await, false)?;
+        is(rule, self.b.renew(second.clone()).await, false)?;
+        is(rule, self.b.claim(self.again(&second)).await, Claimed::done(None))?;
+        is(rule, self.a.claim(second).await, Claimed::done(None))
+    }
+
+    async fn withdrawn(&self) -> Result<(), Violation> {
+        let first = self.claim();
+        is("the first attempt wins and is number 1", self.a.claim(first.clone()).await, Claimed::won(1))?;
+        is("a claim is withdrawn under its token", self.a.finish(first.clone(), Outcome::Withdrawn).await, true)?;
+        self.a.finish(first.clone(), Outcome::Withdrawn).await.map_err(failed("withdrawing twice is no error"))?;
+        let other = Claim { fingerprint: self.digest(), ..self.again(&first) };
+        let rule = "of a first attempt that was withdrawn nothing is left, so other content is number 1";
+        is(rule, self.b.claim(other.clone()).await, Claimed::won(1))?;
+        is(rule, self.b.finish(first, done()).await, false)?;
+
+        is("a claim is finished under its token", self.b.finish(other.clone(), Outcome::Failed).await, true)?;
+        let second = self.again(&other);
+        is("after a failure the next attempt wins", self.b.claim(second.clone()).await, Claimed::won(2))?;
+        is("a claim is withdrawn under its token", self.b.finish(second.clone(), Outcome::Withdrawn).await, true)?;
+        let foreign = Claim { fingerprint: self.digest(), ..self.again(&other) };
+        let rule = "after a later attempt was withdrawn all is as after the one that failed";
+        is(rule, self.a.claim(foreign).await, Claimed::Conflict)?;
+        is(rule, self.a.renew(second).await, false)?;
+        is(rule, self.a.claim(self.again(&other)).await, Claimed::won(2))
+    }
+
+    async fn other_content(&self) -> Result<(), Violation> {
+        let claim = self.claim();
+        let other = || Claim { fingerprint: self.digest(), ..self.again(&claim) };
+        let rule = "other content under a used signature is a conflict";
+        is("the first attempt wins", self.a.claim(claim.clone()).await, Claimed::won(1))?;
+        is(rule, self.b.claim(other()).await, Claimed::Conflict)?;
+        let same_token = Claim { token: claim.token, ..other() };
+        is(rule, self.b.claim(same_token).await, Claimed::Conflict)?;
+        is("a claim is finished under its token", self.a.finish(claim.clone(), Outcome::Failed).await, true)?;
+        is("failing keeps the content", self.b.claim(other()).await, Claimed::Conflict)?;
+        let again = self.again(&claim);
+        is("a conflict is no attempt", self.b.claim(again.clone()).await, Claimed::won(2))?;
+        is("a claim is finished under its token", self.b.finish(again, done()).await, true)?;
+        is(rule, self.a.claim(other()).await, Claimed::Conflict)?;
+        is("a conflict changes nothing", self.a.claim(self.again(&claim)).await, Claimed::done(None))
+    }
+
+    /// Whatever a digest, a token or a duration can be.
+    async fn values(&self) -> Result<(), Violation> {
+        let rule = "a token is any number, and a digest is any bytes";
+        for token in [i64::MIN, -1, 0, 1, i64::MAX] {
+            for fingerprint in [[0; 16], [0xff; 16], *b"'\"\\\0\r\n%_{}\x80\xfe ;--"] {
+                let claim = Claim { token, fingerprint, ..self.claim() };
+                is(rule, self.a.claim(claim.clone()).await, Claimed::won(1))?;
+                let near = Claim { token: token.wrapping_add(1), ..claim.clone() };
+                is(rule, self.b.renew(near.clone()).await, false)?;
+                is(rule, self.b.renew(claim.clone()).await, true)?;
+                is(rule, self.b.finish(claim.clone(), done()).await, true)?;
+                is(rule, self.b.claim(near).await, Claimed::done(None))?;
+            }
+        }
+        let rule = "a retention and a lease can be as long as a duration can";
+        let claim = Claim { lease: Duration::MAX, retention: Duration::MAX, ..self.claim() };
+        is(rule, self.a.claim(claim.clone()).await, Claimed::won(1))?;
+        is(rule, self.b.renew(claim.clone()).await, true)?;
+        is(rule, self.b.finish(claim.clone(), done()).await, true)?;
+        is(rule, self.b.claim(self.again(&claim)).await, Claimed::done(None))
+    }
+
+    async fn answers(&self) -> Result<(), Violation> {
+        let all: Vec<u8> = (0..=u8::MAX).collect();
+        for body in [Bytes::new(), Bytes::from_static(b"<Response/>"), Bytes::from(all)] {
+            let answer = ReplayedResponse { content_type: HeaderValue::from_static("application/xml"), body };
+            let claim = self.claim();
+            is("the first attempt wins", self.a.claim(claim.clone()).await, Claimed::won(1))?;
+            let outcome = Outcome::done(Some(answer.clone()));
+            let rule = "a claim is finished with an answer, twice as well";
+            is(rule, self.a.finish(claim.clone(), outcome.clone()).await, true)?;
+            is(rule, self.b.finish(claim.clone(), outcome).await, true)?;
+            // A store may have no room for it, or no use.
+            let rule = "an answer comes back to the byte or not at all";
+            holds(
+                rule,
+                self.b.claim(self.again(&claim)).await,
+                |claimed| matches!(claimed, Claimed::Done { answer: kept } if kept.as_ref().is_none_or(|kept| *kept == answer)),
+            )?;
+            let other = Claim { fingerprint: self.digest(), ..self.again(&claim) };
+            is("other content learns no answer", self.b.claim(other).await, Claimed::Conflict)?;
+        }
+        Ok(())
+    }
+
+    async fn contents_of_one_signature(&self) -> Result<(), Violation> {
+        let signature = self.digest();
+        let content = |signature| Claim { signature, ..self.claim() };
+        let mut claims = Vec::new();
+        let rule = "a signature has 64 contents where they are part of the key";
+        for _ in 0..Claim::MAX_CONTENTS {
+            let claim = content(signature);
+            is(rule, self.a.claim(claim.clone()).await, Claimed::won(1))?;
+            claims.push(claim);
+        }
+        let rule = "another content is one too many";
+        is(rule, self.b.claim(content(signature)).await, Claimed::TooManyContents)?;
+        let rule = "another signature does not notice";
+        is(rule, self.b.claim(content(self.digest())).await, Claimed::won(1))?;
+
+        let [first, second, third, ..] = &claims[..] else { return Ok(()) };
+        let rule = "contents of one signature have lives of their own";
+        is(rule, self.b.finish(first.clone(), done()).await, true)?;
+        is(rule, self.b.finish(second.clone(), Outcome::Failed).await, true)?;
+        is(rule, self.a.renew(third.clone()).await, true)?;
+        is(rule, self.a.claim(self.again(first)).await, Claimed::done(None))?;
+        is(rule, self.a.claim(self.again(second)).await, Claimed::won(2))?;
+        holds(rule, self.a.claim(self.again(third)).await, |claimed| matches!(claimed, Claimed::InFlight { .. }))?;
+        is("what was done and failed still counts", self.a.claim(content(signature)).await, Claimed::TooManyContents)?;
+
+        let rule = "a withdrawn content makes room for another";
+        is(rule, self.b.finish(third.clone(), Outcome::Withdrawn).await, true)?;
+        is(rule, self.a.claim(content(signature)).await, Claimed::won(1))?;
+        is("another content is one too many", self.b.claim(content(signature)).await, Claimed::TooManyContents)
+    }
+
+    async fn races(&self) -> Result<(), Violation> {
+        for _ in 0..RACES {
+            let claim = self.claim();
+            self.race("one of all copies that race wins, as number 1", &claim, 1).await?;
+        }
+        // The same for a lease that has run out.
+        let claim = Claim { lease: Duration::from_secs(1), ..self.claim() };
+        is("the first attempt wins", self.a.claim(claim.clone()).await, Claimed::won(1))?;
+        (self.wait)(Duration::from_secs(2)).await;
+        let claim = Claim { lease: LEASE, ..claim };
+        self.race("one of all copies that race for a lapsed lease wins, as number 2", &claim, 2).await
+    }
+
+    async fn race(&self, rule: &'static str, claim: &Claim, attempt: u32) -> Result<(), Violation> {
+        let contenders = (0..CONTENDERS).map(|number| {
+            let store = Arc::clone(if number % 2 == 0 { &self.a } else { &self.b });
+            let claim = self.again(claim);
+            tokio::spawn(async move { store.claim(claim).await })
+        });
+        let mut won = 0_usize;
+        for contender in contenders.collect::<Vec<_>>() {
+            let claimed = contender.await.map_err(|error| violation(rule, error.to_string()))?;
+            match claimed.map_err(failed(rule))? {
+                claimed if claimed == Claimed::won(attempt) => won = won.saturating_add(1),
+                Claimed::InFlight { .. } => {}
+                claimed => return Err(violation(rule, format!("one got {claimed:?}"))),
+            }
+        }
+        if won == 1 { Ok(()) } else { Err(violation(rule, format!("{won} won"))) }
+    }
+
+    /// A call that is dropped may have taken effect, then or later.
+    async fn cancelled_calls(&self) -> Result<(), Violation> {
+        let lease = Duration::from_secs(1);
+        let mut claims = Vec::new();
+        for polls in 0..CANCELLED_AFTER {
+            let claim = Claim { lease, ..self.claim() };
+            cancel(self.a.claim(claim.clone()), polls).await;
+            let rule = "a claim that was cancelled can be withdrawn";
+            self.a.finish(claim.clone(), Outcome::Withdrawn).await.map_err(failed(rule))?;
+            claims.push(claim);
+
+            let claim = self.claim();
+            is("the first attempt wins", self.a.claim(claim.clone()).await, Claimed::won(1))?;
+            cancel(self.a.finish(claim.clone(), done()), polls).await;
+            let rule = "a finish that was cancelled can be repeated";
+            is(rule, self.a.finish(claim.clone(), done()).await, true)?;
+            is(rule, self.b.claim(self.again(&claim)).await, Claimed::done(None))?;
+        }
+        (self.wait)(lease.saturating_mul(2)).await;
+        for claim in claims {
+            let rule = "a claim that was cancelled and withdrawn is free again after its lease at the latest";
+            holds(rule, self.b.claim(self.again(&claim)).await, |claimed| matches!(claimed, Claimed::Won { .. }))?;
+        }
+        Ok(())
+    }
+
+    async fn leases(&self) -> Result<(), Violation> {
+        for _ in 0..TRIES {
+            let start = Instant::now();
+            let claim = Claim { lease: Duration::from_millis(1500), ..self.claim() };
+            let brief = Claim { retention: Duration::from_millis(1), ..self.claim() };
+            is("the first attempt wins", self.a.claim(claim.clone()).await, Claimed::won(1))?;
+            is("the first attempt wins", self.a.claim(brief.clone()).await, Claimed::won(1))?;
+            (self.wait)(SECOND).await;
+            let renewed = self.a.renew(claim.clone()).await;
+            (self.wait)(SECOND).await;
+            let in_flight = self.b.claim(self.again(&claim)).await;
+            // A machine that was busy for half a second would be the one at fault.
+            if start.elapsed() > Duration::from_millis(2500) {
+                continue;
+            }
+            is("a claim is renewed under its token", renewed, true)?;
+            let rule = "a lease that was renewed begins anew";
+            holds(
+                rule,
+                in_flight,
+                |claimed| matches!(claimed, Claimed::InFlight { retry_after } if *retry_after <= claim.lease),
+            )?;
+            let rule = "a claim is kept for its lease, however short its retention is";
+            holds(rule, self.b.claim(self.again(&brief)).await, |claimed| matches!(claimed, Claimed::InFlight { .. }))?;
+
+            (self.wait)(SECOND.saturating_mul(2)).await;
+            let next = self.again(&claim);
+            let rule = "a lease that was not renewed ends, and the next attempt is number 2";
+            is(rule, self.b.claim(next.clone()).await, Claimed::won(2))?;
+            let rule = "an attempt that has lost its lease to another neither renews nor finishes";
+            is(rule, self.a.renew(claim.clone()).await, false)?;
+            is(rule, self.a.finish(claim.clone(), done()).await, false)?;
+            return is("a claim is finished under its token", self.b.finish(next, Outcome::Failed).await, true);
+        }
+        Err(violation("leases keep to the clock", "the machine is too slow to tell".to_owned()))
+    }
+
+    async fn retention(&self) -> Result<(), Violation> {
+        for _ in 0..TRIES {
+            let start = Instant::now();
+            let time = SECOND.saturating_mul(3);
+            let keep = |claim| Claim { lease: time, retention: time, ..claim };
+            let (acknowledged, refused) = (keep(self.claim()), keep(self.claim()));
+            for claim in [&acknowledged, &refused] {
+                is("the first attempt wins", self.a.claim(claim.clone()).await, Claimed::won(1))?;
+            }
+            (self.wait)(SECOND.saturating_mul(2)).await;
+            for (claim, outcome) in [(&acknowledged, done()), (&refused, Outcome::Failed)] {
+                is("a claim is finished under its token", self.a.finish(claim.clone(), outcome).await, true)?;
+            }
+            (self.wait)(SECOND.saturating_mul(2)).await;
+            let repeated = self.b.claim(self.again(&acknowledged)).await;
+            let other = self.b.claim(Claim { fingerprint: self.digest(), ..self.again(&refused) }).await;
+            if start.elapsed() > Duration::from_millis(4900) {
+                continue;
+            }
+            is("what was done is known for its retention, counted from the finish", repeated, Claimed::done(None))?;
+            return is("so is the content of what failed", other, Claimed::Conflict);
+        }
+        Err(violation("retention keeps to the clock", "the machine is too slow to tell".to_owned()))
+    }
+
+    /// A claim under a key of its own, which is the signature.
+    fn claim(&self) -> Claim {
+        let key = self.digest();
+        let [token, _] = self.random();
+        Claim {
+            key,
+            signature: key,
+            fingerprint: self.digest(),
+            token: token as i64,
+            lease: LEASE,
+            retention: Duration::from_secs(600),
+        }
+    }
+
+    /// Another attempt at the same.
+    fn again(&self, claim: &Claim) -> Claim {
+        let [token, _] = self.random();
+        Claim { token: token as i64, ..claim.clone() }
+    }
+
+    fn digest(&self) -> [u8; 16] {
+        let [high, low] = self.random();
+        (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
+    }
+
+    fn random(&self) -> [u64; 2] {
+        [0, 1].map(|half| self.seed.hash_one((self.number.fetch_add(1, Ordering::Relaxed), half)))
+    }
+}
+
+/// Polls that often, with pauses, then drops.
+async fn cancel(call: impl Future, polls: u32) {
+    let mut call = pin!(call);
+    for _ in 0..polls {
+        if poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_ready())).await {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn done() -> Outcome {
+    Outcome::done(None)
+}
+
+fn is<T: PartialEq + fmt::Debug>(
+    rule: &'static str,
+    found: Result<T, StoreError>,
+    expected: T,
+) -> Result<(), Violation> {
+    holds(rule, found, |found| *found == expected)
+}
+
+fn holds<T: fmt::Debug>(
+    rule: &'static str,
+    found: Result<T, StoreError>,
+    holds: impl FnOnce(&T) -> bool,
+) -> Result<(), Violation> {
+    let found = found.map_err(failed(rule))?;
+    if holds(&found) { Ok(()) } else { Err(violation(rule, format!("the store says {found:?}"))) }
+}
+
+fn failed(rule: &'static str) -> impl Fn(StoreError) -> Violation {
+    move |error| Violation { rule, found: "the call failed".to_owned(), source: Some(error) }
+}
+
+fn violation(rule: &'static str, found: String) -> Violation {
+    Violation { rule, found, source: None }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const LEASE: Duration = Duration::from_secs(60);
+const RACES: usize = 8;
+const CONTENDERS: usize = 64;
+const CANCELLED_AFTER: u32 = 6;
+const TRIES: usize = 20;

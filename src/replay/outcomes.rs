@@ -1,0 +1,201 @@
+//! Outcomes that a shared store has not heard of yet: kept in bounded number, and tried until they are recorded.
+
+use super::{Claim, Outcome, shared::SharedStore, trace};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    runtime::Handle,
+    sync::Notify,
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+
+/// An outcome on its way into the store.
+#[derive(Clone)]
+pub(super) struct Unrecorded {
+    pub(super) provider: &'static str,
+    pub(super) claim: Claim,
+    pub(super) outcome: Outcome,
+    /// Whether the store has said that the claim is this attempt's.
+    pub(super) held: bool,
+    /// When it no longer matters.
+    until: Instant,
+}
+
+impl Unrecorded {
+    pub(super) fn new(provider: &'static str, claim: Claim, outcome: Outcome, held: bool) -> Self {
+        // A repeat of what was acknowledged runs again unless the store knows; a failure that nobody heard of ends with
+        // the lease.
+        let matters = if is_done(&outcome) { claim.retention } else { claim.lease };
+        let now = Instant::now();
+        let until = now.checked_add(matters).unwrap_or(now);
+        Self { provider, claim, outcome, held, until }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        is_done(&self.outcome)
+    }
+
+    fn is_given_up(&self, why: &'static str) {
+        // A failure that nobody heard of costs the sender nothing: the lease has run out.
+        trace::outcome_over(self.provider, self.is_done().then_some(why));
+    }
+
+    /// The claim with what is left of its retention.
+    pub(super) fn claim_now(&self) -> Claim {
+        let left = self.until.saturating_duration_since(Instant::now());
+        Claim { retention: if self.is_done() { left } else { self.claim.retention }, ..self.claim.clone() }
+    }
+}
+
+fn is_done(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Done { .. })
+}
+
+/// The outcomes that wait, by age, and the one task that works them off.
+#[derive(Default)]
+pub(super) struct Outcomes {
+    queue: Mutex<Queue>,
+    store_is_back: Notify,
+    empty: Notify,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// What is being tried stays in: a task that ends with its runtime takes nothing along.
+    waiting: BTreeMap<u64, Unrecorded>,
+    pushed: u64,
+    /// Where the next ones are taken: one that fails does not hold up the others.
+    next: u64,
+    working: bool,
+}
+
+impl Outcomes {
+    /// Keeps an outcome; beyond the limit the oldest makes room.
+    pub(super) fn push(&self, outcome: Unrecorded, limit: usize) {
+        let mut queue = self.lock();
+        trace::outcome_waits(outcome.provider);
+        let number = queue.pushed;
+        queue.pushed = number.saturating_add(1);
+        queue.waiting.insert(number, outcome);
+        while queue.waiting.len() > limit {
+            let Some((_, oldest)) = queue.waiting.pop_first() else { break };
+            oldest.is_given_up("too many outcomes wait");
+        }
+    }
+
+    /// The store answers again: nothing has to wait for the pause to end.
+    pub(super) fn wake(&self) {
+        if self.lock().working {
+            self.store_is_back.notify_one();
+        }
+    }
+
+    /// Starts the task, unless it runs or there is no runtime for it.
+    pub(super) fn start(store: &SharedStore) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let mut queue = store.outcomes().lock();
+        if !queue.working && !queue.waiting.is_empty() {
+            queue.working = true;
+            drop(queue);
+            runtime.spawn(work(store.clone(), Working { store: store.clone(), ended: false }));
+        }
+    }
+
+    /// Resolves when nothing waits.
+    pub(super) async fn drained(store: &SharedStore) {
+        loop {
+            let empty = store.outcomes().empty.notified();
+            if store.outcomes().lock().waiting.is_empty() {
+                return;
+            }
+            // What was kept where there was no runtime is worked off now.
+            Self::start(store);
+            empty.await;
+        }
+    }
+
+    /// The next ones to try; `None` ends the task.
+    fn batch(&self, size: usize) -> Option<Vec<(u64, Unrecorded)>> {
+        let mut queue = self.lock();
+        if queue.waiting.range(queue.next..).next().is_none() {
+            queue.next = 0;
+        }
+        let some = queue.waiting.range(queue.next..).take(size);
+        let mut batch: Vec<_> = some.map(|(number, outcome)| (*number, outcome.clone())).collect();
+        let Some((last, _)) = batch.last() else {
+            queue.working = false;
+            drop(queue);
+            self.empty.notify_waiters();
+            return None;
+        };
+        queue.next = last.saturating_add(1);
+        let now = Instant::now();
+        batch.retain(|(number, outcome)| {
+            let matters = now < outcome.until;
+            if !matters {
+                queue.waiting.remove(number);
+                outcome.is_given_up("its retention is over");
+            }
+            matters
+        });
+        Some(batch)
+    }
+
+    fn recorded(&self, number: u64) {
+        if let Some(outcome) = self.lock().waiting.remove(&number) {
+            trace::outcome_over(outcome.provider, None);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn work(store: SharedStore, mut working: Working) {
+    let (mut width, mut pause) = (1, FIRST_PAUSE);
+    while let Some(batch) = store.outcomes().batch(width) {
+        let mut tries = JoinSet::new();
+        let mut left = batch.len();
+        for (number, outcome) in batch {
+            let store = store.clone();
+            tries.spawn(async move { store.record_now(&outcome).await.is_ok().then_some(number) });
+        }
+        while let Some(tried) = tries.join_next().await {
+            if let Ok(Some(number)) = tried {
+                store.outcomes().recorded(number);
+                left = left.saturating_sub(1);
+            }
+        }
+        if left == 0 {
+            (width, pause) = (width.saturating_mul(2).min(MAX_WIDTH), FIRST_PAUSE);
+        } else {
+            let _ = timeout(pause, store.outcomes().store_is_back.notified()).await;
+            (width, pause) = (1, pause.saturating_mul(2).min(LAST_PAUSE));
+        }
+    }
+    working.ended = true;
+}
+
+/// The task. With its runtime it ends at any time, and another runtime may start it anew.
+struct Working {
+    store: SharedStore,
+    ended: bool,
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.store.outcomes().lock().working = false;
+        }
+    }
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+// How many are recorded at once when the store is back.
+const MAX_WIDTH: usize = 64;

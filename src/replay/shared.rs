@@ -1,0 +1,255 @@
+//! The one way to a store that several processes share: time limit, circuit breaker, one more try, and what is told of it.
+
+use super::{
+    Claim, Claimed, Outcome, ReplayStore, StoreError,
+    outcomes::{Outcomes, Unrecorded},
+    trace::{self, Operation},
+};
+use crate::observe::Watch;
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::{Instant, timeout};
+
+/// A shared store with all that is the same for every store. Clones share the breaker and the outcomes that wait.
+#[derive(Clone)]
+pub(super) struct SharedStore {
+    store: Arc<dyn DynStore>,
+    limits: Limits,
+    link: Arc<Link>,
+}
+
+/// What may be set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// For one call, with its second try.
+    pub(super) timeout: Duration,
+    /// How many outcomes may wait to be recorded.
+    pub(super) outcomes: usize,
+}
+
+#[derive(Default)]
+struct Link {
+    breaker: Mutex<Breaker>,
+    outcomes: Outcomes,
+}
+
+pub(crate) type Answer<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
+
+impl SharedStore {
+    pub(super) fn new(store: impl ReplayStore, limits: Limits) -> Self {
+        Self { store: Arc::new(store), limits, link: Arc::default() }
+    }
+
+    pub(super) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    pub(super) fn outcomes(&self) -> &Outcomes {
+        &self.link.outcomes
+    }
+
+    pub(super) fn claim(&self, provider: &'static str, claim: Claim) -> Answer<Claimed> {
+        let this = self.clone();
+        Box::pin(async move { this.ask(provider, Operation::Claim, || this.store.claim(&claim)).await })
+    }
+
+    pub(super) fn renew(&self, provider: &'static str, claim: Claim) -> Answer<bool> {
+        let this = self.clone();
+        Box::pin(async move { this.ask(provider, Operation::Renew, || this.store.renew(&claim)).await })
+    }
+
+    /// Records an outcome while the response waits for it: without a call while the breaker is open.
+    pub(super) fn record(&self, outcome: Unrecorded) -> Answer<Recorded> {
+        let this = self.clone();
+        Box::pin(async move {
+            this.check_breaker()?;
+            this.record_now(&outcome).await
+        })
+    }
+
+    /// Records an outcome in the background, and tries until it is recorded or no longer matters.
+    pub(super) fn record_later(&self, outcome: Unrecorded) {
+        self.link.outcomes.push(outcome, self.limits.outcomes);
+        Outcomes::start(self);
+    }
+
+    /// Resolves when no outcome waits to be recorded.
+    pub(super) async fn drained(self) {
+        Outcomes::drained(&self).await;
+    }
+
+    /// What was acknowledged must not run again: where the store knows nothing of the claim, because it forgot it or
+    /// could not be asked at the time, the claim is made and finished at once.
+    pub(super) async fn record_now(&self, unrecorded: &Unrecorded) -> Result<Recorded, StoreError> {
+        let Unrecorded { provider, outcome, held, .. } = unrecorded;
+        let claim = unrecorded.claim_now();
+        let finish = || self.store.finish(&claim, outcome);
+        if self.call(provider, Operation::Finish, finish).await? {
+            return Ok(Recorded::Yes);
+        }
+        if *held {
+            trace::lease_lost(provider, Operation::Finish);
+        }
+        if !matches!(outcome, Outcome::Done { .. }) {
+            return Ok(Recorded::No);
+        }
+        match self.call(provider, Operation::Claim, || self.store.claim(&claim)).await? {
+            Claimed::Done { .. } => Ok(Recorded::Yes),
+            Claimed::Won { .. } if self.call(provider, Operation::Finish, finish).await? => Ok(Recorded::Yes),
+            Claimed::Conflict => {
+                trace::conflicting(provider);
+                Ok(Recorded::No)
+            }
+            // Another attempt runs, or there is no room: that may change.
+            _ => Err(StoreError::new("the acknowledged delivery is claimed by another attempt, or there is no room")),
+        }
+    }
+
+    async fn ask<'a, T>(
+        &'a self,
+        provider: &'static str,
+        operation: Operation,
+        call: impl Fn() -> Call<'a, T>,
+    ) -> Result<T, StoreError> {
+        self.check_breaker()?;
+        self.call(provider, operation, call).await
+    }
+
+    async fn call<'a, T>(
+        &'a self,
+        provider: &'static str,
+        operation: Operation,
+        call: impl Fn() -> Call<'a, T>,
+    ) -> Result<T, StoreError> {
+        let watch = Watch::start();
+        let called = timeout(self.limits.timeout, async {
+            match call().await {
+                // The first to notice that a connection broke while nothing was sent is the next delivery. Claims can
+                // be repeated under their token, and so can the rest.
+                Err(broken) if broken.is_disconnected() => {
+                    let sent = !broken.is_unsent();
+                    call().await.map_err(|again| if sent { again.sent() } else { again })
+                }
+                answer => answer,
+            }
+        });
+        let answer = called.await.unwrap_or_else(|_| Err(StoreError::new(NoAnswer(self.limits.timeout))));
+        trace::store_called(provider, operation, watch, answer.as_ref().err());
+        if self.breaker().note(answer.is_ok(), Instant::now()) {
+            self.link.outcomes.wake();
+        }
+        answer
+    }
+
+    fn check_breaker(&self) -> Result<(), StoreError> {
+        if self.breaker().lets_through(Instant::now(), self.limits.timeout) {
+            Ok(())
+        } else {
+            Err(StoreError::unsent(Skipped))
+        }
+    }
+
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.link.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether an outcome is in the store now; where it is not, it never will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    Yes,
+    No,
+}
+
+/// After three failures in a row nothing is asked for a second, so that a store that hangs does not slow every request
+/// down.
+#[derive(Default)]
+struct Breaker {
+    failures: u32,
+    open_until: Option<Instant>,
+}
+
+impl Breaker {
+    fn lets_through(&mut self, now: Instant, timeout: Duration) -> bool {
+        match self.open_until {
+            None => true,
+            Some(until) if now < until => false,
+            Some(_) => {
+                // One call tries it. The others wait for what it finds.
+                self.open_until = now.checked_add(timeout);
+                true
+            }
+        }
+    }
+
+    /// Whether the store has come back.
+    fn note(&mut self, ok: bool, now: Instant) -> bool {
+        if ok {
+            return std::mem::take(self).failures > 0;
+        }
+        self.failures = self.failures.saturating_add(1);
+        if self.failures >= FAILURES_BEFORE_SKIP {
+            self.open_until = now.checked_add(SKIP);
+        }
+        false
+    }
+}
+
+#[derive(Debug)]
+struct NoAnswer(Duration);
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no answer within {:?}", self.0)
+    }
+}
+
+impl std::error::Error for NoAnswer {}
+
+#[derive(Debug)]
+struct Skipped;
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it has just failed several times")
+    }
+}
+
+impl std::error::Error for Skipped {}
+
+type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A [`ReplayStore`] of any type.
+trait DynStore: Send + Sync {
+    fn claim(&self, claim: &Claim) -> Call<'_, Claimed>;
+    fn renew(&self, claim: &Claim) -> Call<'_, bool>;
+    fn finish(&self, claim: &Claim, outcome: &Outcome) -> Call<'_, bool>;
+}
+
+impl<S: ReplayStore> DynStore for S {
+    fn claim(&self, claim: &Claim) -> Call<'_, Claimed> {
+        Box::pin(ReplayStore::claim(self, kept_longer(claim)))
+    }
+
+    fn renew(&self, claim: &Claim) -> Call<'_, bool> {
+        Box::pin(ReplayStore::renew(self, kept_longer(claim)))
+    }
+
+    fn finish(&self, claim: &Claim, outcome: &Outcome) -> Call<'_, bool> {
+        Box::pin(ReplayStore::finish(self, kept_longer(claim), outcome.clone()))
+    }
+}
+
+/// A store such as Redis forgets by the wall clock of its host, which may step forward.
+fn kept_longer(claim: &Claim) -> Claim {
+    Claim { retention: claim.retention.saturating_add(EXPIRY_SKEW), ..claim.clone() }
+}
+
+const FAILURES_BEFORE_SKIP: u32 = 3;
+const SKIP: Duration = Duration::from_secs(1);
+const EXPIRY_SKEW: Duration = Duration::from_secs(60);

@@ -1,0 +1,143 @@
+//! What the guard tells `tracing` and `metrics`; nothing, and at no cost, without these features.
+
+use super::{MemoryStore, StoreError};
+use crate::observe::Watch;
+
+#[cfg(feature = "metrics")]
+use crate::observe::metric_names::{
+    CLAIMS, CLAIMS_CAPACITY, LEASES_LOST, OUTCOMES_LOST, OUTCOMES_WAITING, STORE_ERRORS, STORE_SECONDS,
+};
+
+/// A call of a shared store.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Operation {
+    Claim,
+    Renew,
+    Finish,
+}
+
+impl Operation {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Claim => "claim",
+            Self::Renew => "renew",
+            Self::Finish => "finish",
+        }
+    }
+}
+
+/// Whether it was said that a memory store fills up.
+#[derive(Default)]
+pub(super) struct Level {
+    #[cfg(feature = "tracing")]
+    is_high: std::sync::atomic::AtomicBool,
+}
+
+/// A claim was made in the memory store.
+pub(super) fn claims(provider: &'static str, store: &MemoryStore, level: &Level) {
+    #[cfg(feature = "metrics")]
+    {
+        metrics::gauge!(CLAIMS, "provider" => provider).set(store.len() as f64);
+        metrics::gauge!(CLAIMS_CAPACITY, "provider" => provider).set(store.capacity() as f64);
+    }
+    #[cfg(feature = "tracing")]
+    {
+        use std::sync::atomic::Ordering::Relaxed;
+        let (claims, capacity) = (store.len(), store.capacity());
+        let is_over = |percent: usize| claims.saturating_mul(100) > capacity.saturating_mul(percent);
+        let was_high = level.is_high.load(Relaxed);
+        if is_over(80) && !was_high && !level.is_high.swap(true, Relaxed) {
+            tracing::warn!(target: TARGET, provider, claims, capacity, "the memory store is filled to more than 80 %");
+        }
+        if was_high && !is_over(70) {
+            level.is_high.store(false, Relaxed);
+        }
+    }
+    let _ = (provider, store, level);
+}
+
+/// A shared store was asked.
+pub(super) fn store_called(provider: &'static str, operation: Operation, watch: Watch, error: Option<&StoreError>) {
+    let operation = operation.as_str();
+    #[cfg(feature = "metrics")]
+    {
+        metrics::histogram!(STORE_SECONDS, "provider" => provider, "operation" => operation).record(watch.elapsed());
+        if error.is_some() {
+            metrics::counter!(STORE_ERRORS, "provider" => provider, "operation" => operation).increment(1);
+        }
+    }
+    #[cfg(feature = "tracing")]
+    if let Some(error) = error {
+        let cause = causes(error);
+        tracing::warn!(target: TARGET, provider, operation, cause, "the replay store could not be asked");
+    }
+    let _ = (provider, operation, watch, error);
+}
+
+/// The shared store says that a claim is not this attempt's, or no longer.
+pub(super) fn lease_lost(provider: &'static str, operation: Operation) {
+    let operation = operation.as_str();
+    #[cfg(feature = "metrics")]
+    metrics::counter!(LEASES_LOST, "provider" => provider, "operation" => operation).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        target: TARGET,
+        provider,
+        operation,
+        "the lease is lost: the claim was forgotten, or another process delivers it too"
+    );
+    let _ = (provider, operation);
+}
+
+/// An acknowledged delivery met other content under its signature, in a store that had not heard of it.
+pub(super) fn conflicting(provider: &'static str) {
+    outcome_lost(provider, "the signature belongs to other content there");
+}
+
+/// An outcome waits to be recorded.
+pub(super) fn outcome_waits(provider: &'static str) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!(OUTCOMES_WAITING, "provider" => provider).increment(1.0);
+    let _ = provider;
+}
+
+/// An outcome waits no more: it was recorded or no longer matters. If it was lost, with the reason.
+pub(super) fn outcome_over(provider: &'static str, lost: Option<&'static str>) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!(OUTCOMES_WAITING, "provider" => provider).decrement(1.0);
+    if let Some(why) = lost {
+        outcome_lost(provider, why);
+    }
+    let _ = provider;
+}
+
+fn outcome_lost(provider: &'static str, why: &'static str) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(OUTCOMES_LOST, "provider" => provider).increment(1);
+    #[cfg(feature = "tracing")]
+    tracing::error!(
+        target: TARGET,
+        provider,
+        why,
+        "an acknowledged delivery could not be recorded: another process may run it again"
+    );
+    let _ = (provider, why);
+}
+
+/// What a store's error says, down to its root. A store keeps credentials out of its errors.
+#[cfg(feature = "tracing")]
+fn causes(error: &StoreError) -> String {
+    let mut said = String::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if !said.is_empty() {
+            said.push_str(": ");
+        }
+        said.push_str(&error.to_string());
+        cause = error.source();
+    }
+    said
+}
+
+#[cfg(feature = "tracing")]
+use crate::observe::TARGET;
