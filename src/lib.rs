@@ -107,7 +107,7 @@
 //! it does not.
 //!
 //! Layers that share a secret share a [`MemoryStore`](replay::MemoryStore); processes that share a route share a
-//! `RedisStore` (feature `redis`).
+//! `RedisStore` (feature `redis`) or a `PostgresStore` (feature `postgres`).
 //!
 //! # Needs a tokio timer
 //!
@@ -122,6 +122,7 @@
 //! | `geelark`, `stardust`, `vobiz`, `zegocloud` | one provider each; all on by default |
 //! | `axum` | [`Verified<E>`] as an extractor, `ReplayedResponse` as a response |
 //! | `redis` | a replay store that processes share |
+//! | `postgres` | the same in Postgres, where a claim commits with what the handler writes |
 //! | `tracing` | a span around each delivery, an event for each refusal |
 //! | `metrics` | counters and histograms |
 //! | `test-util` | signers, `Verified::for_test`, a clock that can be set |
@@ -132,6 +133,7 @@
 //! * [Writing a provider](provider): a sender that is not built in
 //! * [Security model](guide::security_model): what an event is worth
 //! * [Acknowledging fast](guide::acknowledging_fast): queues, senders that hang up, shutdown
+//! * [Exactly once](guide::exactly_once): effects in Postgres that happen once
 //! * [Choosing limits and retention](guide::limits_and_retention)
 //! * [Rotating keys](guide::rotating_keys)
 //! * [Allow-listing addresses](guide::allow_listing_addresses)
@@ -153,6 +155,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use self::{
+    delivery_id::DeliveryId,
     layer::WebhookLayer,
     provider::{Content, Covers, Delivery, Identity, Provider},
     rejection::{Rejection, RejectionKind},
@@ -196,6 +199,7 @@ pub mod zegocloud;
 #[cfg(feature = "axum")]
 mod axum;
 mod clock;
+mod delivery_id;
 mod layer;
 mod observe;
 mod read;

@@ -6,7 +6,7 @@ use crate::{
     observe::{self, BodyRead, Observed, Watch},
     provider::check_request,
     read::{Held, ReadBody},
-    replay::{Admission, Answered, ClaimGuard, Duplicate, Outcome, Recording, ReplayCheck, ReplayedResponse, Waiting},
+    replay::{Admission, Answered, Claim, ClaimGuard, Duplicate, Outcome, Recording, ReplayCheck, ReplayedResponse, Waiting},
 };
 use bytes::Bytes;
 use http::{Request, Response, header::Entry, request::Parts};
@@ -131,14 +131,14 @@ struct Accepted<S, P: Provider> {
 }
 
 impl<S, P: Provider> Accepted<S, P> {
-    fn into_call(self, attempt: u32, checked: ReplayCheck) -> (S, Request<Full<Bytes>>) {
+    fn into_call(self, attempt: u32, checked: ReplayCheck, claim: Option<&Claim>) -> (S, Request<Full<Bytes>>) {
         let Self { inner, shared, mut head, body, delivery, read: _ } = self;
         for name in shared.provider.credentials() {
             if let Entry::Occupied(mut lines) = head.headers.entry(name) {
                 lines.iter_mut().for_each(|value| value.set_sensitive(true));
             }
         }
-        head.extensions.insert(Verified::new(P::NAME, delivery, body.clone(), attempt, checked));
+        head.extensions.insert(Verified::new(P::NAME, delivery, body.clone(), attempt, checked, claim));
         (inner, Request::from_parts(head, Full::new(body)))
     }
 }
@@ -200,7 +200,7 @@ where
             Admission::Admitted { claim: ticket, attempt, checked } => {
                 let replayed_body_limit = accepted.shared.settings.guard.replayed_body_limit;
                 let observed = Observed::new(P::NAME, &accepted.delivery, attempt, checked.as_str(), accepted.read);
-                let (inner, request) = accepted.into_call(attempt, checked);
+                let (inner, request) = accepted.into_call(attempt, checked, ticket.as_ref().map(ClaimGuard::claim));
                 Self::Readying { inner, request, delivering: Delivering { ticket, replayed_body_limit, observed } }
             }
             Admission::Waiting(waiting) => Self::Claiming { waiting, accepted },

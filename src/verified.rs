@@ -12,7 +12,7 @@
 //! assert!(!handle(&event));
 //! ```
 
-use crate::{Covers, Delivery, rejection::Kind, replay::ReplayCheck};
+use crate::{Covers, Delivery, DeliveryId, rejection::Kind, replay::{Claim, ReplayCheck}};
 use bytes::Bytes;
 use std::{fmt, ops::Deref, sync::Arc, time::SystemTime};
 
@@ -29,6 +29,9 @@ struct Inner<E> {
     event: E,
     metadata: Metadata,
     body: Bytes,
+    /// The claim that was won for it.
+    #[cfg(feature = "postgres")]
+    claim: Option<Claim>,
 }
 
 impl<E> Verified<E> {
@@ -38,10 +41,19 @@ impl<E> Verified<E> {
         body: Bytes,
         attempt: u32,
         checked: ReplayCheck,
+        claim: Option<&Claim>,
     ) -> Self {
         let Delivery { event, kind, covers, key_index, signed_at, identity: _ } = delivery;
-        let metadata = Metadata { provider, kind, covers, key_index, signed_at, attempt, checked };
-        Self { inner: Arc::new(Inner { event, metadata, body }) }
+        let metadata = Metadata { provider, kind, covers, key_index, signed_at, attempt, checked, delivery_id: claim.map(|claim| DeliveryId::new(*claim.key())) };
+        Self {
+            inner: Arc::new(Inner {
+                event,
+                metadata,
+                body,
+                #[cfg(feature = "postgres")]
+                claim: claim.cloned(),
+            }),
+        }
     }
 
     /// What is known of the delivery beside its event.
@@ -61,10 +73,15 @@ impl<E> Verified<E> {
         &self.inner.body
     }
 
+    #[cfg(feature = "postgres")]
+    pub(crate) fn claim(&self) -> Option<&Claim> {
+        self.inner.claim.as_ref()
+    }
+
     /// An event for the test of a handler, as if a layer had accepted it just now.
     #[cfg(feature = "test-util")]
     pub fn for_test(event: E) -> Self {
-        Self::new("test", Delivery::new(event, "test", Covers::Nothing), Bytes::new(), 1, ReplayCheck::Unguarded)
+        Self::new("test", Delivery::new(event, "test", Covers::Nothing), Bytes::new(), 1, ReplayCheck::Unguarded, None)
     }
 }
 
@@ -110,4 +127,6 @@ pub struct Metadata {
     pub attempt: u32,
     /// How its single use was checked.
     pub checked: ReplayCheck,
+    /// What names the delivery, whichever attempt it is; `None` where the scheme has nothing to tell deliveries apart by.
+    pub delivery_id: Option<DeliveryId>,
 }

@@ -1,10 +1,10 @@
 //! The replay store in Postgres, where a claim commits together with what the handler writes.
 
-use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError};
-use crate::ConfigError;
+use super::{Claim, Claimed, Outcome, ReplayCheck, ReplayStore, ReplayedResponse, StoreError};
+use crate::{ConfigError, Verified};
 use http::HeaderValue;
 use sqlx::{
-    PgPool, Postgres, Row, Transaction,
+    Executor, PgPool, Postgres, Row, Transaction,
     pool::PoolConnection,
     postgres::{PgArguments, PgRow},
     query::Query,
@@ -87,8 +87,61 @@ impl PostgresStore {
         sqlx::query("select pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK).execute(&mut *transaction).await?;
         // What is there is no news.
         sqlx::query("set local client_min_messages = warning").execute(&mut *transaction).await?;
-        sqlx::raw_sql(&self.table.create).execute(&mut *transaction).await?;
+        transaction.execute(&*self.table.create).await?;
         transaction.commit().await
+    }
+
+    /// Records the delivery as done inside the caller's transaction: what the transaction writes and the acknowledgement
+    /// commit together or not at all.
+    ///
+    /// ```no_run
+    /// use axum::http::StatusCode;
+    /// use sqlx::PgPool;
+    /// use tower_webhooks::{Verified, replay::PostgresStore, zegocloud::Event};
+    ///
+    /// async fn book(pool: &PgPool, store: &PostgresStore, event: &Verified<Event>) -> Result<StatusCode, sqlx::Error> {
+    ///     let mut transaction = pool.begin().await?;
+    ///     sqlx::query("insert into bookings (kind) values ($1)").bind(event.kind()).execute(&mut *transaction).await?;
+    ///     if store.done_in(&mut transaction, event).await.is_err() {
+    ///         // Dropped, the transaction is rolled back.
+    ///         return Ok(StatusCode::SERVICE_UNAVAILABLE);
+    ///     }
+    ///     transaction.commit().await?;
+    ///     Ok(StatusCode::OK)
+    /// }
+    /// ```
+    ///
+    /// The claim is held under this attempt's token. An attempt that lost its lease to another one gets an error, and so
+    /// it can never commit. After a success nobody takes over before the transaction ends, however long that takes.
+    ///
+    /// Call it once in a transaction, and in one that is `SERIALIZABLE` or `REPEATABLE READ` before anything else: a
+    /// renewal of the lease that comes in between is a serialization failure there.
+    ///
+    /// While the store could not be asked and [`OutagePolicy::LocalFallback`](super::OutagePolicy::LocalFallback)
+    /// delivered the event, nobody holds a claim: then it is made here, and of several processes one can commit.
+    ///
+    /// # Errors
+    ///
+    /// [`DoneInError`]: nothing was recorded, and the transaction has to be rolled back.
+    pub async fn done_in<E>(
+        &self,
+        transaction: &mut Transaction<'_, Postgres>,
+        event: &Verified<E>,
+    ) -> Result<(), DoneInError> {
+        let claim = event.claim().ok_or(DoneInError::ClaimLost)?;
+        let row = if event.metadata().checked == ReplayCheck::LocalFallback {
+            let shared = claim.is_part().then_some(&claim.signature[..]);
+            statement(&self.table.adopt, claim, claim.retention_millis()).bind(&claim.fingerprint[..]).bind(shared)
+        } else {
+            statement(&self.table.done_in, claim, claim.retention_millis())
+        };
+        let row = row.fetch_one(&mut **transaction).await?;
+        let (recorded, already): (bool, Option<bool>) = (row.try_get(0)?, row.try_get(1)?);
+        match already {
+            _ if recorded => Ok(()),
+            Some(true) => Err(DoneInError::AlreadyDone),
+            _ => Err(DoneInError::ClaimLost),
+        }
     }
 
     /// Deletes the claims whose retention is over, in batches of 256, and says how many there were.
@@ -114,27 +167,14 @@ impl PostgresStore {
         let due = self.sweeper.claims.fetch_add(1, Ordering::Relaxed).checked_rem(CLAIMS_PER_SWEEP) == Some(0);
         if due && !self.sweeper.sweeping.swap(true, Ordering::AcqRel) {
             let (store, turn) = (self.clone(), SweepTurn(Arc::clone(&self.sweeper)));
-            tokio::spawn(async move {
-                // What fails is tried again with the claims that come.
-                let _ = sqlx::query(&store.table.sweep).bind(SWEEP_BATCH).execute(&store.pool).await;
+            let swept = async move {
+                let mut call = Call::new(&store.pool).await?;
+                let swept = sqlx::query(&store.table.sweep).bind(SWEEP_BATCH).execute(&mut *call.connection).await;
                 drop(turn);
-            });
-        }
-    }
-
-    /// Records the claim as done inside the caller's transaction.
-    pub(crate) async fn done_in_claimed(
-        &self,
-        transaction: &mut Transaction<'_, Postgres>,
-        claim: &Claim,
-    ) -> Result<(), DoneInError> {
-        let statement = statement(&self.table.done_in, claim, claim.retention_millis());
-        let row = statement.fetch_one(&mut **transaction).await?;
-        let (recorded, already): (bool, Option<bool>) = (row.try_get(0)?, row.try_get(1)?);
-        match already {
-            _ if recorded => Ok(()),
-            Some(true) => Err(DoneInError::AlreadyDone),
-            _ => Err(DoneInError::ClaimLost),
+                call.over(swept)
+            };
+            // What fails is tried again with the claims that come.
+            tokio::spawn(tokio::time::timeout(SWEEP_TIMEOUT, swept));
         }
     }
 
@@ -349,6 +389,7 @@ struct Table {
     failed: String,
     withdrawn: String,
     done_in: String,
+    adopt: String,
     sweep: String,
 }
 
@@ -368,6 +409,7 @@ impl Table {
             failed: statement(RECORD_FAILED),
             withdrawn: statement(WITHDRAW),
             done_in: statement(DONE_IN),
+            adopt: statement(ADOPT),
             sweep: statement(SWEEP),
             name,
         }
@@ -429,7 +471,7 @@ with found as (
     having count(*) >= $7
 ), made as (
     insert into $table (key, token, fingerprint, signature, state, attempt, leased_until, expires_at, sweep_at)
-    select $1, $2, $4, $6, 1, 1, $now + $5 * interval '1 millisecond', $until, $until + interval '1 minute'
+    select $1, $2, $4, $6, 1, 1, $now + $5 * interval '1 millisecond', $until, $until + interval '10 seconds'
     where not exists (select from $table where key = $1) and not exists (select from too_many)
     on conflict (key) do nothing
     returning attempt
@@ -489,8 +531,21 @@ with recorded as (
 select exists (select from recorded), (select token = $2 and state = 3 from $table where key = $1)
 ";
 
+// $4 fingerprint, $5 the signature where several keys share it.
+const ADOPT: &str = r"
+with recorded as (
+    insert into $table as c (key, token, fingerprint, signature, state, attempt, leased_until, expires_at, sweep_at)
+    values ($1, $2, $4, $5, 3, 1, $now, $until, $until + interval '10 seconds')
+    on conflict (key) do update set state = 3, token = $2, fingerprint = $4, content_type = null, body = null, $keep
+    where c.expires_at <= $now
+        or c.fingerprint = $4 and (c.state = 2 or c.state = 1 and (c.token = $2 or c.leased_until <= $now))
+    returning 1
+)
+select exists (select from recorded), (select token = $2 and state = 3 from $table where key = $1)
+";
+
 const KEEP: &str = "expires_at = greatest(c.expires_at, $until), \
-    sweep_at = case when c.sweep_at >= $until then c.sweep_at else $until + interval '1 minute' end";
+    sweep_at = case when c.sweep_at >= $until then c.sweep_at else $until + interval '10 seconds' end";
 const UNTIL: &str = "($now + $3 * interval '1 millisecond')";
 // The transaction may be the handler's, and `now()` long ago.
 const NOW: &str = "statement_timestamp()";
@@ -511,6 +566,7 @@ const MAX_NAME: usize = 40;
 const MAX_TRIES: u32 = 3;
 const SWEEP_BATCH: i64 = 256;
 const CLAIMS_PER_SWEEP: u32 = 64;
+const SWEEP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Any number that nobody else takes: the first bytes of a SHA-256 of this crate's name.
 const MIGRATION_LOCK: i64 = 0x7477_686b_636c_6d73;
 const SERIALIZATION_FAILURE: &str = "40001";
