@@ -19,7 +19,9 @@ use std::{
 };
 use tower::{Layer, Service, service_fn};
 use tower_webhooks::{
-    GeeLark, GeeLarkToken, Provider, Signer, Stardust, StardustSigned, TestClock, WebhookLayer, geelark, stardust,
+    Provider, Signer, TestClock, WebhookLayer,
+    geelark::{self, GeeLark, GeeLarkToken},
+    stardust::{self, Stardust, StardustKeyOnly},
 };
 
 fn main() {
@@ -86,7 +88,7 @@ fn geelark_body(size: usize) -> Bytes {
 }
 
 struct StardustCase {
-    provider: StardustSigned,
+    provider: Stardust,
     head: Parts,
     body: Bytes,
     signed: String,
@@ -95,10 +97,10 @@ struct StardustCase {
 impl StardustCase {
     fn new(size: usize) -> Self {
         let body = stardust_body(size);
-        let signer = stardust::SignedSigner::new(ACCESS_KEY, SECRET_KEY).unwrap();
+        let signer = stardust::Signer::new(ACCESS_KEY, SECRET_KEY).unwrap();
         let (head, body) = signer.sign(Request::post("/stardust").body(body).unwrap(), now()).into_parts();
         let signed = format!("{}&{SECRET_KEY}&{ACCESS_KEY}", head.headers["x-ts"].to_str().unwrap());
-        Self { provider: StardustSigned::new(ACCESS_KEY, SECRET_KEY).unwrap(), head, body, signed }
+        Self { provider: Stardust::new(ACCESS_KEY, SECRET_KEY).unwrap(), head, body, signed }
     }
 
     fn accept(&self) -> tower_webhooks::Delivery<stardust::Event> {
@@ -231,14 +233,13 @@ mod refuse_head {
 
     #[divan::bench]
     fn stardust_signed(bencher: Bencher<'_, '_>) {
-        let (provider, head) =
-            (StardustSigned::new(ACCESS_KEY, SECRET_KEY).unwrap(), bad_stardust_signed().into_parts().0);
+        let (provider, head) = (Stardust::new(ACCESS_KEY, SECRET_KEY).unwrap(), bad_stardust_signed().into_parts().0);
         bencher.bench_local(|| provider.check_head(&head, now()).err());
     }
 
     #[divan::bench]
     fn stardust(bencher: Bencher<'_, '_>) {
-        let (provider, head) = (Stardust::new(ACCESS_KEY).unwrap(), bad_stardust().into_parts().0);
+        let (provider, head) = (StardustKeyOnly::new(ACCESS_KEY).unwrap(), bad_stardust().into_parts().0);
         bencher.bench_local(|| provider.check_head(&head, now()).err());
     }
 }
@@ -260,12 +261,12 @@ mod refuse_through_the_layer {
 
     #[divan::bench]
     fn stardust_signed(bencher: Bencher<'_, '_>) {
-        through_the_layer(bencher, StardustSigned::new(ACCESS_KEY, SECRET_KEY).unwrap(), bad_stardust_signed());
+        through_the_layer(bencher, Stardust::new(ACCESS_KEY, SECRET_KEY).unwrap(), bad_stardust_signed());
     }
 
     #[divan::bench]
     fn stardust(bencher: Bencher<'_, '_>) {
-        through_the_layer(bencher, Stardust::new(ACCESS_KEY).unwrap(), bad_stardust());
+        through_the_layer(bencher, StardustKeyOnly::new(ACCESS_KEY).unwrap(), bad_stardust());
     }
 }
 
@@ -291,12 +292,12 @@ fn bad_token() -> Request<Bytes> {
 }
 
 fn bad_stardust_signed() -> Request<Bytes> {
-    let signer = stardust::SignedSigner::new(ACCESS_KEY, "another secret").unwrap();
+    let signer = stardust::Signer::new(ACCESS_KEY, "another secret").unwrap();
     signer.sign(Request::post("/stardust").body(stardust_body(1024)).unwrap(), now())
 }
 
 fn bad_stardust() -> Request<Bytes> {
-    let signer = stardust::Signer::new("another access key").unwrap();
+    let signer = stardust::KeyOnlySigner::new("another access key").unwrap();
     signer.sign(Request::post("/stardust").body(stardust_body(1024)).unwrap(), now())
 }
 

@@ -51,19 +51,18 @@ fn claim_and_finish_in_memory(bencher: Bencher<'_, '_>) {
 
 #[cfg(feature = "redis")]
 #[path = "../tests/common/redis.rs"]
-#[allow(dead_code)]
 mod redis;
 
 #[cfg(feature = "redis")]
 mod in_redis {
     use super::{claim, redis::Redis};
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
     use tower_webhooks::replay::{RedisStore, ReplayStore};
 
     /// 64 at a time, against a server on this machine that writes every claim to disk.
     pub fn claims_a_second() {
         let redis = Redis::start();
-        let store = RedisStore::new(&redis.url()).unwrap().timeout(Duration::from_secs(5));
+        let store = RedisStore::new(&redis.url()).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let took = runtime.block_on(async {
             let start = Instant::now();

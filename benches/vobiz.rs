@@ -1,4 +1,5 @@
-//! What accepting a body-signed callback costs beside the least that it can cost: one HMAC-SHA256 and one typed parse.
+//! What accepting a body-signed callback costs beside the least that it can cost: one HMAC-SHA256 and one typed parse. And
+//! what a voice callback costs, in each of its forms.
 //!
 //! `cargo bench --bench vobiz` prints divan's times, then one line of ratios for each family and size.
 
@@ -23,7 +24,14 @@ use std::{
 use tower::{Layer, Service};
 use tower_webhooks::{
     Provider, Signer, WebhookLayer,
-    vobiz::{Campaign, Kyc, Ndnc, Trunk, Whatsapp, campaign, kyc, ndnc, trunk, whatsapp},
+    vobiz::{
+        campaign::{self, Campaign},
+        kyc::{self, Kyc},
+        ndnc::{self, Ndnc},
+        trunk::{self, Trunk},
+        voice::{self, Voice},
+        whatsapp::{self, Whatsapp},
+    },
 };
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -338,6 +346,34 @@ fn layer_16_kib_frames<F: Family>(bencher: Bencher<'_, '_>, size: usize) {
         .counter(BytesCount::new(case.body.len()))
         .with_inputs(|| case.request(Frames))
         .bench_local_values(|request| layered(&mut service, request));
+}
+
+/// A Hangup as it was seen, in the order of its names.
+const HANGUP: &str = "AnswerTime=2026-06-08+11%3A37%3A40&BillDuration=60&BillRate=0.005&CallStatus=completed\
+    &CallUUID=12d86ccd-0000-4000-8000-000000000000&CallerName=%2B910000000001&Direction=inbound&Duration=42\
+    &EndTime=2026-06-08+11%3A38%3A22&Event=Hangup&From=910000000001&HangupCause=NORMAL_CLEARING&HangupCauseCode=4000\
+    &HangupCauseName=Normal+Hangup&HangupSource=Answer+XML&ParentAuthID=MA_TEST0001&STIRAttestation=Not+Applicable\
+    &STIRVerification=Not+Applicable&SessionStart=2026-06-08+06%3A07%3A34.130248&StartTime=2026-06-08+11%3A37%3A34\
+    &To=00000000002&TotalCost=0.00500";
+
+#[divan::bench(args = ["form", "query", "json"])]
+fn voice(bencher: Bencher<'_, '_>, form: &str) {
+    let request = match form {
+        "form" => Request::post("/vobiz").body(Bytes::from(HANGUP)),
+        "query" => Request::get(format!("/vobiz?{HANGUP}")).body(Bytes::new()),
+        _ => {
+            let fields: serde_json::Map<_, _> =
+                form_urlencoded::parse(HANGUP.as_bytes()).map(|(name, value)| (name.into(), value.into())).collect();
+            Request::post("/vobiz").body(serde_json::Value::Object(fields).to_string().into())
+        }
+    };
+    let signer = voice::Signer::new(KEY, "https://hooks.example.com").unwrap();
+    let (head, body) = signer.sign(request.unwrap(), SystemTime::now()).into_parts();
+    let provider = Voice::new(KEY, "https://hooks.example.com").unwrap();
+    bencher.bench_local(|| {
+        let proof = provider.check_head(&head, SystemTime::UNIX_EPOCH).unwrap();
+        provider.check_body(proof, &head, &body, SystemTime::UNIX_EPOCH).unwrap().into_event()
+    });
 }
 
 /// Each way is timed in turn, many times over: the best of each is what it costs where nothing disturbs it.

@@ -19,7 +19,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tower::{Layer, Service, service_fn};
-use tower_webhooks::{Signer as _, TestClock, WebhookLayer, Zegocloud, ZegocloudLayer, replay::MemoryStore, zegocloud};
+use tower_webhooks::{
+    Signer as _, TestClock, WebhookLayer,
+    replay::MemoryStore,
+    zegocloud::{self, Zegocloud},
+};
 
 const SECRET: &str = "5f4dcc3b5aa765d61d8327deb882cf99";
 
@@ -119,11 +123,11 @@ impl Case {
         self.request.clone().map(|_| body.replace("7254119327986670314", "7254119327986670315").into())
     }
 
-    fn layer(&self) -> ZegocloudLayer {
+    fn layer(&self) -> WebhookLayer<Zegocloud> {
         WebhookLayer::new(Zegocloud::new(SECRET).unwrap()).clock(TestClock::at(self.now))
     }
 
-    fn caller(&self, layer: ZegocloudLayer) -> impl Fn(&Request<Bytes>) -> Response<String> + use<> {
+    fn caller(&self, layer: WebhookLayer<Zegocloud>) -> impl Fn(&Request<Bytes>) -> Response<String> + use<> {
         let service = layer.layer(service_fn(|request: Request<Full<Bytes>>| async move {
             black_box(request);
             Ok::<_, Infallible>(Response::new(String::new()))

@@ -9,7 +9,10 @@ use ratio::{is_measuring, ratio};
 use serde::{Deserialize, de::DeserializeOwned};
 use sha1::{Digest, Sha1};
 use std::time::{Duration, SystemTime};
-use tower_webhooks::{Provider, Signer as _, Zegocloud, zegocloud};
+use tower_webhooks::{
+    Provider, Signer as _,
+    zegocloud::{self, Zegocloud},
+};
 
 #[path = "../examples/send/zegocloud_catalogue.rs"]
 mod catalogue;
@@ -52,12 +55,10 @@ struct Callback {
 
 impl Callback {
     fn new(kind: &str) -> Self {
-        let (_, json) = catalogue::EVENTS.iter().find(|(name, _)| *name == kind).unwrap();
-        // As the provider writes it, without the catalogue's line breaks.
-        let json = serde_json::from_str::<serde_json::Value>(json).unwrap().to_string();
+        let (_, json) = catalogue::events().iter().find(|(name, _)| *name == kind).unwrap();
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_760_000_123);
         let signer = zegocloud::Signer::new(SECRET).unwrap().nonce(NONCE);
-        let (head, body) = signer.sign(Request::post("/zegocloud").body(json.into()).unwrap(), now).into_parts();
+        let (head, body) = signer.sign(Request::post("/zegocloud").body(Bytes::from(*json)).unwrap(), now).into_parts();
         let signed = format!("1760000123{NONCE}{SECRET}");
         Self { provider: Zegocloud::new(SECRET).unwrap(), head, body, signed, now }
     }

@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use http::{HeaderName, Request, request::Parts};
+use http::{Request, request::Parts};
 use sha2::Sha256;
-use std::{error::Error, slice, time::SystemTime};
-use tower_webhooks::{ConfigError, Content, Covers, Delivery, Identity, Provider, Rejection, RejectionKind, Secret};
+use std::{error::Error, time::SystemTime};
+use tower_webhooks::{
+    ConfigError, Content, Covers, Delivery, Identity, Proof, Provider, Rejection, RejectionKind, Secret,
+};
 
 pub struct GitHub {
     secret: Secret,
@@ -26,13 +28,11 @@ impl GitHub {
 
 impl Provider for GitHub {
     const NAME: &'static str = "github";
-    type Head = [u8; 32];
+    const CREDENTIALS: &'static [&'static str] = &[SIGNATURE];
+    type FromHead = [u8; 32];
     type Event = Push;
-    fn credentials(&self) -> &[HeaderName] {
-        slice::from_ref(&SIGNATURE)
-    }
     fn check_head(&self, head: &Parts, _now: SystemTime) -> Result<[u8; 32], Rejection> {
-        let text = tower_webhooks::header::exactly_one(&head.headers, &SIGNATURE)?;
+        let text = tower_webhooks::exactly_one(&head.headers, SIGNATURE)?;
         let digits = text.strip_prefix("sha256=").unwrap_or_default();
         let mut mac = [0; 32];
         hex::decode_to_slice(digits, &mut mac).map_err(|_| Rejection::new(RejectionKind::CredentialMalformed))?;
@@ -42,18 +42,19 @@ impl Provider for GitHub {
         let wrong = |_| Rejection::new(RejectionKind::CredentialWrong);
         self.key.clone().chain_update(body).verify_slice(&mac).map_err(wrong)?;
         let identity = Identity::new(&[self.secret.id(), &mac], Content::Signed);
-        Ok(Delivery::new(serde_json::from_slice(body)?, "push", Covers::Body).with_identity(identity))
+        let proof = Proof { covers: Covers::Body, key_index: 0, signed_at: None, identity: Some(identity) };
+        Ok(Delivery::new(tower_webhooks::parse_json(body)?, "push", proof))
     }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     for body in [r#"{"after":"6113728f"}"#, r#"{"after":"f0f0f0f0"}"#] {
-        let request = Request::post("/github").header(&SIGNATURE, OF_THE_FIRST).body(Bytes::from(body))?;
+        let request = Request::post("/github").header(SIGNATURE, OF_THE_FIRST).body(Bytes::from(body))?;
         let verified = GitHub::new("It's a Secret to Everybody")?.verify(&request, SystemTime::now());
         println!("{body}: {:?}", verified.map(Delivery::into_event));
     }
     Ok(())
 }
 
-static SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
+const SIGNATURE: &str = "x-hub-signature-256";
 const OF_THE_FIRST: &str = "sha256=79d05e5daf6587e2999e63e1b635231ed427224692205bddcba35e4038036268";

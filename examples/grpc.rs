@@ -17,8 +17,8 @@ use tonic_health::{
     server::{HealthReporter, health_reporter},
 };
 use tower_webhooks::{
-    ConfigError, Verified, WebhookLayer, Zegocloud,
-    zegocloud::{Event, RoomEvent},
+    ConfigError, Verified, WebhookLayer,
+    zegocloud::{Event, Zegocloud, room::RoomEvent},
 };
 
 /// The gRPC service and the webhook route.

@@ -16,7 +16,10 @@ use hyper_util::{
 use std::{convert::Infallible, env, error::Error, time::Duration};
 use tokio::net::TcpListener;
 use tower::{Layer, service_fn};
-use tower_webhooks::{Verified, WebhookLayer, Zegocloud, zegocloud::Event};
+use tower_webhooks::{
+    Verified, WebhookLayer,
+    zegocloud::{Event, Zegocloud},
+};
 
 async fn on_event(request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> {
     let event = request.extensions().get::<Verified<Event>>();

@@ -81,7 +81,7 @@ impl ReplayedResponse {
     /// use axum::{Router, routing::post};
     /// use http::HeaderValue;
     /// use tower::{ServiceBuilder, util::MapResponseLayer};
-    /// use tower_webhooks::{WebhookLayer, Zegocloud, replay::ReplayedResponse};
+    /// use tower_webhooks::{WebhookLayer, replay::ReplayedResponse, zegocloud::Zegocloud};
     ///
     /// async fn answer() -> ReplayedResponse {
     ///     ReplayedResponse::new(HeaderValue::from_static("application/json"), r#"{"result":1}"#)

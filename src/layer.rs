@@ -1,67 +1,46 @@
 //! The tower layer that puts a [`Provider`] in front of a service.
 
 use crate::{
-    ConfigError, Provider,
-    clock::Clock,
-    read::Budget,
-    replay::{Guard, MemoryStore, OutagePolicy, ReplayStore},
+    ConfigError, Provider, ReadBudget,
+    replay::{MemoryStore, OutagePolicy, ReplayStore},
     service::Webhook,
+    settings::{Settings, Shared},
 };
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 use tower_layer::Layer;
 
 /// Verifies requests by a provider's rules before an inner service sees them.
 ///
-/// What has to do with the sender (keys, window, public URL) is set on the provider; what has to do with handling any
-/// request is set here. Clones, and all services that one layer wraps, share the read budget.
+/// Settings of the sender (keys, window, public URL) belong to the provider; limits, timeouts and replay belong here.
+/// Clones, and all services that one layer wraps, share the read budget.
 pub struct WebhookLayer<P> {
     shared: Arc<Shared<P>>,
-}
-
-pub(crate) struct Shared<P> {
-    pub(crate) provider: Arc<P>,
-    pub(crate) settings: Settings,
-}
-
-#[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) body_limit: usize,
-    pub(crate) read_timeout: Duration,
-    pub(crate) budget: Arc<Budget>,
-    pub(crate) clock: Clock,
-    pub(crate) guard: Guard,
 }
 
 impl<P: Provider> WebhookLayer<P> {
     /// A layer with the provider's body limit, a read deadline of 10 s, a read budget of 64 MiB and a replay guard in
     /// memory.
     pub fn new(provider: P) -> Self {
-        let settings = Settings {
-            body_limit: P::BODY_LIMIT,
-            read_timeout: Duration::from_secs(10),
-            budget: Arc::new(Budget::new(64 << 20)),
-            clock: Clock::System,
-            guard: Guard::new(),
-        };
-        Self { shared: Arc::new(Shared { provider: Arc::new(provider), settings }) }
+        Self { shared: Arc::new(Shared { provider: Arc::new(provider), settings: Settings::new(P::BODY_LIMIT) }) }
     }
 
     /// The largest body in bytes; a larger one is 413, unread where its length was declared.
     #[must_use]
     pub fn body_limit(self, bytes: usize) -> Self {
-        self.with(|settings| settings.body_limit = bytes)
+        self.with(|settings| settings.bounds.limit = bytes)
     }
 
     /// How long a body may take to arrive, from the first time that it has to be waited for; then 408.
     #[must_use]
     pub fn read_timeout(self, timeout: Duration) -> Self {
-        self.with(|settings| settings.read_timeout = timeout)
+        self.with(|settings| settings.bounds.timeout = timeout)
     }
 
-    /// How many bytes of bodies that are still being read this layer holds at once; beyond it 503.
+    /// How many bytes of bodies that are still being read may be held at once, by this layer or by all that share the
+    /// budget; beyond it 503.
     #[must_use]
-    pub fn read_budget(self, bytes: usize) -> Self {
-        self.with(|settings| settings.budget = Arc::new(Budget::new(bytes)))
+    pub fn read_budget(self, budget: ReadBudget) -> Self {
+        self.with(|settings| settings.bounds.budget = budget)
     }
 
     /// Keeps claims in `store` instead of one of the layer's own: layers that share a secret share a store.
@@ -143,7 +122,7 @@ impl<P: Provider> WebhookLayer<P> {
     #[cfg(feature = "test-util")]
     #[must_use]
     pub fn clock(self, clock: crate::TestClock) -> Self {
-        self.with(|settings| settings.clock = Clock::Test(clock))
+        self.with(|settings| settings.clock = crate::clock::Clock::Test(clock))
     }
 
     /// Resolves when the shared store has heard of every outcome: for the end of a shutdown, after the server has ended.
@@ -154,7 +133,7 @@ impl<P: Provider> WebhookLayer<P> {
     /// ```
     /// use axum::{Router, http::StatusCode, routing::post};
     /// use std::time::Duration;
-    /// use tower_webhooks::{Verified, WebhookLayer, Zegocloud, zegocloud::Event};
+    /// use tower_webhooks::{Verified, WebhookLayer, zegocloud::{Event, Zegocloud}};
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -201,8 +180,8 @@ impl<P: Provider> fmt::Debug for WebhookLayer<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebhookLayer")
             .field("provider", &P::NAME)
-            .field("body_limit", &self.shared.settings.body_limit)
-            .field("read_timeout", &self.shared.settings.read_timeout)
+            .field("body_limit", &self.shared.settings.bounds.limit)
+            .field("read_timeout", &self.shared.settings.bounds.timeout)
             .field("guarded", &self.shared.settings.guard.on)
             .field("shared", &self.shared.settings.guard.is_shared())
             .finish_non_exhaustive()

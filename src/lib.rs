@@ -10,7 +10,7 @@
 //! use http::{Request, StatusCode};
 //! use std::time::SystemTime;
 //! use tower::ServiceExt;
-//! use tower_webhooks::{Signer as _, Verified, WebhookLayer, Zegocloud, zegocloud::{self, Event, RoomEvent}};
+//! use tower_webhooks::{Signer as _, Verified, WebhookLayer, zegocloud::{self, Event, Zegocloud, room::RoomEvent}};
 //!
 //! async fn on_event(event: Verified<Event>) -> StatusCode {
 //!     match &*event {
@@ -35,7 +35,7 @@
 //! ```
 //!
 //! Without axum the event is in the request's extensions, `request.extensions().get::<Verified<Event>>()`, and without
-//! tower there is [`Provider::verify`]. A sender that is not built in takes [one trait](provider).
+//! tower there is [`Provider::verify`]. A sender that is not built in takes [one trait](Provider).
 //!
 //! **Before anything else:** most of these signatures do not cover the body. [`Verified::covers`] says what an event is
 //! worth, and the [security model](guide::security_model) says why.
@@ -64,7 +64,7 @@
 //! # What the layer answers itself
 //!
 //! Status and an empty body, with the [`Rejection`] in the response's extensions for logs, metrics or a
-//! [body of your own](rejection).
+//! [body of your own](Rejection).
 //!
 //! | [`RejectionKind`] | status | when |
 //! | --- | --- | --- |
@@ -77,7 +77,7 @@
 //! | `unsupported_content_encoding` | 415 | a compressed body |
 //! | `body_too_large` | 413 | above [`body_limit`](WebhookLayer::body_limit), unread where the length is declared |
 //! | `read_timeout` | 408 | slower than [`read_timeout`](WebhookLayer::read_timeout) |
-//! | `read_budget` | 503 | too many unverified bytes at once, [`read_budget`](WebhookLayer::read_budget) |
+//! | `read_budget` | 503 | too many unverified bytes at once, [`ReadBudget`] |
 //! | `body_unreadable` | 400 | the connection broke off |
 //! | `invalid` | 400 | rightly signed, but not of the documented shape |
 //! | `conflict` | 409 | the signature was used with other content |
@@ -121,16 +121,17 @@
 //! | --- | --- |
 //! | `geelark`, `stardust`, `vobiz`, `zegocloud` | one provider each; all on by default |
 //! | `axum` | [`Verified<E>`] as an extractor, `ReplayedResponse` as a response |
-//! | `redis` | a replay store that processes share |
+//! | `redis` | a replay store that processes share, in Redis 7 or later or in Valkey |
+//! | `redis-tls` | the same over TLS, `rediss://` |
 //! | `postgres` | the same in Postgres, where a claim commits with what the handler writes |
 //! | `tracing` | a span around each delivery, an event for each refusal |
 //! | `metrics` | counters and histograms |
-//! | `test-util` | signers, `Verified::for_test`, a clock that can be set |
+//! | `test-util` | signers, `Verified::for_test`, a clock that can be set, the suite that a replay store has to pass |
 //! | `full` | all but `test-util` |
 //!
 //! # Guides
 //!
-//! * [Writing a provider](provider): a sender that is not built in
+//! * [Writing a provider](Provider#writing-one): a sender that is not built in
 //! * [Security model](guide::security_model): what an event is worth
 //! * [Acknowledging fast](guide::acknowledging_fast): queues, senders that hang up, shutdown
 //! * [Exactly once](guide::exactly_once): effects in Postgres that happen once
@@ -155,64 +156,69 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use self::{
+    budget::ReadBudget,
     delivery_id::DeliveryId,
+    future::ResponseFuture,
+    header::exactly_one,
     layer::WebhookLayer,
-    provider::{Content, Covers, Delivery, Identity, Provider},
+    payload::{Json, Misfit, Misfits, Rest, UnixMillis, UnixSeconds, Unknown, WebhookEvent},
+    proof::{Content, Covers, Identity, Proof},
+    provider::{Delivery, Provider, parse_json},
     rejection::{Rejection, RejectionKind},
     secret::{ConfigError, Secret},
-    service::{ResponseFuture, Webhook},
+    service::Webhook,
     verified::{Metadata, Verified},
-    window::Window,
-    wire::Json,
+    window::{Timestamp, Window},
 };
 
 #[cfg(feature = "axum")]
 pub use self::axum::NotVerified;
-#[cfg(feature = "geelark")]
-pub use self::geelark::{GeeLark, GeeLarkLayer, GeeLarkToken, GeeLarkTokenLayer};
 #[cfg(feature = "metrics")]
-pub use self::observe::metric_names;
-#[cfg(feature = "stardust")]
-pub use self::stardust::{Stardust, StardustLayer, StardustSigned, StardustSignedLayer};
-#[cfg(feature = "zegocloud")]
-pub use self::zegocloud::{Zegocloud, ZegocloudLayer};
+pub use self::trace::metric_names;
 #[cfg(feature = "test-util")]
 pub use self::{clock::TestClock, signer::Signer};
 
 #[cfg(feature = "geelark")]
 pub mod geelark;
 pub mod guide;
-pub mod header;
-pub mod provider;
-pub mod rejection;
 pub mod replay;
-pub mod secret;
 #[cfg(feature = "stardust")]
 pub mod stardust;
-pub mod verified;
 #[cfg(feature = "vobiz")]
 pub mod vobiz;
-pub mod window;
 #[cfg(feature = "zegocloud")]
 pub mod zegocloud;
 
 #[cfg(feature = "axum")]
 mod axum;
+mod budget;
 mod clock;
 mod delivery_id;
+mod future;
+mod header;
 mod layer;
-mod observe;
-mod read;
-mod service;
-#[cfg(feature = "test-util")]
-mod signer;
-#[cfg(any(feature = "geelark", feature = "stardust"))]
-mod token;
 #[cfg_attr(
-    not(all(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud")),
+    not(feature = "full"),
     allow(dead_code, unused_imports, unused_macros, reason = "not every provider uses every form")
 )]
-mod wire;
+mod payload;
+mod proof;
+mod provider;
+mod read;
+mod rejection;
+mod secret;
+mod service;
+mod settings;
+#[cfg_attr(not(feature = "full"), allow(dead_code, reason = "not every scheme uses every part"))]
+mod signature;
+#[cfg(feature = "test-util")]
+#[cfg_attr(not(feature = "full"), allow(dead_code, reason = "not every scheme has a nonce"))]
+mod signer;
+#[cfg_attr(not(feature = "full"), allow(dead_code, reason = "not every scheme sends its secret"))]
+mod token;
+mod trace;
+mod verified;
+mod window;
 
 #[cfg(all(doctest, feature = "axum", feature = "zegocloud"))]
 #[doc = include_str!("../README.md")]

@@ -1,6 +1,9 @@
 //! Any body into one `Bytes`, within a limit, a deadline and a budget.
 
-use crate::{Rejection, RejectionKind};
+use crate::{
+    ReadBudget, Rejection, RejectionKind,
+    budget::{Held, SMALL_BODY},
+};
 use bytes::{Buf, BufMut, Bytes};
 use http_body::Body;
 use http_body_util::LengthLimitError;
@@ -8,15 +11,21 @@ use pin_project_lite::pin_project;
 use std::{
     error::Error,
     future::Future,
+    io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
     task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::time::{Instant, Sleep, sleep};
+
+/// What a body may take.
+#[derive(Clone)]
+pub(crate) struct Bounds {
+    /// In bytes.
+    pub(crate) limit: usize,
+    pub(crate) timeout: Duration,
+    pub(crate) budget: ReadBudget,
+}
 
 pin_project! {
     /// Reads one body.
@@ -29,9 +38,7 @@ pin_project! {
         body: B,
         first: Bytes,
         buffer: Vec<u8>,
-        limit: usize,
         held: Held,
-        timeout: Duration,
         waiting_since: Option<Instant>,
         #[pin]
         deadline: Option<Sleep>,
@@ -43,20 +50,24 @@ where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    pub(crate) fn new(body: B, limit: usize, timeout: Duration, budget: Arc<Budget>) -> Self {
+    pub(crate) fn new(body: B) -> Self {
         Self {
             body,
             first: Bytes::new(),
             buffer: Vec::new(),
-            limit,
-            held: Held { budget, bytes: 0 },
-            timeout,
+            held: Held::default(),
             waiting_since: None,
             deadline: None,
         }
     }
 
-    pub(crate) fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(Bytes, Held), Rejection>> {
+    /// The budget is charged when the body has to be waited for. Until then it is only asked whether there is room: a
+    /// thread that does not wait has one body in its hands.
+    pub(crate) fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bounds: &Bounds,
+    ) -> Poll<Result<(Bytes, Held), Rejection>> {
         let mut this = self.project();
         for _ in 0..FRAMES_A_POLL {
             if this.body.is_end_stream() {
@@ -67,8 +78,9 @@ where
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(unreadable(error.into()))),
                 Poll::Ready(None) => return Poll::Ready(Ok(take(this.first, this.buffer, this.held))),
                 Poll::Pending => {
+                    this.held.grow_to(&bounds.budget, this.first.len().max(this.buffer.capacity()))?;
                     if this.deadline.is_none() {
-                        let left = this.timeout.saturating_sub(waited(this.waiting_since));
+                        let left = bounds.timeout.saturating_sub(waited(this.waiting_since));
                         this.deadline.set(Some(sleep(left)));
                     }
                     if let Some(deadline) = this.deadline.as_pin_mut() {
@@ -84,17 +96,19 @@ where
             }
             let before = this.first.len().saturating_add(this.buffer.len());
             let total = before.saturating_add(arrived);
-            if total > *this.limit {
+            if total > bounds.limit {
                 return Poll::Ready(Err(Rejection::new(RejectionKind::BodyTooLarge)));
             }
             if before == 0 {
-                this.held.grow_to(arrived)?;
+                this.held.check(&bounds.budget, arrived)?;
                 *this.first = data.copy_to_bytes(arrived);
                 continue;
             }
             if total > this.buffer.capacity() {
-                let capacity = total.max(this.buffer.capacity().saturating_mul(2)).max(MIN_BUFFER).min(*this.limit);
-                this.held.grow_to(capacity)?;
+                // Doubling alone would make a large body of a small one.
+                let most = if total > SMALL_BODY { bounds.limit } else { bounds.limit.min(SMALL_BODY) };
+                let capacity = total.max(this.buffer.capacity().saturating_mul(2)).max(MIN_BUFFER).min(most);
+                this.held.check(&bounds.budget, capacity)?;
                 this.buffer.reserve_exact(capacity.saturating_sub(this.buffer.len()));
             }
             this.buffer.put(std::mem::take(this.first));
@@ -102,18 +116,25 @@ where
         }
         // A body that is always ready must neither starve its neighbours nor outrun the deadline. Looking at the clock
         // is enough for that, and unlike a timer needs no runtime.
-        if waited(this.waiting_since) >= *this.timeout {
+        if waited(this.waiting_since) >= bounds.timeout {
             return Poll::Ready(Err(Rejection::new(RejectionKind::ReadTimeout)));
         }
+        this.held.grow_to(&bounds.budget, this.first.len().max(this.buffer.capacity()))?;
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 }
 
 fn take(first: &mut Bytes, buffer: &mut Vec<u8>, held: &mut Held) -> (Bytes, Held) {
-    let body = if buffer.is_empty() { std::mem::take(first) } else { std::mem::take(buffer).into() };
-    let held = Held { budget: Arc::clone(&held.budget), bytes: std::mem::take(&mut held.bytes) };
-    (body, held)
+    let body = if !buffer.is_empty() {
+        std::mem::take(buffer).into()
+    } else if first.len() <= COPIED_OUT && !first.is_unique() {
+        // It is a part of something larger, most likely of a read buffer, which would live for as long as the event.
+        Bytes::copy_from_slice(first)
+    } else {
+        std::mem::take(first)
+    };
+    (body, std::mem::take(held))
 }
 
 fn waited(since: &mut Option<Instant>) -> Duration {
@@ -126,51 +147,17 @@ fn unreadable(error: Box<dyn Error + Send + Sync>) -> Rejection {
         if layer.is::<LengthLimitError>() {
             return Rejection::new(RejectionKind::BodyTooLarge).with_source(error);
         }
-        cause = layer.source();
+        // The source of an `io::Error` is the source of the error in it: that one itself would be skipped.
+        let inside = layer.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause = inside.map(|inside| inside as _).or_else(|| layer.source());
     }
     Rejection::new(RejectionKind::BodyUnreadable).with_source(error)
 }
 
-/// How many bytes of bodies that nobody has verified yet one layer may hold.
-pub(crate) struct Budget {
-    capacity: usize,
-    held: AtomicUsize,
-}
-
-impl Budget {
-    pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, held: AtomicUsize::new(0) }
-    }
-}
-
-/// A share of the budget, given back when dropped.
-pub(crate) struct Held {
-    budget: Arc<Budget>,
-    bytes: usize,
-}
-
-impl Held {
-    fn grow_to(&mut self, bytes: usize) -> Result<(), Rejection> {
-        let more = bytes.saturating_sub(self.bytes);
-        let granted = self.budget.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
-            held.checked_add(more).filter(|sum| *sum <= self.budget.capacity)
-        });
-        if granted.is_err() {
-            return Err(Rejection::new(RejectionKind::ReadBudget).with_retry_after(Duration::from_secs(1)));
-        }
-        self.bytes = self.bytes.saturating_add(more);
-        Ok(())
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
 const FRAMES_A_POLL: usize = 256;
 const MIN_BUFFER: usize = 1024;
+/// hyper's read buffers begin at 8 KiB: to copy half of that is cheap and to keep the whole is not.
+const COPIED_OUT: usize = 4 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -199,34 +186,59 @@ mod tests {
             (&[1; 1025], 2 * MIN_BUFFER),
             (&[2500, 2500], 5000),
         ] {
-            let budget = Arc::new(Budget::new(10_000));
+            let bounds = bounds();
             let body = StreamBody::new(frames(sizes).chain(stream::pending()));
-            let mut read = Box::pin(ReadBody::new(body, 5000, Duration::from_secs(10), Arc::clone(&budget)));
-            let mut poll = task::spawn(std::future::poll_fn(|cx| read.as_mut().poll_read(cx)));
+            let mut read = Box::pin(ReadBody::new(body));
+            let mut poll = task::spawn(std::future::poll_fn(|cx| read.as_mut().poll_read(cx, &bounds)));
             assert!(poll.poll().is_pending());
             while poll.is_woken() {
                 assert!(poll.poll().is_pending());
             }
-            assert_eq!(budget.held.load(Ordering::Relaxed), charged, "{sizes:?}");
+            assert_eq!(bounds.budget.held(), charged, "{sizes:?}");
             drop(poll);
             let buffer = read.as_mut().project().buffer;
             assert!(buffer.capacity() <= charged.max(buffer.len()), "{sizes:?}: {} bytes", buffer.capacity());
             drop(read);
-            assert_eq!(budget.held.load(Ordering::Relaxed), 0, "{sizes:?}");
+            assert_eq!(bounds.budget.held(), 0, "{sizes:?}");
         }
     }
 
-    #[test]
-    fn the_charge_goes_with_the_body() {
-        let budget = Arc::new(Budget::new(10_000));
-        let body = StreamBody::new(frames(&[1000, 1000]));
-        let mut read = Box::pin(ReadBody::new(body, 5000, Duration::from_secs(10), Arc::clone(&budget)));
-        let mut poll = task::spawn(std::future::poll_fn(|cx| read.as_mut().poll_read(cx)));
+    #[tokio::test]
+    async fn the_charge_goes_with_the_body() {
+        let bounds = bounds();
+        let later = stream::once(tokio::task::yield_now()).flat_map(|()| frames(&[1000]));
+        let mut read = Box::pin(ReadBody::new(StreamBody::new(frames(&[1000]).chain(later))));
+        let mut poll = task::spawn(std::future::poll_fn(|cx| read.as_mut().poll_read(cx, &bounds)));
+        assert!(poll.poll().is_pending());
         let Poll::Ready(Ok((body, held))) = poll.poll() else { panic!() };
         drop(poll);
         drop(read);
-        assert_eq!((body.len(), budget.held.load(Ordering::Relaxed)), (2000, 2000));
+        assert_eq!((body.len(), bounds.budget.held()), (2000, 1000));
         drop(held);
-        assert_eq!(budget.held.load(Ordering::Relaxed), 0);
+        assert_eq!(bounds.budget.held(), 0);
+    }
+
+    #[test]
+    fn a_body_that_is_not_waited_for_needs_room_and_takes_none() {
+        let bounds = bounds();
+        let read = |sizes| {
+            let mut read = Box::pin(ReadBody::new(StreamBody::new(frames(sizes))));
+            let mut poll = task::spawn(std::future::poll_fn(|cx| read.as_mut().poll_read(cx, &bounds)));
+            match poll.poll() {
+                Poll::Ready(read) => read.map(|(body, _held)| (body.len(), bounds.budget.held())),
+                Poll::Pending => panic!(),
+            }
+        };
+        let mut others = Held::default();
+        others.grow_to(&bounds.budget, 8000).unwrap();
+        assert_eq!(read(&[2000]).unwrap(), (2000, 8000));
+        assert_eq!(read(&[1000, 1000]).unwrap(), (2000, 8000));
+        for sizes in [&[2001][..], &[1000, 1001], &[1000, 1000, 1]] {
+            assert_eq!(read(sizes).unwrap_err().kind(), RejectionKind::ReadBudget, "{sizes:?}");
+        }
+    }
+
+    fn bounds() -> Bounds {
+        Bounds { limit: 5000, timeout: Duration::from_secs(10), budget: ReadBudget::new(10_000) }
     }
 }

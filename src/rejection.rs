@@ -1,46 +1,46 @@
 //! Why a request was refused, for the response's extensions, logs and metrics.
-//!
-//! A refusal leaves the layer as a response with a status and an empty body; the [`Rejection`] is in the response's
-//! extensions, where an outer layer can turn it into whatever an API speaks:
-//!
-//! ```
-//! use axum::{Router, body::Body, http::{HeaderValue, Response, header}, routing::post};
-//! use tower::{ServiceBuilder, util::MapResponseLayer};
-//! use tower_webhooks::{Rejection, WebhookLayer, Zegocloud};
-//!
-//! fn in_json(mut response: Response<Body>) -> Response<Body> {
-//!     if let Some(rejection) = response.extensions().get::<Rejection>() {
-//!         let json = serde_json::json!({ "status": rejection.status().as_u16() }).to_string();
-//!         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-//!         *response.body_mut() = Body::from(json);
-//!     }
-//!     response
-//! }
-//!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower_webhooks::ConfigError> {
-//! let webhooks = WebhookLayer::new(Zegocloud::new("a callback secret")?);
-//! let app = Router::new().route(
-//!     "/zegocloud",
-//!     post(async || "ok").layer(ServiceBuilder::new().layer(MapResponseLayer::new(in_json)).layer(webhooks)),
-//! );
-//!
-//! # use tower::ServiceExt;
-//! let unsigned = http::Request::post("/zegocloud").body(Body::from("{}")).unwrap();
-//! let response = app.oneshot(unsigned).await.unwrap();
-//! assert_eq!(response.status(), 401);
-//! let body = axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
-//! assert_eq!(body, r#"{"status":401}"#);
-//! # Ok(()) }
-//! ```
 
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 /// A refused request.
 ///
-/// `Display` is a sentence without anything from the request in it. [`source`](Error::source) may quote the payload
-/// where a body did not parse: keep it out of logs.
-#[derive(Clone, Debug)]
+/// It leaves the layer as a response with a status and an empty body, and is in that response's extensions, where an
+/// outer layer can turn it into whatever an API speaks:
+///
+/// ```
+/// use axum::{Router, body::Body, http::{HeaderValue, Response, header}, routing::post};
+/// use tower::{ServiceBuilder, util::MapResponseLayer};
+/// use tower_webhooks::{Rejection, WebhookLayer, zegocloud::Zegocloud};
+///
+/// fn in_json(mut response: Response<Body>) -> Response<Body> {
+///     if let Some(rejection) = response.extensions().get::<Rejection>() {
+///         let json = serde_json::json!({ "status": rejection.status().as_u16() }).to_string();
+///         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+///         *response.body_mut() = Body::from(json);
+///     }
+///     response
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower_webhooks::ConfigError> {
+/// let webhooks = WebhookLayer::new(Zegocloud::new("a callback secret")?);
+/// let app = Router::new().route(
+///     "/zegocloud",
+///     post(async || "ok").layer(ServiceBuilder::new().layer(MapResponseLayer::new(in_json)).layer(webhooks)),
+/// );
+///
+/// # use tower::ServiceExt;
+/// let unsigned = http::Request::post("/zegocloud").body(Body::from("{}")).unwrap();
+/// let response = app.oneshot(unsigned).await.unwrap();
+/// assert_eq!(response.status(), 401);
+/// let body = axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
+/// assert_eq!(body, r#"{"status":401}"#);
+/// # Ok(()) }
+/// ```
+///
+/// `Display` is a sentence without anything from the request in it, and `Debug` adds no more than that.
+/// [`source`](Error::source) may quote the payload where a body did not parse: keep it out of logs.
+#[derive(Clone)]
 pub struct Rejection {
     kind: RejectionKind,
     detail: Option<&'static str>,
@@ -90,9 +90,13 @@ impl Rejection {
         self.detail
     }
 
-    pub(crate) fn into_response<B: Default>(self, methods: &[Method]) -> Response<B> {
+    pub(crate) fn into_response<B: Default>(self, methods: &[Method], challenge: Option<&'static str>) -> Response<B> {
         let mut response = Response::new(B::default());
         *response.status_mut() = self.status();
+        // Of every kind of 401 alike: a header that only some of them have would tell them apart.
+        if let (StatusCode::UNAUTHORIZED, Some(Ok(challenge))) = (self.status(), challenge.map(HeaderValue::from_str)) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
         if self.kind == RejectionKind::MethodNotAllowed {
             let allow = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
             if let Ok(allow) = HeaderValue::try_from(allow) {
@@ -105,6 +109,13 @@ impl Rejection {
         }
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the source, which may quote the payload.
+        f.debug_struct("Rejection").field("kind", &self.kind).field("detail", &self.detail).finish_non_exhaustive()
     }
 }
 
@@ -204,34 +215,46 @@ impl From<serde_json::Error> for Rejection {
     }
 }
 
-/// A label that is either fixed or taken from a verified event.
-pub(crate) type Kind = Cow<'static, str>;
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn attack_every_authentication_failure_looks_the_same() {
-        let unauthorized = RejectionKind::ALL.iter().filter(|kind| kind.status() == 401);
-        let answers: Vec<_> = unauthorized
-            .map(|kind| {
-                let response: Response<String> = Rejection::new(*kind).with_detail("x").into_response(&[Method::POST]);
-                (response.status(), response.headers().clone(), response.into_body())
-            })
-            .collect();
-        assert!(answers.len() >= 4);
-        assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));
-        assert!(answers[0].1.is_empty() && answers[0].2.is_empty());
+        for challenge in [None, Some("Bearer")] {
+            let unauthorized = RejectionKind::ALL.iter().filter(|kind| kind.status() == 401);
+            let answers: Vec<_> = unauthorized
+                .map(|kind| {
+                    let rejection = Rejection::new(*kind).with_detail("x");
+                    let response: Response<String> = rejection.into_response(&[Method::POST], challenge);
+                    (response.status(), response.headers().clone(), response.into_body())
+                })
+                .collect();
+            assert!(answers.len() >= 4);
+            assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));
+            let (_, headers, body) = &answers[0];
+            assert_eq!(headers.get(header::WWW_AUTHENTICATE).map(HeaderValue::as_bytes), challenge.map(str::as_bytes));
+            assert!(headers.len() == usize::from(challenge.is_some()) && body.is_empty());
+        }
+    }
+
+    #[test]
+    fn attack_neither_form_of_it_quotes_the_payload() {
+        let error = serde_json::from_str::<u64>("\"a customer's name\"").unwrap_err();
+        let rejection = Rejection::from(error).with_detail("not a number");
+        assert!(rejection.source().unwrap().to_string().contains("customer"));
+        let shown = format!("{rejection} {rejection:?} {rejection:#?}");
+        assert!(shown.contains("not a number") && !shown.contains("customer"), "{shown}");
     }
 
     #[test]
     fn headers_of_refusals() {
         let response: Response<String> =
-            Rejection::new(RejectionKind::MethodNotAllowed).into_response(&[Method::GET, Method::POST]);
+            Rejection::new(RejectionKind::MethodNotAllowed).into_response(&[Method::GET, Method::POST], Some("Bearer"));
         assert_eq!(response.headers()[header::ALLOW], "GET, POST");
-        let response: Response<String> =
-            Rejection::new(RejectionKind::ReadBudget).with_retry_after(Duration::from_millis(1200)).into_response(&[]);
+        assert!(!response.headers().contains_key(header::WWW_AUTHENTICATE));
+        let rejection = Rejection::new(RejectionKind::ReadBudget).with_retry_after(Duration::from_millis(1200));
+        let response: Response<String> = rejection.into_response(&[], None);
         assert_eq!(response.headers()[header::RETRY_AFTER], "2");
         assert_eq!(response.extensions().get::<Rejection>().unwrap().kind(), RejectionKind::ReadBudget);
     }

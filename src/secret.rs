@@ -1,15 +1,4 @@
 //! Key material that cannot be printed, compared or left empty.
-//!
-//! ```
-//! use tower_webhooks::Secret;
-//!
-//! let secret = Secret::new("5f4dcc3b5aa765d6")?;
-//! assert_eq!(format!("{secret:?}"), "Secret(..)");
-//!
-//! assert!(Secret::new("").is_err());
-//! assert!(Secret::new("5f4dcc3b5aa765d6\n").is_err());
-//! # Ok::<(), tower_webhooks::ConfigError>(())
-//! ```
 
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -17,6 +6,17 @@ use std::fmt;
 /// A shared secret, token or key of a provider.
 ///
 /// There is no `PartialEq`: comparing secrets with `==` leaks their content through time. `Debug` prints nothing of it.
+///
+/// ```
+/// use tower_webhooks::Secret;
+///
+/// let secret = Secret::new("5f4dcc3b5aa765d6")?;
+/// assert_eq!(format!("{secret:?}"), "Secret(..)");
+///
+/// assert!(Secret::new("").is_err());
+/// assert!(Secret::new("5f4dcc3b5aa765d6\n").is_err());
+/// # Ok::<(), tower_webhooks::ConfigError>(())
+/// ```
 #[derive(Clone)]
 pub struct Secret {
     bytes: Box<[u8]>,

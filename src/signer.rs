@@ -17,7 +17,6 @@ pub trait Signer {
 }
 
 /// As many decimal digits; not for secrets.
-#[cfg_attr(not(any(feature = "geelark", feature = "vobiz", feature = "zegocloud")), allow(dead_code))]
 pub(crate) fn random_digits(count: usize) -> String {
     let digit = |_| char::from(b'0'.wrapping_add((RandomState::new().hash_one(()) % 10) as u8));
     (0..count).map(digit).collect()

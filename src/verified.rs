@@ -1,26 +1,28 @@
 //! The proof, in a request's extensions, that the layer accepted it.
-//!
-//! ```
-//! use tower_webhooks::{Covers, Verified};
-//!
-//! fn handle(event: &Verified<String>) -> bool {
-//!     // A signature that covers nothing makes the event a hint: ask the provider before acting on it.
-//!     event.covers() == Covers::Body && event.starts_with("paid")
-//! }
-//!
-//! let event = Verified::for_test("paid 12.50".to_owned());
-//! assert!(!handle(&event));
-//! ```
 
-use crate::{Covers, Delivery, DeliveryId, rejection::Kind, replay::{Claim, ReplayCheck}};
+#[cfg(feature = "postgres")]
+use crate::replay::Claim;
+use crate::{Covers, Delivery, DeliveryId, Misfits, Proof, WebhookEvent, replay::ReplayCheck};
 use bytes::Bytes;
-use std::{fmt, ops::Deref, sync::Arc, time::SystemTime};
+use std::{borrow::Cow, fmt, ops::Deref, sync::Arc, time::SystemTime};
 
-/// A typed event that was verified, is fresh where its signature holds a time, and has not been acknowledged before where
-/// its signature can tell ([`Metadata::checked`]).
+/// An event whose signature was verified. If the scheme signs a time it is fresh; if it allows replay detection
+/// ([`Metadata::checked`]) it was not acknowledged before.
 ///
-/// It is made by the layer only, derefs to the event and is cheap to clone. `Debug` prints the event and the facts,
+/// It is made by the layer only, derefs to the event and is cheap to clone. `Debug` prints the event and the metadata,
 /// never the raw body.
+///
+/// ```
+/// use tower_webhooks::{Covers, Verified};
+///
+/// fn handle(event: &Verified<String>) -> bool {
+///     // A signature that covers nothing makes the event a hint: ask the provider before acting on it.
+///     event.covers() == Covers::Body && event.starts_with("paid")
+/// }
+///
+/// let event = Verified::for_test("paid 12.50".to_owned());
+/// assert!(!handle(&event));
+/// ```
 pub struct Verified<E> {
     inner: Arc<Inner<E>>,
 }
@@ -29,7 +31,7 @@ struct Inner<E> {
     event: E,
     metadata: Metadata,
     body: Bytes,
-    /// The claim that was won for it.
+    /// What the attempt holds it by.
     #[cfg(feature = "postgres")]
     claim: Option<Claim>,
 }
@@ -41,17 +43,20 @@ impl<E> Verified<E> {
         body: Bytes,
         attempt: u32,
         checked: ReplayCheck,
-        claim: Option<&Claim>,
+        delivery_id: Option<DeliveryId>,
+        #[cfg(feature = "postgres")] claim: Option<Claim>,
     ) -> Self {
-        let Delivery { event, kind, covers, key_index, signed_at, identity: _ } = delivery;
-        let metadata = Metadata { provider, kind, covers, key_index, signed_at, attempt, checked, delivery_id: claim.map(|claim| DeliveryId::new(*claim.key())) };
+        let Delivery { event, kind, proof, misfits } = delivery;
+        let Proof { covers, key_index, signed_at, identity: _ } = proof;
+        let metadata =
+            Metadata { provider, kind, covers, key_index, signed_at, attempt, checked, delivery_id, misfits };
         Self {
             inner: Arc::new(Inner {
                 event,
                 metadata,
                 body,
                 #[cfg(feature = "postgres")]
-                claim: claim.cloned(),
+                claim,
             }),
         }
     }
@@ -64,6 +69,19 @@ impl<E> Verified<E> {
     /// What the signature is over; [`Covers::Nothing`] means that the event is a hint.
     pub fn covers(&self) -> Covers {
         self.inner.metadata.covers
+    }
+
+    /// The event's kind, as in the provider's documentation; `unknown` for an event that its rules do not know.
+    pub fn kind(&self) -> &str {
+        &self.inner.metadata.kind
+    }
+
+    /// See [`WebhookEvent::dedup_key`].
+    pub fn dedup_key(&self) -> Option<String>
+    where
+        E: WebhookEvent,
+    {
+        self.inner.event.dedup_key()
     }
 
     /// The body as received.
@@ -81,7 +99,17 @@ impl<E> Verified<E> {
     /// An event for the test of a handler, as if a layer had accepted it just now.
     #[cfg(feature = "test-util")]
     pub fn for_test(event: E) -> Self {
-        Self::new("test", Delivery::new(event, "test", Covers::Nothing), Bytes::new(), 1, ReplayCheck::Unguarded, None)
+        let proof = Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity: None };
+        Self::new(
+            "test",
+            Delivery::new(event, "test", proof),
+            Bytes::new(),
+            1,
+            ReplayCheck::Unguarded,
+            None,
+            #[cfg(feature = "postgres")]
+            None,
+        )
     }
 }
 
@@ -103,7 +131,7 @@ impl<E: fmt::Debug> fmt::Debug for Verified<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verified")
             .field("event", &self.inner.event)
-            .field("facts", &self.inner.metadata)
+            .field("metadata", &self.inner.metadata)
             .finish_non_exhaustive()
     }
 }
@@ -115,7 +143,7 @@ pub struct Metadata {
     /// The provider's [`NAME`](crate::Provider::NAME).
     pub provider: &'static str,
     /// The event's kind, as in the provider's documentation; `unknown` for one that this crate does not know.
-    pub kind: Kind,
+    pub kind: Cow<'static, str>,
     /// What the signature is over.
     pub covers: Covers,
     /// Which of the configured keys verified it, counted from 0.
@@ -129,4 +157,6 @@ pub struct Metadata {
     pub checked: ReplayCheck,
     /// What names the delivery, whichever attempt it is; `None` where the scheme has nothing to tell deliveries apart by.
     pub delivery_id: Option<DeliveryId>,
+    /// The members that did not fit their documented type, and so are absent from the event.
+    pub misfits: Misfits,
 }

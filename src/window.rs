@@ -1,17 +1,4 @@
 //! How old, and how far ahead of the clock, a signed timestamp may be.
-//!
-//! ```
-//! use std::time::{Duration, SystemTime};
-//! use tower_webhooks::{Window, window::Timestamp};
-//!
-//! let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_300);
-//! let signed = Timestamp::Seconds(1_700_000_000);
-//! assert!(Window::default().check(signed, now).is_ok());
-//!
-//! let narrow = Window::new(Duration::from_secs(60), Duration::from_secs(5))?;
-//! assert!(narrow.check(signed, now).is_err());
-//! # Ok::<(), tower_webhooks::ConfigError>(())
-//! ```
 
 use crate::{ConfigError, Rejection, RejectionKind};
 use std::time::{Duration, SystemTime};
@@ -21,6 +8,19 @@ use std::time::{Duration, SystemTime};
 /// There is no way to switch it off. Where a provider repeats a delivery under its old signature for longer than the
 /// window, widen it: [`Window::new`] takes up to 25 hours. A wider window is also the time for which somebody who
 /// captured a request may try it on another body, and the time for which the replay guard keeps the signature.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use tower_webhooks::{Timestamp, Window};
+///
+/// let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_300);
+/// let signed = Timestamp::Seconds(1_700_000_000);
+/// assert!(Window::default().check(signed, now).is_ok());
+///
+/// let narrow = Window::new(Duration::from_secs(60), Duration::from_secs(5))?;
+/// assert!(narrow.check(signed, now).is_err());
+/// # Ok::<(), tower_webhooks::ConfigError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     past: Duration,
@@ -75,14 +75,18 @@ impl Window {
         SystemTime::UNIX_EPOCH.checked_add(signed).ok_or_else(stale)
     }
 
-    /// The first instant at which [`check`](Self::check) no longer passes `signed`; `None` past the end of time.
-    pub fn ends(&self, signed: Timestamp) -> Option<SystemTime> {
+    /// The first instant at which [`check`](Self::check) no longer passes `signed`.
+    ///
+    /// # Errors
+    ///
+    /// [`RejectionKind::Stale`] past the end of time.
+    pub fn ends(&self, signed: Timestamp) -> Result<SystemTime, Rejection> {
         let (signed, unit) = match signed {
             Timestamp::Seconds(seconds) => (Duration::from_secs(seconds), Duration::from_secs(1)),
             Timestamp::Milliseconds(millis) => (Duration::from_millis(millis), Duration::from_millis(1)),
         };
-        let end = signed.checked_add(self.past)?.checked_add(unit)?;
-        SystemTime::UNIX_EPOCH.checked_add(end)
+        let end = signed.checked_add(self.past).and_then(|end| end.checked_add(unit));
+        end.and_then(|end| SystemTime::UNIX_EPOCH.checked_add(end)).ok_or(Rejection::new(RejectionKind::Stale))
     }
 }
 
@@ -143,8 +147,8 @@ mod tests {
         let millis = Timestamp::Milliseconds(1_700_000_000_000);
         assert!(window.check(millis, at(1_700_000_300_000)).is_ok());
         assert!(window.check(millis, at(1_700_000_300_001)).is_err());
-        assert_eq!(window.ends(seconds), Some(at(1_700_000_301_000)));
-        assert_eq!(window.ends(millis), Some(at(1_700_000_300_001)));
+        assert_eq!(window.ends(seconds).unwrap(), at(1_700_000_301_000));
+        assert_eq!(window.ends(millis).unwrap(), at(1_700_000_300_001));
     }
 
     #[test]
@@ -174,7 +178,7 @@ mod tests {
         assert_eq!(Timestamp::from_digits("1700000000"), Some(Timestamp::Seconds(1_700_000_000)));
         assert_eq!(Timestamp::from_digits("1700000000123"), Some(Timestamp::Milliseconds(1_700_000_000_123)));
         assert!(Window::default().check(Timestamp::Milliseconds(u64::MAX), at(0)).is_err());
-        assert_eq!(Window::default().ends(Timestamp::Seconds(u64::MAX)), None);
+        assert!(Window::default().ends(Timestamp::Seconds(u64::MAX)).is_err());
     }
 
     #[test]

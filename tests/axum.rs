@@ -5,7 +5,7 @@ use axum::{
     Extension, Router,
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, request::Parts},
+    http::{HeaderValue, Method, StatusCode, request::Parts},
     middleware::{Next, from_fn},
     response::Response,
     routing::{any, get, post},
@@ -13,7 +13,6 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::Full;
 use std::{
-    slice,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -24,16 +23,15 @@ use std::{
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, util::MapResponseLayer};
 use tower_http::map_request_body::MapRequestBodyLayer;
 use tower_webhooks::{
-    Covers, Delivery, Provider, Rejection, RejectionKind, Signer as _, Verified, WebhookLayer, Zegocloud,
-    ZegocloudLayer,
-    header::exactly_one,
+    Covers, Delivery, Proof, Provider, Rejection, RejectionKind, Signer as _, Verified, WebhookEvent as _,
+    WebhookLayer, exactly_one,
     replay::ReplayedResponse,
-    zegocloud::{Event, Signer},
+    zegocloud::{Event, Signer, Zegocloud},
 };
 
 const SECRET: &str = "a callback secret";
 
-fn layer() -> ZegocloudLayer {
+fn layer() -> WebhookLayer<Zegocloud> {
     WebhookLayer::new(Zegocloud::new(SECRET).unwrap())
 }
 
@@ -160,7 +158,7 @@ async fn state() {
 
 /// Notes what it sees on the way in and on the way out.
 async fn note(request: Request, next: Next) -> Response {
-    let event = request.extensions().get::<Verified<Event>>().map(|event| event.kind());
+    let event = request.extensions().get::<Verified<Event>>().map(|event| (**event).kind());
     let mut response = next.run(request).await;
     response.headers_mut().insert("x-seen", HeaderValue::from_static(event.unwrap_or("nothing")));
     response
@@ -218,7 +216,7 @@ async fn generic_middleware_inside_one_stack() {
         }
 
         fn call(&mut self, request: http::Request<B>) -> Self::Future {
-            let event = request.extensions().get::<Verified<Event>>().map(|event| event.kind());
+            let event = request.extensions().get::<Verified<Event>>().map(|event| (**event).kind());
             let response = self.0.call(request);
             Box::pin(async move {
                 let mut response = axum::response::IntoResponse::into_response(response.await?);
@@ -235,32 +233,28 @@ async fn generic_middleware_inside_one_stack() {
 /// A sender that proves itself with a word in a header, which is no secret here.
 struct Doorbell(&'static str);
 
-static WORD: HeaderName = HeaderName::from_static("x-word");
-
 impl Provider for Doorbell {
     const NAME: &'static str = "doorbell";
     const METHODS: &'static [Method] = &[Method::GET, Method::POST];
-    type Head = ();
+    const CREDENTIALS: &'static [&'static str] = &["x-word"];
+    type FromHead = ();
     type Event = String;
 
-    fn credentials(&self) -> &[HeaderName] {
-        slice::from_ref(&WORD)
-    }
-
     fn check_head(&self, head: &Parts, _now: SystemTime) -> Result<(), Rejection> {
-        match exactly_one(&head.headers, &WORD)? == self.0 {
+        match exactly_one(&head.headers, "x-word")? == self.0 {
             true => Ok(()),
             false => Err(Rejection::new(RejectionKind::CredentialWrong)),
         }
     }
 
     fn check_body(&self, (): (), _head: &Parts, body: &Bytes, _now: SystemTime) -> Result<Delivery<String>, Rejection> {
-        Ok(Delivery::new(String::from_utf8_lossy(body).into_owned(), "ring", Covers::Nothing))
+        let proof = Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity: None };
+        Ok(Delivery::new(String::from_utf8_lossy(body).into_owned(), "ring", proof))
     }
 }
 
 fn ring(body: impl Into<Body>) -> Request {
-    Request::post("/bell").header(&WORD, "sesame").body(body.into()).unwrap()
+    Request::post("/bell").header("x-word", "sesame").body(body.into()).unwrap()
 }
 
 #[tokio::test]
@@ -275,7 +269,7 @@ async fn several_providers_on_one_router() {
     assert_eq!(text(send(&app, ring("ding")).await).await, (200, "doorbell rings: ding".to_owned()));
     // One's credentials open nothing of the other's.
     let mut crossed = signed("/bell");
-    crossed.headers_mut().insert(&WORD, HeaderValue::from_static("open"));
+    crossed.headers_mut().insert("x-word", HeaderValue::from_static("open"));
     assert_eq!(refusal(&send(&app, crossed).await), Some(RejectionKind::CredentialWrong));
     let mut crossed = ring(r#"{"event":"room_create"}"#);
     *crossed.uri_mut() = "/zego".parse().unwrap();
@@ -354,7 +348,7 @@ async fn a_repeat_gets_the_kept_answer() {
 async fn a_tower_service_as_a_route() {
     let service = tower::service_fn(|request: http::Request<Full<Bytes>>| async move {
         let event = request.extensions().get::<Verified<Event>>().unwrap();
-        Ok::<_, std::convert::Infallible>(Response::new(Body::from(event.kind())))
+        Ok::<_, std::convert::Infallible>(Response::new(Body::from((**event).kind())))
     });
     let app: Router = Router::new().route_service("/zego", layer().layer(service));
     assert_eq!(text(send(&app, signed("/zego")).await).await, (200, "room_create".to_owned()));

@@ -4,7 +4,8 @@ mod common;
 
 use bytes::{Buf, Bytes};
 use common::{
-    ACCEPTED, Broken, COSIGN, Desk, Letterbox, STAMP, Scripted, Step, data, outcome, paid, refused, run_without_runtime,
+    ACCEPTED, Broken, COSIGN, Desk, Letterbox, PROOF, STAMP, Scripted, Step, data, outcome, paid, refused,
+    run_without_runtime,
 };
 use futures_util::{FutureExt, StreamExt, stream};
 use http::{Request, Response, header};
@@ -31,8 +32,8 @@ use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, limit::ConcurrencyLimit, service_fn};
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_webhooks::{
-    Covers, Delivery, Provider, Rejection, RejectionKind, ResponseFuture, TestClock, Verified, Webhook, WebhookLayer,
-    Window, window::Timestamp,
+    Covers, Delivery, Proof, Provider, ReadBudget, Rejection, RejectionKind, ResponseFuture, TestClock, Timestamp,
+    Verified, Webhook, WebhookLayer, Window,
 };
 
 fn layer() -> WebhookLayer<Letterbox> {
@@ -177,8 +178,14 @@ fn attack_compressed_bodies_are_415() {
         (&["br"], false),
         (&["identity, gzip"], false),
         (&["identity", "deflate"], false),
-        (&["\u{e9}"], false),
+        (&["X-GZIP"], false),
+        (&["utf-8", "gzip"], false),
+        (&["utf-8,br"], false),
         (&["identity"], true),
+        (&["utf-8"], true),
+        (&[""], true),
+        (&["UTF-8, identity"], true),
+        (&["\u{e9}"], true),
         (&[" Identity "], true),
         (&["identity", "IDENTITY"], true),
     ] {
@@ -377,14 +384,17 @@ impl Error for Wrapped {
 
 #[test]
 fn an_outer_length_limit_is_413_wherever_it_is_in_the_error() {
-    for depth in 0..4 {
+    type Wrap = fn(Box<dyn Error + Send + Sync>) -> Box<dyn Error + Send + Sync>;
+    let own: Wrap = |error| Wrapped(error).into();
+    let io: Wrap = |error| std::io::Error::other(error).into();
+    for wraps in [&[][..], &[own], &[own; 3], &[io], &[io; 2], &[own, io], &[io, own], &[own, io, own, io]] {
         let (body, probe) = Scripted::new(vec![data("0123456789"); 3]);
         let mut body = Limited::new(body, 15).boxed();
-        for _ in 0..depth {
-            body = body.map_err(|error| Wrapped(error).into()).boxed();
+        for wrap in wraps {
+            body = body.map_err(*wrap).boxed();
         }
         let response = run_without_runtime(send(&layer(), &Desk::default(), paid().body(body).unwrap()));
-        assert_eq!(outcome(&response), refused(RejectionKind::BodyTooLarge), "{depth}");
+        assert_eq!(outcome(&response), refused(RejectionKind::BodyTooLarge), "{} wraps", wraps.len());
         assert_eq!(probe.polls(), 2);
     }
     let (body, _) = Scripted::new([data("0123456789"), Step::Fail]);
@@ -491,8 +501,10 @@ fn attack_an_always_ready_body_of_nothing_neither_hangs_nor_starves() {
                     })
                     .await
                 });
-                let layer =
-                    layer().read_timeout(Duration::from_millis(100)).body_limit(usize::MAX).read_budget(1 << 14);
+                let layer = layer()
+                    .read_timeout(Duration::from_millis(100))
+                    .body_limit(usize::MAX)
+                    .read_budget(ReadBudget::new(1 << 14));
                 let (body, _) = Scripted::new([endless]);
                 let request =
                     tokio::spawn(async move { send(&layer, &Desk::default(), paid().body(body).unwrap()).await });
@@ -512,7 +524,7 @@ fn attack_an_always_ready_body_of_nothing_neither_hangs_nor_starves() {
 fn attack_bytes_beyond_the_budget_are_503() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _inside = runtime.enter();
-    let layer = layer().read_budget(10);
+    let layer = layer().read_budget(ReadBudget::new(10));
     let stalled = |layer: &WebhookLayer<Letterbox>| {
         let (body, _) = Scripted::new([data("0123456"), Step::Stall]);
         let mut reading = task::spawn(layer.layer(Desk::default()).oneshot(paid().body(body).unwrap()));
@@ -541,13 +553,13 @@ fn attack_bytes_beyond_the_budget_are_503() {
     assert_eq!(outcome(&send(&layer, "0123456789")), ACCEPTED, "refused in the middle, it is given back");
 
     let _first = stalled(&layer);
-    let other = WebhookLayer::new(Letterbox).read_budget(10);
+    let other = WebhookLayer::new(Letterbox).read_budget(ReadBudget::new(10));
     assert_eq!(outcome(&send(&other, "0123456789")), ACCEPTED, "another layer has its own");
 }
 
 #[test]
 fn the_budget_is_for_bodies_that_are_read_not_for_handlers_that_work() {
-    let layer = layer().read_budget(10);
+    let layer = layer().read_budget(ReadBudget::new(10));
     let busy = service_fn(|_: Request<Full<Bytes>>| pending::<Result<Response<String>, Infallible>>());
     let mut working = task::spawn(layer.layer(busy).oneshot(letter("0123456789")));
     assert_pending!(working.poll());
@@ -781,7 +793,7 @@ impl Service<Request<Full<Bytes>>> for Staged {
 
 #[tokio::test]
 async fn attack_dropping_the_future_at_any_await_leaves_nothing_behind() {
-    let layer = layer().read_budget(1024);
+    let layer = layer().read_budget(ReadBudget::new(1024));
     let mut stages = Vec::new();
     for polls in 0.. {
         let alive = Arc::new(());
@@ -821,15 +833,12 @@ struct Dated;
 
 impl Provider for Dated {
     const NAME: &'static str = "dated";
-    type Head = Timestamp;
+    const CREDENTIALS: &'static [&'static str] = &["x-stamp"];
+    type FromHead = Timestamp;
     type Event = ();
 
-    fn credentials(&self) -> &[http::HeaderName] {
-        std::slice::from_ref(&STAMP)
-    }
-
     fn check_head(&self, head: &http::request::Parts, now: SystemTime) -> Result<Timestamp, Rejection> {
-        let stamp = Timestamp::from_digits(tower_webhooks::header::exactly_one(&head.headers, &STAMP)?).unwrap();
+        let stamp = Timestamp::from_digits(tower_webhooks::exactly_one(&head.headers, &STAMP)?).unwrap();
         Window::default().check(stamp, now)?;
         Ok(stamp)
     }
@@ -842,7 +851,7 @@ impl Provider for Dated {
         now: SystemTime,
     ) -> Result<Delivery<()>, Rejection> {
         let at = Window::default().check(stamp, now)?;
-        Ok(Delivery::new((), "dated", Covers::Nothing).with_signed_at(at))
+        Ok(Delivery::new((), "dated", Proof { signed_at: Some(at), ..PROOF }))
     }
 }
 
@@ -890,11 +899,9 @@ fn auto_traits() {
     struct Rules(#[expect(dead_code)] Mutex<u8>);
     impl Provider for Rules {
         const NAME: &'static str = "rules";
-        type Head = Shy;
+        const CREDENTIALS: &'static [&'static str] = &[];
+        type FromHead = Shy;
         type Event = ();
-        fn credentials(&self) -> &[http::HeaderName] {
-            &[]
-        }
         fn check_head(&self, _: &http::request::Parts, _: SystemTime) -> Result<Shy, Rejection> {
             Ok(Shy::default())
         }
@@ -905,7 +912,7 @@ fn auto_traits() {
             _: &Bytes,
             _: SystemTime,
         ) -> Result<Delivery<()>, Rejection> {
-            Ok(Delivery::new((), "rule", Covers::Nothing))
+            Ok(Delivery::new((), "rule", PROOF))
         }
     }
 
@@ -934,7 +941,7 @@ fn debug_names_the_provider_and_shows_nothing_of_it() {
 }
 
 #[test]
-fn a_future_that_is_polled_after_its_end_does_nothing() {
+fn a_future_that_is_polled_after_its_end_panics_and_calls_nobody() {
     let called = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&called);
     let inner = service_fn(move |_: Request<Full<Bytes>>| {
@@ -943,6 +950,7 @@ fn a_future_that_is_polled_after_its_end_does_nothing() {
     });
     let mut refused = task::spawn(layer().layer(inner).call(Request::post("/").body(full("letter")).unwrap()));
     assert!(refused.poll().is_ready());
-    assert_pending!(refused.poll());
+    let again = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| refused.poll()));
+    assert_eq!(again.unwrap_err().downcast_ref(), Some(&"`ResponseFuture` polled after completion"));
     assert!(!called.load(Ordering::SeqCst));
 }

@@ -34,12 +34,12 @@ use tower_http::{
     trace::TraceLayer,
 };
 use tower_webhooks::{
-    NotVerified, Rejection, RejectionKind, Signer as _, Verified, Zegocloud, ZegocloudLayer,
-    zegocloud::{Event, RoomEvent, Signer},
+    NotVerified, Rejection, RejectionKind, Signer as _, Verified, WebhookLayer,
+    zegocloud::{Event, Signer, Zegocloud, room::RoomEvent},
 };
 
-fn webhooks() -> ZegocloudLayer {
-    ZegocloudLayer::new(Zegocloud::new(SECRET).unwrap())
+fn webhooks() -> WebhookLayer<Zegocloud> {
+    WebhookLayer::new(Zegocloud::new(SECRET).unwrap())
 }
 
 async fn on_event(event: Verified<Event>) -> String {
@@ -306,8 +306,8 @@ async fn twice_is_500() {
 
 #[tokio::test]
 async fn an_optional_event() {
-    async fn maybe(event: Option<Verified<Event>>) -> &'static str {
-        event.map_or("none", |event| event.kind())
+    async fn maybe(event: Option<Verified<Event>>) -> String {
+        event.map_or("none".to_owned(), |event| event.kind().to_owned())
     }
 
     let app = Router::new().route("/open", post(maybe)).route("/zego", post(maybe.layer(webhooks())));

@@ -335,10 +335,10 @@ fn every_event_is_one_line_of_json() {
     let stamp = |line: &Value| line["event"]["timestamp"].clone();
 
     let printed = line(&signed(r#"{"event":"room_close","room_id":"lobby","close_reason":2,"later":1}"#));
-    let event = json!({ "event": "room_close", "timestamp": stamp(&printed), "room_id": "lobby", "close_reason": 2 });
+    let event = json!({ "event": "room_close", "timestamp": stamp(&printed), "room_id": "lobby", "close_reason": 2, "later": 1 });
     assert_eq!(
         printed,
-        json!({ "provider": "zegocloud", "kind": "room_close", "covers": "nothing", "attempt": 1, "event": event })
+        json!({ "provider": "zegocloud", "kind": "room_close", "covers": "nothing", "attempt": 1, "misfits": [], "event": event })
     );
     assert!(stamp(&printed).is_number());
 
@@ -346,7 +346,7 @@ fn every_event_is_one_line_of_json() {
     let event = json!({ "timestamp": stamp(&printed), "event": "from_tomorrow", "data": { "a": [1.10, 2] } });
     assert_eq!(
         printed,
-        json!({ "provider": "zegocloud", "kind": "unknown", "covers": "nothing", "attempt": 1, "event": event })
+        json!({ "provider": "zegocloud", "kind": "unknown", "covers": "nothing", "attempt": 1, "misfits": [], "event": event })
     );
     assert!(stamp(&printed).is_string(), "as it came");
 

@@ -33,9 +33,7 @@ use tokio::sync::{Barrier, Notify, Semaphore};
 use tower::{BoxError, Layer, ServiceExt, service_fn, util::BoxCloneSyncService};
 use tower_webhooks::{
     Rejection, RejectionKind, Signer, Verified, WebhookLayer, Zegocloud,
-    replay::{
-        Claim, Claimed, DoneInError, Duplicate, Outcome, OutagePolicy, PostgresStore, ReplayStore, conformance,
-    },
+    replay::{Claim, Claimed, DoneInError, Duplicate, OutagePolicy, Outcome, PostgresStore, ReplayStore, conformance},
     zegocloud::{self, Event},
 };
 
@@ -181,7 +179,8 @@ async fn what_is_over_goes_while_claims_come() {
     sqlx::query(over).execute(&pool).await.unwrap();
     let mut number = 1000;
     let start = Instant::now();
-    while count(&pool, "select count(*) from webhook_claims where leased_until < now() + interval '1 minute'").await > 0 {
+    while count(&pool, "select count(*) from webhook_claims where leased_until < now() + interval '1 minute'").await > 0
+    {
         assert!(start.elapsed() < Duration::from_secs(120), "nothing is swept");
         assert_eq!(store.claim(claim(number, 3600)).await.unwrap(), Claimed::won(1));
         number += 1;
@@ -461,10 +460,10 @@ async fn a_pool_without_a_connection_left_is_an_outage_and_heals() {
     let postgres = Postgres::start().await;
     store(&postgres).await;
     let pool = PgPoolOptions::new().max_connections(2).connect_with(postgres.options()).await.unwrap();
-    let handled = process(
-        guarded(&PostgresStore::new(pool.clone())).store_timeout(Duration::from_millis(300)),
-        |_| async { StatusCode::OK },
-    );
+    let handled =
+        process(guarded(&PostgresStore::new(pool.clone())).store_timeout(Duration::from_millis(300)), |_| async {
+            StatusCode::OK
+        });
     let held = [pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
     let refused = send(&handled, &event(1)).await;
     assert_eq!(refused.extensions().get::<Rejection>().unwrap().kind(), RejectionKind::StoreUnavailable);
@@ -484,7 +483,8 @@ async fn a_paused_server_costs_no_connections() {
     let pool = PgPoolOptions::new().max_connections(3).test_before_acquire(false).connect_with(postgres.options());
     let pool = pool.await.unwrap();
     let store = PostgresStore::new(pool.clone());
-    let claim = |number: u8| Claim::for_test([number; 16], [0; 16], 1, Duration::from_secs(60), Duration::from_secs(60));
+    let claim =
+        |number: u8| Claim::for_test([number; 16], [0; 16], 1, Duration::from_secs(60), Duration::from_secs(60));
     for number in 0..3 {
         assert_eq!(store.claim(claim(number)).await.unwrap(), Claimed::won(1));
     }

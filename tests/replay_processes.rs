@@ -177,7 +177,7 @@ fn campaign_signer() -> Box<dyn Signer + Send> {
 }
 
 fn stardust_signer() -> Box<dyn Signer + Send> {
-    Box::new(stardust::SignedSigner::new("an-access-key", SECRET).unwrap())
+    Box::new(stardust::Signer::new("an-access-key", SECRET).unwrap())
 }
 
 fn member(line: &serde_json::Value, name: &str) -> Option<String> {

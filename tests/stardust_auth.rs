@@ -13,9 +13,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tower_webhooks::{
-    Content, Covers, Delivery, Provider, Rejection, RejectionKind, Signer as _, Stardust, StardustSigned, Verified,
-    WebhookLayer, Window,
-    stardust::{Event, SignedSigner, Signer},
+    Content, Covers, Delivery, Provider, Rejection, RejectionKind, Signer as _, Verified, WebhookLayer, Window,
+    stardust::{Event, KeyOnlySigner, Signer, Stardust, StardustKeyOnly},
 };
 
 mod head_auth;
@@ -26,12 +25,12 @@ const NOW: u64 = 1_767_000_000_000;
 const HEADERS: [&str; 3] = ["x-stardust-key", "x-ts", "x-sign"];
 const BODY: &str = r#"{"taskId":"410000000000000001","status":"completed"}"#;
 
-fn key_only() -> Stardust {
-    Stardust::new(ACCESS_KEY).unwrap()
+fn key_only() -> StardustKeyOnly {
+    StardustKeyOnly::new(ACCESS_KEY).unwrap()
 }
 
-fn signed_mode() -> StardustSigned {
-    StardustSigned::new(ACCESS_KEY, SECRET_KEY).unwrap()
+fn signed_mode() -> Stardust {
+    Stardust::new(ACCESS_KEY, SECRET_KEY).unwrap()
 }
 
 fn plain(body: &'static str) -> Request<Bytes> {
@@ -39,11 +38,11 @@ fn plain(body: &'static str) -> Request<Bytes> {
 }
 
 fn with_key() -> Request<Bytes> {
-    Signer::new(ACCESS_KEY).unwrap().sign(plain(BODY), at(NOW))
+    KeyOnlySigner::new(ACCESS_KEY).unwrap().sign(plain(BODY), at(NOW))
 }
 
 fn signed() -> Request<Bytes> {
-    SignedSigner::new(ACCESS_KEY, SECRET_KEY).unwrap().sign(plain(BODY), at(NOW))
+    Signer::new(ACCESS_KEY, SECRET_KEY).unwrap().sign(plain(BODY), at(NOW))
 }
 
 fn with_values(key: &str, ts: &str, sign: &str) -> Request<Bytes> {
@@ -78,11 +77,11 @@ fn vectors() {
         let now = at(ts.parse().unwrap());
         let valid = vector["expect"].as_str().unwrap().starts_with("valid");
         let result = match vector["secretKey"].as_str() {
-            Some(secret_key) => StardustSigned::new(access_key, secret_key).unwrap().verify(&request, now),
+            Some(secret_key) => Stardust::new(access_key, secret_key).unwrap().verify(&request, now),
             None => {
-                let unsigned = StardustSigned::new(access_key, "any secret").unwrap().verify(&request, now);
+                let unsigned = Stardust::new(access_key, "any secret").unwrap().verify(&request, now);
                 assert_eq!(unsigned.unwrap_err().status(), 401, "{name}");
-                Stardust::new(access_key).unwrap().verify(&request, now)
+                StardustKeyOnly::new(access_key).unwrap().verify(&request, now)
             }
         };
         assert_eq!(result.is_ok(), valid, "{name}: {result:?}");
@@ -94,15 +93,18 @@ fn vectors() {
 #[test]
 fn a_delivery_says_what_was_proved() {
     let delivery = verify(&signed()).unwrap();
-    assert_eq!((delivery.covers(), delivery.signed_at()), (Covers::Nothing, Some(at(NOW))));
-    let identity = delivery.identity().unwrap();
+    assert_eq!((delivery.covers(), delivery.proof().signed_at), (Covers::Nothing, Some(at(NOW))));
+    let identity = delivery.proof().identity.as_ref().unwrap();
     assert_eq!(identity.content(), Content::Part);
     assert_eq!(identity.valid_until(), Some(at(NOW + 300_001)));
 
     let delivery = key_only().verify(&with_key(), at(NOW)).unwrap();
-    assert_eq!((delivery.covers(), delivery.signed_at(), delivery.identity()), (Covers::Nothing, None, None));
-    assert_eq!((Stardust::NAME, StardustSigned::NAME), ("stardust", "stardust"));
-    assert_eq!((Stardust::BODY_LIMIT, StardustSigned::BODY_LIMIT), (16 << 20, 16 << 20));
+    assert_eq!(
+        (delivery.covers(), delivery.proof().signed_at, delivery.proof().identity.as_ref()),
+        (Covers::Nothing, None, None)
+    );
+    assert_eq!((StardustKeyOnly::NAME, Stardust::NAME), ("stardust.key_only", "stardust"));
+    assert_eq!((StardustKeyOnly::BODY_LIMIT, Stardust::BODY_LIMIT), (16 << 20, 16 << 20));
 }
 
 #[test]
@@ -110,16 +112,16 @@ fn several_keys() {
     let pairs = [(ACCESS_KEY, SECRET_KEY), (ACCESS_KEY, "next secret"), ("another creator", "their secret")];
     let all = signed_mode().also_accept(pairs[1].0, pairs[1].1).unwrap().also_accept(pairs[2].0, pairs[2].1).unwrap();
     for (index, (access_key, secret_key)) in pairs.into_iter().enumerate() {
-        let request = SignedSigner::new(access_key, secret_key).unwrap().sign(plain(BODY), at(NOW));
-        assert_eq!(all.verify(&request, at(NOW)).unwrap().key_index(), index);
+        let request = Signer::new(access_key, secret_key).unwrap().sign(plain(BODY), at(NOW));
+        assert_eq!(all.verify(&request, at(NOW)).unwrap().proof().key_index, index);
     }
-    let crossed = SignedSigner::new("another creator", SECRET_KEY).unwrap().sign(plain(BODY), at(NOW));
+    let crossed = Signer::new("another creator", SECRET_KEY).unwrap().sign(plain(BODY), at(NOW));
     assert_eq!(all.verify(&crossed, at(NOW)).unwrap_err().kind(), RejectionKind::CredentialWrong);
 
     let both = key_only().also_accept("another creator").unwrap();
-    let request = Signer::new("another creator").unwrap().sign(plain(BODY), at(NOW));
-    assert_eq!(both.verify(&request, at(NOW)).unwrap().key_index(), 1);
-    assert_eq!(both.verify(&with_key(), at(NOW)).unwrap().key_index(), 0);
+    let request = KeyOnlySigner::new("another creator").unwrap().sign(plain(BODY), at(NOW));
+    assert_eq!(both.verify(&request, at(NOW)).unwrap().proof().key_index, 1);
+    assert_eq!(both.verify(&with_key(), at(NOW)).unwrap().proof().key_index, 0);
 }
 
 #[test]
@@ -129,7 +131,7 @@ fn a_day_of_retries_needs_a_wider_window() {
     assert_eq!(signed_mode().verify(&signed(), late).unwrap_err().kind(), RejectionKind::Stale);
     let wide = signed_mode().window(Window::new(hours(24), Duration::from_secs(60)).unwrap());
     let delivery = wide.verify(&signed(), late).unwrap();
-    assert_eq!(delivery.identity().unwrap().valid_until(), Some(at(NOW + 24 * 3_600_000 + 1)));
+    assert_eq!(delivery.proof().identity.as_ref().unwrap().valid_until(), Some(at(NOW + 24 * 3_600_000 + 1)));
     assert!(wide.verify(&signed(), at(NOW + 24 * 3_600_000 + 1)).is_err());
 }
 
@@ -141,11 +143,11 @@ fn attack_captured_headers_on_another_body_keep_their_identity() {
     *other.body_mut() = Bytes::from(r#"{"taskId":"410000000000000002","status":"error"}"#);
     let (genuine, other) = (verify(&genuine).unwrap(), verify(&other).unwrap());
     assert_eq!(other.covers(), Covers::Nothing);
-    assert_eq!(genuine.identity(), other.identity());
+    assert_eq!(genuine.proof().identity.as_ref(), other.proof().identity.as_ref());
     // Two honest callbacks of one millisecond look the same: the content has to be part of the key.
-    assert_eq!(other.identity().unwrap().content(), Content::Part);
-    let next = SignedSigner::new(ACCESS_KEY, SECRET_KEY).unwrap().sign(plain(BODY), at(NOW + 1));
-    assert_ne!(verify(&next).unwrap().identity(), genuine.identity());
+    assert_eq!(other.proof().identity.as_ref().unwrap().content(), Content::Part);
+    let next = Signer::new(ACCESS_KEY, SECRET_KEY).unwrap().sign(plain(BODY), at(NOW + 1));
+    assert_ne!(verify(&next).unwrap().proof().identity.as_ref(), genuine.proof().identity.as_ref());
 }
 
 // Row 3.
@@ -154,13 +156,16 @@ fn attack_a_captured_key_is_good_for_ever() {
     let mut later = with_key();
     *later.body_mut() = Bytes::from(r#"{"taskId":"410000000000000002","status":"error"}"#);
     let delivery = key_only().verify(&later, at(NOW * 2)).unwrap();
-    assert_eq!((delivery.identity(), delivery.signed_at(), delivery.covers()), (None, None, Covers::Nothing));
+    assert_eq!(
+        (delivery.proof().identity.as_ref(), delivery.proof().signed_at, delivery.covers()),
+        (None, None, Covers::Nothing)
+    );
 }
 
 // Rows 4 and 15.
 #[test]
 fn attack_timestamps_are_13_digits_although_rightly_signed() {
-    let signer = SignedSigner::new(ACCESS_KEY, SECRET_KEY).unwrap();
+    let signer = Signer::new(ACCESS_KEY, SECRET_KEY).unwrap();
     for ts in [
         "1767000000",
         "176700000000",
@@ -194,7 +199,7 @@ async fn attack_no_mode_falls_back_to_the_other() {
     };
     let bad = [("key only", with_key()), ("wrong sign", wrong_sign), ("_ts and _sign", slips)];
     refuses_unread(signed_mode, bad.map(|(what, request)| (what.to_owned(), request)), at(NOW)).await;
-    let other = SignedSigner::new("another", SECRET_KEY).unwrap().sign(plain(BODY), at(NOW));
+    let other = Signer::new("another", SECRET_KEY).unwrap().sign(plain(BODY), at(NOW));
     refuses_unread(key_only, [("signed by another".to_owned(), other)], at(NOW)).await;
     // Key-only mode looks at the key only.
     assert!(key_only().verify(&signed(), at(NOW)).is_ok());
@@ -204,18 +209,18 @@ async fn attack_no_mode_falls_back_to_the_other() {
 #[test]
 fn attack_blank_secrets_are_refused() {
     for bad in ["", " ", "\n", "key\n", " key", "key\r\n"] {
-        assert!(Stardust::new(bad).is_err(), "{bad:?}");
+        assert!(StardustKeyOnly::new(bad).is_err(), "{bad:?}");
         assert!(key_only().also_accept(bad).is_err(), "{bad:?}");
-        assert!(StardustSigned::new(bad, SECRET_KEY).is_err(), "{bad:?}");
-        assert!(StardustSigned::new(ACCESS_KEY, bad).is_err(), "{bad:?}");
+        assert!(Stardust::new(bad, SECRET_KEY).is_err(), "{bad:?}");
+        assert!(Stardust::new(ACCESS_KEY, bad).is_err(), "{bad:?}");
         assert!(signed_mode().also_accept(bad, SECRET_KEY).is_err(), "{bad:?}");
         assert!(signed_mode().also_accept(ACCESS_KEY, bad).is_err(), "{bad:?}");
-        assert!(Signer::new(bad).is_err(), "{bad:?}");
-        assert!(SignedSigner::new(ACCESS_KEY, bad).is_err(), "{bad:?}");
+        assert!(KeyOnlySigner::new(bad).is_err(), "{bad:?}");
+        assert!(Signer::new(ACCESS_KEY, bad).is_err(), "{bad:?}");
     }
-    assert!(Stardust::new("clé").is_err());
-    assert!(StardustSigned::new("clé", SECRET_KEY).is_err());
-    assert!(StardustSigned::new(ACCESS_KEY, "clé").is_ok());
+    assert!(StardustKeyOnly::new("clé").is_err());
+    assert!(Stardust::new("clé", SECRET_KEY).is_err());
+    assert!(Stardust::new(ACCESS_KEY, "clé").is_ok());
 }
 
 // Rows 8, 13 to 15, 17, 19 and 26.
@@ -227,7 +232,7 @@ async fn attack_damaged_heads_are_one_401_and_read_nothing() {
     for (now, what) in stale {
         refuses_unread(signed_mode, [(what.to_owned(), signed())], at(now)).await;
     }
-    let case = Signer::new(ACCESS_KEY.to_lowercase()).unwrap().sign(plain(BODY), at(NOW));
+    let case = KeyOnlySigner::new(ACCESS_KEY.to_lowercase()).unwrap().sign(plain(BODY), at(NOW));
     refuses_unread(key_only, [("bare".to_owned(), plain(BODY)), ("case".to_owned(), case)], at(NOW)).await;
 }
 
@@ -238,7 +243,7 @@ fn attack_a_signature_in_another_spelling_is_the_same_delivery() {
     let sign = lower.headers()["x-sign"].to_str().unwrap().to_owned();
     let upper = with_values(ACCESS_KEY, &NOW.to_string(), &sign.to_uppercase());
     assert_ne!(sign, sign.to_uppercase());
-    assert_eq!(verify(&upper).unwrap().identity(), verify(&lower).unwrap().identity());
+    assert_eq!(verify(&upper).unwrap().proof().identity.as_ref(), verify(&lower).unwrap().proof().identity.as_ref());
 }
 
 // Row 16.
@@ -284,9 +289,9 @@ async fn attack_nothing_prints_a_credential() {
     let mut printed = vec![
         format!("{:?} {:?}", key_only(), signed_mode()),
         format!("{:?} {:?}", WebhookLayer::new(key_only()), WebhookLayer::new(signed_mode())),
-        format!("{:?} {:?}", Signer::new(ACCESS_KEY), SignedSigner::new(ACCESS_KEY, SECRET_KEY)),
-        format!("{:?}", StardustSigned::new(ACCESS_KEY, format!("{SECRET_KEY}\n")).unwrap_err()),
-        format!("{}", Stardust::new(format!("{ACCESS_KEY}\n")).unwrap_err()),
+        format!("{:?} {:?}", KeyOnlySigner::new(ACCESS_KEY), Signer::new(ACCESS_KEY, SECRET_KEY)),
+        format!("{:?}", Stardust::new(ACCESS_KEY, format!("{SECRET_KEY}\n")).unwrap_err()),
+        format!("{}", StardustKeyOnly::new(format!("{ACCESS_KEY}\n")).unwrap_err()),
         format!("{:?}", verify(&signed()).unwrap()),
         format!("{:?}", key_only().verify(&with_key(), at(NOW)).unwrap()),
     ];
@@ -326,9 +331,9 @@ async fn attack_no_tracing_event_holds_a_credential() {
 #[test]
 fn attack_another_key_is_another_identity() {
     let digest = |access_key, secret_key| {
-        let request = SignedSigner::new(access_key, secret_key).unwrap().sign(plain(BODY), at(NOW));
-        let delivery = StardustSigned::new(access_key, secret_key).unwrap().verify(&request, at(NOW)).unwrap();
-        *delivery.identity().unwrap().digest()
+        let request = Signer::new(access_key, secret_key).unwrap().sign(plain(BODY), at(NOW));
+        let delivery = Stardust::new(access_key, secret_key).unwrap().verify(&request, at(NOW)).unwrap();
+        delivery.proof().identity.as_ref().unwrap().digest()
     };
     let digests = [digest(ACCESS_KEY, SECRET_KEY), digest(ACCESS_KEY, "other"), digest("other", SECRET_KEY)];
     assert!(digests[0] != digests[1] && digests[0] != digests[2] && digests[1] != digests[2]);

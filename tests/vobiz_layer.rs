@@ -27,7 +27,14 @@ use tokio::{
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_webhooks::{
     Provider, Rejection, RejectionKind, Signer, Verified, WebhookLayer,
-    vobiz::{Campaign, Kyc, Ndnc, Trunk, Voice, Whatsapp, campaign, kyc, ndnc, trunk, voice, whatsapp},
+    vobiz::{
+        campaign::{self, Campaign},
+        kyc::{self, Kyc},
+        ndnc::{self, Ndnc},
+        trunk::{self, Trunk},
+        voice::{self, Voice},
+        whatsapp::{self, Whatsapp},
+    },
 };
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -264,7 +271,8 @@ async fn attack_host_and_forwarded_headers_over_a_socket() {
 #[tokio::test]
 async fn attack_nobody_is_told_to_continue_after_a_bad_head() {
     let layer = WebhookLayer::new(Kyc::new(KEY).unwrap());
-    let app = Router::new().route("/kyc", post(async |event: Verified<kyc::Event>| event.kind()).layer(layer));
+    let app =
+        Router::new().route("/kyc", post(async |event: Verified<kyc::Event>| event.kind().to_owned()).layer(layer));
     let request = "POST /kyc HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nX-Vobiz-Signature: sha256=00\r\n\
                    Connection: close\r\nContent-Length: 1000000\r\n\r\n";
     let response = raw(app, request.to_owned()).await;

@@ -1,4 +1,4 @@
-//! The five families that sign the body: vectors, payloads, and what is refused.
+//! The five families that sign the body: vectors, payloads, what is refused, and what nobody expects.
 #![cfg(feature = "vobiz")]
 
 use bytes::Bytes;
@@ -7,9 +7,16 @@ use serde_json::{Map, Value, json};
 use std::time::SystemTime;
 use tower_webhooks::{
     Content, Covers, Provider, Rejection,
-    RejectionKind::{CredentialMalformed, CredentialMissing, CredentialWrong, Invalid, MethodNotAllowed},
-    Signer,
-    vobiz::{Campaign, Kyc, Ndnc, Trunk, Whatsapp, campaign, kyc, ndnc, trunk, whatsapp},
+    RejectionKind::{CredentialMalformed, CredentialMissing, CredentialWrong, MethodNotAllowed},
+    Signer, UnixSeconds, WebhookEvent as _,
+    vobiz::{
+        campaign::{self, Campaign},
+        kyc::{self, Kyc},
+        ndnc::{self, Ndnc},
+        trunk::{self, Trunk},
+        voice,
+        whatsapp::{self, Whatsapp},
+    },
 };
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -20,6 +27,7 @@ struct Accepted {
     kind: String,
     json: Value,
     dedup_key: Option<String>,
+    misfits: Vec<String>,
     covers: Covers,
     content: Content,
     key_index: usize,
@@ -52,20 +60,24 @@ macro_rules! families {
                 for key in more {
                     provider = provider.also_accept(key).unwrap();
                 }
-                assert_eq!($provider::NAME, "vobiz");
-                assert_eq!(provider.credentials(), [$header]);
+                assert_eq!($provider::NAME, concat!("vobiz.", stringify!($module)));
+                assert_eq!($provider::CREDENTIALS, [$header]);
+                assert!(provider.is_credential(&HeaderName::from_static($header)));
                 let delivery = provider.verify(request, SystemTime::now())?;
-                let identity = delivery.identity().unwrap();
+                let text = serde_json::to_string(delivery.event()).unwrap();
+                assert_eq!(serde_json::from_str::<$module::Event>(&text).unwrap(), *delivery.event(), "{text}");
+                let identity = delivery.proof().identity.as_ref().unwrap();
                 Ok(Accepted {
                     kind: delivery.kind().to_owned(),
                     // `Value` goes no deeper than 128 levels.
                     json: serde_json::to_value(delivery.event()).unwrap_or_default(),
                     dedup_key: delivery.event().dedup_key(),
+                    misfits: delivery.misfits().iter().map(|misfit| misfit.path().to_owned()).collect(),
                     covers: delivery.covers(),
                     content: identity.content(),
-                    key_index: delivery.key_index(),
-                    digest: *identity.digest(),
-                    forever: identity.valid_until().is_none() && delivery.signed_at().is_none(),
+                    key_index: delivery.proof().key_index,
+                    digest: identity.digest(),
+                    forever: identity.valid_until().is_none() && delivery.proof().signed_at.is_none(),
                     debug: format!("{:?}", delivery.event()),
                 })
             },
@@ -131,7 +143,9 @@ fn vectors() {
 
         let accepted = (family.verify)(&["another key", text("key")], &request).unwrap();
         assert_eq!(accepted.kind, if family.name == "ndnc" { "ndnc_alert" } else { text("event") });
-        assert_eq!(accepted.json, serde_json::from_str::<Value>(text("body")).unwrap());
+        let mut body: Map<String, Value> = serde_json::from_str(text("body")).unwrap();
+        body.retain(|_, value| value != "");
+        assert_eq!(texts(&accepted.json), texts(&Value::Object(body)));
         assert_eq!((accepted.covers, accepted.content, accepted.key_index), (Covers::Body, Content::Signed, 1));
         assert!(accepted.forever);
         assert_eq!((family.sign)(text("key"), post(text("body").to_owned())).headers(), request.headers());
@@ -140,167 +154,58 @@ fn vectors() {
     assert_eq!(checked, 5);
 }
 
-/// Family, kind, and a body with all documented members; then the de-duplication key.
-fn payloads() -> Vec<(&'static str, &'static str, Value, Option<&'static str>)> {
-    let session = |event: &str| {
-        json!({
-            "event": event, "timestamp": "2026-06-04T08:51:10Z", "session_id": "k1", "account_auth_id": "SA_TEST0001",
-            "customer_email": "customer@example.com", "kyc_type": "company", "session_status": "kyc_pending",
-            "metadata": {"your_ref": "r1", "n": [1, 2.50, null]}, "created_at": "2026-06-04T08:40:00+00:00",
-            "updated_at": "2026-06-04T08:51:10+00:00", "reason": "asked twice",
+/// Family, kind, and a body with all documented members.
+fn payloads() -> Vec<(&'static str, String, Value)> {
+    let files = [
+        ("kyc", include_str!("payloads/vobiz_kyc.json")),
+        ("campaign", include_str!("payloads/vobiz_campaign.json")),
+        ("ndnc", include_str!("payloads/vobiz_ndnc.json")),
+        ("trunk", include_str!("payloads/vobiz_trunk.json")),
+        ("whatsapp", include_str!("payloads/vobiz_whatsapp.json")),
+    ];
+    let payloads = |(family, file): (&'static str, &str)| {
+        let list: Vec<Map<String, Value>> = serde_json::from_str(file).unwrap();
+        list.into_iter().map(move |mut row| {
+            let kind = row["kind"].as_str().unwrap().to_owned();
+            (family, kind, row.remove("body").unwrap())
         })
     };
-    let update = |event: &str| {
-        json!({
-            "event": event, "campaign_id": "p1", "account_id": "MA_TEST0001", "timestamp": "2026-05-01T09:00:00Z",
-            "reason": "no agents", "last_dial_at": "2026-05-01T08:30:00Z", "stalled_minutes": 30.0,
-        })
-    };
-    let contact = |event: &str| {
-        json!({
-            "event": event, "campaign_id": "p1", "account_id": "MA_TEST0001", "timestamp": "2026-05-01T09:00:00Z",
-            "contact_id": "t1", "call_uuid": "c1", "to_number": "911", "from_number": "912",
-            "hangup_cause": "NORMAL_CLEARING", "duration": 42.0,
-        })
-    };
-    let complaint = |urn: &str| {
-        json!({
-            "urn": urn, "did": "9876543210", "complainantNumber": "9123456789", "complaintDate": "2026-06-08",
-            "description": "a call", "accountId": "MA_TEST0001", "accountName": "Test Co",
-            "accountEmail": "ops@example.com",
-        })
-    };
-    let meta = |event_type: &str, value: Value| {
-        json!({
-            "event_id": "e1", "event_type": event_type, "account_id": "MA_TEST0001",
-            "occurred_at": "2026-03-25T10:00:00Z",
-            "payload": {
-                "object": "whatsapp_business_account",
-                "entry": [{"id": "10", "changes": [{"field": "messages", "value": value, "new": 1}], "time": 5}],
-                "new": {"a": [1.50]},
-            },
-        })
-    };
-    let metadata = json!({"display_phone_number": "911", "phone_number_id": "77"});
-    let call = json!({
-        "messaging_product": "whatsapp", "metadata": metadata,
-        "calls": [{"id": "wacid.1", "from": "911", "to": "912", "event": "connect", "timestamp": "1774432800",
-            "direction": "USER_INITIATED", "session": {"sdp_type": "offer", "sdp": "v=0"}}],
-    });
-    vec![
-        ("kyc", "kyc.initiated", session("kyc.initiated"), Some("kyc.initiated:k1")),
-        ("kyc", "kyc.submitted", session("kyc.submitted"), Some("kyc.submitted:k1")),
-        ("kyc", "kyc.completed", session("kyc.completed"), Some("kyc.completed:k1")),
-        ("kyc", "kyc.failed", session("kyc.failed"), Some("kyc.failed:k1")),
-        ("kyc", "kyc.session_expired", session("kyc.session_expired"), Some("kyc.session_expired:k1")),
-        ("kyc", "kyc.session_revoked", session("kyc.session_revoked"), Some("kyc.session_revoked:k1")),
-        ("campaign", "campaign.started", update("campaign.started"), Some("campaign.started:p1:2026-05-01T09:00:00Z")),
-        ("campaign", "campaign.stalled", update("campaign.stalled"), Some("campaign.stalled:p1:2026-05-01T09:00:00Z")),
-        ("campaign", "campaign.paused", update("campaign.paused"), Some("campaign.paused:p1:2026-05-01T09:00:00Z")),
-        ("campaign", "campaign.failed", update("campaign.failed"), Some("campaign.failed:p1:2026-05-01T09:00:00Z")),
-        ("campaign", "campaign.resumed", update("campaign.resumed"), Some("campaign.resumed:p1:2026-05-01T09:00:00Z")),
-        (
-            "campaign",
-            "campaign.completed",
-            update("campaign.completed"),
-            Some("campaign.completed:p1:2026-05-01T09:00:00Z"),
-        ),
-        (
-            "campaign",
-            "campaign.cancelled",
-            update("campaign.cancelled"),
-            Some("campaign.cancelled:p1:2026-05-01T09:00:00Z"),
-        ),
-        (
-            "campaign",
-            "contact.answered",
-            contact("contact.answered"),
-            Some("contact.answered:p1:t1:2026-05-01T09:00:00Z"),
-        ),
-        (
-            "campaign",
-            "contact.no_answer",
-            contact("contact.no_answer"),
-            Some("contact.no_answer:p1:t1:2026-05-01T09:00:00Z"),
-        ),
-        (
-            "campaign",
-            "contact.retry_scheduled",
-            contact("contact.retry_scheduled"),
-            Some("contact.retry_scheduled:p1:t1:2026-05-01T09:00:00Z"),
-        ),
-        ("campaign", "contact.failed", contact("contact.failed"), Some("contact.failed:p1:t1:2026-05-01T09:00:00Z")),
-        ("campaign", "contact.expired", contact("contact.expired"), Some("contact.expired:p1:t1:2026-05-01T09:00:00Z")),
-        (
-            "ndnc",
-            "ndnc_alert",
-            json!({"accountName": "Test Co", "totalComplaints": 2, "complaints": [complaint("URN1"), complaint("URN2")]}),
-            None,
-        ),
-        (
-            "trunk",
-            "CallInitiated",
-            json!({
-                "Event": "CallInitiated", "CallUUID": "c1", "RequestID": "q1", "Timestamp": "2026-03-18T12:00:00Z",
-                "From": "+911", "To": "+912", "Direction": "outbound", "Status": "initiated", "auth_id": "MA_TEST0001",
-                "TrunkID": "k1", "Domain": "1486467e.sip.vobiz.ai", "SourceIP": "192.0.2.1", "SIPCallID": "abc@192.0.2.1",
-                "Allowed": false, "Reason": "insufficient balance",
-            }),
-            Some("CallInitiated:q1"),
-        ),
-        (
-            "trunk",
-            "Hangup",
-            json!({
-                "Event": "Hangup", "CallUUID": "c1", "RequestID": "q1", "Timestamp": "2026-03-18T12:00:00Z",
-                "From": "+911", "To": "+912", "Direction": "inbound", "Status": "completed", "AccountId": "MA_TEST0001",
-                "TrunkID": "k1", "Domain": "1486467e.sip.vobiz.ai", "SourceIP": "192.0.2.1", "SIPCallID": "abc@192.0.2.1",
-                "BridgeUUID": "b1", "Reason": "", "StartTime": "2026-03-18T11:59:00Z", "EndTime": "2026-03-18T12:00:00Z",
-                "Duration": 60, "Billsec": 52, "RingTime": 8, "Cost": 0.45, "Currency": "INR", "MOS": 4.25, "Jitter": 1.5,
-                "HangupCauseName": "Normal Hangup", "HangupCauseCode": 4000, "HangupSource": "Callee",
-            }),
-            Some("Hangup:q1"),
-        ),
-        (
-            "whatsapp",
-            "message.inbound",
-            meta(
-                "message.inbound",
-                json!({
-                    "messaging_product": "whatsapp", "metadata": metadata, "contacts": [{"wa_id": "911"}],
-                    "messages": [{"id": "wamid.1", "from": "911", "timestamp": "1774432800", "type": "text",
-                        "text": {"body": "hi"}, "context": {"id": "wamid.0"}}],
-                }),
-            ),
-            Some("message.inbound:e1"),
-        ),
-        (
-            "whatsapp",
-            "message.status",
-            meta(
-                "message.status",
-                json!({
-                    "messaging_product": "whatsapp", "metadata": metadata,
-                    "statuses": [{"id": "wamid.1", "status": "delivered", "timestamp": "1774432800",
-                        "recipient_id": "911", "pricing": {"billable": true}}],
-                }),
-            ),
-            Some("message.status:e1"),
-        ),
-        ("whatsapp", "call.connect", meta("call.connect", call.clone()), Some("call.connect:e1")),
-        ("whatsapp", "call.status_change", meta("call.status_change", call.clone()), Some("call.status_change:e1")),
-        ("whatsapp", "call.terminate", meta("call.terminate", call), Some("call.terminate:e1")),
-    ]
+    files.into_iter().flat_map(payloads).collect()
+}
+
+/// Every scalar as text: a time that was sent as text is a number in the event, a price that was a number is text.
+fn texts(json: &Value) -> Value {
+    match json {
+        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), texts(value))).collect(),
+        Value::Array(elements) => elements.iter().map(texts).collect(),
+        Value::String(_) | Value::Null => json.clone(),
+        scalar => scalar.to_string().into(),
+    }
 }
 
 #[test]
 fn every_payload_in_full() {
-    for (name, kind, body, dedup_key) in payloads() {
+    let mut seen = 0;
+    for (name, kind, body) in payloads() {
         let accepted = family(name).accept(body.to_string()).unwrap();
-        assert_eq!((&*accepted.kind, accepted.dedup_key.as_deref()), (kind, dedup_key));
-        assert_eq!(accepted.json, body, "{kind}");
-        assert!(!accepted.debug.starts_with("Unknown"), "{kind}");
+        assert_eq!((&accepted.kind, &accepted.misfits[..]), (&kind, &[][..]));
+        assert_eq!(texts(&accepted.json), texts(&body), "{kind}");
+        let part = |member: &str| body[member].as_str().unwrap();
+        let parts = match name {
+            "kyc" => vec![part("session_id"), part("timestamp")],
+            "campaign" if kind.starts_with("contact.") => {
+                vec![part("campaign_id"), part("contact_id"), part("timestamp")]
+            }
+            "campaign" => vec![part("campaign_id"), part("timestamp")],
+            "trunk" => vec![part("RequestID")],
+            "whatsapp" => vec![part("event_id")],
+            _ => vec![],
+        };
+        let key = [&[&*kind], &parts[..]].concat();
+        assert_eq!(accepted.dedup_key, (!parts.is_empty()).then(|| serde_json::to_string(&key).unwrap()));
+        seen += 1;
     }
+    assert_eq!(seen, 26);
 }
 
 /// The member that names the event, where there is one.
@@ -315,32 +220,39 @@ fn tag(family: &str) -> Option<&'static str> {
 
 #[test]
 fn without_optional_members_and_with_nulls() {
-    for (name, kind, body, _) in payloads() {
-        let members = body.as_object().unwrap();
-        let only_tag: Map<_, _> =
-            members.clone().into_iter().filter(|(name_, _)| Some(&**name_) == tag(name)).collect();
-        let accepted = family(name).accept(Value::Object(only_tag.clone()).to_string()).unwrap();
-        assert_eq!((&*accepted.kind, &accepted.json), (kind, &Value::Object(only_tag.clone())));
-        assert_eq!(accepted.dedup_key, None);
+    for (name, kind, body) in payloads() {
+        let Some(tag) = tag(name) else { continue };
+        let only_tag = json!({ tag: kind });
+        let accepted = family(name).accept(only_tag.to_string()).unwrap();
+        assert_eq!((&accepted.kind, &accepted.json, &accepted.dedup_key), (&kind, &only_tag, &None));
 
-        let mut nulls: Map<_, _> = members.keys().map(|name| (name.clone(), Value::Null)).collect();
-        nulls.extend(only_tag.clone());
-        nulls.insert("something_new".into(), json!({"a": null}));
-        let nulls = family(name).accept(Value::Object(nulls).to_string()).unwrap();
-        assert_eq!((nulls.kind, nulls.json), (accepted.kind, Value::Object(only_tag)));
+        for nothing in [Value::Null, json!("")] {
+            let mut body = body.clone();
+            body.as_object_mut().unwrap().values_mut().for_each(|value| *value = nothing.clone());
+            body[tag] = json!(kind);
+            body["something_new"] = json!({"a": null});
+            let accepted = family(name).accept(body.to_string()).unwrap();
+            assert_eq!((&accepted.kind, accepted.misfits.len()), (&kind, 0));
+            // What is typed as any JSON may be an empty string.
+            let mut expected = json!({ tag: kind, "something_new": {"a": null} });
+            if name == "kyc" && nothing == "" {
+                expected["metadata"] = nothing;
+            }
+            assert_eq!(accepted.json, expected);
+        }
     }
     // Nulls and gaps further down.
     let body = json!({"complaints": [{}, {"urn": null, "did": 98}]});
     let expected = json!({"complaints": [{}, {"did": "98"}]});
     assert_eq!(family("ndnc").accept(body.to_string()).unwrap().json, expected);
     let body = json!({"event_type": "message.inbound", "payload": {"object": null, "entry": [{}, {"id": 7, "changes": null}, {"changes": [{}, {"value": {"messages": [{"id": null, "timestamp": 5}], "calls": null}}]}]}});
-    let expected = json!({"event_type": "message.inbound", "payload": {"entry": [{}, {"id": "7"}, {"changes": [{}, {"value": {"messages": [{"timestamp": "5"}]}}]}]}});
+    let expected = json!({"event_type": "message.inbound", "payload": {"entry": [{}, {"id": "7"}, {"changes": [{}, {"value": {"messages": [{"timestamp": 5}]}}]}]}});
     assert_eq!(family("whatsapp").accept(body.to_string()).unwrap().json, expected);
 }
 
 #[test]
 fn the_naming_member_may_stand_anywhere() {
-    for (name, _, body, _) in payloads() {
+    for (name, _, body) in payloads() {
         let Some(tag) = tag(name) else { continue };
         let first = family(name).accept(body.to_string()).unwrap();
         let mut members = body.as_object().unwrap().clone();
@@ -352,13 +264,27 @@ fn the_naming_member_may_stand_anywhere() {
     }
 }
 
+fn event<P: Provider>(provider: P, signer: impl Signer, body: &str) -> P::Event {
+    let request = signer.sign(post(body.to_owned()), SystemTime::now());
+    provider.verify(&request, SystemTime::now()).unwrap().into_event()
+}
+
+fn trunk_event(body: &str) -> trunk::Event {
+    event(Trunk::new(KEY).unwrap(), trunk::Signer::new(KEY).unwrap(), body)
+}
+
+fn envelope(body: &str) -> whatsapp::Envelope {
+    match event(Whatsapp::new(KEY).unwrap(), whatsapp::Signer::new(KEY).unwrap(), body) {
+        whatsapp::Event::MessageInbound(envelope)
+        | whatsapp::Event::MessageStatus(envelope)
+        | whatsapp::Event::CallTerminate(envelope) => envelope,
+        _ => panic!(),
+    }
+}
+
 #[test]
 fn typed_values() {
-    fn event<P: Provider>(provider: P, signer: impl Signer, body: &str) -> P::Event {
-        let request = signer.sign(post(body.to_owned()), SystemTime::now());
-        provider.verify(&request, SystemTime::now()).unwrap().into_event()
-    }
-    let body = |kind: &str| payloads().into_iter().find(|(_, name, ..)| *name == kind).unwrap().2.to_string();
+    let body = |kind: &str| payloads().into_iter().find(|(_, name, _)| *name == kind).unwrap().2.to_string();
 
     let kyc::Event::Completed(session) =
         event(Kyc::new(KEY).unwrap(), kyc::Signer::new(KEY).unwrap(), &body("kyc.completed"))
@@ -368,30 +294,23 @@ fn typed_values() {
     assert_eq!(session.kyc_type, Some(kyc::KycType::Company));
     assert_eq!(session.metadata.unwrap().parse::<Value>().unwrap()["n"][1], 2.5);
 
-    let trunk::Event::Hangup(hangup) =
-        event(Trunk::new(KEY).unwrap(), trunk::Signer::new(KEY).unwrap(), &body("Hangup").replace("0.45", "0.4500"))
-    else {
-        panic!()
-    };
+    let trunk::Event::Hangup(hangup) = trunk_event(&body("Hangup").replace("0.45", "0.4500")) else { panic!() };
     assert_eq!((hangup.duration, hangup.hangup_cause_code, hangup.mos), (Some(60), Some(4000), Some(4.25)));
-    assert_eq!(hangup.cost.unwrap().get(), "0.4500");
-    assert_eq!(hangup.hangup_source, Some(trunk::HangupSource::Callee));
-    assert_eq!(hangup.direction, Some(trunk::Direction::Inbound));
+    assert_eq!(hangup.cost.as_deref(), Some("0.4500"));
+    assert_eq!(hangup.hangup_source, Some(voice::HangupSource::Callee));
+    assert_eq!(hangup.direction, Some(voice::Direction::Outbound));
 
-    let whatsapp =
-        |kind: &str| match event(Whatsapp::new(KEY).unwrap(), whatsapp::Signer::new(KEY).unwrap(), &body(kind)) {
-            whatsapp::Event::MessageInbound(envelope)
-            | whatsapp::Event::MessageStatus(envelope)
-            | whatsapp::Event::CallTerminate(envelope) => envelope,
-            _ => panic!(),
-        };
-    let envelope = whatsapp("message.inbound");
-    let message = envelope.messages().next().unwrap();
-    assert_eq!((message.kind.as_deref(), message.rest["context"].get()), (Some("text"), r#"{"id":"wamid.0"}"#));
+    let received = envelope(&body("message.inbound"));
+    let message = received.messages().next().unwrap();
+    assert_eq!(message.kind.as_deref(), Some("text"));
+    assert_eq!(message.timestamp, Some(UnixSeconds(1_774_432_800)));
+    assert_eq!(message.rest.get("context").unwrap().get(), r#"{"id":"wamid.0"}"#);
     assert_eq!(message.text.as_ref().unwrap().body.as_deref(), Some("hi"));
-    assert_eq!((envelope.statuses().count(), envelope.calls().count()), (0, 0));
-    assert_eq!(whatsapp("message.status").statuses().next().unwrap().status, Some(whatsapp::MessageStatus::Delivered));
-    assert_eq!(whatsapp("call.terminate").calls().next().unwrap().event.as_deref(), Some("connect"));
+    assert_eq!((received.messages().count(), received.statuses().count(), received.calls().count()), (2, 0, 0));
+    let sent = envelope(&body("message.status"));
+    assert_eq!(sent.statuses().next().unwrap().status, Some(whatsapp::MessageStatus::Delivered));
+    let called = envelope(&body("call.terminate"));
+    assert_eq!(called.calls().next().unwrap().event.as_deref(), Some("connect"));
 }
 
 #[test]
@@ -411,7 +330,6 @@ fn unknown_kinds_are_events() {
             assert_eq!((&*accepted.kind, &accepted.json, accepted.dedup_key), ("unknown", &body, None));
         }
     }
-    assert_eq!(family("ndnc").accept("{}").unwrap().kind, "ndnc_alert");
     // Another spelling is another kind: no guess is made.
     for (name, body) in [
         ("kyc", r#"{"event":"KYC.completed"}"#),
@@ -419,6 +337,22 @@ fn unknown_kinds_are_events() {
         ("trunk", r#"{"event":"Hangup"}"#),
     ] {
         assert_eq!(family(name).accept(body).unwrap().kind, "unknown");
+    }
+}
+
+/// An alert does not name itself, and families without a prefix pass each other's bodies under one secret.
+#[test]
+fn what_is_no_alert_is_unknown() {
+    for (name, kind, body) in payloads() {
+        let expected = if name == "ndnc" { "ndnc_alert" } else { "unknown" };
+        assert_eq!(family("ndnc").accept(body.to_string()).unwrap().kind, expected, "{kind}");
+    }
+    for body in ["{}", r#"{"x":1}"#, r#"{"complaints":[]}"#, r#"{"complaints":[7]}"#, r#"{"accountName":""}"#] {
+        let accepted = family("ndnc").accept(body).unwrap();
+        assert_eq!((&*accepted.kind, accepted.json), ("unknown", serde_json::from_str(body).unwrap()));
+    }
+    for body in [r#"{"totalComplaints":0}"#, r#"{"complaints":[{}]}"#, r#"{"complaints":7}"#, r#"{"accountName":{}}"#] {
+        assert_eq!(family("ndnc").accept(body).unwrap().kind, "ndnc_alert", "{body}");
     }
 }
 
@@ -444,7 +378,7 @@ fn the_trunk_s_header_and_prefix_are_settings() {
     assert_eq!(verify(trunk.clone()), Err(CredentialMissing));
     assert_eq!(verify(trunk.clone().header(header.clone())), Err(CredentialMalformed));
     assert_eq!(verify(trunk.clone().header(header.clone()).prefix(String::from("v1="))), Ok(()));
-    assert_eq!(trunk.header(header.clone()).credentials(), [header]);
+    assert!(!trunk.is_credential(&header) && trunk.header(header.clone()).is_credential(&header));
 }
 
 #[test]
@@ -480,10 +414,6 @@ fn attack_a_request_of_another_family_or_key() {
             let same = signs.header == verifies.header && signs.prefix == verifies.prefix;
             let result = (verifies.verify)(&[KEY], &request);
             assert_eq!(result.is_ok(), same, "{} at {}", signs.name, verifies.name);
-            // Where two families cannot be told apart by a shared key, their deliveries still can.
-            if signs.name != verifies.name && same {
-                assert_ne!(result.unwrap().digest, (signs.verify)(&[KEY], &request).unwrap().digest);
-            }
         }
         assert_eq!((signs.verify)(&["another key"], &request).unwrap_err().kind(), CredentialWrong);
     }
@@ -577,56 +507,135 @@ fn attack_broken_and_doubled_json() {
             format!("{{\"{tag}\":\"x\",\"{tag}\":\"x\"}}"),
             format!("{{\"{tag}\":\"x\",\"Ev\":1,\"\\u0045v\":1}}"),
             "{\"a\":1,\"a\":1}".to_owned(),
-            "{\"a\":null,\"b\":1,\"a\":null}".to_owned(),
             format!("{{{}}}", (0..257).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(",")),
+            format!("{{{}}}", (0..256).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(",")),
         ] {
-            assert_eq!(family.accept(body.clone()).unwrap_err().kind(), Invalid, "{}: {body}", family.name);
+            assert_eq!(family.accept(body.clone()).unwrap().kind, "unknown", "{}: {body}", family.name);
         }
-        assert_eq!(family.accept(&b"{\"a\":\"\xff\"}"[..]).unwrap_err().kind(), Invalid);
-        family
-            .accept(format!("{{{}}}", (0..256).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(",")))
-            .unwrap();
+        assert_eq!(family.accept(&b"{\"a\":\"\xff\"}"[..]).unwrap().kind, "unknown");
     }
-    for (name, kind, body, _) in payloads() {
+    for (name, kind, body) in payloads() {
+        let whole = family(name).accept(body.to_string()).unwrap();
+        let first = body.as_object().unwrap().keys().next().unwrap();
         let doubled = body.to_string();
-        let doubled = format!(
-            "{},\"{}\":1}}",
-            doubled.strip_suffix('}').unwrap(),
-            body.as_object().unwrap().keys().next().unwrap()
-        );
-        assert_eq!(family(name).accept(doubled).unwrap_err().kind(), Invalid, "{kind}");
-        // A known kind of a broken shape is a 400 with serde's error.
-        let mut broken = body.clone();
-        let member = match name {
-            "kyc" => "session_id",
-            "campaign" => "campaign_id",
-            "ndnc" => "complaints",
-            "trunk" => "CallUUID",
-            _ => "payload",
-        };
-        broken[member] = json!(true);
-        let error = family(name).accept(broken.to_string()).unwrap_err();
-        assert_eq!(error.kind(), Invalid, "{kind}");
-        assert!(std::error::Error::source(&error).is_some());
+        let doubled = format!("{},\"{first}\":1}}", doubled.strip_suffix('}').unwrap());
+        let accepted = family(name).accept(doubled).unwrap();
+        assert_eq!((&accepted.kind, &accepted.misfits), (&kind, &vec![first.clone()]));
+        let mut others = whole.json.clone();
+        others.as_object_mut().unwrap().remove(first);
+        assert_eq!(accepted.json, others);
     }
+}
+
+/// Payloads of which one member is not as documented, and where that is.
+#[test]
+fn what_does_not_fit_is_named_and_kept() {
+    let message = |members: &str| {
+        format!(r#"{{"event_type":"message.inbound","payload":{{"entry":[{{"changes":[{{"value":{members}}}]}}]}}}}"#)
+    };
+    let value = "payload.entry[0].changes[0].value";
+    for (name, body, paths) in [
+        ("trunk", r#"{"Event":"CallInitiated","Allowed":"perhaps"}"#.to_owned(), vec!["Allowed".to_owned()]),
+        ("trunk", r#"{"Event":"Hangup","MOS":"N/A"}"#.to_owned(), vec!["MOS".to_owned()]),
+        ("trunk", r#"{"Event":"Hangup","MOS":"inf"}"#.to_owned(), vec!["MOS".to_owned()]),
+        ("trunk", r#"{"Event":"Hangup","MOS":"1e999"}"#.to_owned(), vec!["MOS".to_owned()]),
+        ("trunk", r#"{"Event":"Hangup","Jitter":"12ms"}"#.to_owned(), vec!["Jitter".to_owned()]),
+        ("trunk", r#"{"Event":"Hangup","Duration":12.5}"#.to_owned(), vec!["Duration".to_owned()]),
+        ("trunk", r#"{"Event":"Hangup","RingTime":-1}"#.to_owned(), vec!["RingTime".to_owned()]),
+        (
+            "trunk",
+            r#"{"Event":"Hangup","HangupCauseCode":"NORMAL_CLEARING"}"#.to_owned(),
+            vec!["HangupCauseCode".to_owned()],
+        ),
+        ("campaign", r#"{"event":"contact.answered","duration":"00:42"}"#.to_owned(), vec!["duration".to_owned()]),
+        (
+            "campaign",
+            r#"{"event":"campaign.stalled","stalled_minutes":"NaN"}"#.to_owned(),
+            vec!["stalled_minutes".to_owned()],
+        ),
+        ("kyc", r#"{"event":"kyc.failed","session_id":true}"#.to_owned(), vec!["session_id".to_owned()]),
+        ("ndnc", r#"{"accountName":"a","complaints":[["u1","9111"]]}"#.to_owned(), vec!["complaints[0]".to_owned()]),
+        ("whatsapp", r#"{"event_type":"message.inbound","payload":"{}"}"#.to_owned(), vec!["payload".to_owned()]),
+        ("whatsapp", r#"{"event_type":"message.inbound","payload":[[]]}"#.to_owned(), vec!["payload".to_owned()]),
+        ("whatsapp", message(r#"{"messages":"none"}"#), vec![format!("{value}.messages")]),
+        (
+            "whatsapp",
+            message(r#"{"messages":[{"id":"1","text":"hi"},["2"],{"id":"3"}]}"#),
+            vec![format!("{value}.messages[0].text"), format!("{value}.messages[1]")],
+        ),
+    ] {
+        let accepted = family(name).accept(body.clone()).unwrap();
+        assert_ne!(accepted.kind, "unknown");
+        assert_eq!(accepted.misfits, paths, "{body}");
+        // But for elements of lists, the event holds what came.
+        if !paths.iter().any(|path| path.ends_with(']')) {
+            assert_eq!(texts(&accepted.json), texts(&serde_json::from_str(&body).unwrap()));
+        }
+    }
+    let received = envelope(&message(r#"{"messages":[{"id":"1","text":"hi"},["2"],{"id":"3"}]}"#));
+    let ids: Vec<_> = received.messages().map(|message| message.id.as_deref().unwrap()).collect();
+    assert_eq!(ids, ["1", "3"]);
+    // One object where a list belongs is a list of one.
+    assert_eq!(envelope(&message(r#"{"messages":{"id":"1"}}"#)).messages().count(), 1);
+    let text = envelope(&message(r#"{"messages":[{"text":{"body":"a\ud83d"}}]}"#));
+    let text = text.messages().next().unwrap().text.as_ref().unwrap();
+    assert_eq!(text.body.as_deref(), Some("a\u{fffd}"));
+
+    for (allowed, expected) in
+        [("\"false\"", Some(false)), ("0", Some(false)), ("\"True\"", Some(true)), ("\"\"", None)]
+    {
+        let body = format!(r#"{{"Event":"CallInitiated","Allowed":{allowed}}}"#);
+        let event = trunk_event(&body);
+        assert!(event.misfits().is_empty(), "{allowed}");
+        let trunk::Event::CallInitiated(call) = event else { panic!() };
+        assert_eq!(call.allowed, expected, "{allowed}");
+    }
+    for source in ["Callee", "Call recipient"] {
+        let trunk::Event::Hangup(hangup) = trunk_event(&json!({"Event": "Hangup", "HangupSource": source}).to_string())
+        else {
+            panic!()
+        };
+        assert_eq!(hangup.hangup_source, Some(voice::HangupSource::Callee));
+    }
+}
+
+#[test]
+fn keys_tell_occurrences_apart() {
+    let key = |name: &str, body: Value| family(name).accept(body.to_string()).unwrap().dedup_key;
+    let submitted =
+        |timestamp| key("kyc", json!({"event": "kyc.submitted", "session_id": "s", "timestamp": timestamp}));
+    assert_ne!(submitted("2026-06-04T08:51:10Z"), submitted("2026-06-05T08:51:10Z"));
+    assert_eq!(submitted(" "), None);
+    let contact = |name: &str, id: &str| {
+        key("campaign", json!({"event": "contact.failed", "campaign_id": "p", "timestamp": "t", name: id}))
+    };
+    assert_eq!(contact("contact_id", "c").as_deref(), Some(r#"["contact.failed","p","c","t"]"#));
+    assert_eq!(contact("call_uuid", "u").as_deref(), Some(r#"["contact.failed","p","u","t"]"#));
+    assert_eq!((contact("to_number", "911"), contact("call_uuid", "")), (None, None));
 }
 
 #[test]
 fn attack_deep_json() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    for (name, ignored, typed) in [
-        ("kyc", r#"{"event":"kyc.failed","metadata":$,"new":$}"#, r#"{"event":"kyc.failed","session_id":$}"#),
-        ("campaign", r#"{"event":"campaign.failed","new":$}"#, r#"{"event":"campaign.failed","reason":$}"#),
-        ("ndnc", r#"{"new":$}"#, r#"{"complaints":$}"#),
-        ("trunk", r#"{"Event":"Hangup","Cost":$}"#, r#"{"Event":"Hangup","Duration":$}"#),
+    for (name, kept, typed, path) in [
+        (
+            "kyc",
+            r#"{"event":"kyc.failed","metadata":$,"new":$}"#,
+            r#"{"event":"kyc.failed","session_id":$}"#,
+            "session_id",
+        ),
+        ("campaign", r#"{"event":"campaign.failed","new":$}"#, r#"{"event":"campaign.failed","reason":$}"#, "reason"),
+        ("ndnc", r#"{"accountName":"a","new":$}"#, r#"{"accountName":$}"#, "accountName"),
+        ("trunk", r#"{"Event":"Hangup","new":$}"#, r#"{"Event":"Hangup","Duration":$}"#, "Duration"),
         (
             "whatsapp",
             r#"{"event_type":"message.inbound","payload":{"new":$,"entry":[{"changes":[{"value":{"contacts":$}}]}]}}"#,
-            r#"{"event_type":"message.inbound","payload":{"entry":$}}"#,
+            r#"{"event_type":"message.inbound","payload":{"object":$}}"#,
+            "payload.object",
         ),
     ] {
-        family(name).accept(ignored.replace('$', &deep)).unwrap();
-        assert_eq!(family(name).accept(typed.replace('$', &deep)).unwrap_err().kind(), Invalid, "{name}");
+        assert!(family(name).accept(kept.replace('$', &deep)).unwrap().misfits.is_empty());
+        assert_eq!(family(name).accept(typed.replace('$', &deep)).unwrap().misfits, [path]);
     }
     for family in FAMILIES.iter().filter(|family| family.name != "ndnc") {
         let unknown = format!("{{\"early\":{deep},\"{}\":\"new\",\"late\":{deep}}}", tag(family.name).unwrap());
@@ -636,13 +645,11 @@ fn attack_deep_json() {
 
 proptest::proptest! {
     #[test]
-    fn any_body_is_an_event_or_a_400(body in "[{}\\[\\]\":,a-z0-9 ]{0,40}") {
+    fn any_body_is_an_event(body in "[{}\\[\\]\":,a-z0-9 ]{0,40}", bytes: Vec<u8>) {
         for family in FAMILIES {
-            for body in [body.clone(), format!("{{\"event\":\"kyc.failed\",{body}}}")] {
-                if let Err(error) = family.accept(body) {
-                    proptest::prop_assert_eq!(error.kind(), Invalid);
-                }
-            }
+            family.accept(body.clone()).unwrap();
+            family.accept(format!("{{\"event\":\"kyc.failed\",{body}}}")).unwrap();
+            family.accept(bytes.clone()).unwrap();
         }
     }
 }

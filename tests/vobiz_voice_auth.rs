@@ -9,10 +9,7 @@ use tower_webhooks::{
     ConfigError, Content, Covers, Delivery, Identity, Provider, Rejection,
     RejectionKind::{self, CredentialMalformed, CredentialMissing, CredentialWrong, MethodNotAllowed},
     Signer as _,
-    vobiz::{
-        Voice,
-        voice::{Event, Signer},
-    },
+    vobiz::voice::{Event, Signer, Voice},
 };
 
 const TOKEN: &str = "sub_account_auth_token_for_tests";
@@ -62,7 +59,7 @@ fn refused(voice: &Voice, request: &Request<Bytes>, kind: RejectionKind) {
 
 #[track_caller]
 fn identity(voice: &Voice, request: &Request<Bytes>) -> Identity {
-    verify(voice, request).unwrap().identity().unwrap().clone()
+    verify(voice, request).unwrap().proof().identity.as_ref().unwrap().clone()
 }
 
 /// The request as it arrives for a URL, and the URL's origin.
@@ -97,8 +94,8 @@ fn vectors_of_voice() {
                 format!("x-vobiz-signature-ma-{version}"),
                 format!("x-vobiz-signature-{version}-nonce"),
             ];
-            assert_eq!(verify(&own, &all(&[&plain, &nonce])).unwrap().key_index(), 0, "{}", text("name"));
-            assert_eq!(verify(&parent, &all(&[&main, &nonce])).unwrap().key_index(), 1, "{}", text("name"));
+            assert_eq!(verify(&own, &all(&[&plain, &nonce])).unwrap().proof().key_index, 0, "{}", text("name"));
+            assert_eq!(verify(&parent, &all(&[&main, &nonce])).unwrap().proof().key_index, 1, "{}", text("name"));
             refused(&parent, &all(&[&plain, &nonce]), CredentialWrong);
             checked += 1;
         }
@@ -136,10 +133,10 @@ fn vectors_of_plivo() {
 #[test]
 fn what_is_known_of_a_delivery() {
     let delivery = verify(&voice(), &signed(&signer())).unwrap();
-    assert_eq!(Voice::NAME, "vobiz");
+    assert_eq!(Voice::NAME, "vobiz.voice");
     assert_eq!(Voice::METHODS, [Method::GET, Method::POST]);
-    assert_eq!((delivery.kind(), delivery.covers(), delivery.signed_at()), ("Hangup", Covers::Url, None));
-    let identity = delivery.identity().unwrap();
+    assert_eq!((delivery.kind(), delivery.covers(), delivery.proof().signed_at), ("Hangup", Covers::Url, None));
+    let identity = delivery.proof().identity.as_ref().unwrap();
     assert_eq!((identity.content(), identity.valid_until()), (Content::Bound, None));
 }
 
@@ -148,18 +145,24 @@ fn one_right_signature_is_enough() {
     let both = signer().parent_token(MAIN).unwrap();
     let request = signed(&both);
     let accepts = voice().also_accept_parent(MAIN).unwrap();
-    assert_eq!(verify(&accepts, &request).unwrap().key_index(), 0);
-    assert_eq!(verify(&accepts, &without(request.clone(), "x-vobiz-signature-v3")).unwrap().key_index(), 1);
+    assert_eq!(verify(&accepts, &request).unwrap().proof().key_index, 0);
+    assert_eq!(verify(&accepts, &without(request.clone(), "x-vobiz-signature-v3")).unwrap().proof().key_index, 1);
     let other = signer().signature("https://hooks.example.com/other", NONCE);
     for wrong in [&*other, "no base64", "AAAA"] {
-        assert_eq!(verify(&accepts, &with(request.clone(), "x-vobiz-signature-v3", wrong)).unwrap().key_index(), 1);
-        assert_eq!(verify(&accepts, &with(request.clone(), "x-vobiz-signature-ma-v3", wrong)).unwrap().key_index(), 0);
+        assert_eq!(
+            verify(&accepts, &with(request.clone(), "x-vobiz-signature-v3", wrong)).unwrap().proof().key_index,
+            1
+        );
+        assert_eq!(
+            verify(&accepts, &with(request.clone(), "x-vobiz-signature-ma-v3", wrong)).unwrap().proof().key_index,
+            0
+        );
     }
 
     let rotated = Voice::new("new token", ORIGIN).unwrap().also_accept(TOKEN).unwrap();
-    assert_eq!(verify(&rotated, &request).unwrap().key_index(), 1);
+    assert_eq!(verify(&rotated, &request).unwrap().proof().key_index, 1);
     let rotated = Voice::new("x", ORIGIN).unwrap().also_accept_parent("new").unwrap().also_accept_parent(MAIN).unwrap();
-    assert_eq!(verify(&rotated, &request).unwrap().key_index(), 2);
+    assert_eq!(verify(&rotated, &request).unwrap().proof().key_index, 2);
 }
 
 #[test]
@@ -204,6 +207,20 @@ fn a_query_is_not_signed_and_a_path_is_as_it_came() {
         *request.uri_mut() = arrived.parse().unwrap();
         refused(&voice(), &request, CredentialWrong);
     }
+}
+
+/// The vendor's samples differ in whether `/a%20b` is signed encoded or decoded.
+#[test]
+fn a_path_with_percent_encoding_is_signed_encoded_or_decoded() {
+    let encoded = signer().sign(post("/vobiz/a%20b%C3%A9"), SystemTime::now());
+    let decoded = "https://hooks.example.com/vobiz/a bé";
+    let signs_decoded = signer().exact_url(decoded).unwrap().sign(post("/vobiz/a%20b%C3%A9"), SystemTime::now());
+    verify(&voice(), &encoded).unwrap();
+    refused(&voice(), &signs_decoded, CredentialWrong);
+    let exact = |url: &str| voice().exact_url(url).unwrap();
+    verify(&exact(decoded), &signs_decoded).unwrap();
+    refused(&exact(decoded), &encoded, CredentialWrong);
+    verify(&exact("https://hooks.example.com/vobiz/a%20b%C3%A9"), &encoded).unwrap();
 }
 
 #[test]
@@ -272,8 +289,8 @@ fn attack_body_swapped_under_captured_headers() {
     *forged.body_mut() = Bytes::from("Event=StartApp&CallUUID=forged");
     let delivery = verify(&voice(), &forged).unwrap();
     assert_eq!((delivery.kind(), delivery.covers()), ("StartApp", Covers::Url));
-    assert_eq!(delivery.identity(), Some(&identity(&voice(), &genuine)));
-    assert_eq!(delivery.identity().unwrap().content(), Content::Bound);
+    assert_eq!(delivery.proof().identity.as_ref(), Some(&identity(&voice(), &genuine)));
+    assert_eq!(delivery.proof().identity.as_ref().unwrap().content(), Content::Bound);
 }
 
 #[test]

@@ -4,7 +4,10 @@
 use bytes::Bytes;
 use http::Request;
 use std::time::{Duration, SystemTime};
-use tower_webhooks::{Delivery, Provider, Rejection, Zegocloud, zegocloud::Event};
+use tower_webhooks::{
+    Delivery, Provider, Rejection,
+    zegocloud::{Event, Zegocloud},
+};
 
 fn verify(secret: &str, body: String, unix: u64) -> Result<Delivery<Event>, Rejection> {
     let request = Request::post("/").header("content-type", "application/json").body(Bytes::from(body)).unwrap();

@@ -30,10 +30,10 @@ impl RedisQueue {
         Ok(Self { client, connection, put: Arc::new(Script::new(PUT)), capacity })
     }
 
-    /// Hands each event's kind and JSON to `work`, those first that a worker before this one did not finish.
+    /// Hands each event to `work`, those first that a worker before this one did not finish.
     ///
     /// One worker at a time: several need names of their own, and `XAUTOCLAIM` for what a dead one has left.
-    pub async fn work_off<F: Future<Output = ()>>(self, work: impl Fn(String, String) -> F) {
+    pub async fn work_off<F: Future<Output = ()>>(self, work: impl Fn(Event) -> F) {
         loop {
             if let Err(error) = self.work_until_it_breaks(&work).await {
                 eprintln!("the worker has lost Redis: {error}");
@@ -42,10 +42,7 @@ impl RedisQueue {
         }
     }
 
-    async fn work_until_it_breaks<F: Future<Output = ()>>(
-        &self,
-        work: &impl Fn(String, String) -> F,
-    ) -> RedisResult<()> {
+    async fn work_until_it_breaks<F: Future<Output = ()>>(&self, work: &impl Fn(Event) -> F) -> RedisResult<()> {
         // A connection of its own: a read that blocks holds up everything behind it.
         let config = AsyncConnectionConfig::new().set_response_timeout(Some(BLOCK + PATIENCE));
         let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
@@ -65,15 +62,18 @@ impl RedisQueue {
         &self,
         connection: &mut MultiplexedConnection,
         from: &str,
-        work: &impl Fn(String, String) -> F,
+        work: &impl Fn(Event) -> F,
     ) -> RedisResult<usize> {
         let block = usize::try_from(BLOCK.as_millis()).unwrap_or(usize::MAX);
         let options = StreamReadOptions::default().group(GROUP, "worker").block(block).count(10);
         let read: Option<StreamReadReply> = connection.xread_options(&[STREAM], &[from], &options).await?;
         let entries: Vec<_> = read.into_iter().flat_map(|read| read.keys).flat_map(|stream| stream.ids).collect();
         for entry in &entries {
-            if let (Some(kind), Some(event)) = (entry.get("kind"), entry.get("event")) {
-                work(kind, event).await;
+            let stored: String = entry.get("event").unwrap_or_default();
+            match serde_json::from_str(&stored) {
+                Ok(event) => work(event).await,
+                // Any JSON is an event, so somebody else has put it there.
+                Err(error) => eprintln!("{} is no event: {error}", entry.id),
             }
             // Deleted, it makes room. Both or neither.
             let mut done = redis::pipe();
@@ -86,10 +86,10 @@ impl RedisQueue {
 
 impl Queue for RedisQueue {
     async fn put(&self, event: Verified<Event>) -> Result<(), NotAccepted> {
-        // The event and not the body: ZEGOCLOUD's holds the signature.
+        // The event and not the body: it comes back typed, and ZEGOCLOUD's body holds the signature.
         let json = serde_json::to_string(&*event).map_err(|error| NotAccepted(error.into()))?;
         let mut put = self.put.key(STREAM);
-        put.arg(self.capacity).arg(event.metadata().kind.as_ref()).arg(json);
+        put.arg(self.capacity).arg(json);
         let id: Result<Option<String>, RedisError> = put.invoke_async(&mut self.connection.clone()).await;
         match id {
             Ok(Some(_)) => Ok(()),
@@ -103,7 +103,7 @@ impl Queue for RedisQueue {
 // `XADD` with `MAXLEN` would make room by dropping what was acknowledged.
 const PUT: &str = r"
 if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return false end
-return redis.call('XADD', KEYS[1], '*', 'kind', ARGV[2], 'event', ARGV[3])
+return redis.call('XADD', KEYS[1], '*', 'event', ARGV[2])
 ";
 
 const STREAM: &str = "webhooks";

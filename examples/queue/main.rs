@@ -24,7 +24,10 @@ pub use memory::MemoryQueue;
 use axum::{Router, extract::State, http::StatusCode, routing::post};
 use std::{env, error::Error, future::Future, time::Duration};
 use tokio::net::TcpListener;
-use tower_webhooks::{ConfigError, Verified, WebhookLayer, Zegocloud, zegocloud::Event};
+use tower_webhooks::{
+    ConfigError, Verified, WebhookEvent as _, WebhookLayer,
+    zegocloud::{Event, Zegocloud},
+};
 
 /// Where events wait for the worker.
 pub trait Queue: Clone + Send + Sync + 'static {
@@ -62,8 +65,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (queue, mut waiting) = MemoryQueue::new(capacity);
     let worker = tokio::spawn(async move {
         while let Some(event) = waiting.recv().await {
-            let json = serde_json::to_string(&*event).unwrap_or_default();
-            work(event.metadata().kind.to_string(), json).await;
+            work(Event::clone(&event)).await;
         }
     });
     serve(app(queue, &secret)?).await?;
@@ -97,7 +99,7 @@ async fn serve(app: Router) -> Result<(), Box<dyn Error>> {
 }
 
 /// What is too slow for the handler.
-async fn work(kind: String, event: String) {
+async fn work(event: Event) {
     tokio::time::sleep(Duration::from_secs(1)).await;
-    println!("{kind} {event}");
+    println!("{} {}", event.kind(), serde_json::to_string(&event).unwrap_or_default());
 }

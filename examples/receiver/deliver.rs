@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 use tower_webhooks::{
-    Verified,
+    Misfit, Verified,
     replay::{ReplayCheck, ReplayedResponse},
     vobiz::voice,
 };
@@ -25,6 +25,7 @@ struct Line<'a, E> {
     kind: &'a str,
     covers: &'a str,
     attempt: u32,
+    misfits: Vec<&'a str>,
     event: &'a E,
 }
 
@@ -90,10 +91,12 @@ const ANSWER: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response><Speak>H
 fn print<E: Serialize>(event: &Verified<E>) -> std::io::Result<()> {
     let metadata = event.metadata();
     let line = Line {
-        provider: metadata.provider,
+        // The sender, whichever of its schemes it was.
+        provider: metadata.provider.split('.').next().unwrap_or_default(),
         kind: &metadata.kind,
         covers: metadata.covers.as_str(),
         attempt: metadata.attempt,
+        misfits: metadata.misfits.iter().map(Misfit::path).collect(),
         event: &**event,
     };
     let mut line = serde_json::to_vec(&line)?;

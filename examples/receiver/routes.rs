@@ -17,9 +17,12 @@ use std::time::Duration;
 use std::{error::Error, pin::Pin};
 use tower::{ServiceBuilder, util::MapResponseLayer};
 use tower_webhooks::{
-    ConfigError, GeeLark, GeeLarkToken, Provider, Rejection, Stardust, StardustSigned, Zegocloud,
+    ConfigError, Provider, Rejection,
+    geelark::{GeeLark, GeeLarkToken},
     replay::ReplayedResponse,
-    vobiz::{Campaign, Kyc, Ndnc, Trunk, Voice, Whatsapp},
+    stardust::{Stardust, StardustKeyOnly},
+    vobiz::{campaign::Campaign, kyc::Kyc, ndnc::Ndnc, trunk::Trunk, voice::Voice, whatsapp::Whatsapp},
+    zegocloud::Zegocloud,
 };
 
 /// The routes, and what has to come to its end after the last request.
@@ -75,9 +78,9 @@ impl Routes<'_> {
 
     fn stardust(&mut self) -> Result<(), Box<dyn Error>> {
         let vars = self.vars("stardust", vars::STARDUST);
-        self.mount("/stardust", &vars, ["STARDUST_ACCESS_KEY"], |[key]| Stardust::new(key))?;
+        self.mount("/stardust", &vars, ["STARDUST_ACCESS_KEY"], |[key]| StardustKeyOnly::new(key))?;
         let needs = ["STARDUST_ACCESS_KEY", "STARDUST_SECRET_KEY"];
-        self.mount("/stardust/signed", &vars, needs, |[key, secret]| StardustSigned::new(key, secret))
+        self.mount("/stardust/signed", &vars, needs, |[key, secret]| Stardust::new(key, secret))
     }
 
     fn vobiz(&mut self) -> Result<(), Box<dyn Error>> {

@@ -2,7 +2,7 @@
 
 use std::{env, error::Error, str::FromStr, time::Duration};
 use tower_webhooks::{
-    ConfigError, Provider, WebhookLayer,
+    ConfigError, Provider, ReadBudget, WebhookLayer,
     replay::{MemoryStore, OutagePolicy},
 };
 
@@ -31,7 +31,7 @@ impl Settings {
     }
 }
 
-/// One guard and one patience for all routes: what was delivered on one cannot be replayed on another.
+/// One guard, one budget and one patience for all routes: what was delivered on one cannot be replayed on another.
 pub struct Guard {
     memory: MemoryStore,
     #[cfg(feature = "redis")]
@@ -42,6 +42,7 @@ pub struct Guard {
     outage: OutagePolicy,
     lease: Option<Duration>,
     read_timeout: Option<Duration>,
+    read_budget: ReadBudget,
 }
 
 impl Guard {
@@ -78,11 +79,15 @@ impl Guard {
             },
             lease: number("RECEIVER_LEASE_MS")?.map(Duration::from_millis),
             read_timeout: number("RECEIVER_READ_TIMEOUT_MS")?.map(Duration::from_millis),
+            read_budget: ReadBudget::new(64 << 20),
         })
     }
 
     pub fn layer<P: Provider>(&self, provider: P) -> Result<WebhookLayer<P>, ConfigError> {
-        let mut layer = WebhookLayer::new(provider).local_store(self.memory.clone()).on_outage(self.outage);
+        let mut layer = WebhookLayer::new(provider)
+            .local_store(self.memory.clone())
+            .on_outage(self.outage)
+            .read_budget(self.read_budget.clone());
         #[cfg(feature = "redis")]
         if let Some(redis) = &self.redis {
             layer = layer.shared_store(redis.clone());

@@ -99,9 +99,9 @@ struct Outgoing {
 impl Outgoing {
     fn new(family: &Family, args: &Args) -> Result<Self, Box<dyn Error>> {
         let (kind, body) = match &args.event {
-            None => family.events[0],
-            Some(event) => *family.events.iter().find(|(kind, _)| kind == event).ok_or_else(|| {
-                let known: Vec<_> = family.events.iter().map(|(kind, _)| *kind).collect();
+            None => (family.events)()[0],
+            Some(event) => *(family.events)().iter().find(|(kind, _)| kind == event).ok_or_else(|| {
+                let known: Vec<_> = (family.events)().iter().map(|(kind, _)| *kind).collect();
                 format!("{} has no event {event:?}; there are {}", family.name, known.join(", "))
             })?,
         };

@@ -1,25 +1,16 @@
 //! The two ways in which a head proves itself: a signature over the appId and the request's id, or a bearer token.
 
 use crate::{
-    ConfigError, Content, Identity, Rejection, RejectionKind, Secret, Window,
-    header::exactly_one,
-    token::{self, Presented},
-    window::Timestamp,
+    ConfigError, Content, Covers, Identity, Proof, Rejection, Secret, Timestamp, Window, exactly_one,
+    signature::{find, from_hex, malformed},
+    token,
 };
-use hmac::digest::CtOutput;
 use http::{HeaderMap, HeaderName, header};
 use sha2::{Digest, Sha256};
 use std::time::SystemTime;
 
 /// All headers of both modes: GeeLark may send both sets, whichever of them is looked at.
-pub(super) static CREDENTIALS: [HeaderName; 6] = [
-    HeaderName::from_static("appid"),
-    HeaderName::from_static("traceid"),
-    HeaderName::from_static("ts"),
-    HeaderName::from_static("nonce"),
-    HeaderName::from_static("sign"),
-    header::AUTHORIZATION,
-];
+pub(super) const CREDENTIALS: &[&str] = &["appid", "traceid", "ts", "nonce", "sign", "authorization"];
 
 /// An AppId and its key.
 #[derive(Clone, Debug)]
@@ -45,27 +36,14 @@ impl Pair {
 }
 
 /// What a rightly signed head proves.
-pub struct Signed {
-    pub(super) key_index: usize,
-    pub(super) at: SystemTime,
-    pub(super) identity: Identity,
-}
-
-pub(super) fn verify(
-    headers: &HeaderMap,
-    pairs: &[Pair],
-    window: Window,
-    now: SystemTime,
-) -> Result<Signed, Rejection> {
-    let [app_id, trace_id, ts, nonce, sign, _] = &CREDENTIALS;
-    let app_id = exactly_one(headers, app_id)?;
-    let trace_id = exactly_one(headers, trace_id)?;
-    let ts = exactly_one(headers, ts)?;
-    let nonce = exactly_one(headers, nonce)?;
-    let sign = exactly_one(headers, sign)?;
+pub(super) fn verify(headers: &HeaderMap, pairs: &[Pair], window: Window, now: SystemTime) -> Result<Proof, Rejection> {
+    let app_id = exactly_one(headers, &APP_ID)?;
+    let trace_id = exactly_one(headers, &TRACE_ID)?;
+    let ts = exactly_one(headers, &TS)?;
+    let nonce = exactly_one(headers, &NONCE)?;
+    let sign = exactly_one(headers, &SIGN)?;
 
     // The hashed text has no separators. With these lengths fixed, no other cut of it passes.
-    let malformed = |detail| Rejection::new(RejectionKind::CredentialMalformed).with_detail(detail);
     if !is_trace_id(trace_id) {
         return Err(malformed("traceId: not 32 hex digits, nor 36 characters as 8-4-4-4-12"));
     }
@@ -75,21 +53,13 @@ pub(super) fn verify(
     if trace_id.get(..NONCE_LEN) != Some(nonce) {
         return Err(malformed("nonce: not the first 6 characters of traceId"));
     }
-    let mut presented = [0; 32];
-    hex::decode_to_slice(sign, &mut presented).map_err(|_| malformed("sign: not 64 hex digits"))?;
-    let presented = CtOutput::<Sha256>::new(presented.into());
+    let mac = from_hex(sign, "sign: not 64 hex digits")?;
 
-    let (key_index, pair, mac) = pairs
-        .iter()
-        .enumerate()
-        .filter(|(_, pair)| pair.app_id == app_id)
-        .map(|(index, pair)| (index, pair, CtOutput::<Sha256>::new(pair.sign(trace_id, ts, nonce).into())))
-        .find(|(_, _, mac)| *mac == presented)
-        .ok_or(Rejection::new(RejectionKind::CredentialWrong))?;
-    let at = window.check(stamp, now)?;
-    let identity =
-        Identity::new(&[pair.app_key.id(), mac.as_bytes()], Content::Bound).with_valid_until(window.ends(stamp));
-    Ok(Signed { key_index, at, identity })
+    let sign = |pair: &Pair| (pair.app_id == app_id).then(|| pair.sign(trace_id, ts, nonce));
+    let (key_index, pair) = find(pairs, &mac, sign)?;
+    let signed_at = window.check(stamp, now)?;
+    let identity = Identity::new(&[pair.app_key.id(), &mac], Content::Bound).with_valid_until(window.ends(stamp)?);
+    Ok(Proof { covers: Covers::Nothing, key_index, signed_at: Some(signed_at), identity: Some(identity) })
 }
 
 fn is_trace_id(text: &str) -> bool {
@@ -98,20 +68,18 @@ fn is_trace_id(text: &str) -> bool {
         && text.bytes().enumerate().all(|(at, byte)| if hyphen(at) { byte == b'-' } else { byte.is_ascii_hexdigit() })
 }
 
-/// The index of the token that `Authorization` carries, after `Bearer` and, as one of GeeLark's pages has it, a colon.
-pub(super) fn verify_token(headers: &HeaderMap, tokens: &[Secret]) -> Result<usize, Rejection> {
+/// Takes the token that `Authorization` carries, after `Bearer` and, as one of GeeLark's pages has it, a colon.
+pub(super) fn verify_token(headers: &HeaderMap, tokens: &[Secret]) -> Result<Proof, Rejection> {
     let line = exactly_one(headers, &header::AUTHORIZATION)?;
     let token = line
-        .split_once(' ')
-        .filter(|(scheme, _)| scheme.strip_suffix(':').unwrap_or(scheme).eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim_start_matches(' '))
+        .split_at_checked("bearer".len())
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .and_then(|(_, rest)| rest.strip_prefix(':').or_else(|| rest.starts_with(' ').then_some(rest)))
+        .map(|token| token.trim_start_matches(' '))
         .filter(|token| !token.is_empty())
-        .ok_or(
-            Rejection::new(RejectionKind::CredentialMalformed)
-                .with_detail("Authorization: not a bearer's with a token"),
-        )?;
-    let presented = Presented::new(token);
-    tokens.iter().position(|token| presented.is(token)).ok_or(Rejection::new(RejectionKind::CredentialWrong))
+        .ok_or_else(|| malformed("Authorization: not a bearer's with a token"))?;
+    let (key_index, _) = find(tokens, &token::presented(token)?, |token| Some(*token.id()))?;
+    Ok(Proof { covers: Covers::Nothing, key_index, signed_at: None, identity: None })
 }
 
 /// Signs callbacks as GeeLark would in key mode: for tests and for trying a receiver out.
@@ -158,7 +126,7 @@ impl Signer {
 
     /// The signature alone, 64 upper-case hex digits.
     pub fn signature(&self, trace_id: &str, ts: &str, nonce: &str) -> String {
-        hex::encode_upper(self.pair.sign(trace_id, ts, nonce))
+        base16ct::upper::encode_string(&self.pair.sign(trace_id, ts, nonce))
     }
 }
 
@@ -172,7 +140,7 @@ impl crate::Signer for Signer {
         let sign = self.signature(&trace_id, &ts, &nonce);
         for (name, text) in CREDENTIALS.iter().zip([&self.pair.app_id, &trace_id, &ts, &nonce, &sign]) {
             if let Ok(value) = http::HeaderValue::try_from(text) {
-                request.headers_mut().insert(name, value);
+                request.headers_mut().insert(*name, value);
             }
         }
         request
@@ -230,11 +198,10 @@ impl TokenSigner {
 impl crate::Signer for TokenSigner {
     /// Sets `traceId` and `Authorization`; one whose text no header can hold is left as it was.
     fn sign(&self, mut request: http::Request<bytes::Bytes>, _now: SystemTime) -> http::Request<bytes::Bytes> {
-        let [_, trace_id, .., authorization] = &CREDENTIALS;
         let id = self.trace_id.clone().unwrap_or_else(|| crate::signer::random_digits(32));
         let scheme: &[u8] = if self.colon { b"Bearer: " } else { b"Bearer " };
         let token = [scheme, self.token.expose_secret()].concat();
-        for (name, text) in [(trace_id, id.into_bytes()), (authorization, token)] {
+        for (name, text) in [("traceid", id.into_bytes()), ("authorization", token)] {
             if let Ok(value) = http::HeaderValue::try_from(text) {
                 request.headers_mut().insert(name, value);
             }
@@ -244,3 +211,10 @@ impl crate::Signer for TokenSigner {
 }
 
 const NONCE_LEN: usize = 6;
+
+// Looking up a name that is text parses it each time.
+static APP_ID: HeaderName = HeaderName::from_static("appid");
+static TRACE_ID: HeaderName = HeaderName::from_static("traceid");
+static TS: HeaderName = HeaderName::from_static("ts");
+static NONCE: HeaderName = HeaderName::from_static("nonce");
+static SIGN: HeaderName = HeaderName::from_static("sign");

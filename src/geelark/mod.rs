@@ -4,7 +4,7 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, GeeLark, Provider, Signer as _, geelark::{self, Event}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, geelark::{self, Event, GeeLark}};
 //!
 //! let now = SystemTime::now();
 //! let body = r#"{"type":6,"taskId":"528715748189668352","result":true}"#;
@@ -15,20 +15,20 @@
 //! assert_eq!(delivery.kind(), "task_completed");
 //! assert_eq!(delivery.covers(), Covers::Nothing);
 //! let Event::TaskCompleted(task) = delivery.event() else { panic!() };
-//! assert!(task.result);
+//! assert_eq!(task.result, Some(true));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # What a mode proves
 //!
 //! GeeLark authenticates its callbacks as a client authenticates its API requests, with a key or with a token, and says
-//! that only one of them needs handling. A layer speaks one mode and never falls back to the other, also where a
-//! callback carries the headers of both. Both check the head: a forged request is refused before a byte of its body is
+//! that only one of them needs handling. Each layer accepts exactly one mode and never falls back to the other, also
+//! where a callback carries the headers of both. Both check the head: a forged request is refused before a byte of its body is
 //! read.
 //!
 //! | | [`GeeLark`], key mode | [`GeeLarkToken`], token mode |
 //! | --- | --- | --- |
-//! | headers | `appId`, `traceId`, `ts`, `nonce`, `sign` | `Authorization: Bearer TOKEN` or `Bearer: TOKEN` |
+//! | headers | `appId`, `traceId`, `ts`, `nonce`, `sign` | `Authorization: Bearer TOKEN`, also with a colon after `Bearer` |
 //! | proves | somebody who knows the AppKey signed this `traceId` at this `ts` | somebody knows the token |
 //! | covers | neither the event nor the URL | neither the event nor the URL |
 //! | fresh | within the [`Window`] | no |
@@ -49,60 +49,35 @@
 //! # Delivery
 //!
 //! Set one URL for the team and all its events with `POST https://openapi.geelark.com/open/v1/callback/set` and
-//! `{"url": "https://…"}` (`openapi.geelark.cn` for China). No retry is documented, nor what answer counts: **a refused
-//! callback is lost**, one whose receiver is killed while the handler runs as well, and an accepted one may come twice or
-//! never. Answer 200 soon, and ask the query API for what
-//! did not come. Because of that, what is merely written in another way is read: ids as strings or integers, outcomes
-//! as booleans, 0 and 1, or the strings of these. Broken JSON, a duplicated top-level key, a body without an integer
-//! `type` and a known event without its required members are 400.
+//! `{"url": "https://…"}` (`openapi.geelark.cn` for China). No retry is documented, nor which answer counts: **a refused
+//! callback is lost**, so is one whose receiver is killed while the handler runs, and an accepted one may come twice or
+//! never. Answer 200 soon, and ask the query API for what did not come.
 //!
 //! # Events
 //!
-//! | `type` | kind | event | required members | optional members |
-//! | --- | --- | --- | --- | --- |
-//! | 1 | `phone_started` | [`PhoneStarted`] | `id`, `result` | `username`, `ip`, `eventTime` |
-//! | 2 | `patch_installed` | [`PatchInstalled`] | `id`, `taskId`, `result` | `message` |
-//! | 4 | `file_uploaded` | [`FileUploaded`] | `id`, `taskId`, `result` | |
-//! | 5 | `screenshot` | [`Screenshot`] | `id`, `taskId`, `result` | `downloadLink` |
-//! | 6 | `task_completed` | [`TaskCompleted`] | `taskId`, `result` | |
-//! | 7 | `payment_completed` | [`PaymentCompleted`] | `orderId`, `result` | |
-//! | 8 | `phone_stopped` | [`PhoneStopped`] | `id` | `username`, `ip`, `eventTime`, `useMin` |
-//! | 9 | `phones_renamed` | [`PhonesRenamed`] | `items` of `id`, `name`; or these flat | |
-//! | 10 | `phones_deleted` | [`PhonesDeleted`] | `items` of `id`, `recycle`; or these flat | |
-//! | 11 | `tags_changed` | [`TagsChanged`] | `envIds` | |
-//! | 12 | `tasks_created` | [`TasksCreated`] | `taskIds` | `channel` |
-//! | 13 | `tasks_cancelled` | [`TasksCancelled`] | `taskIds` | `channel` |
-//! | 14 | `contacts_imported` | [`ContactsImported`] | `taskId`, `status` | |
-//! | 15 | `app_installed` | [`AppInstalled`] | `id`, `packageName`, `appVersionId`, `result` | |
-//! | other | `unknown` | [`Unknown`] | | |
+//! See [`Event`]. Every member is an `Option` or a list: only types 1 and 8 document which members are required, and of
+//! those some came later. `type` 3 is documented nowhere, so it is [`Unknown`](crate::Unknown).
 //!
 //! The desktop client's own webhook (`browser start --webhook`) is something else: it has no credentials and no `type`.
 //!
 //! Pages: <https://open.geelark.com/api>, "Webhook"; <https://github.com/geelark-tech/geelark-openapi>.
 
 pub use self::event::{
-    AppInstalled, Channel, ContactsImported, DeletedPhone, Event, FileUploaded, PatchInstalled, PaymentCompleted,
-    PhoneStarted, PhoneStopped, PhonesDeleted, PhonesRenamed, RenamedPhone, Screenshot, TagsChanged, TaskCompleted,
-    TasksCancelled, TasksCreated, Unknown,
+    AppInstalled, Channel, ContactsImported, DeletedPhone, Event, FileUploaded, Outcome, PatchInstalled,
+    PaymentCompleted, PhoneStarted, PhoneStopped, Phones, RenamedPhone, Screenshot, TagsChanged, TaskCompleted, Tasks,
 };
 
 #[cfg(feature = "test-util")]
 pub use self::auth::{Signer, TokenSigner};
 
-use self::auth::{CREDENTIALS, Pair, Signed};
-use crate::{ConfigError, Covers, Delivery, Provider, Rejection, Secret, WebhookLayer, Window, token};
+use self::auth::{CREDENTIALS, Pair};
+use crate::{ConfigError, Delivery, Proof, Provider, Rejection, Secret, Window, token};
 use bytes::Bytes;
-use http::{HeaderName, request::Parts};
+use http::request::Parts;
 use std::time::SystemTime;
 
 mod auth;
 mod event;
-
-/// [`WebhookLayer`] with GeeLark's rules for key mode.
-pub type GeeLarkLayer = WebhookLayer<GeeLark>;
-
-/// [`WebhookLayer`] with GeeLark's rules for token mode.
-pub type GeeLarkTokenLayer = WebhookLayer<GeeLarkToken>;
 
 /// The rules of GeeLark's callbacks in key mode: a signature over the AppId, the request's id and the time.
 ///
@@ -146,25 +121,17 @@ impl GeeLark {
 }
 
 impl Provider for GeeLark {
-    const NAME: &'static str = NAME;
-    type Head = Signed;
+    const NAME: &'static str = "geelark";
+    const CREDENTIALS: &'static [&'static str] = CREDENTIALS;
+    type FromHead = Proof;
     type Event = Event;
 
-    fn credentials(&self) -> &[HeaderName] {
-        &CREDENTIALS
-    }
-
-    fn check_head(&self, head: &Parts, now: SystemTime) -> Result<Signed, Rejection> {
+    fn check_head(&self, head: &Parts, now: SystemTime) -> Result<Proof, Rejection> {
         auth::verify(&head.headers, &self.pairs, self.window, now)
     }
 
-    fn check_body(&self, proof: Signed, _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<Event>, Rejection> {
-        let event = Event::from_body(body)?;
-        let kind = event.kind();
-        Ok(Delivery::new(event, kind, Covers::Nothing)
-            .with_key_index(proof.key_index)
-            .with_signed_at(proof.at)
-            .with_identity(proof.identity))
+    fn check_body(&self, proof: Proof, _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<Event>, Rejection> {
+        Ok(Delivery::of(Event::from_body(body).unwrap_or_else(Event::Unknown), proof))
     }
 }
 
@@ -172,20 +139,20 @@ impl Provider for GeeLark {
 ///
 /// A token has no time and no nonce, so a delivery is neither fresh nor single-use: who has seen one request can repeat
 /// it, or send any other, until the token is replaced. Accept it from known addresses only where you can, and
-/// de-duplicate with [`Event::dedup_key`]. `traceId` and the headers of key mode are not looked at.
+/// de-duplicate with [`dedup_key`](crate::WebhookEvent::dedup_key). `traceId` and the headers of key mode are not looked at.
 ///
 /// ```
 /// use bytes::Bytes;
 /// use http::Request;
 /// use std::time::SystemTime;
-/// use tower_webhooks::{GeeLarkToken, Provider};
+/// use tower_webhooks::{Provider, geelark::GeeLarkToken};
 ///
 /// let request = Request::post("/geelark")
 ///     .header("authorization", "Bearer an-api-token")
 ///     .body(Bytes::from(r#"{"type":8,"id":"528086321789535232"}"#))?;
 /// let delivery = GeeLarkToken::new("an-api-token")?.verify(&request, SystemTime::now())?;
 /// assert_eq!(delivery.kind(), "phone_stopped");
-/// assert!(delivery.identity().is_none());
+/// assert!(delivery.proof().identity.is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -216,24 +183,17 @@ impl GeeLarkToken {
 }
 
 impl Provider for GeeLarkToken {
-    const NAME: &'static str = NAME;
-    /// The index of the token.
-    type Head = usize;
+    const NAME: &'static str = "geelark.token";
+    const CREDENTIALS: &'static [&'static str] = CREDENTIALS;
+    const CHALLENGE: Option<&'static str> = Some("Bearer");
+    type FromHead = Proof;
     type Event = Event;
 
-    fn credentials(&self) -> &[HeaderName] {
-        &CREDENTIALS
-    }
-
-    fn check_head(&self, head: &Parts, _: SystemTime) -> Result<usize, Rejection> {
+    fn check_head(&self, head: &Parts, _: SystemTime) -> Result<Proof, Rejection> {
         auth::verify_token(&head.headers, &self.tokens)
     }
 
-    fn check_body(&self, index: usize, _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<Event>, Rejection> {
-        let event = Event::from_body(body)?;
-        let kind = event.kind();
-        Ok(Delivery::new(event, kind, Covers::Nothing).with_key_index(index))
+    fn check_body(&self, proof: Proof, _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<Event>, Rejection> {
+        Ok(Delivery::of(Event::from_body(body).unwrap_or_else(Event::Unknown), proof))
     }
 }
-
-const NAME: &str = "geelark";

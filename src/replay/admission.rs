@@ -2,10 +2,11 @@
 
 use super::{
     Claim, ClaimGuard, Claimed, MemoryStore, OutagePolicy, ReplayCheck, ReplayStore, ReplayedResponse, StoreError,
+    memory::Millis,
     shared::{Answer, Limits, SharedStore},
     trace,
 };
-use crate::{ConfigError, Content, Identity, Rejection, RejectionKind};
+use crate::{ConfigError, Content, DeliveryId, Identity, Proof, Rejection, RejectionKind};
 use bytes::Bytes;
 use http::{header, request::Parts};
 use sha2::{Digest, Sha256};
@@ -108,41 +109,47 @@ impl Guard {
         }
     }
 
+    /// What tells the delivery apart from others, whether or not it is guarded.
+    pub(crate) fn keys(
+        &self,
+        provider: &'static str,
+        identity: Option<&Identity>,
+        head: &Parts,
+        body: &Bytes,
+    ) -> Option<Keys> {
+        identity.map(|identity| Keys::new(provider, identity, head, body, self.on))
+    }
+
     /// Claims a delivery.
     pub(crate) fn enter(
         &self,
         provider: &'static str,
-        identity: Option<&Identity>,
-        signed_at: Option<SystemTime>,
-        head: &Parts,
-        body: &Bytes,
+        proof: &Proof,
+        keys: Option<Keys>,
         now: SystemTime,
     ) -> Admission {
-        // The head was checked before the body had arrived.
-        if identity.and_then(|identity| identity.valid_until).is_some_and(|end| end <= now) {
-            return Admission::Answered(Answered::Refused(Rejection::new(RejectionKind::Stale)));
-        }
-        let Some(identity) = identity.filter(|_| self.on) else {
+        let Some((identity, keys)) = proof.identity.as_ref().zip(keys).filter(|_| self.on) else {
             return Admission::Admitted { claim: None, attempt: 1, checked: ReplayCheck::Unguarded };
         };
+        let uptime = self.local.uptime();
         let (retention, stamp) = match identity.valid_until {
             // A clock that is ahead now may be set back: what is left of the window is not what the clock says.
             Some(end) => {
-                let from = signed_at.map_or(now, |signed_at| signed_at.min(now));
+                let from = proof.signed_at.map_or(now, |signed_at| signed_at.min(now));
                 let retention = end.duration_since(from).unwrap_or_default().saturating_add(CLOCK_SKEW);
                 (retention, Some((from, end)))
             }
             None => (self.retention, None),
         };
         if let Some((from, end)) = stamp {
-            let uptime = self.local.uptime_millis();
             if self.latest.has_passed(end, uptime) {
                 return Admission::Answered(Answered::Refused(Rejection::new(RejectionKind::Stale)));
             }
             self.latest.note(from, uptime);
         }
-        let claim = self.mint(provider, identity, head, body, retention);
-        let attempt = match self.local.claim_now(&claim, None) {
+        let Keys { key, signature, fingerprint } = keys;
+        let claim = Claim { key, signature, fingerprint, token: self.tokens.next(), lease: self.lease, retention };
+        let attempt = match self.local.claim_at(&claim, None, uptime) {
             Claimed::Won { attempt } => attempt,
             refused => return Admission::Answered(Answered::by(refused)),
         };
@@ -154,27 +161,36 @@ impl Guard {
             None => Admission::Admitted { claim: Some(claim), attempt, checked: ReplayCheck::Local },
         }
     }
+}
 
-    fn mint(
-        &self,
-        provider: &'static str,
-        identity: &Identity,
-        head: &Parts,
-        body: &Bytes,
-        retention: Duration,
-    ) -> Claim {
-        let content = match identity.content {
-            Content::Signed => [0; 16],
-            Content::Bound | Content::Part => fingerprint(head, body),
-        };
+/// What tells a delivery apart from others, as digests: see [`Claim`].
+#[derive(Clone, Copy)]
+pub(crate) struct Keys {
+    key: [u8; 16],
+    signature: [u8; 16],
+    fingerprint: [u8; 16],
+}
+
+impl Keys {
+    /// A delivery that is not guarded needs no fingerprint, unless it is part of the key.
+    fn new(provider: &'static str, identity: &Identity, head: &Parts, body: &Bytes, guarded: bool) -> Self {
         let part = identity.content == Content::Part;
+        let fingerprint = match identity.content {
+            Content::Bound if guarded => fingerprint(head, body),
+            Content::Part => fingerprint(head, body),
+            Content::Bound | Content::Signed => [0; 16],
+        };
         let mut key = Sha256::new_with_prefix(KEY_VERSION);
         key.update(provider);
         key.update([u8::from(part)]);
-        key.update(identity.digest);
+        identity.hash_into(&mut key);
         let signature = truncate(key);
-        let key = if part { truncate(Sha256::new_with_prefix(signature).chain_update(content)) } else { signature };
-        Claim { key, signature, fingerprint: content, token: self.tokens.next(), lease: self.lease, retention }
+        let key = if part { truncate(Sha256::new_with_prefix(signature).chain_update(fingerprint)) } else { signature };
+        Self { key, signature, fingerprint }
+    }
+
+    pub(crate) fn delivery_id(&self) -> DeliveryId {
+        DeliveryId::new(self.key)
     }
 }
 
@@ -258,14 +274,14 @@ impl Default for Latest {
 
 impl Latest {
     /// A signature was accepted that is not older than `stamp`.
-    fn note(&self, stamp: SystemTime, uptime: i64) {
-        self.0.fetch_max(unix_millis(stamp).saturating_sub(uptime), Ordering::Relaxed);
+    fn note(&self, stamp: SystemTime, uptime: Millis) {
+        self.0.fetch_max(unix_millis(stamp).saturating_sub_unsigned(uptime), Ordering::Relaxed);
     }
 
     /// Whether claims that end at `end` may have been forgotten.
-    fn has_passed(&self, end: SystemTime, uptime: i64) -> bool {
+    fn has_passed(&self, end: SystemTime, uptime: Millis) -> bool {
         let forgotten = unix_millis(end.checked_add(CLOCK_SKEW).unwrap_or(end));
-        forgotten <= self.0.load(Ordering::Relaxed).saturating_add(uptime)
+        forgotten <= self.0.load(Ordering::Relaxed).saturating_add_unsigned(uptime)
     }
 }
 
@@ -315,7 +331,7 @@ fn truncate(hash: Sha256) -> [u8; 16] {
 }
 
 // A change of what is hashed is a change of this.
-const KEY_VERSION: &[u8] = b"tower-webhooks replay key 1\0";
+const KEY_VERSION: &[u8] = b"tower-webhooks 1\0";
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);

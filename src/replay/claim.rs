@@ -60,6 +60,7 @@ impl ClaimGuard {
         }
     }
 
+    #[cfg(feature = "postgres")]
     pub(crate) fn claim(&self) -> &Claim {
         &self.claim
     }

@@ -27,7 +27,7 @@ use std::{
 /// and 60 s for clocks that differ) are 2,777 a second, of 24 hours 11 a second.
 ///
 /// ```
-/// use tower_webhooks::{WebhookLayer, Zegocloud, replay::MemoryStore};
+/// use tower_webhooks::{WebhookLayer, replay::MemoryStore, zegocloud::Zegocloud};
 ///
 /// let store = MemoryStore::new();
 /// let rooms = WebhookLayer::new(Zegocloud::new("one secret")?).local_store(store.clone());
@@ -101,8 +101,8 @@ impl MemoryStore {
     }
 
     /// How long it has existed, by a clock that no step of the wall clock moves.
-    pub(super) fn uptime_millis(&self) -> i64 {
-        i64::try_from(self.shared.clock.now()).unwrap_or(i64::MAX)
+    pub(super) fn uptime(&self) -> Millis {
+        self.shared.clock.now()
     }
 
     fn build(capacity: usize, answer_budget: usize, clock: StoreClock) -> Self {
@@ -119,8 +119,7 @@ impl MemoryStore {
     }
 
     /// Without a lease the claim is held until it is finished.
-    pub(super) fn claim_now(&self, claim: &Claim, lease: Option<Duration>) -> Claimed {
-        let now = self.shared.clock.now();
+    pub(super) fn claim_at(&self, claim: &Claim, lease: Option<Duration>, now: Millis) -> Claimed {
         match self.shared.claim(claim, lease, now) {
             Claimed::Full if self.shared.sweep(now) => self.shared.claim(claim, lease, now),
             claimed => claimed,
@@ -175,7 +174,7 @@ impl fmt::Debug for MemoryStore {
 
 impl ReplayStore for MemoryStore {
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
-        Ok(self.claim_now(&claim, Some(claim.lease)))
+        Ok(self.claim_at(&claim, Some(claim.lease), self.uptime()))
     }
 
     async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
@@ -563,7 +562,7 @@ fn weight(answer: &ReplayedResponse) -> usize {
 }
 
 /// Milliseconds since the store was made.
-type Millis = u64;
+pub(super) type Millis = u64;
 
 fn millis(duration: Duration) -> Millis {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

@@ -21,8 +21,9 @@
 //! use std::{collections::HashMap, sync::{Arc, Mutex}, time::Duration};
 //! use tokio::time::Instant;
 //! use tower_webhooks::{
-//!     WebhookLayer, Zegocloud,
-//!     replay::{Claim, Claimed, Outcome, ReplayedResponse, ReplayStore, StoreError, conformance},
+//!     WebhookLayer,
+//!     replay::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError, conformance},
+//!     zegocloud::Zegocloud,
 //! };
 //!
 //! #[derive(Default)]
@@ -135,6 +136,7 @@ pub(crate) use self::{
     claim::{ClaimGuard, Recording},
 };
 
+use crate::DeliveryId;
 use bytes::Bytes;
 use http::HeaderValue;
 use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
@@ -367,7 +369,10 @@ impl ReplayedResponse {
 /// Marks, in a response's extensions, the layer's 200 for what was delivered before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Duplicate;
+pub struct Duplicate {
+    /// What names the delivery, as in [`Metadata::delivery_id`](crate::Metadata::delivery_id).
+    pub delivery_id: Option<DeliveryId>,
+}
 
 /// What to do with a delivery while the shared store cannot be asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -409,7 +414,7 @@ impl ReplayCheck {
 
 /// A store that could not be asked, or whose answer made no sense.
 ///
-/// It says what the layer can do about it: a call that was never sent has nothing to undo, and one whose connection
+/// It says what the layer can do about it: a call that had no effect leaves nothing to undo, and one whose connection
 /// broke is worth another try at once.
 #[derive(Clone, Debug)]
 pub struct StoreError {
@@ -424,7 +429,7 @@ impl StoreError {
         Self { source: source.into().into(), unsent: false, disconnected: false }
     }
 
-    /// An error of a call that was surely never sent, so that nothing needs to be undone.
+    /// An error of a call that surely had no effect, since it was never sent or was refused: nothing needs to be undone.
     pub fn unsent(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { unsent: true, ..Self::new(source) }
     }
@@ -442,7 +447,7 @@ impl StoreError {
         self
     }
 
-    /// Whether the call was surely never sent.
+    /// Whether the call surely had no effect.
     pub fn is_unsent(&self) -> bool {
         self.unsent
     }

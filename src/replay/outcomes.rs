@@ -1,6 +1,10 @@
 //! Outcomes that a shared store has not heard of yet: kept in bounded number, and tried until they are recorded.
 
-use super::{Claim, Outcome, shared::SharedStore, trace};
+use super::{
+    Claim, Outcome,
+    shared::{Caller, SharedStore},
+    trace,
+};
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -163,7 +167,7 @@ async fn work(store: SharedStore, mut working: Working) {
         let mut left = batch.len();
         for (number, outcome) in batch {
             let store = store.clone();
-            tries.spawn(async move { store.record_now(&outcome).await.is_ok().then_some(number) });
+            tries.spawn(async move { store.record_now(&outcome, Caller::Background).await.is_ok().then_some(number) });
         }
         while let Some(tried) = tries.join_next().await {
             if let Ok(Some(number)) = tried {

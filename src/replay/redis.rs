@@ -5,73 +5,135 @@ use crate::ConfigError;
 use bytes::Bytes;
 use http::HeaderValue;
 use redis::{
-    Client, FromRedisValue, RedisError, Script, ScriptInvocation,
-    aio::{ConnectionManager, ConnectionManagerConfig},
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult,
+    ServerErrorKind, Value, aio::ConnectionLike, cmd, io::tcp::TcpSettings,
 };
 use std::{
+    error::Error,
     fmt,
+    future::Future,
+    io,
+    pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
+use tokio::sync::watch;
 
-/// Claims in Redis; clones share one connection.
+/// Claims in Redis 7 or later, or in Valkey; clones share one connection.
 ///
-/// Each transition is one Lua script: it runs at once or not at all, by Redis's own clock. The connection is made with
-/// the first claim and made again when it breaks.
+/// Each transition is one Lua script over one key: it runs at once or not at all, by Redis's own clock. The connection is
+/// made with the first claim. It is made again when it breaks, when the server answers with an error, as one does that
+/// has become a replica, is loading or has lost its primary, and when nothing comes out of it any more.
+///
+/// At `maxmemory` new deliveries are refused with 503, and whatever was claimed before is still recorded.
 ///
 /// What Redis forgets can be replayed. Across its restart the guarantee needs `appendonly yes` and `appendfsync always`,
-/// and `maxmemory-policy noeviction` at all times; a replica that takes over may not have seen the latest claims.
+/// and `maxmemory-policy noeviction` at all times; a replica that takes over may not have seen the latest claims. Redis
+/// expires keys by its host's wall clock: claims are kept a minute longer than they have to be, so that a forward step
+/// of up to a minute does no harm, and a longer one forgets claims as much too early.
 ///
 /// ```
-/// use std::time::Duration;
-/// use tower_webhooks::{WebhookLayer, Zegocloud, replay::RedisStore};
+/// use tower_webhooks::{WebhookLayer, replay::RedisStore, zegocloud::Zegocloud};
 ///
-/// let store = RedisStore::new("redis://127.0.0.1:6379")?.timeout(Duration::from_millis(100));
+/// let store = RedisStore::new("redis://127.0.0.1:6379")?;
 /// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(store);
 /// assert!(RedisStore::new("http://127.0.0.1").is_err());
 /// # Ok::<(), tower_webhooks::ConfigError>(())
 /// ```
 #[derive(Clone)]
 pub struct RedisStore {
-    client: Client,
     prefix: String,
-    timeout: Duration,
-    link: Arc<Link>,
+    shared: Arc<Shared>,
 }
 
-struct Link {
-    manager: Mutex<Option<ConnectionManager>>,
-    failures: AtomicU32,
-    skip_until: AtomicU64,
+struct Shared {
+    connect: Box<dyn Fn() -> Connecting + Send + Sync>,
+    link: Mutex<Option<Arc<Link>>>,
     start: Instant,
-    scripts: Scripts,
-}
-
-struct Scripts {
     claim: Script,
     renew: Script,
     finish: Script,
 }
 
 impl RedisStore {
-    /// A store at that URL: `redis://[user:password@]host[:port][/database]` or `unix:///path`.
+    /// A store at that URL: `redis://[user:password@]host[:port][/database]`, `unix:///path`, or with feature
+    /// `redis-tls` `rediss://…`, whose certificate one of the system's authorities has to have signed (or one in the file
+    /// that the variable `SSL_CERT_FILE` names).
     ///
     /// # Errors
     ///
     /// [`ConfigError`] for a URL of another form. Whether a server is there shows with the first claim.
     pub fn new(url: &str) -> Result<Self, ConfigError> {
-        let client = Client::open(url).map_err(|_| ConfigError::new("the Redis URL is malformed"))?;
-        let link = Link {
-            manager: Mutex::new(None),
-            failures: AtomicU32::new(0),
-            skip_until: AtomicU64::new(0),
-            start: Instant::now(),
-            scripts: Scripts { claim: Script::new(CLAIM), renew: Script::new(RENEW), finish: Script::new(FINISH) },
+        let client = url.into_connection_info().and_then(|info| {
+            // Calls share a connection: each leaves at once.
+            let tcp = TcpSettings::default().set_nodelay(true);
+            Client::open(info.set_tcp_settings(tcp))
+        });
+        let client = client.map_err(|_| match url.starts_with("rediss:") && !cfg!(feature = "redis-tls") {
+            true => ConfigError::new("a rediss:// URL needs the feature `redis-tls`"),
+            false => ConfigError::new("the Redis URL is malformed"),
+        })?;
+        let client = Arc::new(client);
+        Ok(Self::with_connector(move || {
+            let client = Arc::clone(&client);
+            async move {
+                #[cfg(feature = "redis-tls")]
+                install_crypto();
+                // The layer bounds each call, and the store each connecting.
+                let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+                client.get_multiplexed_async_connection_with_config(&config).await
+            }
+        }))
+    }
+
+    /// A store behind any connection of the `redis` crate (version 1) that can be cloned: to a cluster, to the primary
+    /// that a Sentinel names, or over TLS with certificates of your own.
+    ///
+    /// `connect` is called with the first claim, and again whenever its connection has failed.
+    ///
+    /// ```
+    /// use redis::{cluster::ClusterClient, sentinel::{SentinelClient, SentinelServerType}};
+    /// use std::sync::Arc;
+    /// use tokio::sync::Mutex;
+    /// use tower_webhooks::replay::RedisStore;
+    ///
+    /// let nodes = ["redis://10.0.0.1", "redis://10.0.0.2", "redis://10.0.0.3"];
+    /// let cluster = ClusterClient::new(nodes)?;
+    /// let in_a_cluster = RedisStore::with_connector(move || {
+    ///     let cluster = cluster.clone();
+    ///     async move { cluster.get_async_connection().await }
+    /// });
+    ///
+    /// let sentinel = SentinelClient::build(nodes.to_vec(), "primary", None, SentinelServerType::Master)?;
+    /// let sentinel = Arc::new(Mutex::new(sentinel));
+    /// let behind_sentinel = RedisStore::with_connector(move || {
+    ///     let sentinel = Arc::clone(&sentinel);
+    ///     async move { sentinel.lock().await.get_async_connection().await }
+    /// });
+    /// # let _ = (in_a_cluster, behind_sentinel);
+    /// # Ok::<(), redis::RedisError>(())
+    /// ```
+    pub fn with_connector<F, C>(connect: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = RedisResult<C>> + Send + 'static,
+        C: ConnectionLike + Clone + Send + Sync + 'static,
+    {
+        let connect = move || -> Connecting {
+            let connecting = connect();
+            Box::pin(async move { Ok(Arc::new(connecting.await?) as Arc<dyn Connection>) })
         };
-        Ok(Self { client, prefix: "tower-webhooks:".to_owned(), timeout: TIMEOUT, link: Arc::new(link) })
+        let shared = Shared {
+            connect: Box::new(connect),
+            link: Mutex::new(None),
+            start: Instant::now(),
+            claim: Script::new(CLAIM),
+            renew: Script::new(RENEW),
+            finish: Script::new(FINISH),
+        };
+        Self { prefix: "tower-webhooks:".to_owned(), shared: Arc::new(shared) }
     }
 
     /// What every key begins with; `tower-webhooks:` by default. The rest is a digest.
@@ -81,84 +143,63 @@ impl RedisStore {
         self
     }
 
-    /// How long a call may take, connecting included; 250 ms by default.
-    ///
-    /// After three failures in a row, claims fail without a call for a second, so that a hung Redis does not slow every
-    /// request down.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    fn key(&self, claim: &Claim) -> String {
-        format!("{}{}", self.prefix, hex::encode(claim.key))
-    }
-
-    async fn call<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, StoreError> {
-        let mut manager = self.manager().map_err(StoreError::unsent)?;
-        let called = tokio::time::timeout(self.timeout, script.invoke_async(&mut manager)).await;
-        let error = match called {
-            Ok(Ok(answer)) => {
-                self.link.failures.store(0, Ordering::Relaxed);
-                return Ok(answer);
-            }
-            // Redis is there and has said what is wrong.
-            Ok(Err(error)) if error.code().is_some() => return Err(StoreError::new(error)),
-            Ok(Err(error)) if error.is_connection_refusal() => StoreError::unsent(error),
-            Ok(Err(error)) => StoreError::new(error),
-            Err(elapsed) => StoreError::new(elapsed),
+    async fn call<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        claim: &Claim,
+        arguments: impl Fn(&mut Cmd) + Sync,
+    ) -> Result<T, StoreError> {
+        let key = format!("{}{}", self.prefix, base16ct::lower::encode_string(&claim.signature));
+        let part = if claim.is_part() { &claim.key[..] } else { &[] };
+        let command = |name: &str, script: &str| {
+            let mut command = cmd(name);
+            command.arg(script).arg(1).arg(&key).arg(part).arg(claim.token);
+            arguments(&mut command);
+            command
         };
-        let failures = self.link.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        if failures >= FAILURES_BEFORE_SKIP {
-            self.link.skip_until.store(self.link.now().saturating_add(SKIP_MILLIS), Ordering::Relaxed);
-        }
-        if failures.checked_rem(FAILURES_BEFORE_RENEWAL) == Some(0) {
-            // A peer that is gone without a trace leaves a connection that nothing will ever come out of.
-            *self.link.manager.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        }
-        Err(error)
-    }
 
-    fn manager(&self) -> Result<ConnectionManager, RedisError> {
-        let mut manager = self.link.manager.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(manager) = &*manager {
-            return Ok(manager.clone());
+        let shared = &*self.shared;
+        let link = shared.link();
+        let connection = match link.connection().await {
+            Ok(connection) => connection,
+            Err(error) => {
+                shared.cut(&link);
+                return Err(StoreError::unsent(error).disconnected());
+            }
+        };
+        let waiting = Waiting { link: &link, since: shared.now() };
+        let mut called = connection.send(command("EVALSHA", &script.hash)).await;
+        if called.as_ref().is_err_and(|error| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)) {
+            // The server keeps it from now on; in a cluster, the node that has the key.
+            called = connection.send(command("EVAL", script.text)).await;
         }
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(self.timeout))
-            .set_response_timeout(Some(self.timeout));
-        let made = ConnectionManager::new_lazy_with_config(self.client.clone(), config)?;
-        Ok(manager.insert(made).clone())
-    }
-
-    fn check_skip(&self) -> Result<(), StoreError> {
-        if self.link.now() < self.link.skip_until.load(Ordering::Relaxed) {
-            return Err(StoreError::unsent("Redis has just failed several times"));
+        waiting.answered();
+        let error = match called {
+            Ok(value) => return T::from_redis_value(value).map_err(StoreError::new),
+            Err(error) => error,
+        };
+        if is_out_of_memory(&error) {
+            return Err(StoreError::unsent(error));
         }
-        Ok(())
-    }
-}
-
-impl Link {
-    fn now(&self) -> u64 {
-        millis(self.start.elapsed())
+        // A server that answers with an error may have become another's replica: whoever connects anew finds the one that
+        // the name stands for now. The one that answered has done nothing.
+        shared.cut(&link);
+        let unsent = error.code().is_some() || error.is_connection_refusal();
+        let error = if unsent { StoreError::unsent(error) } else { StoreError::new(error) };
+        Err(error.disconnected())
     }
 }
 
 impl ReplayStore for RedisStore {
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
-        self.check_skip()?;
-        let mut script = self.link.scripts.claim.prepare_invoke();
-        script
-            .key(self.key(&claim))
-            .arg(&claim.fingerprint[..])
-            .arg(claim.token)
-            .arg(claim.lease_millis())
-            .arg(claim.retention_millis());
-        let answer: Vec<Vec<u8>> = match self.call(&script).await {
-            Err(error) if is_out_of_memory(&error) => return Ok(Claimed::Full),
+        let arguments = |command: &mut Cmd| {
+            command.arg(&claim.fingerprint[..]).arg(claim.lease_millis()).arg(kept_millis(&claim));
+            command.arg(Claim::MAX_CONTENTS);
+        };
+        let answer: Vec<Vec<u8>> = match self.call(&self.shared.claim, &claim, arguments).await {
+            Err(error) if error.source().and_then(|error| error.downcast_ref()).is_some_and(is_out_of_memory) => {
+                return Ok(Claimed::Full);
+            }
             answer => answer?,
         };
         let mut answer = answer.into_iter();
@@ -166,106 +207,230 @@ impl ReplayStore for RedisStore {
         let detail = answer.next().unwrap_or_default();
         let number = || std::str::from_utf8(&detail).ok().and_then(|digits| digits.parse::<u64>().ok());
         match &status[..] {
-            b"won" => number().and_then(|attempt| u32::try_from(attempt).ok()).map(|attempt| Claimed::Won { attempt }),
-            b"in_flight" => number().map(|left| Claimed::InFlight { retry_after: Duration::from_millis(left) }),
-            b"done" => Some(Claimed::Done { answer: kept(&detail, answer.next()) }),
+            b"won" => number().and_then(|attempt| u32::try_from(attempt).ok()).map(Claimed::won),
+            b"in_flight" => number().map(|left| Claimed::in_flight(Duration::from_millis(left))),
+            b"done" => Some(Claimed::done(kept_answer(&detail, answer.next()))),
             b"conflict" => Some(Claimed::Conflict),
+            b"too_many_contents" => Some(Claimed::TooManyContents),
             _ => None,
         }
         .ok_or_else(|| StoreError::new("the claim script gave an answer of another shape"))
     }
 
     async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
-        self.check_skip()?;
-        let mut script = self.link.scripts.renew.prepare_invoke();
-        script.key(self.key(&claim)).arg(claim.token).arg(claim.lease_millis());
-        self.call(&script).await
+        let arguments = |command: &mut Cmd| {
+            command.arg(claim.lease_millis());
+        };
+        self.call(&self.shared.renew, &claim, arguments).await
     }
 
     async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
-        let (state, answer) = match outcome {
-            Outcome::Done { answer } => ("d", answer),
-            Outcome::Failed | Outcome::Withdrawn => ("f", None),
+        let (state, answer) = match &outcome {
+            Outcome::Done { answer } => ("d", answer.as_ref()),
+            Outcome::Failed => ("f", None),
+            Outcome::Withdrawn => ("w", None),
         };
-        let mut script = self.link.scripts.finish.prepare_invoke();
-        script.key(self.key(&claim)).arg(claim.token).arg(state).arg(claim.retention_millis());
-        if let Some(answer) = &answer {
-            script.arg(answer.content_type.as_bytes()).arg(&answer.body[..]);
-        }
-        self.call(&script).await
+        let arguments = |command: &mut Cmd| {
+            command.arg(state).arg(kept_millis(&claim));
+            if let Some(answer) = answer {
+                command.arg(answer.content_type.as_bytes()).arg(&answer.body[..]);
+            }
+        };
+        self.call(&self.shared.finish, &claim, arguments).await
     }
 }
 
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The URL may hold a password.
-        f.debug_struct("RedisStore")
-            .field("prefix", &self.prefix)
-            .field("timeout", &self.timeout)
-            .finish_non_exhaustive()
+        f.debug_struct("RedisStore").field("prefix", &self.prefix).finish_non_exhaustive()
     }
 }
 
-fn kept(content_type: &[u8], body: Option<Vec<u8>>) -> Option<ReplayedResponse> {
+fn kept_millis(claim: &Claim) -> i64 {
+    claim.retention_millis().saturating_add(CLOCK_STEP_MILLIS)
+}
+
+fn kept_answer(content_type: &[u8], body: Option<Vec<u8>>) -> Option<ReplayedResponse> {
     let content_type = HeaderValue::from_bytes(content_type).ok()?;
     Some(ReplayedResponse { content_type, body: Bytes::from(body?) })
 }
 
-fn is_out_of_memory(error: &StoreError) -> bool {
-    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<RedisError>());
-    source.and_then(RedisError::code) == Some("OOM")
+fn is_out_of_memory(error: &RedisError) -> bool {
+    error.code() == Some("OOM")
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).min(MAX_MILLIS)
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Link>>> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn link(&self) -> Arc<Link> {
+        let mut current = self.lock();
+        if let Some(link) = current.as_ref().filter(|link| !link.is_silent(self.now())) {
+            return Arc::clone(link);
+        }
+        Arc::clone(current.insert(Arc::new(Link::open((self.connect)()))))
+    }
+
+    /// Has the next call connect anew, unless another one already has.
+    fn cut(&self, link: &Arc<Link>) {
+        self.lock().take_if(|current| Arc::ptr_eq(current, link));
+    }
+
+    /// Milliseconds, counted from 1.
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    }
 }
 
-// f fingerprint, s state (i in flight, f failed, d done), t token, l end of the lease, a attempt, c and b kept answer.
+/// A connection that is there or being made.
+struct Link {
+    connection: watch::Receiver<Option<RedisResult<Arc<dyn Connection>>>>,
+    /// When the first call was sent that was given up and after which nothing has been answered; 0 if there is none.
+    silent_since: AtomicU64,
+}
+
+impl Link {
+    fn open(connecting: Connecting) -> Self {
+        let (made, connection) = watch::channel(None);
+        // A task of its own: whoever asks may give up before the connection is there, and would begin anew for ever.
+        tokio::spawn(async move {
+            let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
+            made.send(Some(connected.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))))
+        });
+        Self { connection, silent_since: AtomicU64::new(0) }
+    }
+
+    async fn connection(&self) -> RedisResult<Arc<dyn Connection>> {
+        let mut connection = self.connection.clone();
+        let made = connection.wait_for(Option::is_some).await.map(|made| made.clone());
+        made.ok().flatten().unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::NotConnected).into()))
+    }
+
+    /// Whether its peer seems to be gone without a word.
+    fn is_silent(&self, now: u64) -> bool {
+        let since = self.silent_since.load(Ordering::Relaxed);
+        since != 0 && now.saturating_sub(since) > SILENCE_MILLIS
+    }
+}
+
+/// A call that is waiting for its answer. The layer gives it up by dropping it.
+struct Waiting<'a> {
+    link: &'a Link,
+    since: u64,
+}
+
+impl Waiting<'_> {
+    fn answered(self) {
+        self.link.silent_since.store(0, Ordering::Relaxed);
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let _ = self.link.silent_since.compare_exchange(0, self.since, Ordering::Relaxed, Ordering::Relaxed);
+    }
+}
+
+/// An async connection of any kind.
+trait Connection: Send + Sync {
+    fn send(&self, command: Cmd) -> Answer<Value>;
+}
+
+impl<C: ConnectionLike + Clone + Send + Sync + 'static> Connection for C {
+    fn send(&self, command: Cmd) -> Answer<Value> {
+        let mut connection = self.clone();
+        Box::pin(async move { connection.req_packed_command(&command).await?.extract_error() })
+    }
+}
+
+type Answer<T> = Pin<Box<dyn Future<Output = RedisResult<T>> + Send>>;
+type Connecting = Answer<Arc<dyn Connection>>;
+
+/// Rustls wants one implementation for the whole process. It panics where there is none that it can choose by itself.
+#[cfg(feature = "redis-tls")]
+fn install_crypto() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
+struct Script {
+    text: &'static str,
+    hash: String,
+}
+
+impl Script {
+    fn new(text: &'static str) -> Self {
+        Self { text, hash: redis::Script::new(text).get_hash().to_owned() }
+    }
+}
+
+// The fields of a key: f fingerprint, s state (i in flight, f failed, d done), t token, l end of the lease, a attempt,
+// c and b kept answer. Where a signature has several contents, each has such fields with its own key behind the name,
+// and n is their number; they are forgotten together, with the last.
 const CLAIM: &str = r"
+local key, p = KEYS[1], ARGV[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local f, s, t, l, a = unpack(redis.call('HMGET', KEYS[1], 'f', 's', 't', 'l', 'a'))
+local f, s, t, l, a, n = unpack(redis.call('HMGET', key, 'f' .. p, 's' .. p, 't' .. p, 'l' .. p, 'a' .. p, 'n'))
 if f then
-  if f ~= ARGV[1] then return {'conflict'} end
+  if f ~= ARGV[3] then return {'conflict'} end
   if s == 'd' then
-    local c, b = unpack(redis.call('HMGET', KEYS[1], 'c', 'b'))
+    local c, b = unpack(redis.call('HMGET', key, 'c' .. p, 'b' .. p))
     if b then return {'done', c, b} end
     return {'done'}
   end
   if s == 'i' and t ~= ARGV[2] and tonumber(l) > now then
     return {'in_flight', string.format('%.0f', tonumber(l) - now)}
   end
+elseif p ~= '' and tonumber(n or 0) >= tonumber(ARGV[6]) then
+  return {'too_many_contents'}
 end
 local attempt = string.format('%.0f', tonumber(a or 0) + 1)
-local lease = string.format('%.0f', now + tonumber(ARGV[3]))
-redis.call('HSET', KEYS[1], 'f', ARGV[1], 's', 'i', 't', ARGV[2], 'l', lease, 'a', attempt)
-local keep = math.max(tonumber(ARGV[3]), tonumber(ARGV[4]))
-if redis.call('PTTL', KEYS[1]) < keep then redis.call('PEXPIRE', KEYS[1], string.format('%.0f', keep)) end
+local lease = string.format('%.0f', now + tonumber(ARGV[4]))
+redis.call('HSET', key, 'f' .. p, ARGV[3], 's' .. p, 'i', 't' .. p, ARGV[2], 'l' .. p, lease, 'a' .. p, attempt)
+if not f and p ~= '' then redis.call('HINCRBY', key, 'n', 1) end
+local keep = math.max(tonumber(ARGV[4]), tonumber(ARGV[5]))
+if redis.call('PTTL', key) < keep then redis.call('PEXPIRE', key, string.format('%.0f', keep)) end
 return {'won', attempt}
 ";
 
-const RENEW: &str = r"
-local s, t = unpack(redis.call('HMGET', KEYS[1], 's', 't'))
-if s ~= 'i' or t ~= ARGV[1] then return 0 end
+// These two run at `maxmemory` as well: what was acknowledged has to be recorded.
+const RENEW: &str = r"#!lua flags=allow-oom
+local key, p = KEYS[1], ARGV[1]
+local s, t = unpack(redis.call('HMGET', key, 's' .. p, 't' .. p))
+if s ~= 'i' or t ~= ARGV[2] then return 0 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('HSET', KEYS[1], 'l', string.format('%.0f', now + tonumber(ARGV[2])))
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+redis.call('HSET', key, 'l' .. p, string.format('%.0f', now + tonumber(ARGV[3])))
+if redis.call('PTTL', key) < tonumber(ARGV[3]) then redis.call('PEXPIRE', key, ARGV[3]) end
 return 1
 ";
 
-const FINISH: &str = r"
-local s, t = unpack(redis.call('HMGET', KEYS[1], 's', 't'))
-if t ~= ARGV[1] or (s ~= 'i' and s ~= ARGV[2]) then return 0 end
-redis.call('HSET', KEYS[1], 's', ARGV[2])
-if ARGV[5] then redis.call('HSET', KEYS[1], 'c', ARGV[4], 'b', ARGV[5]) end
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
+const FINISH: &str = r"#!lua flags=allow-oom
+local key, p = KEYS[1], ARGV[1]
+local s, t, a, n = unpack(redis.call('HMGET', key, 's' .. p, 't' .. p, 'a' .. p, 'n'))
+if t ~= ARGV[2] or (s ~= 'i' and s ~= ARGV[3]) then return 0 end
+if ARGV[3] == 'w' then
+  if tonumber(a) > 1 then
+    redis.call('HSET', key, 's' .. p, 'f', 'a' .. p, string.format('%.0f', tonumber(a) - 1))
+  elseif p == '' or tonumber(n) <= 1 then
+    redis.call('DEL', key)
+  else
+    redis.call('HDEL', key, 'f' .. p, 's' .. p, 't' .. p, 'l' .. p, 'a' .. p)
+    redis.call('HINCRBY', key, 'n', -1)
+  end
+  return 1
+end
+redis.call('HSET', key, 's' .. p, ARGV[3])
+if ARGV[6] then redis.call('HSET', key, 'c' .. p, ARGV[5], 'b' .. p, ARGV[6]) end
+if redis.call('PTTL', key) < tonumber(ARGV[4]) then redis.call('PEXPIRE', key, ARGV[4]) end
 return 1
 ";
 
-const TIMEOUT: Duration = Duration::from_millis(250);
-const FAILURES_BEFORE_SKIP: u32 = 3;
-const FAILURES_BEFORE_RENEWAL: u32 = 10;
-const SKIP_MILLIS: u64 = 1000;
-// A century: more than a number in Lua holds to the millisecond is of no use to anybody.
-const MAX_MILLIS: u64 = 100 * 366 * 24 * 60 * 60 * 1000;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const SILENCE_MILLIS: u64 = 1000;
+const CLOCK_STEP_MILLIS: i64 = 60_000;

@@ -3,9 +3,8 @@
 use super::{
     Claim, Claimed, Outcome, ReplayStore, StoreError,
     outcomes::{Outcomes, Unrecorded},
-    trace::{self, Operation},
+    trace::{self, Operation, Watch},
 };
-use crate::observe::Watch;
 use std::{
     fmt,
     future::Future,
@@ -55,20 +54,25 @@ impl SharedStore {
 
     pub(super) fn claim(&self, provider: &'static str, claim: Claim) -> Answer<Claimed> {
         let this = self.clone();
-        Box::pin(async move { this.ask(provider, Operation::Claim, || this.store.claim(&claim)).await })
+        Box::pin(async move {
+            this.check_breaker()?;
+            this.call(provider, Operation::Claim, Caller::Request, || this.store.claim(&claim)).await
+        })
     }
 
     pub(super) fn renew(&self, provider: &'static str, claim: Claim) -> Answer<bool> {
         let this = self.clone();
-        Box::pin(async move { this.ask(provider, Operation::Renew, || this.store.renew(&claim)).await })
+        Box::pin(
+            async move { this.call(provider, Operation::Renew, Caller::Background, || this.store.renew(&claim)).await },
+        )
     }
 
-    /// Records an outcome while the response waits for it: without a call while the breaker is open.
+    /// Records an outcome while the response waits for it.
     pub(super) fn record(&self, outcome: Unrecorded) -> Answer<Recorded> {
         let this = self.clone();
         Box::pin(async move {
             this.check_breaker()?;
-            this.record_now(&outcome).await
+            this.record_now(&outcome, Caller::Request).await
         })
     }
 
@@ -85,11 +89,11 @@ impl SharedStore {
 
     /// What was acknowledged must not run again: where the store knows nothing of the claim, because it forgot it or
     /// could not be asked at the time, the claim is made and finished at once.
-    pub(super) async fn record_now(&self, unrecorded: &Unrecorded) -> Result<Recorded, StoreError> {
+    pub(super) async fn record_now(&self, unrecorded: &Unrecorded, caller: Caller) -> Result<Recorded, StoreError> {
         let Unrecorded { provider, outcome, held, .. } = unrecorded;
         let claim = unrecorded.claim_now();
         let finish = || self.store.finish(&claim, outcome);
-        if self.call(provider, Operation::Finish, finish).await? {
+        if self.call(provider, Operation::Finish, caller, finish).await? {
             return Ok(Recorded::Yes);
         }
         if *held {
@@ -98,9 +102,9 @@ impl SharedStore {
         if !matches!(outcome, Outcome::Done { .. }) {
             return Ok(Recorded::No);
         }
-        match self.call(provider, Operation::Claim, || self.store.claim(&claim)).await? {
+        match self.call(provider, Operation::Claim, caller, || self.store.claim(&claim)).await? {
             Claimed::Done { .. } => Ok(Recorded::Yes),
-            Claimed::Won { .. } if self.call(provider, Operation::Finish, finish).await? => Ok(Recorded::Yes),
+            Claimed::Won { .. } if self.call(provider, Operation::Finish, caller, finish).await? => Ok(Recorded::Yes),
             Claimed::Conflict => {
                 trace::conflicting(provider);
                 Ok(Recorded::No)
@@ -110,20 +114,11 @@ impl SharedStore {
         }
     }
 
-    async fn ask<'a, T>(
-        &'a self,
-        provider: &'static str,
-        operation: Operation,
-        call: impl Fn() -> Call<'a, T>,
-    ) -> Result<T, StoreError> {
-        self.check_breaker()?;
-        self.call(provider, operation, call).await
-    }
-
     async fn call<'a, T>(
         &'a self,
         provider: &'static str,
         operation: Operation,
+        caller: Caller,
         call: impl Fn() -> Call<'a, T>,
     ) -> Result<T, StoreError> {
         let watch = Watch::start();
@@ -140,8 +135,14 @@ impl SharedStore {
         });
         let answer = called.await.unwrap_or_else(|_| Err(StoreError::new(NoAnswer(self.limits.timeout))));
         trace::store_called(provider, operation, watch, answer.as_ref().err());
-        if self.breaker().note(answer.is_ok(), Instant::now()) {
-            self.link.outcomes.wake();
+        match (answer.is_ok(), caller) {
+            (true, caller) => {
+                if self.breaker().close() && caller == Caller::Request {
+                    self.link.outcomes.wake();
+                }
+            }
+            (false, Caller::Request) => self.breaker().count_failure(Instant::now()),
+            (false, Caller::Background) => {}
         }
         answer
     }
@@ -157,6 +158,14 @@ impl SharedStore {
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
         self.link.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Who waits for a call.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Caller {
+    Request,
+    /// Nobody. It is no reason to refuse requests when such a call fails, and an open breaker is none to leave it.
+    Background,
 }
 
 /// Whether an outcome is in the store now; where it is not, it never will be.
@@ -187,16 +196,16 @@ impl Breaker {
         }
     }
 
-    /// Whether the store has come back.
-    fn note(&mut self, ok: bool, now: Instant) -> bool {
-        if ok {
-            return std::mem::take(self).failures > 0;
-        }
+    fn count_failure(&mut self, now: Instant) {
         self.failures = self.failures.saturating_add(1);
         if self.failures >= FAILURES_BEFORE_SKIP {
             self.open_until = now.checked_add(SKIP);
         }
-        false
+    }
+
+    /// The store has answered; whether it had failed before.
+    fn close(&mut self) -> bool {
+        std::mem::take(self).failures > 0
     }
 }
 
@@ -233,23 +242,17 @@ trait DynStore: Send + Sync {
 
 impl<S: ReplayStore> DynStore for S {
     fn claim(&self, claim: &Claim) -> Call<'_, Claimed> {
-        Box::pin(ReplayStore::claim(self, kept_longer(claim)))
+        Box::pin(ReplayStore::claim(self, claim.clone()))
     }
 
     fn renew(&self, claim: &Claim) -> Call<'_, bool> {
-        Box::pin(ReplayStore::renew(self, kept_longer(claim)))
+        Box::pin(ReplayStore::renew(self, claim.clone()))
     }
 
     fn finish(&self, claim: &Claim, outcome: &Outcome) -> Call<'_, bool> {
-        Box::pin(ReplayStore::finish(self, kept_longer(claim), outcome.clone()))
+        Box::pin(ReplayStore::finish(self, claim.clone(), outcome.clone()))
     }
-}
-
-/// A store such as Redis forgets by the wall clock of its host, which may step forward.
-fn kept_longer(claim: &Claim) -> Claim {
-    Claim { retention: claim.retention.saturating_add(EXPIRY_SKEW), ..claim.clone() }
 }
 
 const FAILURES_BEFORE_SKIP: u32 = 3;
 const SKIP: Duration = Duration::from_secs(1);
-const EXPIRY_SKEW: Duration = Duration::from_secs(60);

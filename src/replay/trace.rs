@@ -1,11 +1,10 @@
 //! What the guard tells `tracing` and `metrics`; nothing, and at no cost, without these features.
 
 use super::{MemoryStore, StoreError};
-use crate::observe::Watch;
 
 #[cfg(feature = "metrics")]
-use crate::observe::metric_names::{
-    CLAIMS, CLAIMS_CAPACITY, LEASES_LOST, OUTCOMES_LOST, OUTCOMES_WAITING, STORE_ERRORS, STORE_SECONDS,
+use crate::trace::metric_names::{
+    ANSWERS_DROPPED, CLAIMS, CLAIMS_CAPACITY, LEASES_LOST, OUTCOMES_LOST, OUTCOMES_WAITING, STORE_ERRORS, STORE_SECONDS,
 };
 
 /// A call of a shared store.
@@ -26,6 +25,22 @@ impl Operation {
     }
 }
 
+/// When a call began.
+#[derive(Clone, Copy)]
+pub(super) struct Watch {
+    #[cfg(feature = "metrics")]
+    start: std::time::Instant,
+}
+
+impl Watch {
+    pub(super) fn start() -> Self {
+        Self {
+            #[cfg(feature = "metrics")]
+            start: std::time::Instant::now(),
+        }
+    }
+}
+
 /// Whether it was said that a memory store fills up.
 #[derive(Default)]
 pub(super) struct Level {
@@ -39,6 +54,7 @@ pub(super) fn claims(provider: &'static str, store: &MemoryStore, level: &Level)
     {
         metrics::gauge!(CLAIMS, "provider" => provider).set(store.len() as f64);
         metrics::gauge!(CLAIMS_CAPACITY, "provider" => provider).set(store.capacity() as f64);
+        metrics::counter!(ANSWERS_DROPPED, "provider" => provider).absolute(store.answers_dropped());
     }
     #[cfg(feature = "tracing")]
     {
@@ -61,7 +77,8 @@ pub(super) fn store_called(provider: &'static str, operation: Operation, watch: 
     let operation = operation.as_str();
     #[cfg(feature = "metrics")]
     {
-        metrics::histogram!(STORE_SECONDS, "provider" => provider, "operation" => operation).record(watch.elapsed());
+        metrics::histogram!(STORE_SECONDS, "provider" => provider, "operation" => operation)
+            .record(watch.start.elapsed());
         if error.is_some() {
             metrics::counter!(STORE_ERRORS, "provider" => provider, "operation" => operation).increment(1);
         }
@@ -140,4 +157,4 @@ fn causes(error: &StoreError) -> String {
 }
 
 #[cfg(feature = "tracing")]
-use crate::observe::TARGET;
+use crate::trace::TARGET;

@@ -1,327 +1,287 @@
 //! The callback: a task's id, its status, and the task itself.
 
+use super::{Annotation, Elements};
 use crate::{
-    Json, Rejection, RejectionKind,
-    wire::{Id, MAX_MEMBERS, Text, number},
+    Json, Misfits, Rest, Unknown, WebhookEvent,
+    payload::{
+        FromValue, Object, Open, Reader, codes, dedup_key, part, payload, read_back, scalar, text, whole, words,
+    },
 };
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, IgnoredAny, MapAccess, Visitor},
-};
-use std::{convert::Infallible, fmt, str::FromStr};
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::value::RawValue;
+use std::fmt;
 
-/// A callback.
-///
-/// Serialised, it has Stardust's member names and values, and of the task every member that came.
+/// What Stardust has posted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(untagged)]
 #[non_exhaustive]
-pub struct Event {
-    /// The task's id.
-    pub task_id: String,
-    /// How the task stands: normally [`Status::Completed`], or [`Status::Error`] where it failed.
-    pub status: Status,
-    /// The task with its annotations; one inside the envelope of Get Task is taken out of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub task: Option<Task>,
+#[allow(clippy::large_enum_variant, reason = "it moves once, into an `Arc`")]
+pub enum Event {
+    /// A callback.
+    Callback(Callback),
+    /// What holds neither a task's id nor a status.
+    Unknown(Unknown),
 }
 
 impl Event {
+    pub(super) fn from_body(body: &Bytes) -> Self {
+        let callback = text(body).and_then(Callback::from_text);
+        callback.map_or_else(|| Self::Unknown(Unknown::new(body.clone())), Self::Callback)
+    }
+}
+
+impl WebhookEvent for Event {
     /// What the callback seems to be about: `task_error`, `audit_status_changed`, `completed` or `other`.
     ///
-    /// It is a best effort. Stardust documents three occasions, but no member that names them and no value that an
-    /// audit leaves in the task. In this order: [`status`](Self::status) is an error; there is an
-    /// [`audit_status`](Self::audit_status); `status` is completed; all else is `other`. A task that is called back for
-    /// some other reason after its audit counts as an audit again.
-    pub fn kind(&self) -> &'static str {
-        if self.status.is_error() {
-            "task_error"
-        } else if self.audit_status().is_some() {
-            "audit_status_changed"
-        } else if self.status.is_completed() {
-            "completed"
-        } else {
-            "other"
+    /// It is a best effort. Stardust documents three occasions, but no member that names them and no value that an audit
+    /// leaves in the task. In this order: the status is an error; there is an [`audit_status`](Callback::audit_status);
+    /// the status is completed; all else is `other`. A task that is called back for another reason after its audit
+    /// counts as an audit again.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Callback(callback) => callback.kind(),
+            Self::Unknown(_) => "unknown",
         }
     }
 
-    /// The first of `status`, `task.qualityStatus` and `task.auditStatus` that says approved, rejected or fixed.
+    /// The task's id, the status and the [`audit_status`](Callback::audit_status).
+    ///
+    /// Stardust sends no delivery id, and sends a callback again when it saw no 2xx or when somebody asks for it. A task
+    /// that is rejected, fixed and rejected again has the first key again.
+    fn dedup_key(&self) -> Option<String> {
+        let Self::Callback(callback) = self else { return None };
+        let Callback { task_id, status, .. } = callback;
+        dedup_key(callback.kind(), &[part(task_id), part(status)], &[part(callback.audit_status())])
+    }
+
+    fn misfits(&self) -> &Misfits {
+        match self {
+            Self::Callback(callback) => callback.rest.misfits(),
+            Self::Unknown(_) => Misfits::none(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        read_back(input, |body| Ok(Self::from_body(body))).map(|read| read.unwrap_or_else(Self::Unknown))
+    }
+}
+
+payload! {
+    /// A callback.
+    pub struct Callback {
+        /// The task's id; [`Task::task_id`] where the callback has none of its own.
+        pub task_id: Option<String> = "taskId",
+        /// The task's status: normally completed, or an error where the task failed; [`Task::status`] where the
+        /// callback has none of its own.
+        pub status: Option<Status>,
+        /// The task with its annotations; where it is in the envelope of Get Task, it is taken out of that.
+        pub task: Option<Task>,
+        ..rest
+    }
+
+    /// A task, as Get Task gives it.
+    pub struct Task {
+        /// The task's id.
+        pub task_id: Option<String> = "taskId",
+        /// What the task was made of.
+        pub task_params: Option<TaskParams> = "taskParams",
+        /// What was done in the task.
+        pub result: Option<TaskResult>,
+        /// What was done in the task in the pool before.
+        pub previous_result: Option<TaskResult> = "previousResult",
+        /// The task's pool and project.
+        pub append_info: Option<AppendInfo> = "appendInfo",
+        /// The task's status; a code in the example of Get Task.
+        pub status: Option<Status>,
+        /// `null` in the example; the likeliest member to tell of an audit.
+        pub quality_status: Option<Json> = "qualityStatus",
+        /// When the task is due; `null` in the example.
+        pub task_deadline: Option<String> = "taskDeadline",
+        /// When a rejected task is due; `null` in the example.
+        pub reject_deadline: Option<String> = "rejectDeadline",
+        /// The time at Stardust, `YYYY-MM-DD HH:MM:SS` without a zone.
+        pub server_time: Option<String> = "serverTime",
+        /// A list; empty in the example.
+        pub quality_messages: Option<Json> = "qualityMessages",
+        /// What went wrong, with `pointErrorMsgs` and `isPointTimeOut`.
+        pub error_message: Option<Json> = "errorMessage",
+        /// `null` in the example.
+        pub worker_info: Option<Json> = "workerInfo",
+        /// Whether a callback was answered with 2xx. It cannot be final while one is being sent.
+        pub callback_succeeded: Option<bool> = "callback_succeeded" | "callbackSucceeded",
+        ..rest
+    }
+
+    /// What a task was made of.
+    pub struct TaskParams {
+        /// The record that was imported.
+        pub record: Option<Record>,
+        /// The tools of the project.
+        pub operators: Option<Json>,
+        ..rest
+    }
+
+    /// A record as it was imported.
+    pub struct Record {
+        /// What the attachment is.
+        pub attachment_type: Option<AttachmentType> = "attachmentType",
+        /// A URL, an object or a list, by the type.
+        pub attachment: Option<Json>,
+        /// What the importer said of it.
+        pub metadata: Option<RecordMetadata>,
+        ..rest
+    }
+
+    /// What the importer said of a record.
+    pub struct RecordMetadata {
+        /// The importer's own id.
+        pub unique_identifier: Option<String> = "uniqueIdentifier",
+        /// The importer's own object, with the `callbackUrl`.
+        pub additional_info: Option<Json> = "additionalInfo",
+        ..rest
+    }
+
+    /// What was done in a task.
+    pub struct TaskResult {
+        /// The annotations.
+        pub annotations: Option<Elements<Annotation>>,
+        /// Annotations that an algorithm proposes.
+        pub hints: Option<Elements<Annotation>>,
+        /// What inspectors found.
+        pub issues: Option<Json>,
+        /// The result as a whole: `invalidFrame`, `imageRotateAngle`, `noNeedToAnnotate` and more.
+        pub metadata: Option<Json>,
+        ..rest
+    }
+
+    /// A task's pool and project.
+    pub struct AppendInfo {
+        /// The pool that the task is in.
+        pub pool_info: Option<PoolInfo> = "poolInfo",
+        /// The project that the task belongs to.
+        pub project_info: Option<ProjectInfo> = "projectInfo",
+        /// When the task changed last, `YYYY-MM-DD HH:MM:SS` without a zone.
+        pub update_time: Option<String> = "updateTime",
+        ..rest
+    }
+
+    /// A pool of tasks.
+    pub struct PoolInfo {
+        /// The pool's id.
+        pub pool_id: Option<String> = "poolId",
+        /// What the pool is for.
+        pub pool_type: Option<PoolType> = "poolType",
+        /// Who may not work on the task.
+        pub operator_id_black_list: Vec<String> = "operatorIdBlackList",
+        /// Whether the task is a sequence of frames.
+        pub is_time_sequence: Option<bool> = "isTimeSequence",
+        ..rest
+    }
+
+    /// A project.
+    pub struct ProjectInfo {
+        /// The project's id.
+        pub project_id: Option<String> = "projectId",
+        /// The project's name.
+        pub project_name: Option<String> = "projectName",
+        ..rest
+    }
+}
+
+codes! {
+    /// What a pool is for.
+    pub enum PoolType {
+        /// Distribution.
+        Distribution = 0,
+        /// Labelling.
+        Labelling = 1,
+        /// Inspection.
+        Inspection = 2,
+        /// Spot check.
+        SpotCheck = 3,
+        /// Algorithm.
+        Algorithm = 4,
+        /// Completion.
+        Completion = 5,
+    }
+}
+
+words! {
+    /// What an attachment is.
+    pub enum AttachmentType {
+        /// An image.
+        Image = "IMAGE",
+        /// Images one after the other.
+        ImageSequence = "IMAGE_SEQUENCE",
+        /// The images of several cameras one after the other.
+        ImageSetSequence = "IMAGE_SET_SEQUENCE",
+        /// A point cloud.
+        PointCloud = "POINTCLOUD",
+        /// Point clouds one after the other.
+        PointCloudSequence = "POINTCLOUD_SEQUENCE",
+        /// A text.
+        Text = "TEXT",
+        /// A sound.
+        Audio = "AUDIO",
+        /// A film.
+        Video = "VIDEO",
+    }
+}
+
+impl Callback {
+    /// The first of `status`, `task.qualityStatus` and `task.auditStatus` that is approved, rejected or fixed.
     ///
     /// Only the three words are documented; that they stand in these members is inferred.
     pub fn audit_status(&self) -> Option<Status> {
         let task = self.task.as_ref();
         let quality = task.and_then(|task| task.quality_status.as_ref());
         let audit = task.and_then(|task| task.rest.get("auditStatus"));
-        let in_task = [quality, audit].into_iter().flatten().filter_map(|json| json.parse::<Status>().ok());
-        std::iter::once(self.status.clone())
-            .chain(in_task)
-            .find(|status| matches!(status, Status::Approved | Status::Rejected | Status::Fixed))
+        let in_task = [quality, audit].into_iter().flatten().filter_map(|json| Status::of(json.as_raw()));
+        self.status.iter().cloned().chain(in_task).find(|status| status.state().is_audit())
     }
 
-    /// A key that two deliveries of the same change share: the task's id, the status and, where there is one, the
-    /// [`audit_status`](Self::audit_status).
-    ///
-    /// This is inferred: Stardust sends no delivery id, and sends a callback again when it saw no 2xx or when somebody
-    /// asks for it. A task that is rejected, fixed and rejected again has the first key again.
-    pub fn dedup_key(&self) -> Option<String> {
-        let Self { task_id, status, .. } = self;
-        Some(match self.audit_status() {
-            Some(audit) if audit != *status => format!("{task_id}:{status}:{audit}"),
-            _ => format!("{task_id}:{status}"),
-        })
-    }
-
-    pub(super) fn from_body(body: &[u8]) -> Result<Self, Rejection> {
-        let text =
-            std::str::from_utf8(body).map_err(|error| Rejection::new(RejectionKind::Invalid).with_source(error))?;
-        Ok(serde_json::from_str(text)?)
-    }
-}
-
-impl<'de> Deserialize<'de> for Event {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Payload;
-
-        impl<'de> Visitor<'de> for Payload {
-            type Value = Event;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a callback")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Event, A::Error> {
-                let (mut task_id, mut status, mut task) = (None, None, None);
-                let mut names = Vec::new();
-                while let Some(Text(name)) = map.next_key()? {
-                    match &*name {
-                        "taskId" => task_id = map.next_value::<Option<Id>>()?,
-                        "status" => status = map.next_value()?,
-                        "task" => task = map.next_value()?,
-                        _ => _ = map.next_value::<IgnoredAny>()?,
-                    }
-                    if names.len() == MAX_MEMBERS {
-                        return Err(de::Error::custom("the object has more than 256 members"));
-                    }
-                    names.push(name);
-                }
-                names.sort_unstable();
-                if names.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
-                    return Err(de::Error::custom("a top-level key is there twice"));
-                }
-                Ok(Event {
-                    task_id: task_id.ok_or(de::Error::missing_field("taskId"))?.0,
-                    status: status.ok_or(de::Error::missing_field("status"))?,
-                    task: task.map(Task::out_of_envelope).transpose().map_err(de::Error::custom)?,
-                })
-            }
-        }
-
-        deserializer.deserialize_map(Payload)
-    }
-}
-
-/// A status, as a word of the callback page or a code of Get Task.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Status {
-    /// `completed`.
-    Completed,
-    /// `error`.
-    Error,
-    /// `approved`, of an audit.
-    Approved,
-    /// `rejected`, of an audit.
-    Rejected,
-    /// `fixed`, of an audit.
-    Fixed,
-    /// A code: 1 waiting for distribution, 2 distributed, 3 working, 4 waiting for submission, 5 paused, 6 error,
-    /// 7 suspended, 8 submission failed, 9 complete, 10 invalid.
-    Code(i64),
-    /// Another word.
-    Other(String),
-}
-
-impl Status {
-    /// Whether it is `completed` or code 9.
-    pub fn is_completed(&self) -> bool {
-        matches!(self, Self::Completed | Self::Code(9))
-    }
-
-    /// Whether it is `error` or code 6.
-    pub fn is_error(&self) -> bool {
-        matches!(self, Self::Error | Self::Code(6))
-    }
-}
-
-impl From<&str> for Status {
-    /// Reads a word in either case, or the digits of a code.
-    fn from(text: &str) -> Self {
-        let trimmed = text.trim();
-        let known = [Self::Completed, Self::Error, Self::Approved, Self::Rejected, Self::Fixed];
-        if let Some(known) = known.into_iter().find(|known| known.word().eq_ignore_ascii_case(trimmed)) {
-            return known;
-        }
-        trimmed.parse().map_or_else(|_| Self::Other(text.to_owned()), Self::Code)
-    }
-}
-
-impl FromStr for Status {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self::from(text))
-    }
-}
-
-impl Status {
-    fn word(&self) -> &str {
-        match self {
-            Self::Completed => "completed",
-            Self::Error => "error",
-            Self::Approved => "approved",
-            Self::Rejected => "rejected",
-            Self::Fixed => "fixed",
-            Self::Code(_) => "",
-            Self::Other(word) => word,
+    fn kind(&self) -> &'static str {
+        let state = self.status.as_ref().map(Status::state);
+        if state == Some(State::Error) {
+            "task_error"
+        } else if self.audit_status().is_some() {
+            "audit_status_changed"
+        } else if state == Some(State::Completed) {
+            "completed"
+        } else {
+            "other"
         }
     }
-}
 
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Code(code) => code.fmt(f),
-            status => f.write_str(status.word()),
+    fn from_text(text: &str) -> Option<Self> {
+        let mut object = Object::opening(text, CALLBACK)?;
+        object.open("task").map(take_out_of_envelope);
+        let mut callback: Self = object.into_event()?;
+        if let Some(task) = &callback.task {
+            fall_back(&mut callback.task_id, &task.task_id, "taskId", &mut callback.rest);
+            fall_back(&mut callback.status, &task.status, "status", &mut callback.rest);
         }
+        (callback.task_id.is_some() || callback.status.is_some()).then_some(callback)
     }
 }
 
-impl Serialize for Status {
-    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Code(code) => out.serialize_i64(*code),
-            status => out.serialize_str(status.word()),
-        }
+/// The page calls `task` what Get Task answers with, and that is `{"code": 2000, "message": …, "data": TASK}`.
+fn take_out_of_envelope(task: &mut Object<'_>) {
+    let is_envelope = task.has("code") && !task.has("taskId");
+    let data = task.get("data").filter(|_| is_envelope).and_then(|data| Object::opening(data.get(), TASK));
+    if let Some(data) = data {
+        *task = data;
     }
 }
 
-impl<'de> Deserialize<'de> for Status {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        number::deserialize(input)?.ok_or(de::Error::custom("a status is empty"))
-    }
-}
-
-/// Structs of a payload that lose nothing: the members that are not typed are kept as they came, and written again.
-///
-/// serde's `flatten` would build a tree of them, and lose the digits of long decimals on the way.
-macro_rules! keeping {
-    ($(
-        $(#[$meta:meta])*
-        pub struct $name:ident {$(
-            $(#[$field_meta:meta])*
-            $wire:literal $(| $alias:literal)* => pub $field:ident: $type:ty $(, with $with:literal)?;
-        )*}
-    )*) => {$(
-        $(#[$meta])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-        #[non_exhaustive]
-        pub struct $name {
-            $(
-                $(#[$field_meta])*
-                #[serde(rename = $wire, skip_serializing_if = "Option::is_none")]
-                pub $field: Option<$type>,
-            )*
-            /// All other members.
-            #[serde(flatten)]
-            pub rest: Rest,
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Members;
-
-                impl<'de> Visitor<'de> for Members {
-                    type Value = $name;
-
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str("a JSON object")
-                    }
-
-                    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
-                        let mut object = $name::default();
-                        while let Some(Text(name)) = map.next_key()? {
-                            match &*name {
-                                $($wire $(| $alias)* => {
-                                    #[derive(Deserialize)]
-                                    #[serde(transparent)]
-                                    struct Value($(#[serde(deserialize_with = $with)])? Option<$type>);
-
-                                    if object.$field.is_some() {
-                                        return Err(de::Error::duplicate_field($wire));
-                                    }
-                                    object.$field = map.next_value::<Value>()?.0;
-                                })*
-                                _ if object.rest.0.len() == MAX_MEMBERS => {
-                                    return Err(de::Error::custom("the object has more than 256 members"));
-                                }
-                                _ => object.rest.0.push((name.into(), map.next_value()?)),
-                            }
-                        }
-                        Ok(object)
-                    }
-                }
-
-                deserializer.deserialize_map(Members)
-            }
-        }
-    )*};
-}
-
-keeping! {
-    /// A task, as Get Task gives it. Everything in it is optional.
-    pub struct Task {
-        /// The task's id.
-        "taskId" => pub task_id: String, with "optional_id";
-        /// How the task stands; a code in the example of Get Task.
-        "status" => pub status: Status;
-        /// What the task was made of.
-        "taskParams" => pub task_params: TaskParams;
-        /// What was done in the task.
-        "result" => pub result: TaskResult;
-        /// Always `null` in the examples; the likeliest member to tell of an audit.
-        "qualityStatus" => pub quality_status: Json;
-        /// A list.
-        "qualityMessages" => pub quality_messages: Json;
-        /// What went wrong, with `pointErrorMsgs` and `isPointTimeOut`.
-        "errorMessage" => pub error_message: Json;
-        /// Whether a callback was answered with 2xx; cannot be final while one is being sent.
-        "callback_succeeded" | "callbackSucceeded" => pub callback_succeeded: bool;
-    }
-
-    /// What a task was made of.
-    pub struct TaskParams {
-        /// The record that was imported.
-        "record" => pub record: Record;
-    }
-
-    /// A record as it was imported; `attachmentType` and `attachment` are among the [`rest`](Self::rest).
-    pub struct Record {
-        /// What the importer said of it.
-        "metadata" => pub metadata: RecordMetadata;
-    }
-
-    /// What the importer said of a record.
-    pub struct RecordMetadata {
-        /// The importer's own id.
-        "uniqueIdentifier" => pub unique_identifier: String, with "optional_id";
-        /// The importer's own object, with the `callbackUrl`.
-        "additionalInfo" => pub additional_info: Json;
-    }
-
-    /// What was done in a task.
-    pub struct TaskResult {
-        /// A list of objects whose shape depends on their `type`: give [`Json::parse`] the one that your project uses.
-        "annotations" => pub annotations: Json;
+/// The task's own member in the place of the callback's, whose misfit would be there beside it.
+fn fall_back<T: Clone>(member: &mut Option<T>, of_task: &Option<T>, name: &str, rest: &mut Rest) {
+    if member.is_none() && of_task.is_some() {
+        member.clone_from(of_task);
+        rest.remove(name);
     }
 }
 
@@ -337,47 +297,163 @@ impl Task {
     }
 
     /// The annotations, from inside [`result`](Self::result).
-    pub fn annotations(&self) -> Option<&Json> {
+    pub fn annotations(&self) -> Option<&Elements<Annotation>> {
         self.result.as_ref()?.annotations.as_ref()
     }
 
     fn record_metadata(&self) -> Option<&RecordMetadata> {
         self.task_params.as_ref()?.record.as_ref()?.metadata.as_ref()
     }
+}
 
-    /// The page calls `task` what Get Task answers with, and that is `{"code": 200, "message": …, "data": TASK}`.
-    fn out_of_envelope(self) -> serde_json::Result<Self> {
-        match self.rest.get("data") {
-            Some(data) if data.get().starts_with('{') && self.task_id.is_none() && self.rest.get("code").is_some() => {
-                data.parse()
-            }
-            _ => Ok(self),
+/// A status as it came: a word of the callback page, or a code of Get Task, as a number or as text.
+///
+/// ```
+/// use tower_webhooks::stardust::{State, Status};
+///
+/// for status in [Status::from("completed"), Status::from("Completed"), Status::from(9), Status::from("9")] {
+///     assert_eq!(status.state(), State::Completed);
+/// }
+/// assert_eq!(serde_json::to_string(&Status::from("9"))?, r#""9""#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct Status(Form);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(untagged)]
+enum Form {
+    Code(i64),
+    Text(Box<str>),
+}
+
+impl Status {
+    /// What it means.
+    pub fn state(&self) -> State {
+        match &self.0 {
+            Form::Code(code) => State::of_code(*code),
+            Form::Text(text) => State::of_text(text.trim()),
+        }
+    }
+
+    fn of(value: &RawValue) -> Option<Self> {
+        let text = scalar(value)?;
+        let is_text = value.get().starts_with('"');
+        Some(Self(if is_text { Form::Text(text.into()) } else { Form::Code(whole(value)?) }))
+    }
+}
+
+impl From<&str> for Status {
+    fn from(text: &str) -> Self {
+        Self(Form::Text(text.into()))
+    }
+}
+
+impl From<i64> for Status {
+    fn from(code: i64) -> Self {
+        Self(Form::Code(code))
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Form::Code(code) => code.fmt(f),
+            Form::Text(text) => f.write_str(text),
         }
     }
 }
 
-/// The members of an object that are not typed, in their order: at most 256.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rest(Vec<(Box<str>, Json)>);
+impl FromValue for Status {
+    const EXPECTED: &'static str = "a word or a code";
 
-impl Rest {
-    /// The member of that name.
-    pub fn get(&self, name: &str) -> Option<&Json> {
-        self.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
-    }
-
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Json)> {
-        self.0.iter().map(|(name, value)| (&**name, value))
+    fn from_value(value: &RawValue, _: &mut Reader<'_>) -> Option<Self> {
+        Self::of(value)
     }
 }
 
-impl Serialize for Rest {
-    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        out.collect_map(self.iter())
+impl<'de> Deserialize<'de> for Status {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        Self::of(Json::deserialize(input)?.as_raw()).ok_or_else(|| de::Error::custom(Self::EXPECTED))
     }
 }
 
-fn optional_id<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>, D::Error> {
-    Option::<Id>::deserialize(input).map(|id| id.map(|id| id.0))
+/// What a status means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum State {
+    /// 1: it waits for distribution.
+    WaitingForDistribution,
+    /// 2: it is distributed.
+    Distributed,
+    /// 3: somebody works on it.
+    Working,
+    /// 4: it waits for submission.
+    WaitingForSubmission,
+    /// 5: it is paused.
+    Paused,
+    /// `error` or 6: it failed.
+    Error,
+    /// 7: it is suspended.
+    Suspended,
+    /// 8: its submission failed.
+    SubmissionFailed,
+    /// `completed` or 9: it is completed.
+    Completed,
+    /// 10: it is invalid.
+    Invalid,
+    /// `approved`, by an audit.
+    Approved,
+    /// `rejected`, by an audit.
+    Rejected,
+    /// `fixed`, after an audit.
+    Fixed,
+    /// Any other word or code.
+    Other,
 }
+
+impl State {
+    fn of_code(code: i64) -> Self {
+        match code {
+            1 => Self::WaitingForDistribution,
+            2 => Self::Distributed,
+            3 => Self::Working,
+            4 => Self::WaitingForSubmission,
+            5 => Self::Paused,
+            6 => Self::Error,
+            7 => Self::Suspended,
+            8 => Self::SubmissionFailed,
+            9 => Self::Completed,
+            10 => Self::Invalid,
+            _ => Self::Other,
+        }
+    }
+
+    /// Of a word in either case, or of the digits of a code.
+    fn of_text(text: &str) -> Self {
+        let words = [
+            ("completed", Self::Completed),
+            ("error", Self::Error),
+            ("approved", Self::Approved),
+            ("rejected", Self::Rejected),
+            ("fixed", Self::Fixed),
+        ];
+        match words.into_iter().find(|(word, _)| word.eq_ignore_ascii_case(text)) {
+            Some((_, state)) => state,
+            None => text.parse().map_or(Self::Other, Self::of_code),
+        }
+    }
+
+    fn is_audit(self) -> bool {
+        matches!(self, Self::Approved | Self::Rejected | Self::Fixed)
+    }
+}
+
+const CALLBACK: Open = Open(&[("task", TASK)]);
+const TASK: Open = Open(&[
+    ("taskParams", Open(&[("record", Open(&[("metadata", NONE)]))])),
+    ("result", NONE),
+    ("previousResult", NONE),
+    ("appendInfo", Open(&[("poolInfo", NONE), ("projectInfo", NONE)])),
+]);
+const NONE: Open = Open(&[]);

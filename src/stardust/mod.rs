@@ -4,28 +4,29 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, StardustSigned, stardust::{self, Status}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, stardust::{self, Event, Stardust, State}};
 //!
 //! let now = SystemTime::now();
 //! let body = r#"{"taskId":"329345877854392320","status":"completed","task":{"result":{"annotations":[]}}}"#;
 //! let request = Request::post("/stardust").body(Bytes::from(body))?;
-//! let request = stardust::SignedSigner::new("an AccessKey ID", "its secret")?.sign(request, now);
+//! let request = stardust::Signer::new("an AccessKey ID", "its secret")?.sign(request, now);
 //!
-//! let delivery = StardustSigned::new("an AccessKey ID", "its secret")?.verify(&request, now)?;
+//! let delivery = Stardust::new("an AccessKey ID", "its secret")?.verify(&request, now)?;
 //! assert_eq!(delivery.kind(), "completed");
 //! assert_eq!(delivery.covers(), Covers::Nothing);
-//! let event = delivery.event();
-//! assert_eq!((event.task_id.as_str(), &event.status), ("329345877854392320", &Status::Completed));
+//! let Event::Callback(callback) = delivery.event() else { panic!() };
+//! assert_eq!(callback.task_id.as_deref(), Some("329345877854392320"));
+//! assert_eq!(callback.status.as_ref().unwrap().state(), State::Completed);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # What a mode proves
 //!
-//! The first callback page (May 2024) had a key only; since July 2024 it points to the API's own signature. A layer
-//! speaks one mode and never falls back to the other. Both check the head: a forged request is refused before a byte of
+//! The first callback page (May 2024) had a key only; since July 2024 it points to the API's own signature. Each
+//! layer accepts exactly one mode and never falls back to the other. Both check the head: a forged request is refused before a byte of
 //! its body is read.
 //!
-//! | | [`StardustSigned`], signed mode | [`Stardust`], key-only mode |
+//! | | [`Stardust`], signed mode | [`StardustKeyOnly`], key-only mode |
 //! | --- | --- | --- |
 //! | headers | `X-STARDUST-KEY`, `X-TS`, `X-SIGN` | `X-STARDUST-KEY` |
 //! | proves | somebody who knows the SecretKey signed this time | somebody knows the AccessKey ID |
@@ -50,128 +51,63 @@
 //! A task's callback goes to the `callbackUrl` in `metadata.additionalInfo` of its record, in the JSONL that `POST
 //! /task/send` imports. Without a 2xx answer it is sent up to 8 times more over 24 hours; `POST
 //! /task/{taskId}/callback` sends it once again by hand. So one change can arrive often: see
-//! [`Event::dedup_key`].
+//! [`dedup_key`](crate::WebhookEvent::dedup_key).
 //!
 //! Nobody documents whether a retry is signed anew. If it is not, a retry later than the window's 5 minutes is refused
-//! as stale, and so lost after the eighth: see [`StardustSigned::window`]. A delivery whose receiver is killed in
+//! as stale, and so lost after the eighth: see [`Stardust::window`]. A delivery whose receiver is killed in
 //! mid-handler is delivered again by a retry that comes later than the [lease](crate::WebhookLayer::lease).
 //!
 //! # Payload
 //!
-//! `{"taskId", "status", "task"}`, of which `taskId` and `status` are required; no example of a real callback is
-//! published. Of `task` a handful is typed and the rest is kept as it came, digit for digit, and written again when the
-//! event is serialised. A body is at most 16 MiB unless the layer's limit says otherwise. The page's "Example Callback
-//! Body" is a record for `POST /task/send`: it is 400.
+//! `{"taskId", "status", "task"}`, of which one of `taskId` and `status` is enough, here or in `task`; no example of a
+//! real callback is published. What holds neither is [`Event::Unknown`]: so is the page's "Example Callback Body", a
+//! record for `POST /task/send`. A body is at most 16 MiB unless the layer's limit says otherwise. The annotations are
+//! nearly all of it: they are kept as text, digit for digit, and [typed one by one](Elements::iter) when they are asked
+//! for.
 //!
 //! | occasion on the page | kind | told by |
 //! | --- | --- | --- |
 //! | error on task creation | `task_error` | `status` `error` or 6 |
 //! | audit status change | `audit_status_changed` | `approved`, `rejected` or `fixed` in `status`, else in `task.qualityStatus`, else in `task.auditStatus` |
 //! | task completion | `completed` | `status` `completed` or 9 |
-//! | | `other` | any other `status` |
+//! | | `other` | any other `status`, or none |
+//! | | `unknown` | neither a `taskId` nor a `status` |
 //!
-//! No member names the occasion, so the kind is a best effort: see [`Event::kind`].
+//! No member names the occasion, so the kind is a best effort: see [`Event`].
 //!
 //! Pages: <https://docs-api.stardust.ai/tasks/callbacks>, <https://docs-api.stardust.ai/overview/authentication>.
 
-pub use self::event::{Event, Record, RecordMetadata, Rest, Status, Task, TaskParams, TaskResult};
+pub use self::{
+    annotation::{Annotation, Elements, Plane, Point, Slot},
+    event::{
+        AppendInfo, AttachmentType, Callback, Event, PoolInfo, PoolType, ProjectInfo, Record, RecordMetadata, State,
+        Status, Task, TaskParams, TaskResult,
+    },
+};
 
 #[cfg(feature = "test-util")]
-pub use self::auth::{SignedSigner, Signer};
+pub use self::auth::{KeyOnlySigner, Signer};
 
-use self::auth::{CREDENTIALS, Pair, Signed};
-use crate::{ConfigError, Covers, Delivery, Provider, Rejection, Secret, WebhookLayer, Window, token};
+use self::auth::{CREDENTIALS, Pair};
+use crate::{ConfigError, Delivery, Proof, Provider, Rejection, Secret, Window, token};
 use bytes::Bytes;
-use http::{HeaderName, request::Parts};
+use http::request::Parts;
 use std::time::SystemTime;
 
+mod annotation;
 mod auth;
 mod event;
-
-/// [`WebhookLayer`] with Stardust's rules for key-only mode.
-pub type StardustLayer = WebhookLayer<Stardust>;
-
-/// [`WebhookLayer`] with Stardust's rules for signed mode.
-pub type StardustSignedLayer = WebhookLayer<StardustSigned>;
-
-/// The rules of Stardust's callbacks in key-only mode: an AccessKey ID, and nothing else.
-///
-/// An AccessKey ID identifies, it does not prove; and without a time and a nonce a delivery is neither fresh nor
-/// single-use. Use [`StardustSigned`] where Stardust signs. `X-TS` and `X-SIGN` are not looked at.
-///
-/// ```
-/// use bytes::Bytes;
-/// use http::Request;
-/// use std::time::SystemTime;
-/// use tower_webhooks::{Provider, Stardust};
-///
-/// let request = Request::post("/stardust")
-///     .header("x-stardust-key", "an-access-key-id")
-///     .body(Bytes::from(r#"{"taskId":"329345877854392320","status":"error"}"#))?;
-/// let delivery = Stardust::new("an-access-key-id")?.verify(&request, SystemTime::now())?;
-/// assert_eq!(delivery.kind(), "task_error");
-/// assert!(delivery.identity().is_none());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Stardust {
-    access_keys: Vec<Secret>,
-}
-
-impl Stardust {
-    /// Rules with the AccessKey ID of the tasks' creator.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] for an empty or blank ID, one with white space around it, and one that no header can carry.
-    pub fn new(access_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        Ok(Self { access_keys: vec![token::new(access_key)?] })
-    }
-
-    /// Accepts a further AccessKey ID: another creator's, or the next one, for the time of a rotation.
-    /// [`Metadata::key_index`](crate::Metadata::key_index) tells which one a delivery carried.
-    ///
-    /// # Errors
-    ///
-    /// As for [`new`](Self::new).
-    pub fn also_accept(mut self, access_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        self.access_keys.push(token::new(access_key)?);
-        Ok(self)
-    }
-}
-
-impl Provider for Stardust {
-    const NAME: &'static str = NAME;
-    const BODY_LIMIT: usize = BODY_LIMIT;
-    /// The index of the AccessKey ID.
-    type Head = usize;
-    type Event = Event;
-
-    fn credentials(&self) -> &[HeaderName] {
-        &CREDENTIALS
-    }
-
-    fn check_head(&self, head: &Parts, _: SystemTime) -> Result<usize, Rejection> {
-        auth::verify_key(&head.headers, &self.access_keys)
-    }
-
-    fn check_body(&self, index: usize, _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<Event>, Rejection> {
-        let event = Event::from_body(body)?;
-        let kind = event.kind();
-        Ok(Delivery::new(event, kind, Covers::Nothing).with_key_index(index))
-    }
-}
 
 /// The rules of Stardust's callbacks in signed mode: a signature over the time.
 ///
 /// All three headers are required; a request with the right key alone is refused.
 #[derive(Clone, Debug)]
-pub struct StardustSigned {
+pub struct Stardust {
     pairs: Vec<Pair>,
     window: Window,
 }
 
-impl StardustSigned {
+impl Stardust {
     /// Rules with the AccessKey ID of the tasks' creator, its SecretKey and the default [`Window`].
     ///
     /// # Errors
@@ -210,29 +146,82 @@ impl StardustSigned {
     }
 }
 
-impl Provider for StardustSigned {
-    const NAME: &'static str = NAME;
+impl Provider for Stardust {
+    const NAME: &'static str = "stardust";
+    const CREDENTIALS: &'static [&'static str] = CREDENTIALS;
     const BODY_LIMIT: usize = BODY_LIMIT;
-    type Head = Signed;
+    type FromHead = Proof;
     type Event = Event;
 
-    fn credentials(&self) -> &[HeaderName] {
-        &CREDENTIALS
-    }
-
-    fn check_head(&self, head: &Parts, now: SystemTime) -> Result<Signed, Rejection> {
+    fn check_head(&self, head: &Parts, now: SystemTime) -> Result<Proof, Rejection> {
         auth::verify(&head.headers, &self.pairs, self.window, now)
     }
 
-    fn check_body(&self, proof: Signed, _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<Event>, Rejection> {
-        let event = Event::from_body(body)?;
-        let kind = event.kind();
-        Ok(Delivery::new(event, kind, Covers::Nothing)
-            .with_key_index(proof.key_index)
-            .with_signed_at(proof.at)
-            .with_identity(proof.identity))
+    fn check_body(&self, proof: Proof, _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<Event>, Rejection> {
+        Ok(Delivery::of(Event::from_body(body), proof))
     }
 }
 
-const NAME: &str = "stardust";
+/// The rules of Stardust's callbacks in key-only mode: an AccessKey ID, and nothing else.
+///
+/// An AccessKey ID identifies, it does not prove; and without a time and a nonce a delivery is neither fresh nor
+/// single-use. Use [`Stardust`] where Stardust signs. `X-TS` and `X-SIGN` are not looked at.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::Request;
+/// use std::time::SystemTime;
+/// use tower_webhooks::{Provider, stardust::StardustKeyOnly};
+///
+/// let request = Request::post("/stardust")
+///     .header("x-stardust-key", "an-access-key-id")
+///     .body(Bytes::from(r#"{"taskId":"329345877854392320","status":"error"}"#))?;
+/// let delivery = StardustKeyOnly::new("an-access-key-id")?.verify(&request, SystemTime::now())?;
+/// assert_eq!(delivery.kind(), "task_error");
+/// assert!(delivery.proof().identity.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct StardustKeyOnly {
+    access_keys: Vec<Secret>,
+}
+
+impl StardustKeyOnly {
+    /// Rules with the AccessKey ID of the tasks' creator.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for an empty or blank ID, one with white space around it, and one that no header can carry.
+    pub fn new(access_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        Ok(Self { access_keys: vec![token::new(access_key)?] })
+    }
+
+    /// Accepts a further AccessKey ID: another creator's, or the next one, for the time of a rotation.
+    /// [`Metadata::key_index`](crate::Metadata::key_index) tells which one a delivery carried.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn also_accept(mut self, access_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        self.access_keys.push(token::new(access_key)?);
+        Ok(self)
+    }
+}
+
+impl Provider for StardustKeyOnly {
+    const NAME: &'static str = "stardust.key_only";
+    const CREDENTIALS: &'static [&'static str] = CREDENTIALS;
+    const BODY_LIMIT: usize = BODY_LIMIT;
+    type FromHead = Proof;
+    type Event = Event;
+
+    fn check_head(&self, head: &Parts, _: SystemTime) -> Result<Proof, Rejection> {
+        auth::verify_key(&head.headers, &self.access_keys)
+    }
+
+    fn check_body(&self, proof: Proof, _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<Event>, Rejection> {
+        Ok(Delivery::of(Event::from_body(body), proof))
+    }
+}
+
 const BODY_LIMIT: usize = 16 << 20;

@@ -1,13 +1,15 @@
 //! The signature that five families share: HMAC-SHA256 of the body as received, in hex, in one header.
 
-use super::key::{Key, Tag};
-use crate::{ConfigError, Content, Identity, Rejection, RejectionKind, header::exactly_one};
+use super::key::Key;
+use crate::{
+    ConfigError, Content, Covers, Identity, Proof, Rejection, exactly_one,
+    signature::{find, from_hex, malformed},
+};
 use http::{HeaderMap, HeaderName};
 use std::borrow::Cow;
 
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
-    family: &'static str,
     pub(super) header: HeaderName,
     pub(super) prefix: Cow<'static, str>,
     pub(super) keys: Vec<Key>,
@@ -15,43 +17,32 @@ pub(super) struct Rules {
 
 impl Rules {
     pub(super) fn new(
-        family: &'static str,
         header: &'static str,
         prefix: &'static str,
         secret: impl AsRef<[u8]>,
     ) -> Result<Self, ConfigError> {
         let header = HeaderName::from_static(header);
-        Ok(Self { family, header, prefix: Cow::Borrowed(prefix), keys: vec![Key::new(secret)?] })
+        Ok(Self { header, prefix: Cow::Borrowed(prefix), keys: vec![Key::new(secret)?] })
     }
 
     /// The signature's bytes, whatever the case of their digits.
     pub(super) fn presented(&self, headers: &HeaderMap) -> Result<[u8; 32], Rejection> {
-        let malformed = |detail| Rejection::new(RejectionKind::CredentialMalformed).with_detail(detail);
         let digits = exactly_one(headers, &self.header)?
             .strip_prefix(&*self.prefix)
-            .ok_or(malformed("signature: not the family's prefix"))?;
-        let mut presented = [0; 32];
-        hex::decode_to_slice(digits, &mut presented).map_err(|_| malformed("signature: not 64 hex digits"))?;
-        Ok(presented)
+            .ok_or_else(|| malformed("signature: not the family's prefix"))?;
+        from_hex(digits, "signature: not 64 hex digits")
     }
 
-    /// Which key verified it, and what makes it single-use: for each family its own, though two may share a token.
-    pub(super) fn verify(&self, presented: [u8; 32], body: &[u8]) -> Result<(usize, Identity), Rejection> {
-        let presented = Tag::new(presented.into());
-        let (index, key, tag) = self
-            .keys
-            .iter()
-            .enumerate()
-            .map(|(index, key)| (index, key, key.tag(&[body])))
-            .find(|(_, _, tag)| *tag == presented)
-            .ok_or(Rejection::new(RejectionKind::CredentialWrong))?;
-        let identity = Identity::new(&[self.family.as_bytes(), key.id(), tag.as_bytes()], Content::Signed);
-        Ok((index, identity))
+    /// What a rightly signed body proves.
+    pub(super) fn verify(&self, mac: [u8; 32], body: &[u8]) -> Result<Proof, Rejection> {
+        let (key_index, key) = find(&self.keys, &mac, |key| Some(key.sign(&[body])))?;
+        let identity = Identity::new(&[key.id(), &mac], Content::Signed);
+        Ok(Proof { covers: Covers::Body, key_index, signed_at: None, identity: Some(identity) })
     }
 
     #[cfg(feature = "test-util")]
     pub(super) fn sign(&self, mut request: http::Request<bytes::Bytes>) -> http::Request<bytes::Bytes> {
-        let signed = self.keys.first().map(|key| hex::encode(key.tag(&[request.body()]).as_bytes()));
+        let signed = self.keys.first().map(|key| base16ct::lower::encode_string(&key.sign(&[request.body()])));
         let value = [&*self.prefix, &*signed.unwrap_or_default()].concat();
         if let Ok(value) = http::HeaderValue::try_from(value) {
             request.headers_mut().insert(&self.header, value);
@@ -64,12 +55,8 @@ impl Rules {
 macro_rules! family {
     (
         $(#[$meta:meta])*
-        pub struct $name:ident, $layer:ident:
-            $family:literal, $header:literal, $prefix:literal, $secret:ident: $event:ident
+        pub struct $name:ident: $label:literal, $header:literal, $prefix:literal, $secret:ident: $event:ident
     ) => {
-        #[doc = concat!("[`WebhookLayer`](crate::WebhookLayer) with the rules of ", $family, ".")]
-        pub type $layer = crate::WebhookLayer<$name>;
-
         $(#[$meta])*
         #[derive(Clone, Debug)]
         pub struct $name {
@@ -83,7 +70,7 @@ macro_rules! family {
             ///
             /// [`ConfigError`](crate::ConfigError) for an empty or blank key, or one with white space around it.
             pub fn new($secret: impl AsRef<[u8]>) -> Result<Self, crate::ConfigError> {
-                Ok(Self { rules: crate::vobiz::body::Rules::new($family, $header, $prefix, $secret)? })
+                Ok(Self { rules: crate::vobiz::body::Rules::new($header, $prefix, $secret)? })
             }
 
             /// Accepts a further key, for the time of a rotation. [`Metadata::key_index`](crate::Metadata::key_index) tells
@@ -99,13 +86,14 @@ macro_rules! family {
         }
 
         impl crate::Provider for $name {
-            const NAME: &'static str = crate::vobiz::NAME;
+            const NAME: &'static str = $label;
+            const CREDENTIALS: &'static [&'static str] = &[$header];
             /// The presented signature.
-            type Head = [u8; 32];
+            type FromHead = [u8; 32];
             type Event = $event;
 
-            fn credentials(&self) -> &[http::HeaderName] {
-                std::slice::from_ref(&self.rules.header)
+            fn is_credential(&self, name: &http::HeaderName) -> bool {
+                *name == self.rules.header
             }
 
             fn check_head(
@@ -123,12 +111,8 @@ macro_rules! family {
                 body: &bytes::Bytes,
                 _now: std::time::SystemTime,
             ) -> Result<crate::Delivery<$event>, crate::Rejection> {
-                let (key_index, identity) = self.rules.verify(presented, body)?;
-                let event = crate::vobiz::object::parse::<$event>(body)?;
-                let kind = event.kind();
-                Ok(crate::Delivery::new(event, kind, crate::Covers::Body)
-                    .with_key_index(key_index)
-                    .with_identity(identity))
+                let proof = self.rules.verify(presented, body)?;
+                Ok(crate::Delivery::of(<$event>::from_body(body).unwrap_or_else(<$event>::Unknown), proof))
             }
         }
 
@@ -143,7 +127,7 @@ macro_rules! family {
         impl Signer {
             #[doc = concat!("A signer with this key.\n\n# Errors\n\nAs for [`", stringify!($name), "::new`].")]
             pub fn new($secret: impl AsRef<[u8]>) -> Result<Self, crate::ConfigError> {
-                Ok(Self { rules: crate::vobiz::body::Rules::new($family, $header, $prefix, $secret)? })
+                Ok(Self { rules: crate::vobiz::body::Rules::new($header, $prefix, $secret)? })
             }
         }
 

@@ -1,10 +1,10 @@
-//! Campaigns: the campaign manager's calls go on.
+//! Campaigns: the state of the campaign manager's campaigns, and the outcomes of their calls.
 //!
 //! ```
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::{Campaign, campaign::{self, Event}}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::campaign::{self, Campaign, Event}};
 //!
 //! let body = r#"{"event":"contact.answered","campaign_id":"a4c7ab38","call_uuid":"12d86ccd","duration":42}"#;
 //! let request = Request::post("/vobiz/campaign").body(Bytes::from(body))?;
@@ -21,81 +21,91 @@
 //!
 //! Page: <https://docs.vobiz.ai/campaign-manager/webhooks>.
 
-use super::{body::family, object::events};
-use crate::wire::{number, payload, text};
+use super::body::family;
+use crate::payload::{events, payload};
 
 family! {
     /// The rules of campaign callbacks (`notify_url`): `X-VoBiz-Signature: sha256=<hex>`, with the account's
     /// auth token.
-    pub struct Campaign, CampaignLayer: "campaign", "x-vobiz-signature", "sha256=", auth_token: Event
+    pub struct Campaign: "vobiz.campaign", "x-vobiz-signature", "sha256=", auth_token: Event
 }
 
 events! {
     /// A campaign callback.
     pub enum Event in "event" {
-        /// It began.
-        "campaign.started" => Started(Update) key [campaign_id, timestamp],
-        /// It dials no more, and should.
-        "campaign.stalled" => Stalled(Update) key [campaign_id, timestamp],
-        /// It was paused.
-        "campaign.paused" => Paused(Update) key [campaign_id, timestamp],
-        /// It failed.
-        "campaign.failed" => Failed(Update) key [campaign_id, timestamp],
-        /// It goes on.
-        "campaign.resumed" => Resumed(Update) key [campaign_id, timestamp],
-        /// It is through.
-        "campaign.completed" => Completed(Update) key [campaign_id, timestamp],
-        /// It was cancelled.
-        "campaign.cancelled" => Cancelled(Update) key [campaign_id, timestamp],
-        /// Somebody answered.
-        "contact.answered" => ContactAnswered(Contact) key [campaign_id, contact_id, timestamp],
-        /// Nobody answered; a retry may follow.
-        "contact.no_answer" => ContactNoAnswer(Contact) key [campaign_id, contact_id, timestamp],
-        /// There will be another try.
-        "contact.retry_scheduled" => ContactRetryScheduled(Contact) key [campaign_id, contact_id, timestamp],
-        /// The call failed.
-        "contact.failed" => ContactFailed(Contact) key [campaign_id, contact_id, timestamp],
-        /// There was no time left to call.
-        "contact.expired" => ContactExpired(Contact) key [campaign_id, contact_id, timestamp],
+        /// Started.
+        "campaign.started" => Started(Update) key |it| [it.campaign_id, it.timestamp],
+        /// Dialling stalled.
+        "campaign.stalled" => Stalled(Update) key |it| [it.campaign_id, it.timestamp],
+        /// Paused.
+        "campaign.paused" => Paused(Update) key |it| [it.campaign_id, it.timestamp],
+        /// Failed.
+        "campaign.failed" => Failed(Update) key |it| [it.campaign_id, it.timestamp],
+        /// Resumed.
+        "campaign.resumed" => Resumed(Update) key |it| [it.campaign_id, it.timestamp],
+        /// Completed.
+        "campaign.completed" => Completed(Update) key |it| [it.campaign_id, it.timestamp],
+        /// Cancelled.
+        "campaign.cancelled" => Cancelled(Update) key |it| [it.campaign_id, it.timestamp],
+        /// A contact answered.
+        "contact.answered" => ContactAnswered(Contact) key |it| [it.campaign_id, it.whom(), it.timestamp],
+        /// A contact did not answer; `contact.retry_scheduled` may follow.
+        "contact.no_answer" => ContactNoAnswer(Contact) key |it| [it.campaign_id, it.whom(), it.timestamp],
+        /// Another call to a contact is scheduled.
+        "contact.retry_scheduled" => ContactRetryScheduled(Contact) key |it| [it.campaign_id, it.whom(), it.timestamp],
+        /// The call to a contact failed.
+        "contact.failed" => ContactFailed(Contact) key |it| [it.campaign_id, it.whom(), it.timestamp],
+        /// The time to call a contact ran out.
+        "contact.expired" => ContactExpired(Contact) key |it| [it.campaign_id, it.whom(), it.timestamp],
+        _ => Unknown(Unknown),
     }
 }
 
 payload! {
-    /// How a campaign is doing.
+    /// The state of a campaign.
     pub struct Update {
         /// The campaign's id.
-        pub campaign_id: String => "text",
+        pub campaign_id: Option<String>,
         /// The account, `MA_…`.
-        pub account_id: String => "text",
+        pub account_id: Option<String>,
         /// When this happened, RFC 3339.
-        pub timestamp: String => "text",
-        /// Why; of stalled, paused and failed ones.
-        pub reason: String => "text",
-        /// When it dialled last, RFC 3339; of stalled ones.
-        pub last_dial_at: String => "text",
-        /// For how many minutes it has stalled.
-        pub stalled_minutes: f64 => "number",
+        pub timestamp: Option<String>,
+        /// Why; of `campaign.stalled`, `.paused` and `.failed`.
+        pub reason: Option<String>,
+        /// When the last call was dialled, RFC 3339; of `campaign.stalled`.
+        pub last_dial_at: Option<String>,
+        /// For how many minutes nothing was dialled; of `campaign.stalled`.
+        pub stalled_minutes: Option<f64>,
+        ..rest
     }
 
-    /// How one contact's call went.
+    /// The outcome of a contact's call.
     pub struct Contact {
         /// The campaign's id.
-        pub campaign_id: String => "text",
+        pub campaign_id: Option<String>,
         /// The account, `MA_…`.
-        pub account_id: String => "text",
+        pub account_id: Option<String>,
         /// When this happened, RFC 3339.
-        pub timestamp: String => "text",
+        pub timestamp: Option<String>,
         /// The contact's id.
-        pub contact_id: String => "text",
+        pub contact_id: Option<String>,
         /// The call's id.
-        pub call_uuid: String => "text",
+        pub call_uuid: Option<String>,
         /// The callee.
-        pub to_number: String => "text",
+        pub to_number: Option<String>,
         /// The caller.
-        pub from_number: String => "text",
+        pub from_number: Option<String>,
         /// Why the call ended.
-        pub hangup_cause: String => "text",
-        /// Seconds; nobody documents whether they are whole.
-        pub duration: f64 => "number",
+        pub hangup_cause: Option<String>,
+        /// Seconds; whether they are whole is not documented.
+        pub duration: Option<f64>,
+        ..rest
+    }
+}
+
+impl Contact {
+    /// What tells contacts apart: a contact's id is optional.
+    fn whom(&self) -> Option<&String> {
+        self.contact_id.as_ref().or(self.call_uuid.as_ref())
     }
 }

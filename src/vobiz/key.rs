@@ -1,12 +1,9 @@
 //! A token or secret as a prepared HMAC-SHA256 key.
 
 use crate::{ConfigError, Secret};
-use hmac::{Hmac, KeyInit, Mac, digest::CtOutput};
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fmt;
-
-/// 32 bytes that compare in constant time.
-pub(super) type Tag = CtOutput<Hmac<Sha256>>;
 
 #[derive(Clone)]
 pub(super) struct Key {
@@ -26,12 +23,12 @@ impl Key {
         &self.id
     }
 
-    pub(super) fn tag(&self, parts: &[&[u8]]) -> Tag {
+    pub(super) fn sign(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = self.mac.clone();
         for part in parts {
             mac.update(part);
         }
-        mac.finalize()
+        mac.finalize().into_bytes().into()
     }
 }
 

@@ -1,10 +1,10 @@
-//! KYC: a sub-account's session of identity checks goes on.
+//! KYC: the identity checks of a sub-account's customer.
 //!
 //! ```
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::{Kyc, kyc::{self, Event}}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::kyc::{self, Event, Kyc}};
 //!
 //! let body = r#"{"event":"kyc.completed","session_id":"b6a1f3c2","metadata":{"your_ref":"r1"}}"#;
 //! let request = Request::post("/vobiz/kyc").body(Bytes::from(body))?;
@@ -23,32 +23,33 @@
 //! Pages: <https://docs.vobiz.ai/sub-accounts/kyc/email-flow-webhook>,
 //! <https://docs.vobiz.ai/sub-accounts/kyc/redirect-flow-webhook>.
 
-use super::{body::family, object::events};
+use super::body::family;
 use crate::{
     Json,
-    wire::{payload, text, words},
+    payload::{events, payload, words},
 };
 
 family! {
     /// The rules of KYC callbacks: `X-Vobiz-Signature: sha256=<hex>`, with the **parent** account's auth token.
-    pub struct Kyc, KycLayer: "kyc", "x-vobiz-signature", "sha256=", auth_token: Event
+    pub struct Kyc: "vobiz.kyc", "x-vobiz-signature", "sha256=", auth_token: Event
 }
 
 events! {
     /// A KYC callback.
     pub enum Event in "event" {
-        /// A session began.
-        "kyc.initiated" => Initiated(Session) key [session_id],
-        /// The customer has sent everything.
-        "kyc.submitted" => Submitted(Session) key [session_id],
+        /// A session was created.
+        "kyc.initiated" => Initiated(Session) key |it| [it.session_id, it.timestamp],
+        /// The customer has submitted everything.
+        "kyc.submitted" => Submitted(Session) key |it| [it.session_id, it.timestamp],
         /// The customer is verified.
-        "kyc.completed" => Completed(Session) key [session_id],
-        /// The customer is not verified.
-        "kyc.failed" => Failed(Session) key [session_id],
-        /// The customer took too long.
-        "kyc.session_expired" => SessionExpired(Session) key [session_id],
-        /// You took it back.
-        "kyc.session_revoked" => SessionRevoked(Session) key [session_id],
+        "kyc.completed" => Completed(Session) key |it| [it.session_id, it.timestamp],
+        /// The verification failed.
+        "kyc.failed" => Failed(Session) key |it| [it.session_id, it.timestamp],
+        /// The session expired.
+        "kyc.session_expired" => SessionExpired(Session) key |it| [it.session_id, it.timestamp],
+        /// You revoked the session.
+        "kyc.session_revoked" => SessionRevoked(Session) key |it| [it.session_id, it.timestamp],
+        _ => Unknown(Unknown),
     }
 }
 
@@ -56,25 +57,26 @@ payload! {
     /// A KYC session.
     pub struct Session {
         /// When this happened, RFC 3339.
-        pub timestamp: String => "text",
+        pub timestamp: Option<String>,
         /// The session's id.
-        pub session_id: String => "text",
+        pub session_id: Option<String>,
         /// The sub-account, `SA_…`.
-        pub account_auth_id: String => "text",
+        pub account_auth_id: Option<String>,
         /// The customer's address; not in the redirect flow.
-        pub customer_email: String => "text",
+        pub customer_email: Option<String>,
         /// Who the customer is.
-        pub kyc_type: KycType => "text",
-        /// How far the session has come, such as `kyc_completed`.
-        pub session_status: String => "text",
-        /// What was given when the session was made.
-        pub metadata: Json,
-        /// When the session was made, RFC 3339.
-        pub created_at: String => "text",
-        /// When it changed last, RFC 3339.
-        pub updated_at: String => "text",
-        /// Why it was revoked; documented for partners only.
-        pub reason: String => "text",
+        pub kyc_type: Option<KycType>,
+        /// The session's state, such as `kyc_completed`.
+        pub session_status: Option<String>,
+        /// The metadata that you created the session with.
+        pub metadata: Option<Json>,
+        /// When the session was created, RFC 3339.
+        pub created_at: Option<String>,
+        /// When the session last changed, RFC 3339.
+        pub updated_at: Option<String>,
+        /// Why the session was revoked; documented for partners only.
+        pub reason: Option<String>,
+        ..rest
     }
 }
 

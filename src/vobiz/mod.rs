@@ -5,18 +5,21 @@
 //!
 //! | family | proves | key |
 //! | --- | --- | --- |
-//! | [`Voice`] | the URL, **no field** | the account's auth token, or the main account's |
-//! | [`Kyc`] | the body | the main account's auth token |
-//! | [`Campaign`] | the body | the account's auth token |
-//! | [`Ndnc`] | the body | a secret that you have sent to Vobiz |
-//! | [`Trunk`] | the body | the trunk's signing secret |
-//! | [`Whatsapp`] | the body | the subscription's secret |
+//! | [`Voice`](voice::Voice) | the URL, **no field** | the account's auth token, or the main account's |
+//! | [`Kyc`](kyc::Kyc) | the body | the main account's auth token |
+//! | [`Campaign`](campaign::Campaign) | the body | the account's auth token |
+//! | [`Ndnc`](ndnc::Ndnc) | the body | a secret that you have sent to Vobiz |
+//! | [`Trunk`](trunk::Trunk) | the body | the trunk's signing secret |
+//! | [`Whatsapp`](whatsapp::Whatsapp) | the body | the subscription's secret |
 //!
 //! ```
 //! use axum::{Router, http::{Request, header::CONTENT_TYPE}, response::IntoResponse, routing::{any, post}};
 //! use bytes::Bytes;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Provider, Signer as _, Verified, WebhookLayer, vobiz::{Kyc, Voice, kyc, voice}};
+//! use tower_webhooks::{
+//!     Provider, Signer as _, Verified, WebhookLayer,
+//!     vobiz::{kyc::{self, Kyc}, voice::{self, Voice}},
+//! };
 //!
 //! async fn on_call(event: Verified<voice::Event>) -> impl IntoResponse {
 //!     let xml = match &*event {
@@ -26,8 +29,8 @@
 //!     ([(CONTENT_TYPE, "application/xml")], xml)
 //! }
 //!
-//! async fn on_kyc(event: Verified<kyc::Event>) -> &'static str {
-//!     event.kind()
+//! async fn on_kyc(event: Verified<kyc::Event>) -> String {
+//!     event.kind().to_owned()
 //! }
 //!
 //! let voice = Voice::new("an auth token", "https://hooks.example.com")?;
@@ -44,16 +47,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Events, retries, and where the URL goes
+//! # Retries, and where the URL goes
 //!
-//! | family | kinds | retries | where Vobiz wants the URL |
-//! | --- | --- | --- | --- |
-//! | [`Voice`] | `Ring`, `StartApp`, `Hangup`; `gather`, `gather_interim`; `DialAnswer`, `DialConnected`, `DialDigitsMatch`, `DialHangup`, `DialAction`; `Record`, `RecordStop`, `recording`, `transcription`; `ConferenceEnter`, `ConferenceExit`, `ConferenceDigitsMatch`, `ConferenceRemoteSounds`, `conference_action`; `StartStream`, `PlayedStream`, `ClearedAudio`, `DegradedStream`, `DroppedStream`, `StopStream`; `MachineDetection`, `Redirect`, `Transfer`: see [`voice::Event`] | up to 3, with growing pauses, unless 200 comes within 3 s | an application's or a call's `answer_url`, `hangup_url`, `ring_url`, `fallback_url`, `machine_detection_url`; the `action` and `callbackUrl` attributes of XML verbs; `callback_url` of the recording and stream APIs |
-//! | [`Kyc`] | `kyc.initiated`, `kyc.submitted`, `kyc.completed`, `kyc.failed`, `kyc.session_expired`, `kyc.session_revoked`: see [`kyc::Event`] | with growing pauses; how many is not documented | with the session |
-//! | [`Campaign`] | `campaign.started`, `.stalled`, `.paused`, `.failed`, `.resumed`, `.completed`, `.cancelled`; `contact.answered`, `.no_answer`, `.retry_scheduled`, `.failed`, `.expired`: see [`campaign::Event`] | at about 5 and 30 s | a campaign's `notify_url` |
-//! | [`Ndnc`] | `ndnc_alert`: see [`ndnc::Alert`] | not documented; wants a 2xx within 5 s | by e-mail to Vobiz, with the secret |
-//! | [`Trunk`] | `CallInitiated`, `Hangup`: see [`trunk::Event`] | none: what is refused is lost | a trunk's `webhook_url` |
-//! | [`Whatsapp`] | `message.inbound`, `message.status`, `call.connect`, `call.status_change`, `call.terminate`: see [`whatsapp::Event`] | there may be some, with the same `event_id` | a webhook subscription, HTTPS only |
+//! | events | retries | where Vobiz wants the URL |
+//! | --- | --- | --- |
+//! | [`voice::Event`] | up to 3, with growing pauses, unless 200 comes within 3 s | an application's or a call's `answer_url`, `hangup_url`, `ring_url`, `fallback_url`, `machine_detection_url`; the `action` and `callbackUrl` attributes of XML verbs; `callback_url` of the recording and stream APIs |
+//! | [`kyc::Event`] | with growing pauses; how many is not documented | with the session |
+//! | [`campaign::Event`] | at about 5 and 30 s | a campaign's `notify_url` |
+//! | [`ndnc::Event`] | not documented; wants a 2xx within 5 s | by e-mail to Vobiz, with the secret |
+//! | [`trunk::Event`] | none: what is refused is lost | a trunk's `webhook_url` |
+//! | [`whatsapp::Event`] | there may be some, with the same `event_id` | a webhook subscription, HTTPS only |
 //!
 //! A receiver that is killed while its handler runs frees the delivery after the [lease](crate::WebhookLayer::lease), 15 s
 //! by default. Campaign's last attempt comes later than that and is delivered; voice's are over by then, unless the lease
@@ -66,20 +69,10 @@
 //! a time in the signature: a repeat, byte for byte, is not delivered again while the layer remembers the first.
 //!
 //! Neither is the family signed. Families with the same form and the same key (KYC and campaign with the main account's
-//! token) pass each other's requests; what comes from the other is an [`Unknown`].
+//! token) pass each other's requests; what comes from the other is an [`Unknown`](crate::Unknown).
 //!
 //! Vobiz writes callbacks' bodies with `Event` or `event` in them; headers that name the event as well
 //! (`X-Vobiz-Event`, `X-Webhook-Event`) are not signed and not read.
-
-pub use self::{
-    campaign::{Campaign, CampaignLayer},
-    kyc::{Kyc, KycLayer},
-    ndnc::{Ndnc, NdncLayer},
-    object::Unknown,
-    trunk::{Trunk, TrunkLayer},
-    voice::{Voice, VoiceLayer},
-    whatsapp::{Whatsapp, WhatsappLayer},
-};
 
 pub mod campaign;
 pub mod kyc;
@@ -90,17 +83,4 @@ pub mod whatsapp;
 
 mod body;
 mod key;
-mod object;
 mod origin;
-
-/// The kind and the ids, if there is one and none is missing.
-fn dedup_key(kind: &str, ids: &[Option<&str>]) -> Option<String> {
-    let mut key = kind.to_owned();
-    for id in ids {
-        key.push(':');
-        key.push_str(id.filter(|id| !id.is_empty())?);
-    }
-    (!ids.is_empty()).then_some(key)
-}
-
-const NAME: &str = "vobiz";

@@ -4,7 +4,7 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::{Ndnc, ndnc}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::ndnc::{self, Event, Ndnc}};
 //!
 //! let body = r#"{"accountName":"Shop","totalComplaints":1,"complaints":[{"urn":"URN0001"}]}"#;
 //! let request = Request::post("/vobiz/ndnc").body(Bytes::from(body))?;
@@ -12,79 +12,97 @@
 //!
 //! let delivery = Ndnc::new("0123456789abcdef0123456789abcdef")?.verify(&request, SystemTime::now())?;
 //! assert_eq!((delivery.kind(), delivery.covers()), ("ndnc_alert", Covers::Body));
-//! assert_eq!(delivery.event().total_complaints, Some(1));
+//! let Event::Alert(alert) = delivery.event() else { panic!() };
+//! assert_eq!(alert.complaints[0].urn.as_deref(), Some("URN0001"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Answer 2xx within 5 s; retries are not documented. **An alert has no id and no time.** Two that are alike byte for
-//! byte are one signature and so one delivery: the second is not delivered while the first is remembered.
+//! Answer 2xx within 5 s; retries are not documented. **An alert has no id and no time**, and so no
+//! [`dedup_key`](crate::WebhookEvent::dedup_key). Two that are alike byte for byte are one signature and so one delivery:
+//! the second is not delivered while the first is remembered.
 //!
 //! Page: <https://docs.vobiz.ai/account/ndnc-webhook>.
 
-use super::{
-    body::family,
-    object::{Members, Object},
+use super::body::family;
+use crate::{
+    Unknown,
+    payload::{Object, events, payload, read_back, text},
 };
-use crate::wire::{number, payload, text};
-use serde::{
-    Deserialize,
-    de::{MapAccess, value::MapAccessDeserializer},
-};
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer};
 
 family! {
     /// The rules of NDNC alerts: `X-VoBiz-Signature: <hex>`, with the secret that you have sent to Vobiz; 32 characters
     /// or more, by their advice.
-    pub struct Ndnc, NdncLayer: "ndnc", "x-vobiz-signature", "", shared_secret: Alert
+    pub struct Ndnc: "vobiz.ndnc", "x-vobiz-signature", "", shared_secret: Event
+}
+
+events! {
+    /// An NDNC callback. It does not name itself: what holds no member of an [`Alert`] is unknown.
+    pub enum Event {
+        /// Complaints have come in.
+        "ndnc_alert" => Alert(Alert),
+        _ => Unknown(Unknown),
+    }
 }
 
 payload! {
     /// Complaints about an account's numbers.
-    #[serde(rename_all = "camelCase")]
     pub struct Alert {
         /// The account's name.
-        pub account_name: String => "text",
+        pub account_name: Option<String> = "accountName",
         /// How many complaints there are.
-        pub total_complaints: u64 => "number",
+        pub total_complaints: Option<u64> = "totalComplaints",
         /// The complaints.
         pub complaints: Vec<Complaint>,
+        ..rest
     }
 
     /// One complaint.
-    #[serde(rename_all = "camelCase")]
     pub struct Complaint {
         /// The complaint's reference number: the key to tell a complaint that you have seen.
-        pub urn: String => "text",
+        pub urn: Option<String>,
         /// The number that called.
-        pub did: String => "text",
+        pub did: Option<String>,
         /// Who complains.
-        pub complainant_number: String => "text",
+        pub complainant_number: Option<String> = "complainantNumber",
         /// When, `YYYY-MM-DD`.
-        pub complaint_date: String => "text",
+        pub complaint_date: Option<String> = "complaintDate",
         /// What about.
-        pub description: String => "text",
+        pub description: Option<String>,
         /// The account, `MA_…`.
-        pub account_id: String => "text",
+        pub account_id: Option<String> = "accountId",
         /// The account's name.
-        pub account_name: String => "text",
-        /// The account's address.
-        pub account_email: String => "text",
+        pub account_name: Option<String> = "accountName",
+        /// The account's e-mail address.
+        pub account_email: Option<String> = "accountEmail",
+        ..rest
+    }
+}
+
+impl Event {
+    pub(crate) fn from_body(body: &Bytes) -> Result<Self, Unknown> {
+        let event = text(body).and_then(Object::new).and_then(|object| Self::of("ndnc_alert", object));
+        event
+            .filter(|event| matches!(event, Self::Alert(alert) if !alert.is_empty()))
+            .ok_or_else(|| Unknown::new(body.clone()))
     }
 }
 
 impl Alert {
-    /// `ndnc_alert`.
-    pub fn kind(&self) -> &'static str {
-        "ndnc_alert"
-    }
-
-    /// `None`: an alert has no id. Its complaints have one each, [`Complaint::urn`].
-    pub fn dedup_key(&self) -> Option<String> {
-        None
+    /// Whether it could be any other object as well.
+    fn is_empty(&self) -> bool {
+        let Self { account_name, total_complaints, complaints, rest } = self;
+        let misfits = ["accountName", "totalComplaints", "complaints"];
+        account_name.is_none()
+            && total_complaints.is_none()
+            && complaints.is_empty()
+            && misfits.iter().all(|name| rest.get(name).is_none())
     }
 }
 
-impl Object for Alert {
-    fn read<'de, A: MapAccess<'de>>(members: Members<'de, A>, _whole: &str) -> Result<Self, A::Error> {
-        Self::deserialize(MapAccessDeserializer::new(members))
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        read_back(input, Self::from_body).map(|read| read.unwrap_or_else(Self::Unknown))
     }
 }

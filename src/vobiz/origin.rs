@@ -18,8 +18,18 @@ impl Target {
     }
 
     pub(super) fn exact(url: &str) -> Result<Self, ConfigError> {
-        let is_root = check(url)?.path() == "/";
-        let url = if is_root { [url.strip_suffix('/').unwrap_or(url), "/"].concat() } else { url.to_owned() };
+        // The path may be a decoded one, which is no URI's.
+        let path_at = url.match_indices('/').nth(2).map_or(url.len(), |(place, _)| place);
+        let (origin, path) = url.split_at_checked(path_at).unwrap_or((url, ""));
+        check(origin)?;
+        if path.contains(['?', '#']) {
+            return Err(ConfigError::new("the public URL has a query or fragment; Vobiz signs it without"));
+        }
+        if path.trim_end() != path || path.contains(char::is_control) {
+            return Err(ConfigError::new("the public URL ends with white space or has a control character"));
+        }
+        let is_root = matches!(path, "" | "/");
+        let url = if is_root { [origin, "/"].concat() } else { url.to_owned() };
         Ok(Self::Exact(SignedUrl { url, is_root }))
     }
 
@@ -110,6 +120,17 @@ mod tests {
             "https://h\n",
         ] {
             assert!(Target::origin(bad).is_err() && Target::exact(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_exact_url_may_be_encoded_or_decoded() {
+        for url in ["https://h/a%20b", "https://h/a b", "https://h/é/\"x\"", "https://h//a;x=1/"] {
+            assert_eq!(Target::exact(url).unwrap().url("/x").as_str(), url);
+        }
+        for bad in ["https://h/a ", "https://h/a\t", "https://h/a\nb", "https://h/a?b", "https://h/a#b", "https://a b/"]
+        {
+            assert!(Target::exact(bad).is_err(), "{bad:?}");
         }
     }
 

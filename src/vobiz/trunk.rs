@@ -1,10 +1,10 @@
-//! Trunks: calls over a SIP trunk begin and end.
+//! Trunks: the beginning and the end of calls over a SIP trunk.
 //!
 //! ```
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::{Trunk, trunk::{self, Event}}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::trunk::{self, Event, Trunk}};
 //!
 //! let body = r#"{"Event":"CallInitiated","CallUUID":"aabbccdd","Allowed":false,"Reason":"insufficient balance"}"#;
 //! let request = Request::post("/vobiz/trunk").body(Bytes::from(body))?;
@@ -21,21 +21,21 @@
 //! samples, set it with [`Trunk::header`]. How a GET would be signed is not documented, so a trunk whose webhook method
 //! is GET gets a 405. There are no retries: an answer other than 2xx is only logged by Vobiz, and the event is lost.
 //!
-//! `recording.completed` is announced but documented nowhere; it arrives as an [`Unknown`](super::Unknown).
+//! `recording.completed` is announced but documented nowhere; it arrives as an [`Unknown`](crate::Unknown).
 //!
 //! Page: <https://docs.vobiz.ai/trunks/webhook>.
 
-use super::{body::family, object::events};
-use crate::{
-    Json,
-    wire::{number, payload, text, words},
+use super::{
+    body::family,
+    voice::{Direction, HangupSource},
 };
+use crate::payload::{events, payload};
 use http::HeaderName;
 use std::borrow::Cow;
 
 family! {
     /// The rules of trunk callbacks: `X-Vobiz-Signature: <hex>` unless set otherwise, with the trunk's signing secret.
-    pub struct Trunk, TrunkLayer: "trunk", "x-vobiz-signature", "", signing_secret: Event
+    pub struct Trunk: "vobiz.trunk", "x-vobiz-signature", "", signing_secret: Event
 }
 
 macro_rules! settings {
@@ -65,132 +65,102 @@ settings!(Signer);
 events! {
     /// A trunk callback.
     pub enum Event in "Event" {
-        /// A call begins, or is refused.
-        "CallInitiated" => CallInitiated(CallInitiated) key [request_id],
-        /// A call is over.
-        "Hangup" => Hangup(Hangup) key [request_id],
+        /// A call was admitted or rejected.
+        "CallInitiated" => CallInitiated(CallInitiated) key |it| [it.request_id],
+        /// A call ended.
+        "Hangup" => Hangup(Hangup) key |it| [it.request_id],
+        _ => Unknown(Unknown),
     }
 }
 
 payload! {
     /// `CallInitiated`.
-    #[serde(rename_all = "PascalCase")]
     pub struct CallInitiated {
         /// The call's id.
-        #[serde(rename = "CallUUID")]
-        pub call_uuid: String => "text",
+        pub call_uuid: Option<String> = "CallUUID",
         /// The callback's id, also in the header `X-Vobiz-Request-ID`.
-        #[serde(rename = "RequestID")]
-        pub request_id: String => "text",
+        pub request_id: Option<String> = "RequestID",
         /// When this happened, RFC 3339.
-        pub timestamp: String => "text",
+        pub timestamp: Option<String> = "Timestamp",
         /// The caller.
-        pub from: String => "text",
+        pub from: Option<String> = "From",
         /// The callee.
-        pub to: String => "text",
-        /// Which way it goes, seen from Vobiz.
-        pub direction: Direction => "text",
+        pub to: Option<String> = "To",
+        /// The call's direction, seen from Vobiz.
+        pub direction: Option<Direction> = "Direction",
         /// `initiated`.
-        pub status: String => "text",
+        pub status: Option<String> = "Status",
         /// The account, `MA_…`; [`Hangup::account_id`] is the same.
-        #[serde(rename = "auth_id")]
-        pub auth_id: String => "text",
+        pub auth_id: Option<String>,
         /// The trunk's id.
-        #[serde(rename = "TrunkID")]
-        pub trunk_id: String => "text",
+        pub trunk_id: Option<String> = "TrunkID",
         /// The trunk's SIP domain.
-        pub domain: String => "text",
-        /// Where the call comes from.
-        #[serde(rename = "SourceIP")]
-        pub source_ip: String => "text",
+        pub domain: Option<String> = "Domain",
+        /// The address that the call comes from.
+        pub source_ip: Option<String> = "SourceIP",
         /// The SIP `Call-ID`.
-        #[serde(rename = "SIPCallID")]
-        pub sip_call_id: String => "text",
-        /// Whether it goes through.
-        pub allowed: bool,
-        /// Why not; empty if it does.
-        pub reason: String => "text",
+        pub sip_call_id: Option<String> = "SIPCallID",
+        /// Whether the call is admitted.
+        pub allowed: Option<bool> = "Allowed",
+        /// Why it is rejected.
+        pub reason: Option<String> = "Reason",
+        ..rest
     }
 
     /// `Hangup`.
-    #[serde(rename_all = "PascalCase")]
     pub struct Hangup {
         /// The call's id.
-        #[serde(rename = "CallUUID")]
-        pub call_uuid: String => "text",
+        pub call_uuid: Option<String> = "CallUUID",
         /// The callback's id, also in the header `X-Vobiz-Request-ID`.
-        #[serde(rename = "RequestID")]
-        pub request_id: String => "text",
+        pub request_id: Option<String> = "RequestID",
         /// When this happened, RFC 3339.
-        pub timestamp: String => "text",
+        pub timestamp: Option<String> = "Timestamp",
         /// The caller.
-        pub from: String => "text",
+        pub from: Option<String> = "From",
         /// The callee.
-        pub to: String => "text",
-        /// Which way it went, seen from Vobiz.
-        pub direction: Direction => "text",
+        pub to: Option<String> = "To",
+        /// The call's direction, seen from Vobiz.
+        pub direction: Option<Direction> = "Direction",
         /// `completed`.
-        pub status: String => "text",
+        pub status: Option<String> = "Status",
         /// The account, `MA_…`; [`CallInitiated::auth_id`] is the same.
-        pub account_id: String => "text",
+        pub account_id: Option<String> = "AccountId",
         /// The trunk's id.
-        #[serde(rename = "TrunkID")]
-        pub trunk_id: String => "text",
+        pub trunk_id: Option<String> = "TrunkID",
         /// The trunk's SIP domain.
-        pub domain: String => "text",
-        /// Where the call came from.
-        #[serde(rename = "SourceIP")]
-        pub source_ip: String => "text",
+        pub domain: Option<String> = "Domain",
+        /// The address that the call came from.
+        pub source_ip: Option<String> = "SourceIP",
         /// The SIP `Call-ID`.
-        #[serde(rename = "SIPCallID")]
-        pub sip_call_id: String => "text",
-        /// The other leg's id.
-        #[serde(rename = "BridgeUUID")]
-        pub bridge_uuid: String => "text",
-        /// Why.
-        pub reason: String => "text",
-        /// When it began, RFC 3339.
-        pub start_time: String => "text",
+        pub sip_call_id: Option<String> = "SIPCallID",
+        /// The second leg's id.
+        pub bridge_uuid: Option<String> = "BridgeUUID",
+        /// Such as `NORMAL_CLEARING`.
+        pub reason: Option<String> = "Reason",
+        /// When the call began, RFC 3339.
+        pub start_time: Option<String> = "StartTime",
         /// When it ended, RFC 3339.
-        pub end_time: String => "text",
-        /// Seconds.
-        pub duration: u64 => "number",
+        pub end_time: Option<String> = "EndTime",
+        /// Seconds of ringing and talking.
+        pub duration: Option<u64> = "Duration",
         /// Billed seconds.
-        pub billsec: u64 => "number",
+        pub billsec: Option<u64> = "Billsec",
         /// Seconds of ringing.
-        pub ring_time: u64 => "number",
+        pub ring_time: Option<u64> = "RingTime",
         /// The price, a decimal number with the digits that were sent.
-        pub cost: Json,
+        pub cost: Option<String> = "Cost",
         /// The price's currency.
-        pub currency: String => "text",
+        pub currency: Option<String> = "Currency",
         /// The mean opinion score, 1 to 5.
-        #[serde(rename = "MOS")]
-        pub mos: f64 => "number",
+        pub mos: Option<f64> = "MOS",
         /// Jitter; only a sample repository of Vobiz mentions it, without a unit.
-        pub jitter: f64 => "number",
+        pub jitter: Option<f64> = "Jitter",
         /// Such as `Normal Hangup`.
-        pub hangup_cause_name: String => "text",
+        pub hangup_cause_name: Option<String> = "HangupCauseName",
         /// Such as 4000; table on the page *hangup causes*.
-        pub hangup_cause_code: i64 => "number",
-        /// Who ended it.
-        pub hangup_source: HangupSource => "text",
-    }
-}
-
-words! {
-    /// Which way a call goes.
-    pub enum Direction {
-        /// To you.
-        Inbound = "inbound",
-        /// From you.
-        Outbound = "outbound",
-    }
-
-    /// Who ended a call.
-    pub enum HangupSource {
-        /// The caller.
-        Caller = "Caller",
-        /// The callee.
-        Callee = "Callee",
+        pub hangup_cause_code: Option<i64> = "HangupCauseCode",
+        /// Who ended the call: the caller or the callee.
+        pub hangup_source: Option<HangupSource> = "HangupSource",
+        ..rest
     }
 }

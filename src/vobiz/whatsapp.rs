@@ -4,7 +4,7 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::{Whatsapp, whatsapp::{self, Event}}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::whatsapp::{self, Event, Whatsapp}};
 //!
 //! let body = r#"{"event_id":"f4c1a0d2","event_type":"message.inbound","payload":{"entry":[{"changes":[{"value":
 //!     {"messages":[{"from":"919800000001","id":"wamid.1","type":"text","text":{"body":"hi"}}]}}]}]}}"#;
@@ -24,276 +24,175 @@
 //!
 //! Pages: <https://docs.vobiz.ai/whatsapp/webhooks>, <https://docs.vobiz.ai/whatsapp/webhooks/events>.
 
-use super::{body::family, object::events};
+use super::body::family;
 use crate::{
-    Json,
-    wire::{Text as Key, payload, text, words},
+    Json, UnixSeconds,
+    payload::{events, payload, words},
 };
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{MapAccess, Visitor},
-    ser::SerializeMap,
-};
-use std::{collections::BTreeMap, fmt, str::FromStr};
 
 family! {
     /// The rules of WhatsApp callbacks: `X-Webhook-Signature: <hex>`, with the subscription's `secret`, which the API
     /// never shows again.
-    pub struct Whatsapp, WhatsappLayer: "whatsapp", "x-webhook-signature", "", secret: Event
+    pub struct Whatsapp: "vobiz.whatsapp", "x-webhook-signature", "", secret: Event
 }
 
 events! {
     /// A WhatsApp callback.
     pub enum Event in "event_type" {
-        /// Somebody wrote.
-        "message.inbound" => MessageInbound(Envelope) key [event_id],
-        /// What you wrote was sent, delivered, read, or not.
-        "message.status" => MessageStatus(Envelope) key [event_id],
+        /// A message was received.
+        "message.inbound" => MessageInbound(Envelope) key |it| [it.event_id],
+        /// A message that you sent has another status.
+        "message.status" => MessageStatus(Envelope) key |it| [it.event_id],
         /// A call begins.
-        "call.connect" => CallConnect(Envelope) key [event_id],
-        /// A call goes on.
-        "call.status_change" => CallStatusChange(Envelope) key [event_id],
-        /// A call is over.
-        "call.terminate" => CallTerminate(Envelope) key [event_id],
+        "call.connect" => CallConnect(Envelope) key |it| [it.event_id],
+        /// A call has another status.
+        "call.status_change" => CallStatusChange(Envelope) key |it| [it.event_id],
+        /// A call ended.
+        "call.terminate" => CallTerminate(Envelope) key |it| [it.event_id],
+        _ => Unknown(Unknown),
     }
 }
 
 payload! {
-    /// Vobiz's envelope around what Meta says.
+    /// Vobiz's envelope around Meta's payload.
     pub struct Envelope {
         /// The event's id, the same for every delivery.
-        pub event_id: String => "text",
+        pub event_id: Option<String>,
         /// The account, `MA_…`.
-        pub account_id: String => "text",
+        pub account_id: Option<String>,
         /// When this happened, RFC 3339.
-        pub occurred_at: String => "text",
+        pub occurred_at: Option<String>,
         /// The body of Meta's Cloud API.
-        pub payload: Payload,
+        pub payload: Option<Payload>,
+        ..rest
+    }
+
+    /// The body of Meta's Cloud API.
+    pub struct Payload {
+        /// `whatsapp_business_account`.
+        pub object: Option<String>,
+        /// The accounts that something happened to.
+        pub entry: Vec<Entry>,
+        ..rest
+    }
+
+    /// What happened to one WhatsApp Business account.
+    pub struct Entry {
+        /// The account's id.
+        pub id: Option<String>,
+        /// The changes.
+        pub changes: Vec<Change>,
+        ..rest
+    }
+
+    /// One change.
+    pub struct Change {
+        /// What changed: `messages`, `calls`.
+        pub field: Option<String>,
+        /// The change itself.
+        pub value: Option<Value>,
+        ..rest
+    }
+
+    /// The messages, statuses or calls of a change.
+    pub struct Value {
+        /// The business's phone number.
+        pub metadata: Option<Json>,
+        /// The people that the change is about.
+        pub contacts: Option<Json>,
+        /// Messages that were received.
+        pub messages: Vec<Message>,
+        /// Statuses of messages that were sent.
+        pub statuses: Vec<Status>,
+        /// Calls.
+        pub calls: Vec<Call>,
+        ..rest
+    }
+
+    /// A message that was received. The content of one that is no text is in [`rest`](Self::rest), under the name of its
+    /// [`kind`](Self::kind).
+    pub struct Message {
+        /// The message's id.
+        pub id: Option<String>,
+        /// The sender.
+        pub from: Option<String>,
+        /// When it was sent.
+        pub timestamp: Option<UnixSeconds>,
+        /// `type`: such as `text`.
+        pub kind: Option<String> = "type",
+        /// The content of a `text`.
+        pub text: Option<Text>,
+        ..rest
+    }
+
+    /// The content of a text message.
+    pub struct Text {
+        /// The text.
+        pub body: Option<String>,
+        ..rest
+    }
+
+    /// The status of a message that was sent.
+    pub struct Status {
+        /// The message's id.
+        pub id: Option<String>,
+        /// The status.
+        pub status: Option<MessageStatus>,
+        /// When it became so.
+        pub timestamp: Option<UnixSeconds>,
+        /// The recipient.
+        pub recipient_id: Option<String>,
+        ..rest
+    }
+
+    /// A call.
+    pub struct Call {
+        /// The call's id.
+        pub id: Option<String>,
+        /// The caller.
+        pub from: Option<String>,
+        /// The callee.
+        pub to: Option<String>,
+        /// What happened, such as `connect`.
+        pub event: Option<String>,
+        /// When it happened.
+        pub timestamp: Option<UnixSeconds>,
+        ..rest
     }
 }
 
 impl Envelope {
     /// All messages in it.
     pub fn messages(&self) -> impl Iterator<Item = &Message> {
-        self.values().flat_map(|value| value.messages.iter().flatten())
+        self.values().flat_map(|value| &value.messages)
     }
 
     /// All statuses in it.
     pub fn statuses(&self) -> impl Iterator<Item = &Status> {
-        self.values().flat_map(|value| value.statuses.iter().flatten())
+        self.values().flat_map(|value| &value.statuses)
     }
 
     /// All calls in it.
     pub fn calls(&self) -> impl Iterator<Item = &Call> {
-        self.values().flat_map(|value| value.calls.iter().flatten())
+        self.values().flat_map(|value| &value.calls)
     }
 
     fn values(&self) -> impl Iterator<Item = &Value> {
-        let entries = self.payload.iter().flat_map(|payload| payload.entry.iter().flatten());
-        entries.flat_map(|entry| entry.changes.iter().flatten()).filter_map(|change| change.value.as_ref())
-    }
-}
-
-/// Structs of Meta's, with what is not typed kept beside: `scalars` are read from strings and numbers.
-macro_rules! open {
-    ($(
-        $(#[$meta:meta])*
-        pub struct $name:ident {
-            scalars {$($(#[$scalar_meta:meta])* $scalar:ident: $scalar_type:ty = $scalar_wire:literal,)*}
-            members {$($(#[$member_meta:meta])* $member:ident: $member_type:ty = $member_wire:literal,)*}
-        }
-    )*) => {$(
-        $(#[$meta])*
-        #[derive(Clone, Debug, Default, PartialEq)]
-        #[non_exhaustive]
-        pub struct $name {
-            $($(#[$scalar_meta])* pub $scalar: Option<$scalar_type>,)*
-            $($(#[$member_meta])* pub $member: Option<$member_type>,)*
-            /// Everything else, as it came.
-            pub rest: BTreeMap<String, Json>,
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Open;
-
-                impl<'de> Visitor<'de> for Open {
-                    type Value = $name;
-
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str("a JSON object")
-                    }
-
-                    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
-                        let mut read = $name::default();
-                        while let Some(Key(name)) = map.next_key()? {
-                            match &*name {
-                                $($scalar_wire => read.$scalar = map.next_value::<Loose<_>>()?.0,)*
-                                $($member_wire => read.$member = map.next_value()?,)*
-                                _ => {
-                                    read.rest.insert(name.into_owned(), map.next_value()?);
-                                }
-                            }
-                        }
-                        Ok(read)
-                    }
-                }
-
-                deserializer.deserialize_map(Open)
-            }
-        }
-
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-                let mut map = out.serialize_map(None)?;
-                $(if let Some(value) = &self.$scalar {
-                    map.serialize_entry($scalar_wire, value)?;
-                })*
-                $(if let Some(value) = &self.$member {
-                    map.serialize_entry($member_wire, value)?;
-                })*
-                for (name, value) in &self.rest {
-                    map.serialize_entry(name, value)?;
-                }
-                map.end()
-            }
-        }
-    )*};
-}
-
-struct Loose<T>(Option<T>);
-
-impl<'de, T: FromStr> Deserialize<'de> for Loose<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        text::deserialize(deserializer).map(Self)
-    }
-}
-
-open! {
-    /// The body of Meta's Cloud API.
-    pub struct Payload {
-        scalars {
-            /// `whatsapp_business_account`.
-            object: String = "object",
-        }
-        members {
-            /// What happened.
-            entry: Vec<Entry> = "entry",
-        }
-    }
-
-    /// What happened to one WhatsApp Business account.
-    pub struct Entry {
-        scalars {
-            /// The account's id.
-            id: String = "id",
-        }
-        members {
-            /// What happened.
-            changes: Vec<Change> = "changes",
-        }
-    }
-
-    /// One thing that happened.
-    pub struct Change {
-        scalars {
-            /// Of which kind: `messages`, `calls`.
-            field: String = "field",
-        }
-        members {
-            /// What.
-            value: Value = "value",
-        }
-    }
-
-    /// What happened.
-    pub struct Value {
-        scalars {}
-        members {
-            /// The business's phone number.
-            metadata: Json = "metadata",
-            /// The people that it is about.
-            contacts: Json = "contacts",
-            /// Messages that came in.
-            messages: Vec<Message> = "messages",
-            /// What became of messages that went out.
-            statuses: Vec<Status> = "statuses",
-            /// Calls.
-            calls: Vec<Call> = "calls",
-        }
-    }
-
-    /// A message that came in. The content of one that is no text is in [`rest`](Self::rest), under the name of its
-    /// [`kind`](Self::kind).
-    pub struct Message {
-        scalars {
-            /// The message's id.
-            id: String = "id",
-            /// Who wrote it.
-            from: String = "from",
-            /// When, in Unix seconds.
-            timestamp: String = "timestamp",
-            /// `type`: what it is, such as `text`.
-            kind: String = "type",
-        }
-        members {
-            /// What it says; of a `text`.
-            text: Text = "text",
-        }
-    }
-
-    /// The content of a text message.
-    pub struct Text {
-        scalars {
-            /// The text.
-            body: String = "body",
-        }
-        members {}
-    }
-
-    /// What became of a message that went out.
-    pub struct Status {
-        scalars {
-            /// The message's id.
-            id: String = "id",
-            /// What became of it.
-            status: MessageStatus = "status",
-            /// When, in Unix seconds.
-            timestamp: String = "timestamp",
-            /// Who it was for.
-            recipient_id: String = "recipient_id",
-        }
-        members {}
-    }
-
-    /// A call.
-    pub struct Call {
-        scalars {
-            /// The call's id.
-            id: String = "id",
-            /// The caller.
-            from: String = "from",
-            /// The callee.
-            to: String = "to",
-            /// What happened, such as `connect`.
-            event: String = "event",
-            /// When, in Unix seconds.
-            timestamp: String = "timestamp",
-        }
-        members {}
+        let entries = self.payload.iter().flat_map(|payload| &payload.entry);
+        entries.flat_map(|entry| &entry.changes).filter_map(|change| change.value.as_ref())
     }
 }
 
 words! {
-    /// What became of a message.
+    /// The status of a message.
     pub enum MessageStatus {
-        /// It has left.
+        /// Sent.
         Sent = "sent",
-        /// It has arrived.
+        /// Delivered.
         Delivered = "delivered",
-        /// It was read.
+        /// Read.
         Read = "read",
-        /// It has not left, or not arrived.
+        /// Not sent, or not delivered.
         Failed = "failed",
     }
 }

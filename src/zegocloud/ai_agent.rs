@@ -2,206 +2,205 @@
 //!
 //! Pages: <https://www.zegocloud.com/docs/aiagent-server/callbacks/receiving-callback>.
 
-use super::event::family;
 use crate::{
-    Json,
-    wire::{codes, number, payload, text, words},
+    Json, UnixMillis,
+    payload::{codes, events, payload, words},
 };
 
-family! {
+events! {
     /// A callback of the family *AI Agent*.
     ///
     /// `ASRResult`, `LLMResult`, `Interrupted`, `UserSpeakAction`, `AgentInstanceStatus` and `UserAudioData` come only
     /// if the instance was created with `CallbackConfig.<name>` 1. `Sequence` orders the callbacks of an instance, with
     /// gaps; the number of a round grows with gaps too.
-    pub enum AiAgentEvent in "Event": str {
+    pub enum AiAgentEvent in "Event" {
         /// A user's words were recognised.
-        "ASRResult" => AsrResult(AiAgent<AgentAsrResult>) as "ai_agent.ASRResult" by [agent_instance_id, sequence],
+        "ASRResult" => AsrResult(AiAgent<AgentAsrResult>) as "ai_agent.ASRResult"
+            key |it| [it.agent_instance_id, it.sequence],
         /// The language model gave a sentence.
-        "LLMResult" => LlmResult(AiAgent<AgentLlmResult>) as "ai_agent.LLMResult" by [agent_instance_id, sequence],
+        "LLMResult" => LlmResult(AiAgent<AgentLlmResult>) as "ai_agent.LLMResult"
+            key |it| [it.agent_instance_id, it.sequence],
         /// Something went wrong.
-        "Exception" => Exception(AiAgent<AgentException>) as "ai_agent.Exception" by [agent_instance_id, sequence],
+        "Exception" => Exception(AiAgent<AgentException>) as "ai_agent.Exception"
+            key |it| [it.agent_instance_id, it.sequence],
         /// The agent was interrupted.
         "Interrupted" => Interrupted(AiAgent<AgentInterrupted>) as "ai_agent.Interrupted"
-            by [agent_instance_id, sequence],
-        /// A user began or ceased to speak.
+            key |it| [it.agent_instance_id, it.sequence],
+        /// A user started or stopped speaking.
         "UserSpeakAction" => UserSpeakAction(AiAgent<UserSpeakAction>) as "ai_agent.UserSpeakAction"
-            by [agent_instance_id, sequence],
-        /// The agent does something else now.
+            key |it| [it.agent_instance_id, it.sequence],
+        /// The agent's state changed.
         "AgentInstanceStatus" => Status(AiAgent<AgentStatus>) as "ai_agent.AgentInstanceStatus"
-            by [agent_instance_id, sequence],
-        /// The agent began or ceased to speak. ZEGOCLOUD replaces it by `AgentInstanceStatus`, whose example on the
+            key |it| [it.agent_instance_id, it.sequence],
+        /// The agent started or stopped speaking. ZEGOCLOUD replaces it by `AgentInstanceStatus`, whose example on the
         /// page has this name.
         "AgentSpeakAction" => SpeakAction(AiAgent<AgentSpeakAction>) as "ai_agent.AgentSpeakAction"
-            by [agent_instance_id, sequence],
+            key |it| [it.agent_instance_id, it.sequence],
         /// The first sound of a user's round.
         "UserAudioData" => UserAudioData(AiAgent<UserAudioData>) as "ai_agent.UserAudioData"
-            by [agent_instance_id, sequence],
-        /// The instance came to be.
+            key |it| [it.agent_instance_id, it.sequence],
+        /// The instance was created.
         "AgentInstanceCreated" => Created(AiAgent<AgentCreated>) as "ai_agent.AgentInstanceCreated"
-            by [agent_instance_id, sequence],
-        /// The instance ceased to be.
+            key |it| [it.agent_instance_id, it.sequence],
+        /// The instance was deleted.
         "AgentInstanceDeleted" => Deleted(AiAgent<AgentDeleted>) as "ai_agent.AgentInstanceDeleted"
-            by [agent_instance_id, sequence],
+            key |it| [it.agent_instance_id, it.sequence],
         /// What the language model attached to its words.
         "AgentInstanceMetaInfo" => MetaInfo(AiAgent<AgentMetaInfo>) as "ai_agent.AgentInstanceMetaInfo"
-            by [agent_instance_id, sequence],
+            key |it| [it.agent_instance_id, it.sequence],
     }
 }
 
 payload! {
     /// What all events have in common.
-    #[serde(rename_all = "PascalCase")]
     pub struct AiAgent<D> {
         /// The app's id.
-        pub app_id: u64 => "number",
-        /// When the callback was signed, in Unix milliseconds.
-        pub timestamp: u64 => "number",
+        pub app_id: Option<String> = "AppId",
+        /// When the callback was signed.
+        pub timestamp: Option<UnixMillis> = "Timestamp",
         /// The agent's instance.
-        pub agent_instance_id: String => "text",
+        pub agent_instance_id: Option<String> = "AgentInstanceId",
         /// The user as whom it is in the room.
-        pub agent_user_id: String => "text",
+        pub agent_user_id: Option<String> = "AgentUserId",
         /// The agent.
-        pub agent_id: String => "text",
+        pub agent_id: Option<String> = "AgentId",
         /// The agent's name.
-        pub name: String => "text",
+        pub name: Option<String> = "Name",
         /// The room's id.
-        pub room_id: String => "text",
+        pub room_id: Option<String> = "RoomId",
         /// Grows with every callback of the instance.
-        pub sequence: u64 => "number",
+        pub sequence: Option<u64> = "Sequence",
         /// The event itself.
-        pub data: D,
+        pub data: Option<D> = "Data",
+        ..rest
     }
 
     /// `ASRResult`.
-    #[serde(rename_all = "PascalCase")]
     pub struct AgentAsrResult {
         /// The speaker.
-        pub user_id: String => "text",
+        pub user_id: Option<String> = "UserId",
         /// The round.
-        pub round: i64 => "number",
+        pub round: Option<i64> = "Round",
         /// The words.
-        pub text: String => "text",
+        pub text: Option<String> = "Text",
+        ..rest
     }
 
     /// `LLMResult`.
-    #[serde(rename_all = "PascalCase")]
     pub struct AgentLlmResult {
         /// The round.
-        pub round: i64 => "number",
+        pub round: Option<i64> = "Round",
         /// The sentence.
-        pub text: String => "text",
+        pub text: Option<String> = "Text",
+        ..rest
     }
 
     /// `Exception`.
-    #[serde(rename_all = "PascalCase")]
     pub struct AgentException {
         /// What went wrong.
-        pub code: ExceptionCode => "number",
+        pub code: Option<ExceptionCode> = "Code",
         /// More on it.
-        pub message: String => "text",
+        pub message: Option<String> = "Message",
         /// The round.
-        pub round: i64 => "number",
+        pub round: Option<i64> = "Round",
+        ..rest
     }
 
     /// `Interrupted`.
-    #[serde(rename_all = "PascalCase")]
     pub struct AgentInterrupted {
         /// The round.
-        pub round: i64 => "number",
+        pub round: Option<i64> = "Round",
         /// By what.
-        pub reason: InterruptReason => "number",
+        pub reason: Option<InterruptReason> = "Reason",
         /// What the agent had said by then; since July 2026.
-        pub played_text: String => "text",
+        pub played_text: Option<String> = "PlayedText",
+        ..rest
     }
 
     /// `UserSpeakAction`.
-    #[serde(rename_all = "PascalCase")]
     pub struct UserSpeakAction {
         /// The speaker.
-        pub user_id: String => "text",
-        /// Whether they began or ceased.
-        pub action: SpeakAction => "text",
+        pub user_id: Option<String> = "UserId",
+        /// Whether they started or stopped.
+        pub action: Option<SpeakAction> = "Action",
         /// The round.
-        pub round: i64 => "number",
+        pub round: Option<i64> = "Round",
+        ..rest
     }
 
     /// `AgentInstanceStatus`.
-    #[serde(rename_all = "PascalCase")]
     pub struct AgentStatus {
         /// What the agent does.
-        pub status: AgentState => "text",
+        pub status: Option<AgentState> = "Status",
         /// The round.
-        pub round: i64 => "number",
+        pub round: Option<i64> = "Round",
+        ..rest
     }
 
     /// `AgentSpeakAction`: an action, or what `AgentInstanceStatus` holds.
-    #[serde(rename_all = "PascalCase")]
     pub struct AgentSpeakAction {
-        /// Whether the agent began or ceased.
-        pub action: SpeakAction => "text",
+        /// Whether the agent started or stopped.
+        pub action: Option<SpeakAction> = "Action",
         /// What the agent does.
-        pub status: AgentState => "text",
+        pub status: Option<AgentState> = "Status",
         /// The round.
-        pub round: i64 => "number",
+        pub round: Option<i64> = "Round",
+        ..rest
     }
 
     /// `UserAudioData`.
-    #[serde(rename_all = "PascalCase")]
     pub struct UserAudioData {
         /// The speaker.
-        pub user_id: String => "text",
+        pub user_id: Option<String> = "UserId",
         /// The round.
-        pub round: i64 => "number",
-        /// Samples a second, 16000.
-        pub sample_rate: u64 => "number",
+        pub round: Option<i64> = "Round",
+        /// Samples per second, 16000.
+        pub sample_rate: Option<u64> = "SampleRate",
         /// `pcm`.
-        pub format: String => "text",
+        pub format: Option<String> = "Format",
         /// The first 1 to 1.5 s in Base64, about 64 KB.
-        pub audio: String => "text",
+        pub audio: Option<String> = "Audio",
+        ..rest
     }
 
     /// `AgentInstanceCreated`.
-    #[serde(rename_all = "PascalCase")]
     pub struct AgentCreated {
-        /// When, in Unix milliseconds.
-        pub created_timestamp: u64 => "number",
+        /// When.
+        pub created_timestamp: Option<UnixMillis> = "CreatedTimestamp",
+        ..rest
     }
 
     /// `AgentInstanceDeleted`.
-    #[serde(rename_all = "PascalCase")]
     pub struct AgentDeleted {
         /// Why.
-        pub code: DeletionCode => "number",
-        /// When, in Unix milliseconds.
-        pub deleted_timestamp: u64 => "number",
+        pub code: Option<DeletionCode> = "Code",
+        /// When.
+        pub deleted_timestamp: Option<UnixMillis> = "DeletedTimestamp",
         /// How fast it was.
-        pub latency_data: AgentLatency,
+        pub latency_data: Option<AgentLatency> = "LatencyData",
+        ..rest
     }
 
     /// How fast an agent was, on average.
-    #[serde(rename_all = "PascalCase")]
     pub struct AgentLatency {
         /// From the request to the language model until its first token, in milliseconds.
-        #[serde(rename = "LLMTTFT")]
-        pub llm_ttft: f64 => "number",
-        /// The language model's tokens a second.
-        #[serde(rename = "LLMTPS")]
-        pub llm_tps: f64 => "number",
+        pub llm_ttft: Option<f64> = "LLMTTFT",
+        /// The language model's tokens per second.
+        pub llm_tps: Option<f64> = "LLMTPS",
         /// From the first token until the first sound, in milliseconds.
-        #[serde(rename = "TTSAudioFirstFrameTime")]
-        pub tts_audio_first_frame_time: f64 => "number",
+        pub tts_audio_first_frame_time: Option<f64> = "TTSAudioFirstFrameTime",
         /// From the end of the user's words until the first sound, in milliseconds.
-        pub total_cost: f64 => "number",
+        pub total_cost: Option<f64> = "TotalCost",
+        ..rest
     }
 
     /// `AgentInstanceMetaInfo`.
-    #[serde(rename_all = "PascalCase")]
     pub struct AgentMetaInfo {
         /// The round.
-        pub round: i64 => "number",
+        pub round: Option<i64> = "Round",
         /// What was attached; free in form.
-        pub meta_info: Json,
+        pub meta_info: Option<Json> = "MetaInfo",
+        ..rest
     }
 }
 
@@ -268,7 +267,7 @@ codes! {
         Api = 4,
     }
 
-    /// Why an instance ceased to be.
+    /// Why an instance was deleted.
     pub enum DeletionCode {
         /// The API.
         Api = 0,
@@ -288,11 +287,11 @@ codes! {
 }
 
 words! {
-    /// Whether somebody began or ceased to speak.
+    /// Whether somebody started or stopped speaking.
     pub enum SpeakAction {
-        /// Began.
+        /// Started.
         Begin = "SPEAK_BEGIN",
-        /// Ceased.
+        /// Stopped.
         End = "SPEAK_END",
     }
 

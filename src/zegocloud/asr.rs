@@ -2,57 +2,61 @@
 //!
 //! Pages: <https://www.zegocloud.com/docs/cloud-realtime-asr/callbacks/receiving-callback>.
 
-use super::{ai_agent::ExceptionCode, event::family};
-use crate::wire::{number, payload, text};
+use super::ai_agent::ExceptionCode;
+use crate::{
+    UnixMillis,
+    payload::{events, payload},
+};
 
-family! {
+events! {
     /// A callback of the family *real-time ASR*.
-    pub enum AsrEvent in "Event": str {
+    pub enum AsrEvent in "Event" {
         /// A user's words were recognised.
-        "ASRResult" => Result(Asr<AsrText>) as "asr.ASRResult" by [task_id, data.round; data.stream_id],
+        "ASRResult" => Result(Asr<AsrText>) as "asr.ASRResult"
+            key |it| [it.task_id, it.data.as_ref()?.round; it.data.as_ref()?.stream_id, it.data.as_ref()?.user_id],
         /// A user's words were translated.
         "TranslationResult" => Translation(Asr<AsrText>) as "asr.TranslationResult"
-            by [task_id, data.round; data.stream_id],
+            key |it| [it.task_id, it.data.as_ref()?.round; it.data.as_ref()?.stream_id, it.data.as_ref()?.user_id],
         /// Something went wrong.
-        "Exception" => Exception(Asr<AsrException>) as "asr.Exception" by [],
+        "Exception" => Exception(Asr<AsrException>) as "asr.Exception",
     }
 }
 
 payload! {
     /// What all events have in common.
-    #[serde(rename_all = "PascalCase")]
     pub struct Asr<D> {
         /// The app's id.
-        pub app_id: u64 => "number",
-        /// When the callback was signed, in Unix milliseconds.
-        pub timestamp: u64 => "number",
+        pub app_id: Option<String> = "AppId",
+        /// When the callback was signed.
+        pub timestamp: Option<UnixMillis> = "Timestamp",
         /// The task.
-        pub task_id: String => "text",
+        pub task_id: Option<String> = "TaskId",
         /// The room's id.
-        pub room_id: String => "text",
+        pub room_id: Option<String> = "RoomId",
         /// The event itself.
-        pub data: D,
+        pub data: Option<D> = "Data",
+        ..rest
     }
 
     /// `ASRResult` and `TranslationResult`.
-    #[serde(rename_all = "PascalCase")]
     pub struct AsrText {
         /// The speaker.
-        pub user_id: String => "text",
-        /// The stream's id.
-        pub stream_id: String => "text",
+        pub user_id: Option<String> = "UserId",
+        /// The stream's id; not in the page's examples.
+        pub stream_id: Option<String> = "StreamId",
         /// The round.
-        pub round: i64 => "number",
+        pub round: Option<i64> = "Round",
         /// The words.
-        pub text: String => "text",
+        pub text: Option<String> = "Text",
+        ..rest
     }
 
     /// `Exception`.
-    #[serde(rename_all = "PascalCase")]
     pub struct AsrException {
         /// What went wrong: 1001, 1004, 1201, 1202, 1204, 1207 or 2101 of the table that AI Agent has.
-        pub code: ExceptionCode => "number",
+        pub code: Option<ExceptionCode> = "Code",
         /// More on it.
-        pub message: String => "text",
+        pub message: Option<String> = "Message",
+        ..rest
     }
 }

@@ -1,11 +1,10 @@
 //! The signing members: grammar first, then SHA-1, then the window.
 
 use crate::{
-    Content, Identity, Rejection, RejectionKind, Secret, Window,
-    window::Timestamp,
-    wire::{Members, scalar},
+    Content, Covers, Identity, Proof, Rejection, RejectionKind, Secret, Timestamp, Window,
+    payload::{Object, scalar},
+    signature::{find, from_hex, malformed},
 };
-use hmac::digest::CtOutput;
 use serde_json::value::RawValue;
 use sha1::{Digest, Sha1};
 use std::{
@@ -13,38 +12,31 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-pub(super) struct Signed {
-    pub(super) key_index: usize,
-    pub(super) at: SystemTime,
-    pub(super) identity: Identity,
-}
-
 pub(super) fn verify(
-    members: &Members<'_>,
+    members: &Object<'_>,
     secrets: &[Secret],
     window: Window,
+    separates_short_nonces: bool,
     now: SystemTime,
-) -> Result<Signed, Rejection> {
+) -> Result<Proof, Rejection> {
     let Triple { timestamp, nonce, signature } = Triple::find(members)?;
-    let malformed = |detail| Rejection::new(RejectionKind::CredentialMalformed).with_detail(detail);
-    let stamp = Timestamp::from_digits(&timestamp).ok_or(malformed("timestamp: not 10 or 13 digits"))?;
+    let stamp = Timestamp::from_digits(&timestamp).ok_or_else(|| malformed("timestamp: not 10 or 13 digits"))?;
     if !is_nonce(nonce.as_bytes()) {
         return Err(malformed("nonce: not 1 to 64 characters of 0-9 A-Z a-z _ -"));
     }
-    let mut presented = [0; 20];
-    hex::decode_to_slice(&*signature, &mut presented).map_err(|_| malformed("signature: not 40 hex digits"))?;
-    let presented = CtOutput::<Sha1>::new(presented.into());
+    let mac = from_hex(&signature, "signature: not 40 hex digits")?;
 
-    let (key_index, secret, mac) = secrets
-        .iter()
-        .enumerate()
-        .map(|(index, secret)| (index, secret, CtOutput::<Sha1>::new(sign(secret, &timestamp, &nonce).into())))
-        .find(|(_, _, mac)| *mac == presented)
-        .ok_or(Rejection::new(RejectionKind::CredentialWrong))?;
-    let at = window.check(stamp, now)?;
-    let identity = Identity::new(&[secret.id(), mac.as_bytes()], Content::Bound)
-        .with_valid_until(latest_end(secret, &timestamp, &nonce, window, now));
-    Ok(Signed { key_index, at, identity })
+    let (key_index, secret) = find(secrets, &mac, |secret| Some(sign(secret, &timestamp, &nonce)))?;
+    let signed_at = window.check(stamp, now)?;
+    let hashed = sorted(secret, timestamp.as_bytes(), nonce.as_bytes()).concat();
+    let end = latest_end(secrets, &hashed, stamp, window, now).ok_or_else(|| Rejection::new(RejectionKind::Stale))?;
+    // Whoever cuts the hashed text elsewhere, or for another secret, changes nothing: the longest of all nonces counts.
+    let shortest = secrets.iter().map(|secret| secret.expose_secret().len()).min().unwrap_or_default();
+    let longest = hashed.len().saturating_sub(shortest).saturating_sub(SHORTEST_STAMP);
+    let content = if separates_short_nonces && longest < LONG_NONCE { Content::Part } else { Content::Bound };
+    // Without the secret's id: it is in the MAC, and two secrets can fit one hashed text.
+    let identity = Identity::new(&[&mac], content).with_valid_until(end);
+    Ok(Proof { covers: Covers::Nothing, key_index, signed_at: Some(signed_at), identity: Some(identity) })
 }
 
 struct Triple<'a> {
@@ -55,7 +47,7 @@ struct Triple<'a> {
 
 impl<'a> Triple<'a> {
     /// The three members in one spelling; a second one of a kind is refused whatever its spelling.
-    fn find(members: &Members<'a>) -> Result<Self, Rejection> {
+    fn find(members: &Object<'a>) -> Result<Self, Rejection> {
         let mut found: [Option<&'a RawValue>; 3] = [None; 3];
         let mut spelling = None;
         for (key, value) in members.iter() {
@@ -71,20 +63,26 @@ impl<'a> Triple<'a> {
             };
             let before = slot.replace(value);
             if before.is_some() || spelling.is_some_and(|first| first != in_pascal) {
-                return Err(Rejection::new(RejectionKind::CredentialMalformed)
-                    .with_detail("a signing member is there twice or in two spellings"));
+                return Err(malformed("a signing member is there twice or in two spellings"));
             }
             spelling = Some(in_pascal);
         }
         let [timestamp, nonce, signature] = found.map(|value| match value {
-            Some(value) => scalar(value).ok_or(
-                Rejection::new(RejectionKind::CredentialMalformed)
-                    .with_detail("a signing member is neither string nor number"),
-            ),
+            Some(value) => scalar(value).ok_or_else(|| malformed("a signing member is neither string nor number")),
             None => Err(Rejection::new(RejectionKind::CredentialMissing)),
         });
         Ok(Self { timestamp: timestamp?, nonce: nonce?, signature: signature? })
     }
+}
+
+/// Whether a member is one of those that sign.
+pub(super) fn is_signing(key: &str) -> bool {
+    is_consumed(key) || matches!(key, "timestamp" | "Timestamp")
+}
+
+/// Whether a member is consumed by verification and so kept out of every event.
+pub(super) fn is_consumed(key: &str) -> bool {
+    matches!(key, "nonce" | "signature" | "Nonce" | "Signature")
 }
 
 fn is_nonce(text: &[u8]) -> bool {
@@ -108,42 +106,54 @@ fn sign(secret: &Secret, timestamp: &str, nonce: &str) -> [u8; 20] {
 
 /// When the last of all timestamps that this signature fits leaves the window.
 ///
-/// The hashed text has no separators: the same text, cut elsewhere, can be another timestamp with another nonce, under
-/// the same signature. Every cut that the grammar accepts is tried; one that lies more than 30 days ahead counts as
-/// 30 days.
-fn latest_end(secret: &Secret, timestamp: &str, nonce: &str, window: Window, now: SystemTime) -> Option<SystemTime> {
-    let hashed = sorted(secret, timestamp.as_bytes(), nonce.as_bytes()).concat();
+/// The hashed text has no separators: the same text, cut elsewhere, can be another timestamp with another nonce, and
+/// under another secret, with the same signature. Every cut that the grammar accepts is tried; one that lies more than
+/// 30 days ahead counts as 30 days.
+fn latest_end(
+    secrets: &[Secret],
+    hashed: &[u8],
+    stamp: Timestamp,
+    window: Window,
+    now: SystemTime,
+) -> Option<SystemTime> {
+    let latest =
+        secrets.iter().fold(window.ends(stamp).ok(), |latest, secret| latest_cut(secret, hashed, window, latest));
+    latest.min(now.checked_add(FARTHEST))
+}
+
+/// The same for one secret, where `latest` is known already.
+fn latest_cut(secret: &Secret, hashed: &[u8], window: Window, mut latest: Option<SystemTime>) -> Option<SystemTime> {
     let secret_len = secret.expose_secret().len();
-    let mut latest = Timestamp::from_digits(timestamp).and_then(|stamp| window.ends(stamp));
-    for stamp_len in [10, 13] {
+    let cut = |at: usize, len: usize| hashed.get(at..at.saturating_add(len)).unwrap_or_default();
+    for stamp_len in [SHORTEST_STAMP, 13] {
         let Some(nonce_len) = hashed.len().checked_sub(secret_len).and_then(|rest| rest.checked_sub(stamp_len)) else {
             continue;
         };
-        // Where secret, timestamp and nonce begin in each of the six orders that sorting can give.
-        let [after_stamp, after_nonce, after_secret] = [stamp_len, nonce_len, secret_len];
-        let [stamp_and_nonce, stamp_and_secret, nonce_and_secret] =
-            [(stamp_len, nonce_len), (stamp_len, secret_len), (nonce_len, secret_len)]
-                .map(|(a, b)| a.saturating_add(b));
-        for (secret_at, stamp_at, nonce_at) in [
-            (0, after_secret, stamp_and_secret),
-            (0, nonce_and_secret, after_secret),
-            (after_stamp, 0, stamp_and_secret),
-            (after_nonce, nonce_and_secret, 0),
-            (stamp_and_nonce, 0, after_stamp),
-            (stamp_and_nonce, after_nonce, 0),
+        let both = stamp_len.saturating_add(nonce_len);
+        let [behind_stamp, behind_nonce] = [stamp_len, nonce_len].map(|len| len.saturating_add(secret_len));
+        // Where the secret can stand, and where then timestamp and nonce begin.
+        for (secret_at, cuts) in [
+            (0, &[(secret_len, behind_stamp), (behind_nonce, secret_len)][..]),
+            (stamp_len, &[(0, behind_stamp)]),
+            (nonce_len, &[(behind_nonce, 0)]),
+            (both, &[(0, stamp_len), (nonce_len, 0)]),
         ] {
-            let cut = |at: usize, len: usize| hashed.get(at..at.saturating_add(len)).unwrap_or_default();
-            let (stamp, nonce) = (cut(stamp_at, stamp_len), cut(nonce_at, nonce_len));
-            if cut(secret_at, secret_len) != secret.expose_secret() || !is_nonce(nonce) {
+            if cut(secret_at, secret_len) != secret.expose_secret() {
                 continue;
             }
-            let end = std::str::from_utf8(stamp).ok().and_then(Timestamp::from_digits).and_then(|at| window.ends(at));
-            if end > latest && sorted(secret, stamp, nonce).concat() == hashed {
-                latest = end;
+            for (stamp_at, nonce_at) in cuts {
+                let (stamp, nonce) = (cut(*stamp_at, stamp_len), cut(*nonce_at, nonce_len));
+                let end = std::str::from_utf8(stamp)
+                    .ok()
+                    .and_then(Timestamp::from_digits)
+                    .and_then(|stamp| window.ends(stamp).ok());
+                if end > latest && is_nonce(nonce) && sorted(secret, stamp, nonce).into_iter().flatten().eq(hashed) {
+                    latest = end;
+                }
             }
         }
     }
-    latest.min(now.checked_add(FARTHEST))
+    latest
 }
 
 /// Signs callbacks as ZEGOCLOUD would: for tests and for trying a receiver out.
@@ -207,7 +217,7 @@ impl Signer {
 
     /// The signature alone, 40 lower-case hex digits.
     pub fn signature(&self, timestamp: &str, nonce: &str) -> String {
-        hex::encode(sign(&self.secret, timestamp, nonce))
+        base16ct::lower::encode_string(&sign(&self.secret, timestamp, nonce))
     }
 }
 
@@ -225,8 +235,8 @@ impl crate::Signer for Signer {
             let Some(rest) = body.trim_start().strip_prefix('{') else {
                 return format!("{body}&timestamp={timestamp}&nonce={nonce}&signature={signature}").into();
             };
-            let pascal = serde_json::from_str::<Members<'_>>(&body)
-                .is_ok_and(|members| members.has("Event") || members.has("EventType"));
+            let pascal = Object::only(&body, |name| ["Event", "EventType"].contains(&name))
+                .is_some_and(|members| members.has("Event") || members.has("EventType"));
             let [t, n, s] = if pascal { PASCAL } else { SNAKE };
             let quote = if self.numeric { "" } else { "\"" };
             let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
@@ -241,11 +251,8 @@ const SNAKE: [&str; 3] = ["timestamp", "nonce", "signature"];
 #[cfg(feature = "test-util")]
 const PASCAL: [&str; 3] = ["Timestamp", "Nonce", "Signature"];
 const FARTHEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// Whether a member is consumed by verification and so kept out of every event.
-pub(super) fn is_consumed(key: &str) -> bool {
-    matches!(key, "nonce" | "signature" | "Nonce" | "Signature")
-}
+const SHORTEST_STAMP: usize = 10;
+const LONG_NONCE: usize = 12;
 
 #[cfg(test)]
 mod tests {
@@ -260,7 +267,7 @@ mod tests {
             let nonce_len = hashed.len().saturating_sub(secret.expose_secret().len() + stamp_len);
             for stamp in substrings(stamp_len) {
                 let Some(end) = Timestamp::from_digits(std::str::from_utf8(stamp).unwrap())
-                    .and_then(|stamp| Window::default().ends(stamp))
+                    .and_then(|stamp| Window::default().ends(stamp).ok())
                 else {
                     continue;
                 };
@@ -286,9 +293,11 @@ mod tests {
                 for nonce in
                     ["7254119327986670314", "4119327986670314", "72", "123", "1690001111", "0", "abc1700000000", "111"]
                 {
-                    let latest = latest_end(&secret, timestamp, nonce, Window::default(), now);
+                    let hashed = sorted(&secret, timestamp.as_bytes(), nonce.as_bytes()).concat();
+                    let stamp = Timestamp::from_digits(timestamp).unwrap();
+                    let latest = latest_end(std::slice::from_ref(&secret), &hashed, stamp, Window::default(), now);
                     assert_eq!(latest, latest_of_all(&secret, timestamp, nonce, now), "{timestamp} {nonce}");
-                    let own = Timestamp::from_digits(timestamp).and_then(|stamp| Window::default().ends(stamp));
+                    let own = Timestamp::from_digits(timestamp).and_then(|stamp| Window::default().ends(stamp).ok());
                     moved += usize::from(latest != own);
                 }
             }

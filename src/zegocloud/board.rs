@@ -2,14 +2,17 @@
 //!
 //! Page: <https://doc-zh.zego.im/super-board-server/file-callback>.
 
-use super::event::family;
-use crate::wire::{codes, number, payload, text};
+use crate::{
+    UnixSeconds,
+    payload::{codes, events, payload},
+};
 
-family! {
+events! {
     /// A callback of the family *super board*.
-    pub enum BoardEvent in "event": str {
-        /// The conversion of a file came to an end.
-        "cvt_finish" => Converted(BoardConverted) as "board.cvt_finish" by [data.task_id],
+    pub enum BoardEvent in "event" {
+        /// The conversion of a file ended.
+        "cvt_finish" => Converted(BoardConverted) as "board.cvt_finish"
+            key |it| [it.data.as_ref()?.task_id],
     }
 }
 
@@ -17,21 +20,23 @@ payload! {
     /// `cvt_finish`.
     pub struct BoardConverted {
         /// The app's id.
-        pub appid: u64 => "number",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// How it ended.
-        pub data: Conversion,
+        pub data: Option<Conversion>,
+        ..rest
     }
 
     /// How a conversion ended.
     pub struct Conversion {
         /// The converted file.
-        pub file_id: String => "text",
+        pub file_id: Option<String>,
         /// The task.
-        pub task_id: String => "text",
+        pub task_id: Option<String>,
         /// Whether it worked.
-        pub status: ConversionStatus => "number",
+        pub status: Option<ConversionStatus>,
+        ..rest
     }
 }
 

@@ -2,20 +2,23 @@
 //!
 //! Pages: <https://www.zegocloud.com/docs/real-time-video-server/callback/cdn/cdn-record-completed>.
 
-use super::{event::family, json_text::JsonText};
-use crate::wire::{codes, number, payload, text, words};
+use super::JsonText;
+use crate::{
+    UnixSeconds,
+    payload::{codes, events, payload, words},
+};
 
-family! {
+events! {
     /// A callback of the family *CDN and on-demand*.
-    pub enum CdnEvent in "event": str {
+    pub enum CdnEvent in "event" {
         /// A recording is there. Each configured file format has a callback of its own.
-        "record" => Record(Record) as "record" by [stream_alias, replay_url],
+        "record" => Record(Record) key |it| [it.stream_alias, it.replay_url],
         /// Files were merged, or could not be. The page advises to wait 5 s before fetching the result.
-        "compose" => Compose(Compose) as "compose" by [task_id],
+        "compose" => Compose(Compose) key |it| [it.task_id],
         /// A file was transcoded, or could not be.
-        "procedure" => Procedure(Procedure) as "procedure" by [task_id],
+        "procedure" => Procedure(Procedure) key |it| [it.task_id],
         /// Screenshots of a file are there.
-        "snapshot" => Snapshot(Snapshot) as "snapshot" by [task_id],
+        "snapshot" => Snapshot(Snapshot) key |it| [it.task_id],
     }
 }
 
@@ -23,151 +26,158 @@ payload! {
     /// `record`.
     pub struct Record {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "text",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The client's stream id, at most 255 bytes.
-        pub stream_alias: String => "text",
+        pub stream_alias: Option<String>,
         /// The recording's address, at most 1024 bytes.
-        pub replay_url: String => "text",
-        /// When the recording began, in Unix seconds.
-        pub begin_time: u64 => "text",
-        /// When the recording ended, in Unix seconds.
-        pub end_time: u64 => "text",
+        pub replay_url: Option<String>,
+        /// When the recording began.
+        pub begin_time: Option<UnixSeconds>,
+        /// When the recording ended.
+        pub end_time: Option<UnixSeconds>,
         /// A [`RecordExtra`] as JSON text.
-        pub extra_params: JsonText,
+        pub extra_params: Option<JsonText>,
+        ..rest
     }
 
     /// What is inside [`Record::extra_params`]; which fields there are depends on the CDN vendor.
-    #[serde(rename_all = "PascalCase")]
     pub struct RecordExtra {
         /// Tencent: the recording task.
-        pub task_id: String => "text",
+        pub task_id: Option<String> = "TaskId",
         /// Tencent: the file.
-        #[serde(rename = "FileID")]
-        pub file_id: String => "text",
+        pub file_id: Option<String> = "FileID",
         /// Wangsu: the recording.
-        pub persistent_id: String => "text",
+        pub persistent_id: Option<String> = "PersistentId",
         /// How long the recording is, in seconds.
-        pub duration: f64 => "number",
+        pub duration: Option<f64> = "Duration",
         /// Huawei: the object's name in OBS.
-        pub obs_object: String => "text",
+        pub obs_object: Option<String> = "ObsObject",
         /// Huawei: the file's size in bytes.
-        pub file_size: u64 => "number",
+        pub file_size: Option<u64> = "FileSize",
+        ..rest
     }
 
     /// `compose`.
     pub struct Compose {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "text",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The merged file's address, at most 1024 bytes.
-        pub replay_url: String => "text",
+        pub replay_url: Option<String>,
         /// The task.
-        pub task_id: String => "text",
+        pub task_id: Option<String>,
         /// The file's id; with Tencent only.
-        pub file_id: String => "text",
+        pub file_id: Option<String>,
         /// Whether it worked; means something with Tencent only.
-        pub code: ComposeCode => "text",
+        pub code: Option<ComposeCode>,
         /// What went wrong; means something with Tencent only.
-        pub message: String => "text",
+        pub message: Option<String>,
+        ..rest
     }
 
     /// `procedure`.
     pub struct Procedure {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "text",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The task.
-        pub task_id: String => "text",
+        pub task_id: Option<String>,
         /// Whether it worked.
-        pub status: ProcedureStatus => "text",
+        pub status: Option<ProcedureStatus>,
         /// The source file's id. The page's table calls it `fileId`, which is read too.
-        #[serde(alias = "fileId")]
-        pub file_id: String => "text",
+        pub file_id: Option<String> = "file_id" | "fileId",
         /// A [`ProcedureExtra`] as JSON text; empty with [`ProcedureStatus::Failed`].
-        pub extra_params: JsonText,
+        pub extra_params: Option<JsonText>,
+        ..rest
     }
 
     /// What is inside [`Procedure::extra_params`].
     pub struct ProcedureExtra {
         /// The results.
-        pub media: ProcedureMedia,
+        pub media: Option<ProcedureMedia>,
+        ..rest
     }
 
     /// The results of a task by their kind.
     pub struct ProcedureMedia {
         /// The results of transcoding.
         pub transcode: Vec<TranscodedFile>,
+        ..rest
     }
 
     /// A transcoded file.
     pub struct TranscodedFile {
         /// 0 if it worked.
-        pub code: i64 => "text",
+        pub code: Option<i64>,
         /// What went wrong.
-        pub message: String => "text",
+        pub message: Option<String>,
         /// The file's address.
-        pub replay_url: String => "text",
+        pub replay_url: Option<String>,
         /// Its size in bytes.
-        pub size: u64 => "number",
+        pub size: Option<u64>,
         /// How long it is, in seconds.
-        pub duration: f64 => "number",
+        pub duration: Option<f64>,
         /// Its video.
-        pub video: TranscodedVideo,
+        pub video: Option<TranscodedVideo>,
         /// Its audio.
-        pub audio: TranscodedAudio,
+        pub audio: Option<TranscodedAudio>,
+        ..rest
     }
 
     /// The video of a transcoded file.
     pub struct TranscodedVideo {
         /// Width in pixels.
-        pub width: u64 => "number",
+        pub width: Option<u64>,
         /// Height in pixels.
-        pub height: u64 => "number",
-        /// Bits a second.
-        pub bitrate: u64 => "number",
+        pub height: Option<u64>,
+        /// Bits per second.
+        pub bitrate: Option<u64>,
         /// The codec's name.
-        pub codec: String => "text",
-        /// Frames a second.
-        pub fps: f64 => "number",
+        pub codec: Option<String>,
+        /// Frames per second.
+        pub fps: Option<f64>,
+        ..rest
     }
 
     /// The audio of a transcoded file.
     pub struct TranscodedAudio {
-        /// Bits a second.
-        pub bitrate: u64 => "number",
+        /// Bits per second.
+        pub bitrate: Option<u64>,
         /// The codec's name.
-        pub codec: String => "text",
-        /// Samples a second.
-        pub sampling_rate: u64 => "number",
+        pub codec: Option<String>,
+        /// Samples per second.
+        pub sampling_rate: Option<u64>,
+        ..rest
     }
 
     /// `snapshot`.
     pub struct Snapshot {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "text",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The task.
-        pub task_id: String => "text",
+        pub task_id: Option<String>,
         /// The CDN vendor.
-        pub vendor: Vendor => "text",
+        pub vendor: Option<Vendor>,
         /// The source file's id, spelt so by the page; with Tencent only. `file_id` and `fileId` are read too.
-        #[serde(alias = "file_id", alias = "fileId")]
-        pub field_id: String => "text",
+        pub field_id: Option<String> = "field_id" | "file_id" | "fileId",
         /// A list of [`SnapshotPicture`] as JSON text.
-        pub snapshot_pic_list: JsonText,
+        pub snapshot_pic_list: Option<JsonText>,
+        ..rest
     }
 
     /// A member of the list inside [`Snapshot::snapshot_pic_list`].
     pub struct SnapshotPicture {
         /// The picture's address.
-        pub url: String => "text",
+        pub url: Option<String>,
         /// Where in the file it was taken, in milliseconds; with Tencent's time points only.
-        pub offset: u64 => "number",
+        pub offset: Option<f64>,
+        ..rest
     }
 }
 

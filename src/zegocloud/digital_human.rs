@@ -2,57 +2,59 @@
 //!
 //! Page: <https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/receiving-callback>.
 
-use super::event::family;
-use crate::wire::{codes, number, payload, text};
+use crate::{
+    UnixMillis,
+    payload::{codes, events, payload},
+};
 
-family! {
+events! {
     /// A callback of the family *Digital Human*.
-    pub enum DigitalHumanEvent in "EventType": i64 {
+    pub enum DigitalHumanEvent in "EventType" {
         /// A stream task changed its state.
         3 => StreamTask(DigitalHuman<StreamTask>) as "digital_human.stream_task"
-            by [task_id, event_time, detail.status],
+            key |it| [it.task_id, it.event_time, it.detail.as_ref()?.status],
         /// A drive task changed its state.
         4 => DriveTask(DigitalHuman<DriveTask>) as "digital_human.drive_task"
-            by [task_id, event_time, detail.status; detail.drive_id],
+            key |it| [it.task_id, it.event_time, it.detail.as_ref()?.status, it.detail.as_ref()?.drive_id],
     }
 }
 
 payload! {
     /// What all events have in common.
-    #[serde(rename_all = "PascalCase")]
     pub struct DigitalHuman<D> {
         /// The app's id.
-        pub app_id: u64 => "number",
-        /// When the callback was signed: 10 digits are Unix seconds, 13 are milliseconds.
-        pub timestamp: u64 => "text",
-        /// When it happened, in Unix milliseconds.
-        pub event_time: u64 => "number",
+        pub app_id: Option<String> = "AppId",
+        /// When the callback was signed.
+        pub timestamp: Option<UnixMillis> = "Timestamp",
+        /// When it happened.
+        pub event_time: Option<UnixMillis> = "EventTime",
         /// The stream task.
-        pub task_id: String => "text",
+        pub task_id: Option<String> = "TaskId",
         /// The event itself.
-        pub detail: D,
+        pub detail: Option<D> = "Detail",
+        ..rest
     }
 
     /// `EventType` 3: the state of a stream task.
-    #[serde(rename_all = "PascalCase")]
     pub struct StreamTask {
         /// The state.
-        pub status: StreamTaskStatus => "number",
+        pub status: Option<StreamTaskStatus> = "Status",
         /// The room's id.
-        pub room_id: String => "text",
+        pub room_id: Option<String> = "RoomId",
         /// The stream's id.
-        pub stream_id: String => "text",
+        pub stream_id: Option<String> = "StreamId",
         /// Why it failed; means something with [`StreamTaskStatus::InitFailed`] only.
-        pub fail_reason: String => "text",
+        pub fail_reason: Option<String> = "FailReason",
+        ..rest
     }
 
     /// `EventType` 4: the state of a drive task.
-    #[serde(rename_all = "PascalCase")]
     pub struct DriveTask {
         /// The drive task.
-        pub drive_id: String => "text",
+        pub drive_id: Option<String> = "DriveId",
         /// The state.
-        pub status: DriveStatus => "number",
+        pub status: Option<DriveStatus> = "Status",
+        ..rest
     }
 }
 

@@ -1,124 +1,59 @@
 //! The three forms of a body, made one: the text of a JSON object.
 
 use crate::{Rejection, RejectionKind};
-use http::{HeaderMap, header};
 use percent_encoding::percent_decode;
-use std::{borrow::Cow, collections::HashMap};
+use serde::{Serializer as _, ser::SerializeMap as _};
+use std::borrow::Cow;
 
-pub(super) fn to_json<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Cow<'a, str>, Rejection> {
+/// What starts with `{` is JSON, what starts with `%7B` is JSON that is percent-encoded as a whole, all else is a form.
+/// Bytes that are no UTF-8 become U+FFFD.
+pub(super) fn to_json(body: &[u8]) -> Result<Cow<'_, str>, Rejection> {
     let body = body.trim_ascii();
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body).trim_ascii();
     if body.starts_with(b"{") {
-        return std::str::from_utf8(body).map(Cow::Borrowed).map_err(invalid);
+        return Ok(String::from_utf8_lossy(body));
     }
     if body.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"%7B")) {
-        if !is_percent_encoded(body) {
-            return Err(Rejection::new(RejectionKind::Invalid).with_detail("bad percent-encoding"));
-        }
-        return percent_decode(body).decode_utf8().map_err(invalid);
-    }
-    let form = match headers.get(header::CONTENT_TYPE) {
-        None => true,
-        Some(value) => {
-            let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-            essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
-        }
-    };
-    if !form {
-        return Err(Rejection::new(RejectionKind::Invalid).with_detail("neither JSON nor a form"));
+        return Ok(percent_decode(body).decode_utf8_lossy());
     }
     form_to_json(body).map(Cow::Owned)
 }
 
-/// Every value becomes a string, `name[]` and `name[0]` a list of strings.
-fn form_to_json(body: &[u8]) -> Result<String, Rejection> {
-    enum Value<'a> {
-        One(Vec<Cow<'a, str>>),
-        List(Vec<(Option<u16>, Cow<'a, str>)>),
+/// Every value becomes a string, `name[]` and `name[0]` a list of strings. A name that is there twice stays there twice.
+fn form_to_json(form: &[u8]) -> Result<String, Rejection> {
+    if form.len() > MAX_FORM {
+        return Err(Rejection::new(RejectionKind::Invalid).with_detail("neither JSON nor a form of at most 256 KiB"));
     }
-
-    if !is_percent_encoded(body) {
-        return Err(Rejection::new(RejectionKind::Invalid).with_detail("bad percent-encoding"));
-    }
-    // Each of them would become six bytes of JSON.
-    if body.iter().any(u8::is_ascii_control) {
-        return Err(Rejection::new(RejectionKind::Invalid).with_detail("a control character in a form"));
-    }
-    // `form_urlencoded` would put U+FFFD where the text is not UTF-8.
-    percent_decode(body).decode_utf8().map_err(invalid)?;
-    let pairs: Vec<_> = form_urlencoded::parse(body).take(MAX_PAIRS).collect();
-    if pairs.len() == MAX_PAIRS {
-        return Err(Rejection::new(RejectionKind::Invalid).with_detail("the form has more than 1023 fields"));
-    }
-    let mut order = Vec::new();
-    let mut fields: HashMap<&str, Value<'_>> = HashMap::new();
-    for (name, value) in &pairs {
-        let (name, place) = list_place(name);
-        let field = fields.entry(name).or_insert_with(|| {
-            order.push(name);
-            if place.is_some() { Value::List(Vec::new()) } else { Value::One(Vec::new()) }
-        });
-        match (field, place) {
-            (Value::One(values), None) => values.push(Cow::Borrowed(value)),
-            (Value::List(values), Some(place)) => values.push((place, Cow::Borrowed(value))),
-            _ => return Err(Rejection::new(RejectionKind::Invalid).with_detail("a form field is scalar and list")),
+    let mut json = Vec::with_capacity(form.len().saturating_mul(2));
+    let mut writer = serde_json::Serializer::new(&mut json);
+    let mut members = writer.serialize_map(None)?;
+    let mut elements = Vec::new();
+    for (name, value) in form_urlencoded::parse(form) {
+        match list_place(&name) {
+            Some((list, place)) if elements.len() < MAX_ELEMENTS => elements.push((list.to_owned(), place, value)),
+            _ => members.serialize_entry(&name, &value)?,
         }
     }
-
-    // A scalar that was sent twice stays there twice, for the rules on duplicates to see.
-    let mut json = Vec::with_capacity(body.len().saturating_mul(2));
-    json.push(b'{');
-    for name in order {
-        match fields.get_mut(name) {
-            Some(Value::One(values)) => {
-                for value in values {
-                    write_member(&mut json, name, &*value)?;
-                }
-            }
-            Some(Value::List(values)) => {
-                values.sort_by_key(|(place, _)| *place);
-                let repeated = |pair: &[(Option<u16>, _)]| matches!(pair, [(a, _), (b, _)] if a.is_some() && a == b);
-                if values.windows(2).any(repeated) {
-                    return Err(Rejection::new(RejectionKind::Invalid).with_detail("a list place is there twice"));
-                }
-                let values: Vec<&str> = values.iter().map(|(_, value)| &**value).collect();
-                write_member(&mut json, name, &values)?;
-            }
-            None => {}
-        }
+    elements.sort_by(|(a, at, _), (b, bt, _)| (a, at).cmp(&(b, bt)));
+    for list in elements.chunk_by(|(a, ..), (b, ..)| a == b) {
+        let values: Vec<_> = list.iter().map(|(_, _, value)| value).collect();
+        members.serialize_entry(list.first().map_or("", |(name, ..)| name), &values)?;
     }
-    json.push(b'}');
-    String::from_utf8(json).map_err(|error| invalid(error.utf8_error()))
+    members.end()?;
+    String::from_utf8(json).map_err(|error| Rejection::new(RejectionKind::Invalid).with_source(error.utf8_error()))
 }
 
-fn list_place(name: &str) -> (&str, Option<Option<u16>>) {
-    let Some((list, place)) = name.strip_suffix(']').and_then(|name| name.split_once('[')) else { return (name, None) };
+/// The name of the list, and the place in it where one is given.
+fn list_place(name: &str) -> Option<(&str, Option<u16>)> {
+    let (list, place) = name.strip_suffix(']')?.split_once('[')?;
     match place {
-        "" => (list, Some(None)),
-        place if place.len() <= 4 && place.bytes().all(|byte| byte.is_ascii_digit()) => {
-            (list, Some(place.parse().ok()))
-        }
-        _ => (name, None),
+        "" => Some((list, None)),
+        digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some((list, Some(digits.parse().ok()?))),
+        _ => None,
     }
 }
 
-fn write_member<T: serde::Serialize + ?Sized>(json: &mut Vec<u8>, name: &str, value: &T) -> Result<(), Rejection> {
-    if json.len() > 1 {
-        json.push(b',');
-    }
-    serde_json::to_writer(&mut *json, name)?;
-    json.push(b':');
-    serde_json::to_writer(json, value)?;
-    Ok(())
-}
-
-fn is_percent_encoded(text: &[u8]) -> bool {
-    text.split(|byte| *byte == b'%')
-        .skip(1)
-        .all(|rest| matches!(rest, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
-}
-
-fn invalid(error: std::str::Utf8Error) -> Rejection {
-    Rejection::new(RejectionKind::Invalid).with_source(error)
-}
-
-const MAX_PAIRS: usize = 1024;
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+// Only the flat events have this form, and a raw control character of it takes six bytes of JSON.
+const MAX_FORM: usize = 256 << 10;
+const MAX_ELEMENTS: usize = 1024;

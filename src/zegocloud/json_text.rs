@@ -1,23 +1,30 @@
 //! JSON that the provider puts inside a string.
 
-use crate::Json;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::{
+    Json,
+    payload::{FromValue, Reader, scalar},
+};
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
-/// JSON text inside a string, parsed on demand only: what it holds never decides whether an event is accepted.
+/// JSON text inside a string, parsed on demand only.
 ///
 /// ```
-/// use tower_webhooks::zegocloud::{JsonText, StreamAttr, VideoCodec};
+/// use tower_webhooks::zegocloud::{JsonText, stream::{StreamAttr, VideoCodec}};
 ///
 /// let attr: JsonText = serde_json::from_str(r#""{\"cid\":3}""#)?;
 /// assert_eq!(attr.get(), r#"{"cid":3}"#);
 /// assert_eq!(attr.parse::<StreamAttr>()?.cid, Some(VideoCodec::H265));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
 pub struct JsonText(Form);
 
 // Some tables type as an array or object what the same page's example prints as a string.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 enum Form {
     Quoted(String),
     Bare(Json),
@@ -32,22 +39,22 @@ impl JsonText {
         }
     }
 
-    /// Parses it. The text is not percent-decoded.
+    /// Deserializes the text into `T`. Only text that is no JSON is percent-decoded, once and as a whole.
     ///
     /// # Errors
     ///
-    /// serde's, if the text is no JSON or of another shape.
-    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> serde_json::Result<T> {
-        serde_json::from_str(self.get())
+    /// serde's, if the text is no JSON in either form, or of another shape.
+    pub fn parse<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
+        serde_json::from_str(self.get()).or_else(|error| match percent_decode_str(self.get()).decode_utf8() {
+            Ok(decoded) if !error.is_data() => serde_json::from_str(&decoded),
+            _ => Err(error),
+        })
     }
 }
 
-impl Serialize for JsonText {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.0 {
-            Form::Quoted(text) => text.serialize(serializer),
-            Form::Bare(json) => json.serialize(serializer),
-        }
+impl From<String> for JsonText {
+    fn from(text: String) -> Self {
+        Self(Form::Quoted(text))
     }
 }
 
@@ -56,5 +63,20 @@ impl<'de> Deserialize<'de> for JsonText {
         let json = Json::deserialize(deserializer)?;
         // Only a string parses as one.
         Ok(Self(json.parse().map_or_else(|_| Form::Bare(json), Form::Quoted)))
+    }
+}
+
+impl FromValue for JsonText {
+    const EXPECTED: &'static str = "text or JSON";
+
+    fn from_value(value: &RawValue, _: &mut Reader<'_>) -> Option<Self> {
+        Some(Self(match value.get().starts_with('"') {
+            true => Form::Quoted(scalar(value)?.into_owned()),
+            false => Form::Bare(Json::from_raw(value)),
+        }))
+    }
+
+    fn is_absent(value: &RawValue) -> bool {
+        String::is_absent(value)
     }
 }

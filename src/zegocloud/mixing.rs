@@ -1,17 +1,19 @@
-//! Stream mixing: started, stopped. There is no callback for a mix that fails to stop or breaks off.
+//! Stream mixing: started, stopped. A mix that fails to stop or breaks off has no callback.
 //!
 //! Pages: <https://www.zegocloud.com/docs/real-time-video-server/callback/stream-mixing/started>.
 
-use super::event::family;
-use crate::wire::{payload, text};
+use crate::{
+    UnixSeconds,
+    payload::{events, payload},
+};
 
-family! {
+events! {
     /// A callback of the family *stream mixing*.
-    pub enum MixingEvent in "event": str {
+    pub enum MixingEvent in "event" {
         /// Mixing started.
-        "mix_start" => Start(MixStart) as "mix_start" by [task_id, seq],
+        "mix_start" => Start(MixStart) key |it| [it.task_id, it.seq],
         /// Mixing stopped.
-        "mix_stop" => Stop(MixStop) as "mix_stop" by [task_id, seq],
+        "mix_stop" => Stop(MixStop) key |it| [it.task_id, it.seq],
     }
 }
 
@@ -19,23 +21,23 @@ payload! {
     /// `mix_start`.
     pub struct MixStart {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "text",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// Grows with every callback for the task.
-        pub seq: u64 => "text",
+        pub seq: Option<u64>,
         /// The task, `<appid>:<id>`.
-        pub task_id: String => "text",
+        pub task_id: Option<String>,
         /// The room's id.
-        pub channel_id: String => "text",
+        pub channel_id: Option<String>,
         /// The publisher's id.
-        pub publish_id: String => "text",
+        pub publish_id: Option<String>,
         /// The mixed stream's address.
-        pub mix_url: String => "text",
+        pub mix_url: Option<String>,
         /// The mixed stream's id.
-        pub mix_stream_alias: String => "text",
+        pub mix_stream_alias: Option<String>,
         /// The stream's id.
-        pub stream_alias: String => "text",
+        pub stream_alias: Option<String>,
         /// Play URLs.
         pub rtmp_urls: Vec<String>,
         /// Play URLs.
@@ -43,30 +45,32 @@ payload! {
         /// Play URLs.
         pub hdl_urls: Vec<String>,
         /// In the page's example only.
-        pub rtmp_url: String => "text",
+        pub rtmp_url: Option<String>,
         /// In the page's example only.
-        pub hls_url: String => "text",
+        pub hls_url: Option<String>,
         /// In the page's example only.
-        pub hdl_url: String => "text",
+        pub hdl_url: Option<String>,
+        ..rest
     }
 
     /// `mix_stop`.
     pub struct MixStop {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "text",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// Grows with every callback for the task.
-        pub seq: u64 => "text",
+        pub seq: Option<u64>,
         /// The task, `<appid>:<id>`.
-        pub task_id: String => "text",
+        pub task_id: Option<String>,
         /// The room's id.
-        pub channel_id: String => "text",
+        pub channel_id: Option<String>,
         /// The publisher's id.
-        pub publish_id: String => "text",
+        pub publish_id: Option<String>,
         /// The mixed stream's address.
-        pub mix_url: String => "text",
+        pub mix_url: Option<String>,
         /// The mixed stream's id.
-        pub mix_stream_alias: String => "text",
+        pub mix_stream_alias: Option<String>,
+        ..rest
     }
 }

@@ -1,225 +1,222 @@
-//! Moderation of streams by Shumei, from the console's cloud market: what was found in a piece of audio or in a
-//! picture, and the end of a task.
+//! Moderation of streams by Shumei (cloud market): what was found in a piece of audio or in a picture; a task ended.
 //!
 //! Pages: <https://www.zegocloud.com/docs/real-time-video-server/callback/moderation/audio>.
 
-use super::event::family;
-use crate::wire::{codes, number, payload, text, words};
+use crate::{
+    UnixMillis, UnixSeconds,
+    payload::{codes, events, payload, words},
+};
 
-family! {
+events! {
     /// A callback of the family *moderation*.
     ///
     /// Audio is moderated in pieces of 10 s. The end of a task is told only if it was started with `ReturnFinishInfo`
     /// 1. Many fields are empty or missing where the audio is silent.
-    pub enum ModerationEvent in "Event": str {
+    pub enum ModerationEvent in "Event" {
         /// A piece of an audio stream was moderated.
-        "censor_audio_v2_result" => AudioResult(ModerationResult) as "censor_audio_v2_result" by [result_task_id],
+        "censor_audio_v2_result" => AudioResult(ModerationResult) key |it| [it.result_task_id],
         /// The moderation of an audio stream ended.
-        "censor_audio_v2_status" => AudioStatus(ModerationStatus) as "censor_audio_v2_status" by [task_id],
+        "censor_audio_v2_status" => AudioStatus(ModerationStatus) key |it| [it.task_id],
         /// A piece of a video stream's audio was moderated.
-        "censor_video_v2_audio_result" => VideoAudioResult(ModerationResult) as "censor_video_v2_audio_result"
-            by [result_task_id],
+        "censor_video_v2_audio_result" => VideoAudioResult(ModerationResult) key |it| [it.result_task_id],
         /// A picture of a video stream was moderated.
-        "censor_video_v2_img_result" => VideoImageResult(ModerationResult) as "censor_video_v2_img_result"
-            by [result_task_id],
+        "censor_video_v2_img_result" => VideoImageResult(ModerationResult) key |it| [it.result_task_id],
         /// The moderation of a video stream's audio ended.
-        "censor_video_v2_audio_status" => VideoAudioStatus(ModerationStatus) as "censor_video_v2_audio_status"
-            by [task_id],
+        "censor_video_v2_audio_status" => VideoAudioStatus(ModerationStatus) key |it| [it.task_id],
         /// The moderation of a video stream's pictures ended.
-        "censor_video_v2_img_status" => VideoImageStatus(ModerationStatus) as "censor_video_v2_img_status" by [task_id],
+        "censor_video_v2_img_status" => VideoImageStatus(ModerationStatus) key |it| [it.task_id],
     }
 }
 
 payload! {
     /// The three `…_result`.
-    #[serde(rename_all = "PascalCase")]
     pub struct ModerationResult {
         /// The app's id.
-        pub app_id: u64 => "number",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "number",
+        pub app_id: Option<String> = "AppId",
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds> = "Timestamp",
         /// 0 if it worked.
-        pub code: i64 => "number",
+        pub code: Option<i64> = "Code",
         /// What went wrong.
-        pub message: String => "text",
+        pub message: Option<String> = "Message",
         /// The task.
-        pub task_id: String => "text",
+        pub task_id: Option<String> = "TaskId",
         /// This result.
-        pub result_task_id: String => "text",
+        pub result_task_id: Option<String> = "ResultTaskId",
         /// What was found.
-        pub detail: ModerationDetail,
+        pub detail: Option<ModerationDetail> = "Detail",
         /// What was moderated.
-        pub aux_info: ModerationSource,
+        pub aux_info: Option<ModerationSource> = "AuxInfo",
+        ..rest
     }
 
     /// The three `…_status`.
-    #[serde(rename_all = "PascalCase")]
     pub struct ModerationStatus {
         /// The app's id.
-        pub app_id: u64 => "number",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "number",
+        pub app_id: Option<String> = "AppId",
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds> = "Timestamp",
         /// 0 if it worked.
-        pub code: i64 => "number",
+        pub code: Option<i64> = "Code",
         /// What went wrong.
-        pub message: String => "text",
+        pub message: Option<String> = "Message",
         /// The task.
-        pub task_id: String => "text",
+        pub task_id: Option<String> = "TaskId",
         /// The task's state.
-        pub status: ModerationState => "number",
+        pub status: Option<ModerationState> = "Status",
         /// What was moderated.
-        pub aux_info: ModerationTotal,
+        pub aux_info: Option<ModerationTotal> = "AuxInfo",
+        ..rest
     }
 
     /// What was moderated to a result.
-    #[serde(rename_all = "PascalCase")]
     pub struct ModerationSource {
         /// The room's id.
-        pub room_id: String => "text",
-        /// Audio: when the moderation of the piece began, in Unix milliseconds.
-        pub process_begin_time: u64 => "number",
-        /// Audio: when the moderation of the piece ended, in Unix milliseconds.
-        pub process_finish_time: u64 => "number",
+        pub room_id: Option<String> = "RoomId",
+        /// Audio: when the moderation of the piece began.
+        pub process_begin_time: Option<UnixMillis> = "ProcessBeginTime",
+        /// Audio: when the moderation of the piece ended.
+        pub process_finish_time: Option<UnixMillis> = "ProcessFinishTime",
         /// Picture: when it was taken, `YYYY-MM-DD hh:mm:ss.mmm` in Beijing.
-        pub img_time: String => "text",
+        pub img_time: Option<String> = "ImgTime",
         /// Audio stream: the speaker's id.
-        pub user_id: String => "text",
+        pub user_id: Option<String> = "UserId",
         /// Video stream: the stream's id.
-        pub stream_id: String => "text",
+        pub stream_id: Option<String> = "StreamId",
+        ..rest
     }
 
     /// What was moderated by a task that ended.
-    #[serde(rename_all = "PascalCase")]
     pub struct ModerationTotal {
         /// The room's id.
-        pub room_id: String => "text",
+        pub room_id: Option<String> = "RoomId",
         /// How much of the stream was moderated, in seconds.
-        pub censor_stream_time: u64 => "number",
+        pub censor_stream_time: Option<u64> = "CensorStreamTime",
+        ..rest
     }
 
     /// What was found in a piece of audio or in a picture.
-    #[serde(rename_all = "PascalCase")]
     pub struct ModerationDetail {
         /// The verdict; there if the result's code is 0.
-        pub risk_level: RiskLevel => "text",
+        pub risk_level: Option<RiskLevel> = "RiskLevel",
         /// Audio stream: the spoken text.
-        pub audio_text: String => "text",
+        pub audio_text: Option<String> = "AudioText",
         /// Video stream's audio: the spoken text.
-        pub content: String => "text",
+        pub content: Option<String> = "Content",
         /// Audio: the piece's address.
-        pub audio_url: String => "text",
+        pub audio_url: Option<String> = "AudioUrl",
         /// Audio: the address of the piece with the one before it; only if asked for.
-        pub pre_audio_url: String => "text",
+        pub pre_audio_url: Option<String> = "PreAudioUrl",
         /// Picture: its address.
-        pub img_url: String => "text",
+        pub img_url: Option<String> = "ImgUrl",
         /// The labels, for people.
-        pub risk_description: String => "text",
+        pub risk_description: Option<String> = "RiskDescription",
         /// The first label; `normal` with [`RiskLevel::Pass`].
-        pub risk_label1: String => "text",
+        pub risk_label1: Option<String> = "RiskLabel1",
         /// The second label; empty with [`RiskLevel::Pass`].
-        pub risk_label2: String => "text",
+        pub risk_label2: Option<String> = "RiskLabel2",
         /// The third label; empty with [`RiskLevel::Pass`].
-        pub risk_label3: String => "text",
+        pub risk_label3: Option<String> = "RiskLabel3",
         /// Audio: whether anybody spoke.
-        pub vad_status: VadStatus => "number",
+        pub vad_status: Option<VadStatus> = "VadStatus",
         /// The gravest risk.
-        pub risk_detail: RiskDetail,
+        pub risk_detail: Option<RiskDetail> = "RiskDetail",
         /// All risks, the gravest first.
-        pub risk_info_list: Vec<RiskInfo>,
+        pub risk_info_list: Vec<RiskInfo> = "RiskInfoList",
         /// What else was recognised.
-        pub business_info_list: Vec<BusinessInfo>,
+        pub business_info_list: Vec<BusinessInfo> = "BusinessInfoList",
+        ..rest
     }
 
     /// A risk that was found.
-    #[serde(rename_all = "PascalCase")]
     pub struct RiskInfo {
         /// The verdict.
-        pub risk_level: RiskLevel => "text",
+        pub risk_level: Option<RiskLevel> = "RiskLevel",
         /// Picture: how sure that is, from 0 to 1.
-        pub probability: f64 => "number",
+        pub probability: Option<f64> = "Probability",
         /// The labels, for people.
-        pub risk_description: String => "text",
+        pub risk_description: Option<String> = "RiskDescription",
         /// The first label.
-        pub risk_label1: String => "text",
+        pub risk_label1: Option<String> = "RiskLabel1",
         /// The second label.
-        pub risk_label2: String => "text",
+        pub risk_label2: Option<String> = "RiskLabel2",
         /// The third label.
-        pub risk_label3: String => "text",
+        pub risk_label3: Option<String> = "RiskLabel3",
         /// Where it was found.
-        pub risk_detail: RiskDetail,
+        pub risk_detail: Option<RiskDetail> = "RiskDetail",
+        ..rest
     }
 
     /// Where a risk was found.
-    #[serde(rename_all = "PascalCase")]
     pub struct RiskDetail {
         /// In what.
-        pub risk_source: RiskSource => "number",
+        pub risk_source: Option<RiskSource> = "RiskSource",
         /// Audio: the spoken text.
-        pub audio_text: String => "text",
+        pub audio_text: Option<String> = "AudioText",
         /// Audio: the customised lists that matched.
-        pub matched_lists: Vec<MatchedList>,
+        pub matched_lists: Vec<MatchedList> = "MatchedLists",
         /// Picture: the faces of known persons, at most 10.
-        pub face_info_list: Vec<FaceInfo>,
+        pub face_info_list: Vec<FaceInfo> = "FaceInfoList",
         /// Picture: the text in it.
-        pub ocr_info: OcrInfo,
+        pub ocr_info: Option<OcrInfo> = "OcrInfo",
+        ..rest
     }
 
     /// A customised list that matched.
-    #[serde(rename_all = "PascalCase")]
     pub struct MatchedList {
         /// The list's name.
-        pub name: String => "text",
+        pub name: Option<String> = "Name",
+        ..rest
     }
 
     /// A face in a picture.
-    #[serde(rename_all = "PascalCase")]
     pub struct FaceInfo {
         /// The person's name.
-        pub name: String => "text",
+        pub name: Option<String> = "Name",
         /// The number of the person in this picture.
-        pub id: String => "text",
+        pub id: Option<String> = "Id",
         /// How much of the picture the face takes, from 0 to 1.
-        pub face_ratio: f64 => "number",
+        pub face_ratio: Option<f64> = "FaceRatio",
         /// How sure it is, from 0 to 1.
-        pub probability: f64 => "number",
+        pub probability: Option<f64> = "Probability",
         /// x and y of the top left corner, then of the bottom right one, in pixels.
-        pub location: Vec<f64>,
+        pub location: Vec<f64> = "Location",
+        ..rest
     }
 
     /// Text in a picture.
-    #[serde(rename_all = "PascalCase")]
     pub struct OcrInfo {
         /// The text.
-        pub text: String => "text",
+        pub text: Option<String> = "Text",
         /// The customised lists that matched.
-        pub matched_lists: Vec<MatchedList>,
+        pub matched_lists: Vec<MatchedList> = "MatchedLists",
+        ..rest
     }
 
     /// Something that was recognised and is no risk.
-    #[serde(rename_all = "PascalCase")]
     pub struct BusinessInfo {
         /// The labels, for people.
-        pub business_description: String => "text",
+        pub business_description: Option<String> = "BusinessDescription",
         /// The first label.
-        pub business_label1: String => "text",
+        pub business_label1: Option<String> = "BusinessLabel1",
         /// The second label.
-        pub business_label2: String => "text",
+        pub business_label2: Option<String> = "BusinessLabel2",
         /// The third label. The page's table calls it `BusinessLabe3`, which is read too.
-        #[serde(alias = "BusinessLabe3")]
-        pub business_label3: String => "text",
+        pub business_label3: Option<String> = "BusinessLabel3" | "BusinessLabe3",
         /// How sure it is, in steps.
-        pub confidence_level: f64 => "number",
+        pub confidence_level: Option<f64> = "ConfidenceLevel",
         /// How sure it is, from 0 to 1.
-        pub probability: f64 => "number",
+        pub probability: Option<f64> = "Probability",
         /// Picture: more on it.
-        pub business_detail: BusinessDetail,
+        pub business_detail: Option<BusinessDetail> = "BusinessDetail",
+        ..rest
     }
 
     /// More on what was recognised in a picture.
-    #[serde(rename_all = "PascalCase")]
     pub struct BusinessDetail {
         /// The faces, at most 10.
-        pub face_info_list: Vec<FaceInfo>,
+        pub face_info_list: Vec<FaceInfo> = "FaceInfoList",
+        ..rest
     }
 }
 

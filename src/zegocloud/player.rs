@@ -2,140 +2,143 @@
 //!
 //! Page: `extended_services/cloud_player/en/server/Callback/callback.mdx` of <https://github.com/ZEGOCLOUD/docs_all>.
 
-use super::event::family;
 use crate::{
-    Json,
-    wire::{codes, number, payload, text},
+    Json, UnixMillis, UnixSeconds,
+    payload::{codes, events, payload},
 };
 
-family! {
+events! {
     /// A callback of the family *cloud player*; `EventTime` orders them.
-    pub enum PlayerEvent in "EventType": i64 {
-        /// A player came to be.
-        1 => Created(Player<PlayerCreated>) as "player.created" by [event_time; player_id, upload_task_id],
-        /// A player ceased to be.
-        2 => Destroyed(Player<PlayerDestroyed>) as "player.destroyed" by [event_time; player_id, upload_task_id],
+    pub enum PlayerEvent in "EventType" {
+        /// A player was created.
+        1 => Created(Player<PlayerCreated>) as "player.created" key |it| [it.event_time, it.task()],
+        /// A player was destroyed.
+        2 => Destroyed(Player<PlayerDestroyed>) as "player.destroyed" key |it| [it.event_time, it.task()],
         /// A player changed its state.
-        3 => Status(Player<PlayerStatus>) as "player.status" by [event_time; player_id, upload_task_id],
+        3 => Status(Player<PlayerStatus>) as "player.status" key |it| [it.event_time, it.task()],
         /// A player met a problem.
-        4 => Exception(Player<PlayerException>) as "player.exception" by [event_time; player_id, upload_task_id],
+        4 => Exception(Player<PlayerException>) as "player.exception" key |it| [it.event_time, it.task()],
         /// A file was uploaded.
-        10001 => Uploaded(Player<Json>) as "player.uploaded" by [event_time; player_id, upload_task_id],
+        10001 => Uploaded(Player<Json>) as "player.uploaded" key |it| [it.event_time, it.task()],
         /// A file could not be uploaded.
-        10002 => UploadFailed(Player<PlayerUploadFailed>) as "player.upload_failed"
-            by [event_time; player_id, upload_task_id],
+        10002 => UploadFailed(Player<PlayerUploadFailed>) as "player.upload_failed" key |it| [it.event_time, it.task()],
         /// An upload changed its state.
-        10003 => UploadStatus(Player<PlayerUploadStatus>) as "player.upload_status"
-            by [event_time; player_id, upload_task_id],
+        10003 => UploadStatus(Player<PlayerUploadStatus>) as "player.upload_status" key |it| [it.event_time, it.task()],
         /// An upload could not be cancelled.
         10004 => CancelFailed(Player<PlayerCancelFailed>) as "player.upload_cancel_failed"
-            by [event_time; player_id, upload_task_id],
+            key |it| [it.event_time, it.task()],
         /// An upload met a problem and is tried again.
         10005 => UploadException(Player<PlayerUploadException>) as "player.upload_exception"
-            by [event_time; player_id, upload_task_id],
+            key |it| [it.event_time, it.task()],
         /// An uploaded file expired.
-        10006 => UploadExpired(Player<Json>) as "player.upload_expired" by [event_time; player_id, upload_task_id],
+        10006 => UploadExpired(Player<Json>) as "player.upload_expired" key |it| [it.event_time, it.task()],
     }
 }
 
 payload! {
     /// What all events have in common.
-    #[serde(rename_all = "PascalCase")]
     pub struct Player<D> {
         /// The app's id.
-        #[serde(rename = "AppID")]
-        pub app_id: u64 => "number",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "text",
+        pub app_id: Option<String> = "AppID",
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds> = "Timestamp",
         /// The room's id; of players.
-        pub room_id: String => "text",
+        pub room_id: Option<String> = "RoomId",
         /// The player; of players.
-        pub player_id: String => "text",
+        pub player_id: Option<String> = "PlayerId",
         /// The player's name; in the page's example only.
-        pub player_name: String => "text",
+        pub player_name: Option<String> = "PlayerName",
         /// The upload; of uploads.
-        pub upload_task_id: String => "text",
+        pub upload_task_id: Option<String> = "UploadTaskId",
         /// The file's source; in the page's example of an upload only.
-        pub stream_url: String => "text",
+        pub stream_url: Option<String> = "StreamUrl",
         /// The file's title; in the page's example of an upload only.
-        pub title: String => "text",
-        /// When it happened, in Unix milliseconds.
-        pub event_time: u64 => "text",
+        pub title: Option<String> = "Title",
+        /// When it happened.
+        pub event_time: Option<UnixMillis> = "EventTime",
         /// The event itself; [`Json`] where the page says that it is empty.
-        pub detail: D,
+        pub detail: Option<D> = "Detail",
+        ..rest
     }
 
     /// `EventType` 1.
-    #[serde(rename_all = "PascalCase")]
     pub struct PlayerCreated {
-        /// When the player came to be, in Unix seconds.
-        pub create_time: u64 => "number",
-        /// When it began to play, in Unix seconds.
-        pub play_time: u64 => "number",
+        /// When the player was created.
+        pub create_time: Option<UnixSeconds> = "CreateTime",
+        /// When it began to play.
+        pub play_time: Option<UnixSeconds> = "PlayTime",
         /// How long it may play nothing, in seconds.
-        pub max_idle_time: u64 => "number",
+        pub max_idle_time: Option<u64> = "MaxIdleTime",
         /// The media's address.
-        pub stream_url: String => "text",
+        pub stream_url: Option<String> = "StreamUrl",
+        ..rest
     }
 
     /// `EventType` 2.
-    #[serde(rename_all = "PascalCase")]
     pub struct PlayerDestroyed {
-        /// When the player began to play, in Unix seconds.
-        pub play_time: u64 => "number",
-        /// Why it ceased to be.
-        pub reason: DestroyReason => "number",
+        /// When the player began to play.
+        pub play_time: Option<UnixSeconds> = "PlayTime",
+        /// Why it was destroyed.
+        pub reason: Option<DestroyReason> = "Reason",
+        ..rest
     }
 
     /// `EventType` 3.
-    #[serde(rename_all = "PascalCase")]
     pub struct PlayerStatus {
         /// The state.
-        pub status: PlayerState => "number",
+        pub status: Option<PlayerState> = "Status",
         /// Which of the media is played; with [`PlayerState::Playing`] and [`PlayerState::Paused`].
-        pub play_index: i64 => "number",
+        pub play_index: Option<i64> = "PlayIndex",
+        ..rest
     }
 
     /// `EventType` 4.
-    #[serde(rename_all = "PascalCase")]
     pub struct PlayerException {
         /// The problem.
-        pub code: PlayerExceptionCode => "number",
+        pub code: Option<PlayerExceptionCode> = "Code",
         /// Which of the media it is with; with [`PlayerExceptionCode::LoadFailed`].
-        pub play_index: i64 => "number",
+        pub play_index: Option<i64> = "PlayIndex",
+        ..rest
     }
 
     /// `EventType` 10002.
-    #[serde(rename_all = "PascalCase")]
     pub struct PlayerUploadFailed {
         /// Why.
-        pub reason: UploadFailure => "number",
+        pub reason: Option<UploadFailure> = "Reason",
+        ..rest
     }
 
     /// `EventType` 10003.
-    #[serde(rename_all = "PascalCase")]
     pub struct PlayerUploadStatus {
         /// The state.
-        pub status: UploadState => "number",
+        pub status: Option<UploadState> = "Status",
+        ..rest
     }
 
     /// `EventType` 10004.
-    #[serde(rename_all = "PascalCase")]
     pub struct PlayerCancelFailed {
         /// Why.
-        pub reason: CancelFailure => "number",
+        pub reason: Option<CancelFailure> = "Reason",
+        ..rest
     }
 
     /// `EventType` 10005.
-    #[serde(rename_all = "PascalCase")]
     pub struct PlayerUploadException {
         /// The problem.
-        pub code: UploadExceptionCode => "number",
+        pub code: Option<UploadExceptionCode> = "Code",
+        ..rest
+    }
+}
+
+impl<D> Player<D> {
+    /// What the event is about: a player or an upload.
+    fn task(&self) -> Option<&String> {
+        self.player_id.as_ref().or(self.upload_task_id.as_ref())
     }
 }
 
 codes! {
-    /// Why a player ceased to be.
+    /// Why a player was destroyed.
     pub enum DestroyReason {
         /// The API DeletePlayer.
         Api = 1,
@@ -151,7 +154,7 @@ codes! {
 
     /// The state of a player.
     pub enum PlayerState {
-        /// Being made.
+        /// Being created.
         Creating = 1,
         /// Connecting to the media.
         Connecting = 2,
@@ -165,7 +168,7 @@ codes! {
         ConnectFailed = 6,
         /// The media ended.
         Ended = 7,
-        /// Gone.
+        /// Destroyed.
         Destroyed = 8,
     }
 
@@ -185,7 +188,7 @@ codes! {
         OutOfSync = -6,
         /// Playing stutters.
         Stutter = -7,
-        /// Playing does not go on as it should.
+        /// The play position does not advance as it should.
         Progress = 1,
         /// Too few video frames, by the normal measure.
         VideoRate = 2,

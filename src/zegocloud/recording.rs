@@ -3,50 +3,70 @@
 //! Pages: <https://www.zegocloud.com/docs/cloud-recording-server/recording-status-callback>, legacy
 //! <https://doc-zh.zego.im/article/5861>.
 
-use super::event::family;
 use crate::{
-    Json,
-    wire::{codes, number, payload, text, words},
+    Json, UnixMillis, UnixSeconds,
+    payload::{codes, events, payload, words},
 };
 
-family! {
+events! {
     /// A callback of the family *cloud recording*.
-    pub enum RecordingEvent in "event_type": i64 {
+    pub enum RecordingEvent in "event_type" {
         /// The files were uploaded, or some of them were not.
-        1 => Uploaded(Recording<RecordingUpload>) as "recording.uploaded" by [task_id, sequence],
+        1 => Uploaded(Recording<RecordingUpload>) as "recording.uploaded" key |it| [it.task_id, it.sequence],
         /// The task ended abnormally.
-        2 => Aborted(Recording<RecordingAbort>) as "recording.aborted" by [task_id, sequence],
+        2 => Aborted(Recording<RecordingAbort>) as "recording.aborted" key |it| [it.task_id, it.sequence],
         /// A background or a watermark could not be downloaded.
-        3 => ImageFailed(Recording<RecordingImage>) as "recording.image_failed" by [task_id, sequence],
+        3 => ImageFailed(Recording<RecordingImage>) as "recording.image_failed" key |it| [it.task_id, it.sequence],
         /// There is no stream in the room: told within 30 s, then every 30 s.
-        4 => NoStream(Recording<Json>) as "recording.no_stream" by [task_id, sequence],
+        4 => NoStream(Recording<Json>) as "recording.no_stream" key |it| [it.task_id, it.sequence],
         /// The task ended normally.
-        5 => Finished(Recording<Json>) as "recording.finished" by [task_id, sequence],
+        5 => Finished(Recording<Json>) as "recording.finished" key |it| [it.task_id, it.sequence],
         /// The stream to record does not exist.
-        6 => StreamMissing(Recording<RecordingStream>) as "recording.stream_missing" by [task_id, sequence],
+        6 => StreamMissing(Recording<RecordingStream>) as "recording.stream_missing" key |it| [it.task_id, it.sequence],
         /// The recording stopped; the files are being uploaded.
-        7 => Uploading(Recording<Json>) as "recording.uploading" by [task_id, sequence],
+        7 => Uploading(Recording<Json>) as "recording.uploading" key |it| [it.task_id, it.sequence],
         /// Pieces are uploaded while the recording runs; this is the M3U8 file's address.
-        102 => LiveUpload(Recording<RecordingPlaylist>) as "recording.live_upload" by [task_id, sequence],
+        102 => LiveUpload(Recording<RecordingPlaylist>) as "recording.live_upload" key |it| [it.task_id, it.sequence],
         /// The recording paused.
-        201 => Paused(Recording<Json>) as "recording.paused" by [task_id, sequence],
-        /// The recording went on.
-        202 => Resumed(Recording<Json>) as "recording.resumed" by [task_id, sequence],
+        201 => Paused(Recording<Json>) as "recording.paused" key |it| [it.task_id, it.sequence],
+        /// The recording resumed.
+        202 => Resumed(Recording<Json>) as "recording.resumed" key |it| [it.task_id, it.sequence],
     }
 }
 
-family! {
+events! {
     /// A callback of the family *cloud recording* in its legacy form.
     ///
     /// Services opened before 2021-11-29 get it. It has no `detail`, and its event types mean other things than the
     /// same numbers of a [`RecordingEvent`].
-    pub enum LegacyRecordingEvent in "event_type": i64 {
+    pub enum LegacyRecordingEvent in "event_type" {
         /// The task ended and all files were uploaded.
-        1 => Uploaded(LegacyRecording) as "recording.legacy_uploaded" by [task_id; sequence],
+        1 => Uploaded(LegacyRecording) as "recording.legacy_uploaded" key |it| [it.task_id; it.sequence],
         /// The task ended and some files could not be uploaded.
-        2 => PartlyUploaded(LegacyRecording) as "recording.legacy_partly_uploaded" by [task_id; sequence],
+        2 => PartlyUploaded(LegacyRecording) as "recording.legacy_partly_uploaded" key |it| [it.task_id; it.sequence],
         /// The task ended and there is no file, because nobody published a stream.
-        3 => NoFile(LegacyRecording) as "recording.legacy_no_file" by [task_id; sequence],
+        3 => NoFile(LegacyRecording) as "recording.legacy_no_file" key |it| [it.task_id; it.sequence],
+    }
+}
+
+impl RecordingEvent {
+    /// Written without a `detail`, some would be taken for a [`LegacyRecordingEvent`] when they are read back.
+    pub(super) fn with_detail(mut self) -> Self {
+        match &mut self {
+            Self::Uploaded(it) => it.fill_detail(),
+            Self::Aborted(it) => it.fill_detail(),
+            Self::ImageFailed(it) => it.fill_detail(),
+            _ => {}
+        }
+        self
+    }
+}
+
+impl<D: Default> Recording<D> {
+    fn fill_detail(&mut self) {
+        if self.detail.is_none() && self.rest.get("detail").is_none() {
+            self.detail = Some(D::default());
+        }
     }
 }
 
@@ -54,111 +74,119 @@ payload! {
     /// What all events have in common.
     pub struct Recording<D> {
         /// The app's id.
-        pub app_id: u64 => "number",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "text",
+        pub app_id: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The task, 16 characters.
-        pub task_id: String => "text",
+        pub task_id: Option<String>,
         /// The room's id.
-        pub room_id: String => "text",
+        pub room_id: Option<String>,
         /// The event in words.
-        pub message: String => "text",
+        pub message: Option<String>,
         /// The number of the task's callback, from 0.
-        pub sequence: u64 => "number",
+        pub sequence: Option<u64>,
         /// The event itself; [`Json`] where the page says that it is empty.
-        pub detail: D,
+        pub detail: Option<D>,
+        ..rest
     }
 
     /// The legacy form of all events.
     pub struct LegacyRecording {
         /// The app's id.
-        pub app_id: u64 => "number",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "text",
+        pub app_id: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The task, 16 characters.
-        pub task_id: String => "text",
+        pub task_id: Option<String>,
         /// The room's id.
-        pub room_id: String => "text",
+        pub room_id: Option<String>,
         /// The event in words.
-        pub message: String => "text",
+        pub message: Option<String>,
         /// The number of the task's callback, from 0; with screenshots only.
-        pub sequence: u64 => "number",
+        pub sequence: Option<u64>,
         /// The files.
         pub file_info: Vec<RecordedFile>,
+        ..rest
     }
 
     /// `event_type` 1.
     pub struct RecordingUpload {
         /// Whether all files were uploaded.
-        pub upload_status: UploadStatus => "number",
+        pub upload_status: Option<UploadStatus>,
         /// The files; none if nobody published a stream.
         pub file_info: Vec<RecordedFile>,
+        ..rest
     }
 
     /// A recorded file.
     pub struct RecordedFile {
         /// The publisher's id; of mixed streams the mixed stream's.
-        pub user_id: String => "text",
+        pub user_id: Option<String>,
         /// The publisher's name; of mixed streams the mixed stream's id.
-        pub user_name: String => "text",
+        pub user_name: Option<String>,
         /// The stream's id.
-        pub stream_id: String => "text",
+        pub stream_id: Option<String>,
         /// The file's name.
-        pub file_id: String => "text",
+        pub file_id: Option<String>,
         /// The id that Ali VOD or Tencent VOD gave it.
-        pub video_id: String => "text",
+        pub video_id: Option<String>,
         /// The file's address; not with Qiniu or Ali VOD.
-        pub file_url: String => "text",
+        pub file_url: Option<String>,
         /// The file's format.
-        pub output_file_format: FileFormat => "text",
+        pub output_file_format: Option<FileFormat>,
         /// The file's size in bytes.
-        pub file_size: u64 => "number",
+        pub file_size: Option<u64>,
         /// How long the recording is, in milliseconds.
-        pub duration: u64 => "number",
+        pub duration: Option<u64>,
         /// The video's width in pixels.
-        pub resolution_width: u64 => "number",
+        pub resolution_width: Option<u64>,
         /// The video's height in pixels.
-        pub resolution_height: u64 => "number",
+        pub resolution_height: Option<u64>,
         /// What it holds.
-        pub media_track_type: MediaTrackType => "number",
-        /// When the stream began, in Unix milliseconds.
-        pub begin_timestamp: u64 => "number",
+        pub media_track_type: Option<MediaTrackType>,
+        /// When the stream began.
+        pub begin_timestamp: Option<UnixMillis>,
         /// The time that the publisher put into the stream's SEI, in the publisher's unit.
-        pub custom_begin_timestamp: u64 => "number",
+        pub custom_begin_timestamp: Option<i64>,
         /// Where it was uploaded to.
-        pub status: FileStatus => "number",
+        pub status: Option<FileStatus>,
+        ..rest
     }
 
     /// `event_type` 2.
     pub struct RecordingAbort {
         /// Why the task ended.
-        pub quit_reason: QuitReason => "number",
+        pub quit_reason: Option<QuitReason>,
+        ..rest
     }
 
     /// `event_type` 3.
     pub struct RecordingImage {
         /// What the image is for.
-        pub image_type: ImageType => "number",
+        pub image_type: Option<ImageType>,
         /// The image's address.
-        pub image_url: String => "text",
+        pub image_url: Option<String>,
+        ..rest
     }
 
     /// `event_type` 6.
     pub struct RecordingStream {
         /// The stream's id.
-        pub stream_id: String => "text",
+        pub stream_id: Option<String>,
+        ..rest
     }
 
     /// `event_type` 102.
     pub struct RecordingPlaylist {
         /// The stream's id.
-        pub stream_id: String => "text",
+        pub stream_id: Option<String>,
         /// The file's name.
-        pub file_id: String => "text",
+        pub file_id: Option<String>,
         /// The M3U8 file's address.
-        pub file_url: String => "text",
+        pub file_url: Option<String>,
         /// What it holds.
-        pub media_track_type: MediaTrackType => "number",
+        pub media_track_type: Option<MediaTrackType>,
+        ..rest
     }
 }
 

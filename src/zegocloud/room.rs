@@ -2,28 +2,30 @@
 //!
 //! Pages: <https://www.zegocloud.com/docs/real-time-video-server/callback/room/room-created>.
 
-use super::event::family;
-use crate::wire::{codes, number, payload, text};
+use crate::{
+    UnixMillis, UnixSeconds,
+    payload::{codes, events, payload},
+};
 
-family! {
+events! {
     /// A callback of the family *room*.
     ///
     /// Neither arrival nor order is guaranteed. How the pages reconcile:
     ///
-    /// * Of two `room_create` for one `room_id` the newer `room_create_time` is the room that lives. A `room_close`
+    /// * Of two `room_create` for one `room_id` the newer `room_create_time` is the room that is open. A `room_close`
     ///   whose `room_session_id` differs from it and whose `room_close_time` is not later than it is stale.
     /// * A user's presence is `user_account` with `session_id` and `login_time`; a `room_logout` of another session or
     ///   of an earlier login is stale.
     /// * What comes before its room's `room_create` waits for it.
-    pub enum RoomEvent in "event": str {
-        /// A room came to be.
-        "room_create" => Create(RoomCreate) as "room_create" by [room_session_id],
-        /// A room ceased to be.
-        "room_close" => Close(RoomClose) as "room_close" by [room_session_id],
+    pub enum RoomEvent in "event" {
+        /// A room was created.
+        "room_create" => Create(RoomCreate) key |it| [it.room_session_id],
+        /// A room was closed.
+        "room_close" => Close(RoomClose) key |it| [it.room_session_id],
         /// A user entered.
-        "room_login" => Login(RoomLogin) as "room_login" by [room_seq, session_id, login_time],
+        "room_login" => Login(RoomLogin) key |it| [it.room_seq, it.session_id, it.login_time],
         /// A user left.
-        "room_logout" => Logout(RoomLogout) as "room_logout" by [room_seq, session_id, logout_time],
+        "room_logout" => Logout(RoomLogout) key |it| [it.room_seq, it.session_id, it.logout_time],
     }
 }
 
@@ -31,100 +33,104 @@ payload! {
     /// `room_create`.
     pub struct RoomCreate {
         /// The app's id.
-        pub appid: u64 => "number",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The room's id.
-        pub room_id: String => "text",
-        /// Unique in every life of a room; [`RoomLogin::room_seq`] holds the same number.
-        pub room_session_id: u64 => "number",
-        /// When the room came to be, in Unix milliseconds.
-        pub room_create_time: u64 => "text",
+        pub room_id: Option<String>,
+        /// This life of the room; [`RoomLogin::room_seq`] holds the same id.
+        pub room_session_id: Option<String>,
+        /// When the room was created.
+        pub room_create_time: Option<UnixMillis>,
         /// The creator's user id.
-        pub id_name: String => "text",
+        pub id_name: Option<String>,
+        ..rest
     }
 
     /// `room_close`.
     pub struct RoomClose {
         /// The app's id.
-        pub appid: u64 => "number",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The room's id.
-        pub room_id: String => "text",
+        pub room_id: Option<String>,
         /// The life of the room that ended.
-        pub room_session_id: u64 => "number",
-        /// When the room ceased to be, in Unix milliseconds.
-        pub room_close_time: u64 => "text",
+        pub room_session_id: Option<String>,
+        /// When the room was closed.
+        pub room_close_time: Option<UnixMillis>,
         /// Why.
-        pub close_reason: CloseReason => "number",
+        pub close_reason: Option<CloseReason>,
+        ..rest
     }
 
     /// `room_login`.
     pub struct RoomLogin {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "text",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The room's id.
-        pub room_id: String => "text",
+        pub room_id: Option<String>,
         /// The room's name.
-        pub room_name: String => "text",
-        /// The life of the room; [`RoomCreate::room_session_id`] holds the same number.
-        pub room_seq: u64 => "text",
+        pub room_name: Option<String>,
+        /// The life of the room; [`RoomCreate::room_session_id`] holds the same id.
+        pub room_seq: Option<String>,
         /// The user's id.
-        pub user_account: String => "text",
+        pub user_account: Option<String>,
         /// The user's name.
-        pub user_nickname: String => "text",
+        pub user_nickname: Option<String>,
         /// The user's session.
-        pub session_id: u64 => "text",
-        /// When the user entered, in Unix milliseconds.
-        pub login_time: u64 => "text",
+        pub session_id: Option<String>,
+        /// When the user entered.
+        pub login_time: Option<UnixMillis>,
         /// The user's role.
-        pub user_role: UserRole => "text",
+        pub user_role: Option<UserRole>,
         /// With what the user proved who they are.
-        pub auth_level: AuthLevel => "text",
+        pub auth_level: Option<AuthLevel>,
         /// Whether the user had been in before.
-        pub relogin: Relogin => "text",
+        pub relogin: Option<Relogin>,
         /// One more with every user that enters or leaves.
-        pub user_update_seq: u64 => "text",
+        pub user_update_seq: Option<u64>,
         /// What the client passed along.
-        pub callback_data: String => "text",
+        pub callback_data: Option<String>,
         /// The kind of device.
-        pub term_type: TerminalType => "text",
+        pub term_type: Option<TerminalType>,
+        ..rest
     }
 
     /// `room_logout`.
     pub struct RoomLogout {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "text",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The room's id.
-        pub room_id: String => "text",
-        /// The life of the room; [`RoomCreate::room_session_id`] holds the same number.
-        pub room_seq: u64 => "text",
+        pub room_id: Option<String>,
+        /// The life of the room; [`RoomCreate::room_session_id`] holds the same id.
+        pub room_seq: Option<String>,
         /// The user's id.
-        pub user_account: String => "text",
+        pub user_account: Option<String>,
         /// The user's name.
-        pub user_nickname: String => "text",
+        pub user_nickname: Option<String>,
         /// The user's session.
-        pub session_id: u64 => "text",
-        /// When the user entered, in Unix milliseconds.
-        pub login_time: u64 => "text",
-        /// When the user left, in Unix milliseconds.
-        pub logout_time: u64 => "text",
+        pub session_id: Option<String>,
+        /// When the user entered.
+        pub login_time: Option<UnixMillis>,
+        /// When the user left.
+        pub logout_time: Option<UnixMillis>,
         /// Why.
-        pub reason: LogoutReason => "text",
+        pub reason: Option<LogoutReason>,
         /// The user's role.
-        pub user_role: UserRole => "text",
+        pub user_role: Option<UserRole>,
         /// One more with every user that enters or leaves.
-        pub user_update_seq: u64 => "text",
+        pub user_update_seq: Option<u64>,
+        ..rest
     }
 }
 
 codes! {
-    /// Why a room ceased to be.
+    /// Why a room was closed.
     pub enum CloseReason {
         /// It was left.
         Normal = 0,

@@ -2,20 +2,23 @@
 //!
 //! Pages: <https://www.zegocloud.com/docs/real-time-video-server/callback/stream/stream-created>.
 
-use super::{event::family, json_text::JsonText};
-use crate::wire::{codes, number, payload, text};
+use super::JsonText;
+use crate::{
+    UnixMillis, UnixSeconds,
+    payload::{codes, events, payload},
+};
 
-family! {
+events! {
     /// A callback of the family *stream*.
     ///
     /// Neither arrival nor order is guaranteed. Of two callbacks for one `stream_id` the one with the larger
-    /// `stream_seq` is the newer; what comes before its room's [`RoomEvent::Create`](super::RoomEvent::Create) waits
-    /// for it.
-    pub enum StreamEvent in "event": str {
+    /// `stream_seq` is the newer; what comes before its room's [`RoomEvent::Create`](super::room::RoomEvent::Create)
+    /// waits for it.
+    pub enum StreamEvent in "event" {
         /// A stream is published.
-        "stream_create" => Create(StreamCreate) as "stream_create" by [room_session_id, stream_sid; stream_seq],
+        "stream_create" => Create(StreamCreate) key |it| [it.room_session_id, it.stream_sid, it.stream_seq],
         /// A stream ended.
-        "stream_close" => Close(StreamClose) as "stream_close" by [room_session_id, stream_sid; stream_seq],
+        "stream_close" => Close(StreamClose) key |it| [it.room_session_id, it.stream_sid, it.stream_seq],
     }
 }
 
@@ -23,43 +26,43 @@ payload! {
     /// `stream_create`.
     pub struct StreamCreate {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "text",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The room's id, at most 127 bytes.
-        pub room_id: String => "text",
+        pub room_id: Option<String>,
         /// The life of the room.
-        pub room_session_id: u64 => "text",
+        pub room_session_id: Option<String>,
         /// The publisher's id, at most 255 bytes.
-        pub user_id: String => "text",
+        pub user_id: Option<String>,
         /// The publisher's name, at most 255 bytes.
-        pub user_name: String => "text",
+        pub user_name: Option<String>,
         /// The room's id again.
-        pub channel_id: String => "text",
+        pub channel_id: Option<String>,
         /// The client's stream id.
-        pub stream_id: String => "text",
+        pub stream_id: Option<String>,
         /// The client's stream id again.
-        pub stream_alias: String => "text",
+        pub stream_alias: Option<String>,
         /// The server's own id of the stream.
-        pub stream_sid: String => "text",
+        pub stream_sid: Option<String>,
         /// The stream's title.
-        pub title: String => "text",
+        pub title: Option<String>,
         /// A [`StreamAttr`] as JSON text.
-        pub stream_attr: JsonText,
+        pub stream_attr: Option<JsonText>,
         /// Grows with every callback for the stream.
-        pub stream_seq: u64 => "text",
-        /// When it was published, in Unix seconds.
-        pub create_time: u64 => "text",
-        /// When it was published, in Unix milliseconds.
-        pub create_time_ms: u64 => "text",
+        pub stream_seq: Option<u64>,
+        /// When it was published, to the second.
+        pub create_time: Option<UnixSeconds>,
+        /// When it was published.
+        pub create_time_ms: Option<UnixMillis>,
         /// What the client attached before publishing, else empty.
-        pub extra_info: String => "text",
+        pub extra_info: Option<String>,
         /// Whether the SDK published an existing stream again.
-        pub recreate: Recreate => "text",
+        pub recreate: Option<Recreate>,
         /// The publisher's id again.
-        pub publish_id: String => "text",
+        pub publish_id: Option<String>,
         /// The publisher's name again.
-        pub publish_name: String => "text",
+        pub publish_name: Option<String>,
         /// Play URLs, at most 1024 bytes each.
         pub rtmp_url: Vec<String>,
         /// Play URLs, at most 1024 bytes each.
@@ -68,46 +71,49 @@ payload! {
         pub hdl_url: Vec<String>,
         /// Screenshots, taken anew about every 20 s and valid while the stream is published.
         pub pic_url: Vec<String>,
+        ..rest
     }
 
     /// `stream_close`.
     pub struct StreamClose {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "text",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The room's id.
-        pub room_id: String => "text",
+        pub room_id: Option<String>,
         /// The life of the room.
-        pub room_session_id: u64 => "text",
+        pub room_session_id: Option<String>,
         /// The publisher's id.
-        pub user_id: String => "text",
+        pub user_id: Option<String>,
         /// The publisher's name.
-        pub user_name: String => "text",
+        pub user_name: Option<String>,
         /// The room's id again.
-        pub channel_id: String => "text",
+        pub channel_id: Option<String>,
         /// The client's stream id.
-        pub stream_alias: String => "text",
+        pub stream_alias: Option<String>,
         /// The client's stream id again.
-        pub stream_id: String => "text",
+        pub stream_id: Option<String>,
         /// The server's own id of the stream.
-        pub stream_sid: String => "text",
+        pub stream_sid: Option<String>,
         /// Grows with every callback for the stream.
-        pub stream_seq: u64 => "text",
+        pub stream_seq: Option<u64>,
         /// Free text of the client, usually JSON.
-        pub third_define_data: JsonText,
-        /// When it was published, in Unix milliseconds.
-        pub create_time_ms: u64 => "text",
-        /// When it ended, in Unix milliseconds.
-        pub destroy_timemillis: u64 => "text",
+        pub third_define_data: Option<JsonText>,
+        /// When it was published.
+        pub create_time_ms: Option<UnixMillis>,
+        /// When it ended.
+        pub destroy_timemillis: Option<UnixMillis>,
         /// Why it ended.
-        pub r#type: StreamCloseType => "text",
+        pub r#type: Option<StreamCloseType> = "type",
+        ..rest
     }
 
     /// What is inside [`StreamCreate::stream_attr`].
     pub struct StreamAttr {
         /// The video codec.
-        pub cid: VideoCodec => "number",
+        pub cid: Option<VideoCodec>,
+        ..rest
     }
 }
 

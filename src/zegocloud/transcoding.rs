@@ -2,98 +2,99 @@
 //!
 //! Pages: <https://www.zegocloud.com/docs/real-time-video-server/callback/transcoding/started>.
 
-use super::event::family;
-use crate::wire::{codes, number, payload, text, words};
+use crate::{
+    UnixSeconds,
+    payload::{codes, events, payload, words},
+};
 
-family! {
+events! {
     /// A callback of the family *single-stream transcoding*.
-    pub enum TranscodingEvent in "Event": str {
+    pub enum TranscodingEvent in "Event" {
         /// A task started, or was changed.
-        "transcode_start" => Start(TranscodeStart) as "transcode_start" by [task_id, sequence],
+        "transcode_start" => Start(TranscodeStart) key |it| [it.task_id, it.sequence, it.status, it.timestamp],
         /// A task stopped.
-        "transcode_stop" => Stop(TranscodeStop) as "transcode_stop" by [task_id, sequence],
+        "transcode_stop" => Stop(TranscodeStop) key |it| [it.task_id, it.sequence],
     }
 }
 
 payload! {
     /// `transcode_start`.
-    #[serde(rename_all = "PascalCase")]
     pub struct TranscodeStart {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "text",
+        pub appid: Option<String> = "Appid",
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds> = "Timestamp",
         /// The task.
-        pub task_id: String => "text",
+        pub task_id: Option<String> = "TaskId",
         /// The user's id.
-        pub user_id: String => "text",
-        /// Grows with every callback for the task.
-        pub sequence: u64 => "number",
+        pub user_id: Option<String> = "UserId",
+        /// How many times the task was started; an update does not count.
+        pub sequence: Option<u64> = "Sequence",
         /// Started or updated.
-        pub status: TranscodeStatus => "text",
+        pub status: Option<TranscodeStatus> = "Status",
         /// What is transcoded, and into what.
-        pub details: TranscodeDetails,
+        pub details: Option<TranscodeDetails> = "Details",
+        ..rest
     }
 
     /// `transcode_stop`.
-    #[serde(rename_all = "PascalCase")]
     pub struct TranscodeStop {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "text",
+        pub appid: Option<String> = "Appid",
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds> = "Timestamp",
         /// The task.
-        pub task_id: String => "text",
+        pub task_id: Option<String> = "TaskId",
         /// The user's id.
-        pub user_id: String => "text",
-        /// Grows with every callback for the task.
-        pub sequence: u64 => "number",
+        pub user_id: Option<String> = "UserId",
+        /// How many times the task was started.
+        pub sequence: Option<u64> = "Sequence",
         /// Stopped; the page's example prints `TranscodeStarted`.
-        pub status: TranscodeStatus => "text",
+        pub status: Option<TranscodeStatus> = "Status",
         /// Why.
-        pub stop_reason: StopReason => "number",
+        pub stop_reason: Option<StopReason> = "StopReason",
+        ..rest
     }
 
     /// What is transcoded, and into what.
-    #[serde(rename_all = "PascalCase")]
     pub struct TranscodeDetails {
         /// The source.
-        pub input: TranscodeInput,
+        pub input: Option<TranscodeInput> = "Input",
         /// The results.
-        pub outputs: Vec<TranscodeOutput>,
+        pub outputs: Vec<TranscodeOutput> = "Outputs",
+        ..rest
     }
 
     /// A source: a stream id or an address.
-    #[serde(rename_all = "PascalCase")]
     pub struct TranscodeInput {
         /// The stream's id.
-        pub stream_id: String => "text",
+        pub stream_id: Option<String> = "StreamId",
         /// The stream's address.
-        pub stream_url: String => "text",
+        pub stream_url: Option<String> = "StreamUrl",
+        ..rest
     }
 
     /// A result: a stream id or an address, and how it is encoded.
-    #[serde(rename_all = "PascalCase")]
     pub struct TranscodeOutput {
         /// The stream's id.
-        pub stream_id: String => "text",
+        pub stream_id: Option<String> = "StreamId",
         /// The stream's address.
-        pub stream_url: String => "text",
+        pub stream_url: Option<String> = "StreamUrl",
         /// The video codec's id.
-        pub video_enc_id: i64 => "number",
-        /// The video's bitrate.
-        pub video_bitrate: i64 => "number",
+        pub video_enc_id: Option<i64> = "VideoEncId",
+        /// The video's bitrate; the page gives no unit.
+        pub video_bitrate: Option<i64> = "VideoBitrate",
         /// Whether width and height follow the short edge.
-        pub short_edge_adaption: i64 => "number",
-        /// Frames a second.
-        pub fps: i64 => "number",
+        pub short_edge_adaption: Option<i64> = "ShortEdgeAdaption",
+        /// Frames per second.
+        pub fps: Option<i64> = "Fps",
         /// Width in pixels.
-        pub width: i64 => "number",
+        pub width: Option<i64> = "Width",
         /// Height in pixels.
-        pub height: i64 => "number",
-        /// Group of pictures.
-        #[serde(rename = "GOP")]
-        pub gop: i64 => "number",
+        pub height: Option<i64> = "Height",
+        /// The interval of key frames; the page gives no unit.
+        pub gop: Option<i64> = "GOP",
+        ..rest
     }
 }
 

@@ -2,56 +2,56 @@
 //!
 //! Pages: <https://www.zegocloud.com/docs/zim-server/callbacks/message-sent>.
 
-use super::{event::family, room::Relogin};
+use super::{JsonText, room::Relogin};
 use crate::{
-    Json,
-    wire::{codes, number, payload, text, texts, words},
+    Json, UnixMillis, UnixSeconds,
+    payload::{FromValue, Reader, codes, events, payload, words},
 };
-use percent_encoding::percent_decode_str;
-use serde::{Serialize, de::DeserializeOwned};
-use std::{convert::Infallible, fmt, str::FromStr};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
-family! {
+events! {
     /// A callback of the family *ZIM*.
-    pub enum ZimEvent in "event": str {
+    pub enum ZimEvent in "event" {
         /// A user came online, logged out or went offline.
         "user_action" => UserAction(UserAction) as "zim.user_action"
-            by [session_id, action; login_time, logout_time, offline_time],
+            key |it| [it.session_id, it.action; it.login_time, it.logout_time, it.offline_time],
         /// A message was sent, or could not be.
-        "send_msg" => SendMsg(SendMsg) as "zim.send_msg" by [; msg_id, user_list],
+        "send_msg" => SendMsg(SendMsg) as "zim.send_msg" key |it| [; it.msg_id, it.user_list],
         /// A client wants to send a message and waits for a [`SendVerdict`].
-        "before_send_msg" => BeforeSendMsg(BeforeSendMsg) as "zim.before_send_msg" by [request_id],
+        "before_send_msg" => BeforeSendMsg(BeforeSendMsg) as "zim.before_send_msg" key |it| [it.request_id],
         /// A message was sent to a bot.
-        "bot_msg" => BotMsg(SendMsg) as "zim.bot_msg" by [; msg_id, user_list],
-        /// A call was made.
-        "call_create" => CallCreate(CallCreate) as "zim.call_create" by [call_id],
+        "bot_msg" => BotMsg(SendMsg) as "zim.bot_msg" key |it| [; it.msg_id, it.user_list],
+        /// A call was created.
+        "call_create" => CallCreate(CallCreate) as "zim.call_create" key |it| [it.call_id],
         /// Users were invited into a running call.
-        "call_invite" => CallInvite(CallInvite) as "zim.call_invite" by [call_id; user_ids, invite_time],
+        "call_invite" => CallInvite(CallInvite) as "zim.call_invite" key |it| [it.call_id, it.user_ids, it.invite_time],
         /// A call was cancelled.
-        "call_cancel" => CallCancel(CallCancel) as "zim.call_cancel" by [call_id; user_ids],
+        "call_cancel" => CallCancel(CallCancel) as "zim.call_cancel" key |it| [it.call_id, it.user_ids],
         /// A user accepted a call.
-        "call_accept" => CallAccept(CallAnswer) as "zim.call_accept" by [call_id; user_id],
+        "call_accept" => CallAccept(CallAnswer) as "zim.call_accept" key |it| [it.call_id, it.user_id],
         /// A user rejected a call.
-        "call_reject" => CallReject(CallAnswer) as "zim.call_reject" by [call_id; user_id],
+        "call_reject" => CallReject(CallAnswer) as "zim.call_reject" key |it| [it.call_id, it.user_id],
         /// Users did not answer a call in time.
-        "call_timeout" => CallTimeout(CallTimeout) as "zim.call_timeout" by [call_id; user_ids],
-        /// A group came to be.
-        "group_create" => GroupCreate(GroupCreate) as "zim.group_create" by [group_id, timestamp],
-        /// A group ceased to be.
-        "group_destroy" => GroupDestroy(GroupDestroy) as "zim.group_destroy" by [group_id, timestamp],
+        "call_timeout" => CallTimeout(CallTimeout) as "zim.call_timeout" key |it| [it.call_id, it.user_ids],
+        /// A group was created.
+        "group_create" => GroupCreate(GroupCreate) as "zim.group_create" key |it| [it.group_id, it.timestamp],
+        /// A group was destroyed.
+        "group_destroy" => GroupDestroy(GroupDestroy) as "zim.group_destroy" key |it| [it.group_id, it.timestamp],
         /// Users joined a group. The English page's example calls it `Apply_join_group`, which is read too.
         "group_join" | "Apply_join_group" => GroupJoin(GroupJoin) as "zim.group_join"
-            by [group_id, timestamp; new_user_ids],
+            key |it| [it.group_id, it.timestamp, it.new_user_ids],
         /// Users left a group.
-        "group_exit" => GroupExit(GroupExit) as "zim.group_exit" by [group_id, timestamp; exit_user_ids],
-        /// A room came to be. Unlike RTC's event of that name it has an `operator_account`.
-        "room_create" => RoomCreate(ZimRoomCreate) as "zim.room_create" by [room_id, timestamp],
-        /// A room ceased to be.
-        "room_destroy" => RoomDestroy(ZimRoomDestroy) as "zim.room_destroy" by [room_id, timestamp],
+        "group_exit" => GroupExit(GroupExit) as "zim.group_exit" key |it| [it.group_id, it.timestamp, it.exit_user_ids],
+        /// A room was created. Unlike RTC's event of that name it has an `operator_account`.
+        "room_create" => RoomCreate(RoomCreate) as "zim.room_create" key |it| [it.room_id, it.timestamp],
+        /// A room was destroyed.
+        "room_destroy" => RoomDestroy(RoomDestroy) as "zim.room_destroy" key |it| [it.room_id, it.timestamp],
         /// A user entered a room.
-        "room_enter" => RoomEnter(ZimRoomEnter) as "zim.room_enter" by [room_id, timestamp; operator_account],
+        "room_enter" => RoomEnter(RoomEnter) as "zim.room_enter"
+            key |it| [it.room_id, it.timestamp, it.operator_account],
         /// Users left a room.
-        "room_exit" => RoomExit(ZimRoomExit) as "zim.room_exit" by [room_id, timestamp; exit_user_ids],
+        "room_exit" => RoomExit(RoomExit) as "zim.room_exit" key |it| [it.room_id, it.timestamp, it.exit_user_ids],
     }
 }
 
@@ -59,383 +59,404 @@ payload! {
     /// `user_action`.
     pub struct UserAction {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The user's id.
-        pub user_id: String => "text",
+        pub user_id: Option<String>,
         /// The user's name.
-        pub user_name: String => "text",
+        pub user_name: Option<String>,
         /// The kind of device.
-        pub os: Os => "text",
+        pub os: Option<Os>,
         /// What the user did.
-        pub action: Presence => "number",
+        pub action: Option<Presence>,
         /// The user's session.
-        pub session_id: String => "text",
-        /// When the user came online, in Unix seconds.
-        pub login_time: u64 => "number",
+        pub session_id: Option<String>,
+        /// When the user came online.
+        pub login_time: Option<UnixSeconds>,
         /// Whether the user had been online before.
-        pub relogin: Relogin => "text",
-        /// When the user logged out, in Unix seconds.
-        pub logout_time: u64 => "number",
+        pub relogin: Option<Relogin>,
+        /// When the user logged out.
+        pub logout_time: Option<UnixSeconds>,
         /// Why the user logged out.
-        pub logout_reason: String => "text",
-        /// When the user went offline, in Unix seconds.
-        pub offline_time: u64 => "number",
+        pub logout_reason: Option<String>,
+        /// When the user went offline.
+        pub offline_time: Option<UnixSeconds>,
+        ..rest
     }
 
     /// `send_msg` and `bot_msg`.
     pub struct SendMsg {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The sender.
-        pub from_user_id: String => "text",
+        pub from_user_id: Option<String>,
         /// The kind of conversation; with a bot, [`ConversationType::OneToOne`].
-        pub conv_type: ConversationType => "number",
+        pub conv_type: Option<ConversationType>,
         /// The conversation; empty with a `user_list`.
-        pub conv_id: String => "text",
+        pub conv_id: Option<String>,
         /// The kind of message; to a bot, no [`MessageType::Combined`].
-        pub msg_type: MessageType => "number",
+        pub msg_type: Option<MessageType>,
         /// The app's own kind of a [`MessageType::Custom`], 0 to 200.
-        pub sub_msg_type: i64 => "number",
+        pub sub_msg_type: Option<i64>,
         /// From where it was sent; missing means from a client.
-        pub source: MessageSource => "number",
+        pub source: Option<MessageSource>,
         /// The message.
-        pub msg_body: MessageBody => "text",
+        pub msg_body: Option<MessageBody>,
         /// The message's id; empty in a batch.
-        pub msg_id: String => "text",
+        pub msg_id: Option<String>,
         /// The message's number in its conversation.
-        pub msg_seq: u64 => "number",
+        pub msg_seq: Option<u64>,
         /// What the sender attached.
-        pub payload: String => "text",
-        /// When the server received it, in Unix milliseconds.
-        pub msg_time: u64 => "number",
+        pub payload: Option<String>,
+        /// When the server received it.
+        pub msg_time: Option<UnixMillis>,
         /// 0 if it was sent, else one of ZIM's error codes.
-        pub send_result: i64 => "number",
+        pub send_result: Option<i64>,
         /// The receivers of messages that a server sent.
         pub user_list: Vec<MessageReceiver>,
+        ..rest
     }
 
     /// The receiver of a message that a server sent.
-    #[serde(rename_all = "PascalCase")]
     pub struct MessageReceiver {
         /// The receiver.
-        pub user_id: String => "text",
+        pub user_id: Option<String> = "UserId",
         /// The message's id; empty if it could not be sent.
-        pub msg_id: String => "text",
+        pub msg_id: Option<String> = "MsgId",
         /// The message's number in its conversation.
-        pub msg_seq: u64 => "number",
+        pub msg_seq: Option<u64> = "MsgSeq",
+        ..rest
     }
 
     /// `before_send_msg`.
     pub struct BeforeSendMsg {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// This question.
-        pub request_id: String => "text",
+        pub request_id: Option<String>,
         /// The sender.
-        pub from_user_id: String => "text",
+        pub from_user_id: Option<String>,
         /// The conversation.
-        pub conv_id: String => "text",
+        pub conv_id: Option<String>,
         /// The kind of conversation.
-        pub conv_type: ConversationType => "number",
+        pub conv_type: Option<ConversationType>,
         /// The message's id.
-        pub msg_id: String => "text",
+        pub msg_id: Option<String>,
         /// What the sender attached.
-        pub payload: String => "text",
+        pub payload: Option<String>,
         /// The kind of message.
-        pub msg_type: MessageType => "number",
+        pub msg_type: Option<MessageType>,
         /// The app's own kind of a [`MessageType::Custom`], 0 to 200.
-        pub sub_msg_type: i64 => "number",
+        pub sub_msg_type: Option<i64>,
         /// The message.
-        pub msg_body: MessageBody => "text",
+        pub msg_body: Option<MessageBody>,
+        ..rest
     }
 
     /// The [`MessageBody`] of images, files, audio and video.
     pub struct MediaBody {
         /// The file's MD5.
-        pub md5: String => "text",
+        pub md5: Option<String>,
         /// The file's name.
-        pub file_name: String => "text",
+        pub file_name: Option<String>,
         /// The file's size in bytes.
-        pub file_size: u64 => "text",
+        pub file_size: Option<u64>,
         /// The file's address.
-        pub download_url: String => "text",
+        pub download_url: Option<String>,
         /// Audio and video: how long it is; the page gives no unit, the SDK's is seconds.
-        pub media_duration: u64 => "text",
+        pub media_duration: Option<u64>,
         /// Image: the original's width in pixels.
-        pub origin_image_width: u64 => "number",
+        pub origin_image_width: Option<u64>,
         /// Image: the original's height in pixels.
-        pub origin_image_height: u64 => "number",
+        pub origin_image_height: Option<u64>,
         /// Image: the large form's address.
-        pub large_image_download_url: String => "text",
+        pub large_image_download_url: Option<String>,
         /// Image: the large form's width in pixels.
-        pub large_image_width: u64 => "number",
+        pub large_image_width: Option<u64>,
         /// Image: the large form's height in pixels.
-        pub large_image_height: u64 => "number",
+        pub large_image_height: Option<u64>,
         /// Image: the thumbnail's address.
-        pub thumbnail_download_url: String => "text",
+        pub thumbnail_download_url: Option<String>,
         /// Image: the thumbnail's width in pixels.
-        pub thumbnail_width: u64 => "number",
+        pub thumbnail_width: Option<u64>,
         /// Image: the thumbnail's height in pixels.
-        pub thumbnail_height: u64 => "number",
+        pub thumbnail_height: Option<u64>,
         /// Video: the first frame's address.
-        pub video_first_frame_download_url: String => "text",
+        pub video_first_frame_download_url: Option<String>,
         /// Video: the first frame's width in pixels.
-        pub video_first_frame_width: u64 => "number",
+        pub video_first_frame_width: Option<u64>,
         /// Video: the first frame's height in pixels.
-        pub video_first_frame_height: u64 => "number",
+        pub video_first_frame_height: Option<u64>,
+        ..rest
     }
 
     /// The [`MessageBody`] of a [`MessageType::Multi`].
     pub struct MultiBody {
         /// The parts.
         pub multi_msg: Vec<MultiPart>,
+        ..rest
     }
 
     /// A part of a [`MessageType::Multi`].
     pub struct MultiPart {
         /// The kind of message.
-        pub msg_type: MessageType => "number",
+        pub msg_type: Option<MessageType>,
         /// The app's own kind of a [`MessageType::Custom`].
-        pub sub_msg_type: i64 => "number",
+        pub sub_msg_type: Option<i64>,
         /// The part's content: a string, or an object such as [`MediaBody`].
-        pub callback_content: Json,
+        pub callback_content: Option<Json>,
+        ..rest
     }
 
     /// The [`MessageBody`] of a [`MessageType::Combined`].
-    #[serde(rename_all = "PascalCase")]
     pub struct CombinedBody {
         /// The title.
-        pub title: String => "text",
+        pub title: Option<String> = "Title",
         /// The summary.
-        pub summary: String => "text",
+        pub summary: Option<String> = "Summary",
+        ..rest
     }
 
     /// `call_create`.
     pub struct CallCreate {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The call.
-        pub call_id: String => "text",
+        pub call_id: Option<String>,
         /// The callees.
-        pub user_ids: Vec<String> => "texts",
-        /// When it was made: 10 digits are Unix seconds, 13 are milliseconds.
-        pub create_time: u64 => "number",
+        pub user_ids: Vec<String>,
+        /// When it was created.
+        pub create_time: Option<UnixMillis>,
         /// What the caller attached.
-        pub payload: String => "text",
+        pub payload: Option<String>,
         /// The caller.
-        pub caller: String => "text",
+        pub caller: Option<String>,
         /// How long it rings, in seconds.
-        pub timeout: u64 => "number",
+        pub timeout: Option<u64>,
+        ..rest
     }
 
     /// `call_invite`.
     pub struct CallInvite {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The call.
-        pub call_id: String => "text",
+        pub call_id: Option<String>,
         /// The users who were invited.
-        pub user_ids: Vec<String> => "texts",
+        pub user_ids: Vec<String>,
         /// The user who invited them.
-        pub inviter: String => "text",
-        /// When, in Unix milliseconds.
-        pub invite_time: u64 => "number",
+        pub inviter: Option<String>,
+        /// When.
+        pub invite_time: Option<UnixMillis>,
+        ..rest
     }
 
     /// `call_cancel`.
     pub struct CallCancel {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The call.
-        pub call_id: String => "text",
+        pub call_id: Option<String>,
         /// The callees.
-        pub user_ids: Vec<String> => "texts",
+        pub user_ids: Vec<String>,
         /// By what.
-        pub reason: CallCancelReason => "text",
+        pub reason: Option<CallCancelReason>,
         /// What the caller attached.
-        pub payload: String => "text",
+        pub payload: Option<String>,
+        ..rest
     }
 
     /// `call_accept` and `call_reject`.
     pub struct CallAnswer {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The call.
-        pub call_id: String => "text",
+        pub call_id: Option<String>,
         /// The callee.
-        pub user_id: String => "text",
+        pub user_id: Option<String>,
         /// What the callee attached.
-        pub extend_data: String => "text",
+        pub extend_data: Option<String>,
+        ..rest
     }
 
     /// `call_timeout`.
     pub struct CallTimeout {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When the callback was signed, in Unix seconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When the callback was signed.
+        pub timestamp: Option<UnixSeconds>,
         /// The call.
-        pub call_id: String => "text",
+        pub call_id: Option<String>,
         /// The users who did not answer.
-        pub user_ids: Vec<String> => "texts",
+        pub user_ids: Vec<String>,
+        ..rest
     }
 
     /// `group_create`.
     pub struct GroupCreate {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When it happened and was signed: 10 digits are Unix seconds, 13 are milliseconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When it happened and was signed.
+        pub timestamp: Option<UnixMillis>,
         /// The group's id.
-        pub group_id: String => "text",
+        pub group_id: Option<String>,
         /// The user who did it.
-        pub operator_account: String => "text",
+        pub operator_account: Option<String>,
         /// The group's owner.
-        pub owner_account: String => "text",
+        pub owner_account: Option<String>,
         /// The group's name.
-        pub group_name: String => "text",
+        pub group_name: Option<String>,
         /// The group's attributes.
         pub attributes: Vec<GroupAttribute>,
         /// The members.
-        pub user_ids: Vec<String> => "texts",
+        pub user_ids: Vec<String>,
+        ..rest
     }
 
     /// An attribute of a group.
     pub struct GroupAttribute {
         /// Its name.
-        pub key: String => "text",
+        pub key: Option<String>,
         /// Its value.
-        pub value: String => "text",
+        pub value: Option<String>,
+        ..rest
     }
 
     /// `group_destroy`.
     pub struct GroupDestroy {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When it happened and was signed: 10 digits are Unix seconds, 13 are milliseconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When it happened and was signed.
+        pub timestamp: Option<UnixMillis>,
         /// The group's id.
-        pub group_id: String => "text",
+        pub group_id: Option<String>,
         /// The user who did it.
-        pub operator_account: String => "text",
+        pub operator_account: Option<String>,
         /// The group's owner.
-        pub owner_account: String => "text",
+        pub owner_account: Option<String>,
         /// The members.
-        pub user_ids: Vec<String> => "texts",
+        pub user_ids: Vec<String>,
+        ..rest
     }
 
     /// `group_join`.
     pub struct GroupJoin {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When it happened and was signed: 10 digits are Unix seconds, 13 are milliseconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When it happened and was signed.
+        pub timestamp: Option<UnixMillis>,
         /// The group's id.
-        pub group_id: String => "text",
+        pub group_id: Option<String>,
         /// The user who did it.
-        pub operator_account: String => "text",
+        pub operator_account: Option<String>,
         /// How they joined.
-        pub join_type: JoinType => "text",
+        pub join_type: Option<JoinType>,
         /// The users who joined.
-        pub new_user_ids: Vec<String> => "texts",
+        pub new_user_ids: Vec<String>,
+        ..rest
     }
 
     /// `group_exit`.
     pub struct GroupExit {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When it happened and was signed: 10 digits are Unix seconds, 13 are milliseconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When it happened and was signed.
+        pub timestamp: Option<UnixMillis>,
         /// The group's id.
-        pub group_id: String => "text",
+        pub group_id: Option<String>,
         /// How they left.
-        pub exit_type: ExitType => "text",
+        pub exit_type: Option<ExitType>,
         /// The user who did it.
-        pub operator_account: String => "text",
+        pub operator_account: Option<String>,
         /// The users who left.
-        pub exit_user_ids: Vec<String> => "texts",
+        pub exit_user_ids: Vec<String>,
+        ..rest
     }
 
     /// `room_create`.
-    pub struct ZimRoomCreate {
+    pub struct RoomCreate {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When it happened and was signed: 10 digits are Unix seconds, 13 are milliseconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When it happened and was signed.
+        pub timestamp: Option<UnixMillis>,
         /// The room's id.
-        pub room_id: String => "text",
+        pub room_id: Option<String>,
         /// The user who did it.
-        pub operator_account: String => "text",
+        pub operator_account: Option<String>,
         /// The room's name.
-        pub room_name: String => "text",
+        pub room_name: Option<String>,
         /// The room's attributes.
         pub attributes: Vec<RoomAttribute>,
+        ..rest
     }
 
     /// An attribute of a room.
     pub struct RoomAttribute {
         /// Its name.
-        pub key: String => "text",
+        pub key: Option<String>,
         /// Its value.
-        pub value: String => "text",
+        pub value: Option<String>,
         /// Whether it goes when its owner leaves.
-        pub auto_delete: AutoDelete => "number",
+        pub auto_delete: Option<AutoDelete>,
+        ..rest
     }
 
     /// `room_destroy`.
-    pub struct ZimRoomDestroy {
+    pub struct RoomDestroy {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When it happened and was signed: 10 digits are Unix seconds, 13 are milliseconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When it happened and was signed.
+        pub timestamp: Option<UnixMillis>,
         /// The room's id.
-        pub room_id: String => "text",
+        pub room_id: Option<String>,
         /// The users in it.
-        pub user_ids: Vec<String> => "texts",
+        pub user_ids: Vec<String>,
         /// The user who did it.
-        pub operator_account: String => "text",
+        pub operator_account: Option<String>,
+        ..rest
     }
 
     /// `room_enter`.
-    pub struct ZimRoomEnter {
+    pub struct RoomEnter {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When it happened and was signed: 10 digits are Unix seconds, 13 are milliseconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When it happened and was signed.
+        pub timestamp: Option<UnixMillis>,
         /// The room's id.
-        pub room_id: String => "text",
+        pub room_id: Option<String>,
         /// The user who entered.
-        pub operator_account: String => "text",
+        pub operator_account: Option<String>,
+        ..rest
     }
 
     /// `room_exit`.
-    pub struct ZimRoomExit {
+    pub struct RoomExit {
         /// The app's id.
-        pub appid: u64 => "text",
-        /// When it happened and was signed: 10 digits are Unix seconds, 13 are milliseconds.
-        pub timestamp: u64 => "number",
+        pub appid: Option<String>,
+        /// When it happened and was signed.
+        pub timestamp: Option<UnixMillis>,
         /// The room's id.
-        pub room_id: String => "text",
+        pub room_id: Option<String>,
         /// How they left.
-        pub exit_type: ExitType => "text",
+        pub exit_type: Option<ExitType>,
         /// The user who did it.
-        pub operator_account: String => "text",
+        pub operator_account: Option<String>,
         /// The users who left.
-        pub exit_user_ids: Vec<String> => "texts",
+        pub exit_user_ids: Vec<String>,
+        ..rest
     }
 }
 
@@ -446,46 +467,48 @@ payload! {
 /// passed.
 ///
 /// ```
-/// use tower_webhooks::zegocloud::{CombinedBody, MessageBody};
+/// use tower_webhooks::zegocloud::zim::{CombinedBody, MessageBody};
 ///
-/// let body: MessageBody = "%7B%22Title%22%3A%22Minutes%22%7D".parse().unwrap();
+/// let body = MessageBody::from("%7B%22Title%22%3A%22Minutes%22%7D".to_owned());
 /// assert_eq!(body.parse::<CombinedBody>()?.title.as_deref(), Some("Minutes"));
 /// assert_eq!(body.get(), "%7B%22Title%22%3A%22Minutes%22%7D");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct MessageBody(String);
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MessageBody(JsonText);
 
 impl MessageBody {
     /// The text, as it came.
     pub fn get(&self) -> &str {
-        &self.0
+        self.0.get()
     }
 
-    /// Parses it as JSON; only what is no JSON is percent-decoded, once and as a whole, and tried again.
+    /// Deserializes the text into `T`, see [`JsonText::parse`].
     ///
     /// # Errors
     ///
     /// serde's, if the text is no JSON in either form, or of another shape.
     pub fn parse<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
-        serde_json::from_str(&self.0).or_else(|error| match percent_decode_str(&self.0).decode_utf8() {
-            Ok(decoded) if !error.is_data() => serde_json::from_str(&decoded),
-            _ => Err(error),
-        })
+        self.0.parse()
     }
 }
 
-impl FromStr for MessageBody {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.to_owned()))
+impl From<String> for MessageBody {
+    fn from(text: String) -> Self {
+        Self(text.into())
     }
 }
 
-impl fmt::Display for MessageBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl FromValue for MessageBody {
+    const EXPECTED: &'static str = JsonText::EXPECTED;
+
+    fn from_value(value: &RawValue, at: &mut Reader<'_>) -> Option<Self> {
+        JsonText::from_value(value, at).map(Self)
+    }
+
+    fn is_absent(value: &RawValue) -> bool {
+        JsonText::is_absent(value)
     }
 }
 
@@ -497,7 +520,7 @@ impl fmt::Display for MessageBody {
 /// can change that. <https://www.zegocloud.com/docs/zim-server/callbacks/message-not-sent-yet>.
 ///
 /// ```
-/// use tower_webhooks::zegocloud::{Event, SendDecision, SendVerdict, ZimEvent};
+/// use tower_webhooks::zegocloud::{Event, zim::{SendDecision, SendVerdict, ZimEvent}};
 ///
 /// // With axum: `async fn judge(event: Verified<Event>) -> SendVerdict`.
 /// fn judge(event: &Event) -> SendVerdict {
@@ -509,7 +532,7 @@ impl fmt::Display for MessageBody {
 ///     }
 /// }
 ///
-/// # let mut message = tower_webhooks::zegocloud::BeforeSendMsg::default();
+/// # let mut message = tower_webhooks::zegocloud::zim::BeforeSendMsg::default();
 /// # message.from_user_id = Some("spammer".to_owned());
 /// let verdict = judge(&Event::Zim(ZimEvent::BeforeSendMsg(message)));
 /// assert_eq!(serde_json::to_string(&verdict)?, r#"{"result":3,"reason":"you are blocked"}"#);

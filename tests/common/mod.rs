@@ -20,7 +20,7 @@ use std::{
     time::SystemTime,
 };
 use tower::Service;
-use tower_webhooks::{Covers, Delivery, Provider, Rejection, RejectionKind, header::exactly_one};
+use tower_webhooks::{Covers, Delivery, Proof, Provider, Rejection, RejectionKind, exactly_one};
 
 /// Accepts `x-stamp: paid`. The event is the body's text; a body that starts with `forged` is not authentic.
 #[derive(Clone, Copy, Debug)]
@@ -32,13 +32,9 @@ pub static COSIGN: HeaderName = HeaderName::from_static("x-cosign");
 impl Provider for Letterbox {
     const NAME: &'static str = "letterbox";
     const METHODS: &'static [Method] = &[Method::PUT, Method::POST];
-    type Head = ();
+    const CREDENTIALS: &'static [&'static str] = &["x-stamp", "x-cosign"];
+    type FromHead = ();
     type Event = String;
-
-    fn credentials(&self) -> &[HeaderName] {
-        static NAMES: [HeaderName; 2] = [HeaderName::from_static("x-stamp"), HeaderName::from_static("x-cosign")];
-        &NAMES
-    }
 
     fn check_head(&self, head: &request::Parts, _now: SystemTime) -> Result<(), Rejection> {
         match exactly_one(&head.headers, &STAMP)? {
@@ -59,9 +55,12 @@ impl Provider for Letterbox {
         }
         let letter =
             std::str::from_utf8(body).map_err(|error| Rejection::new(RejectionKind::Invalid).with_source(error))?;
-        Ok(Delivery::new(letter.to_owned(), "letter", Covers::Nothing))
+        Ok(Delivery::new(letter.to_owned(), "letter", PROOF))
     }
 }
+
+/// Of a scheme that says as little as can be.
+pub const PROOF: Proof = Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity: None };
 
 /// A request that the [`Letterbox`] accepts, still without a body.
 pub fn paid() -> request::Builder {

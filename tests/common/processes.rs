@@ -54,6 +54,23 @@ impl Receiver {
         Self { child, addr, lines, reader: Some(reader) }
     }
 
+    /// Its memory in bytes, as the system sees it.
+    #[cfg(target_os = "linux")]
+    #[allow(dead_code, reason = "not every test asks")]
+    pub fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+    }
+
+    /// Asks it to end, as an orchestrator does, and waits until it has.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub fn terminate(&mut self) {
+        let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(status.success());
+        self.child.wait().unwrap();
+    }
+
     /// Ends it and returns all that it has printed.
     pub fn end(&mut self) -> Vec<serde_json::Value> {
         self.kill();
@@ -71,7 +88,8 @@ impl Receiver {
     }
 
     pub fn kill(&mut self) {
-        self.child.kill().unwrap();
+        // It may have ended by itself.
+        let _ = self.child.kill();
         self.child.wait().unwrap();
     }
 }

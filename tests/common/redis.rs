@@ -1,4 +1,5 @@
 //! A Redis server of the test's own, on a free port.
+#![allow(dead_code, reason = "not every test needs all of it")]
 
 use std::{
     net::{TcpListener, TcpStream},
@@ -10,17 +11,24 @@ use std::{
 pub struct Redis {
     port: u16,
     dir: PathBuf,
+    more: Vec<String>,
     child: Child,
 }
 
 impl Redis {
     /// Starts a server that forgets nothing at a restart.
     pub fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::with(&[])
+    }
+
+    /// Starts one with more settings.
+    pub fn with(more: &[&str]) -> Self {
+        let port = free_port();
+        let more = more.iter().copied().map(str::to_owned).collect::<Vec<_>>();
         let dir = std::env::temp_dir().join(format!("tower-webhooks-redis-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
-        let child = spawn(port, &dir);
-        let mut redis = Self { port, dir, child };
+        let child = spawn(port, &dir, &more);
+        let mut redis = Self { port, dir, more, child };
         redis.wait();
         redis
     }
@@ -29,13 +37,24 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Sends a command on a connection of its own.
+    pub fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut connection = redis::Client::open(self.url()).unwrap().get_connection().unwrap();
+        let (name, arguments) = words.split_first().unwrap();
+        redis::cmd(name).arg(arguments).query(&mut connection).unwrap()
+    }
+
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     pub fn restart(&mut self) {
-        self.child = spawn(self.port, &self.dir);
+        self.child = spawn(self.port, &self.dir, &self.more);
         self.wait();
     }
 
@@ -54,7 +73,7 @@ impl Redis {
                 let mut answer = [0; 5];
                 if stream.write_all(b"PING\r\n").is_ok()
                     && stream.read_exact(&mut answer).is_ok()
-                    && &answer == b"+PONG"
+                    && (&answer == b"+PONG" || answer.starts_with(b"-"))
                 {
                     return;
                 }
@@ -66,12 +85,17 @@ impl Redis {
     }
 }
 
-fn spawn(port: u16, dir: &PathBuf) -> Child {
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn spawn(port: u16, dir: &PathBuf, more: &[String]) -> Child {
     Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
         .args(["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"])
         .arg("--dir")
         .arg(dir)
+        .args(more)
         .stdout(Stdio::null())
         .spawn()
         .expect("redis-server is not installed: `apt-get install redis-server`")

@@ -150,7 +150,11 @@ pub async fn refuses_unread<P: Provider>(
         for declared in [None, Some(1_000_000), Some(u64::MAX)] {
             let outcome = send(provider(), request.clone(), declared, now).await;
             assert_eq!(outcome.response.status(), StatusCode::UNAUTHORIZED, "{what}");
-            assert!(outcome.response.headers().is_empty() && outcome.response.body().is_empty(), "{what}");
+            let headers: Vec<_> =
+                outcome.response.headers().iter().map(|(name, value)| (name.as_str(), value)).collect();
+            let challenge = P::CHALLENGE.map(HeaderValue::from_static);
+            let expected: Vec<_> = challenge.iter().map(|challenge| ("www-authenticate", challenge)).collect();
+            assert!(headers == expected && outcome.response.body().is_empty(), "{what}: {headers:?}");
             assert_eq!(outcome.polls, 0, "{what}");
             assert_eq!(outcome.probe.readied.load(SeqCst), 0, "{what}");
         }
@@ -191,7 +195,8 @@ pub async fn accepts<P: Provider>(provider: impl Fn() -> P, good: Request<Bytes>
     assert!(!head.headers["x-harmless"].is_sensitive());
 }
 
-/// A good head with a hostile body: bounded in bytes and in time, and the handler is not made ready for it.
+/// A good head with a hostile body: bounded in bytes and in time, and the handler is not made ready for what does not
+/// arrive whole.
 pub async fn survives_hostile_bodies<P: Provider>(provider: impl Fn() -> P, good: Request<Bytes>, now: SystemTime) {
     type Frames = BoxStream<'static, Result<Frame<Bytes>, io::Error>>;
 
@@ -205,7 +210,7 @@ pub async fn survives_hostile_bodies<P: Provider>(provider: impl Fn() -> P, good
         ("endless and empty", 408, stream::repeat_with(|| Ok(Frame::data(Bytes::new()))).boxed()),
         ("silent", 408, stream::pending().boxed()),
         ("broken off", 400, stream::iter(0..5).map(bytes(whole)).chain(stream::iter([reset()])).boxed()),
-        ("no JSON", 400, stream::iter([Ok(Frame::data(Bytes::from("{\"a\":")))]).boxed()),
+        ("no JSON", 200, stream::iter([Ok(Frame::data(Bytes::from("{\"a\":")))]).boxed()),
     ];
     for (what, status, frames) in bodies {
         let probe = Probe::default();

@@ -1,12 +1,9 @@
 //! The voice signature: nonce grammar first, then HMAC-SHA256 over URL and nonce.
 
 use crate::{
-    Content, Identity, Rejection, RejectionKind,
-    header::exactly_one,
-    vobiz::{
-        key::{Key, Tag},
-        origin::SignedUrl,
-    },
+    Content, Covers, Identity, Proof, Rejection, RejectionKind, exactly_one,
+    signature::{malformed, same},
+    vobiz::{key::Key, origin::SignedUrl},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName};
@@ -31,11 +28,11 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Which key verified it, and what makes it single-use.
+    /// What a rightly signed head proves.
     ///
     /// The identity is of URL and nonce alone: both signatures of a request, each of its keys and both spellings of a
     /// root URL belong to one delivery.
-    pub(super) fn verify(&self, headers: &HeaderMap, url: &SignedUrl) -> Result<(usize, Identity), Rejection> {
+    pub(super) fn verify(&self, headers: &HeaderMap, url: &SignedUrl) -> Result<Proof, Rejection> {
         let Scheme { label, own, parent, nonce, separator, .. } = self.scheme;
         let own = self.presented(headers, own)?;
         let parent = if self.parents.is_empty() { None } else { self.presented(headers, parent)? };
@@ -44,35 +41,37 @@ impl Rules {
         }
         let nonce = exactly_one(headers, nonce)?;
         if !self.is_nonce(nonce) {
-            return Err(Rejection::new(RejectionKind::CredentialMalformed).with_detail("nonce: not 20 digits"));
+            return Err(malformed("nonce: not 20 digits"));
         }
         let (own, parent) = (own.unwrap_or_default(), parent.unwrap_or_default());
         if own.is_empty() && parent.is_empty() {
-            return Err(Rejection::new(RejectionKind::CredentialMalformed)
-                .with_detail("signature: not the canonical base64 of 32 bytes"));
+            return Err(malformed("signature: not the canonical base64 of 32 bytes"));
         }
 
         let keys = self.keys.iter().map(|key| (key, &own)).chain(self.parents.iter().map(|key| (key, &parent)));
-        let (index, _) = keys
+        let (key_index, _) = keys
             .enumerate()
             .find(|(_, (key, presented))| {
-                url.spellings().any(|url| presented.contains(&key.tag(&[url.as_bytes(), separator, nonce.as_bytes()])))
+                url.spellings().any(|url| {
+                    let mac = key.sign(&[url.as_bytes(), separator, nonce.as_bytes()]);
+                    presented.iter().any(|presented| same(presented, &mac))
+                })
             })
             .ok_or(Rejection::new(RejectionKind::CredentialWrong))?;
-        let identity = [b"voice", *label, url.as_str().as_bytes(), nonce.as_bytes()];
-        Ok((index, Identity::new(&identity, Content::Bound)))
+        let identity = Identity::new(&[label, url.as_str().as_bytes(), nonce.as_bytes()], Content::Bound);
+        Ok(Proof { covers: Covers::Url, key_index, signed_at: None, identity: Some(identity) })
     }
 
     /// The well-formed values of a header; `None` where it is absent.
     ///
     /// A value of another form never matches and is no reason to refuse the right one beside it.
-    fn presented(&self, headers: &HeaderMap, name: &HeaderName) -> Result<Option<Vec<Tag>>, Rejection> {
+    fn presented(&self, headers: &HeaderMap, name: &HeaderName) -> Result<Option<Vec<[u8; 32]>>, Rejection> {
         if !headers.contains_key(name) {
             return Ok(None);
         }
         let text = exactly_one(headers, name)?;
         if text.split(',').count() > self.scheme.most_values {
-            return Err(Rejection::new(RejectionKind::CredentialMalformed).with_detail("signature: too many values"));
+            return Err(malformed("signature: too many values"));
         }
         Ok(Some(text.split(',').filter_map(|value| decode(value.trim_matches(' '))).collect()))
     }
@@ -83,11 +82,11 @@ impl Rules {
     }
 }
 
-fn decode(text: &str) -> Option<Tag> {
+fn decode(text: &str) -> Option<[u8; 32]> {
     // `decode_slice` wants room for whole groups of four characters.
     let mut bytes = [0; 33];
     match STANDARD.decode_slice(text, &mut bytes) {
-        Ok(32) => bytes.first_chunk::<32>().map(|bytes| Tag::new((*bytes).into())),
+        Ok(32) => bytes.first_chunk().copied(),
         _ => None,
     }
 }
@@ -111,12 +110,12 @@ pub(super) static V2: Scheme = Scheme {
 };
 
 /// Every header that could make another request pass, whatever the mode.
-pub(super) static CREDENTIALS: [HeaderName; 7] = [
-    HeaderName::from_static("x-vobiz-signature"),
-    HeaderName::from_static("x-vobiz-signature-v2"),
-    HeaderName::from_static("x-vobiz-signature-v2-nonce"),
-    HeaderName::from_static("x-vobiz-signature-ma-v2"),
-    HeaderName::from_static("x-vobiz-signature-v3"),
-    HeaderName::from_static("x-vobiz-signature-v3-nonce"),
-    HeaderName::from_static("x-vobiz-signature-ma-v3"),
+pub(super) const CREDENTIALS: &[&str] = &[
+    "x-vobiz-signature",
+    "x-vobiz-signature-v2",
+    "x-vobiz-signature-v2-nonce",
+    "x-vobiz-signature-ma-v2",
+    "x-vobiz-signature-v3",
+    "x-vobiz-signature-v3-nonce",
+    "x-vobiz-signature-ma-v3",
 ];

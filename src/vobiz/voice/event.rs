@@ -1,176 +1,232 @@
 //! One voice callback of any kind, and how the kinds are told apart.
 
-use super::{
-    fields::{Fields, Slot as _},
-    payload::*,
-};
+use super::payload::*;
 use crate::{
-    Rejection,
-    vobiz::{Unknown, dedup_key},
+    Json, Rest, Unknown,
+    payload::{Object, events, form_to_json, read_back, text},
 };
-use serde::Serialize;
-
-/// A row for each callback: its `Event`, and its kind where it comes without one and is told by its shape; then the
-/// fields that tell one such callback from another.
-macro_rules! events {
-    ($(
-        $(#[$meta:meta])*
-        $variant:ident($payload:ident): $(event $event:literal)? $(shape $shape:literal)? key [$($($key:ident).+),*];
-    )*) => {
-        /// A voice callback.
-        ///
-        /// Serialised, it has Vobiz's field names and, as strings, its values.
-        #[derive(Clone, Debug, PartialEq, Serialize)]
-        #[serde(untagged)]
-        #[non_exhaustive]
-        pub enum Event {
-            $($(#[$meta])* $variant($payload),)*
-            /// Everything else that was rightly signed.
-            Unknown(Unknown),
-        }
-
-        impl Event {
-            /// `Event` as sent; the variant in snake_case for a callback that has none; `unknown` for an [`Unknown`].
-            pub fn kind(&self) -> &'static str {
-                let (event, kinds): (_, &[&'static str]) = match self {
-                    $(Self::$variant(payload) => (payload.call.event.as_deref(), &[$($event,)? $($shape,)?]),)*
-                    Self::Unknown(_) => (None, &["unknown"]),
-                };
-                let sent = EVENTS.iter().find(|name| Some(**name) == event);
-                sent.or(kinds.last()).copied().unwrap_or_default()
-            }
-
-            /// What this callback says of its call; `None` for an [`Unknown`].
-            pub fn call(&self) -> Option<&Call> {
-                match self {
-                    $(Self::$variant(payload) => Some(&payload.call),)*
-                    Self::Unknown(_) => None,
-                }
-            }
-
-            /// A key that is the same for every delivery of one and the same callback, as far as that can be told.
-            ///
-            /// Vobiz sends no such key: this one is inferred from the documented ids (the kind with `CallUUID`,
-            /// `DialBLegUUID`, `RecordingID`, `StreamID`, …). `None` where an id is missing, and for callbacks that one
-            /// call can honestly cause twice with the same ids: Gather, digits, wait sounds, Redirect, Transfer.
-            pub fn dedup_key(&self) -> Option<String> {
-                match self {
-                    $(Self::$variant(_payload) => dedup_key(self.kind(), &[$(_payload.$($key).+.text()),*]),)*
-                    Self::Unknown(_) => None,
-                }
-            }
-
-            pub(super) fn from_fields(fields: Fields<'_>) -> Result<Self, Rejection> {
-                Ok(match Tag::of(&fields) {
-                    $(
-                        $(Tag::Event($event) => Self::$variant(Callback::read(fields)?),)?
-                        $(Tag::Shape($shape) => Self::$variant(Callback::read(fields)?),)?
-                    )*
-                    _ => Self::Unknown(fields.into_unknown()?),
-                })
-            }
-        }
-
-        const EVENTS: &[&str] = &[$($($event,)?)*];
-    };
-}
+use bytes::Bytes;
+use http::{HeaderValue, Method, header::CONTENT_TYPE, request::Parts};
+use serde::{Deserialize, Deserializer};
 
 events! {
-    /// An outbound call rings.
-    Ring(Ring): event "Ring" key [call.call_uuid];
-    /// A call wants its XML.
-    StartApp(StartApp): event "StartApp" key [call.call_uuid];
-    /// A call is over.
-    Hangup(Hangup): event "Hangup" key [call.call_uuid];
-    /// What the caller entered or said.
-    Gather(Gather): shape "gather" key [];
-    /// What was said so far.
-    GatherInterim(GatherInterim): shape "gather_interim" key [call.call_uuid, sequence_number];
-    /// A second leg was answered.
-    DialAnswer(Dial): event "DialAnswer" key [call.call_uuid, dial_b_leg_uuid];
-    /// A second leg was connected to the first.
-    DialConnected(Dial): event "DialConnected" key [call.call_uuid, dial_b_leg_uuid];
-    /// Digits were pressed during a `<Dial>`.
-    DialDigitsMatch(Dial): event "DialDigitsMatch" key [];
-    /// A second leg is over.
-    DialHangup(Dial): event "DialHangup" key [call.call_uuid, dial_b_leg_uuid];
-    /// A `<Dial>` is over.
-    DialAction(DialAction): event "DialAction" key [dial_a_leg_uuid, dial_b_leg_uuid];
-    /// A recording has begun.
-    Record(Record): event "Record" shape "record" key [recording_id];
-    /// A recording can be fetched.
-    RecordStop(RecordStop): event "RecordStop" key [recording_id];
-    /// A recording that the REST API began can be fetched.
-    Recording(Recording): shape "recording" key [recording_id];
-    /// What was said in a recording.
-    Transcription(Transcription): shape "transcription" key [recording_id];
-    /// A member came into a conference.
-    ConferenceEnter(Conference): event "ConferenceEnter" key [call.call_uuid, conference_uuid, conference_member_id];
-    /// A member left a conference.
-    ConferenceExit(Conference): event "ConferenceExit" key [call.call_uuid, conference_uuid, conference_member_id];
-    /// Digits were pressed in a conference.
-    ConferenceDigitsMatch(Conference): event "ConferenceDigitsMatch" key [];
-    /// Somebody waits for a conference and wants XML to hear.
-    ConferenceRemoteSounds(Conference): event "ConferenceRemoteSounds" key [];
-    /// A `<Conference>` is over for this call.
-    ConferenceAction(ConferenceAction): shape "conference_action"
-        key [call.call_uuid, conference_uuid, conference_member_id];
-    /// An audio stream began.
-    StartStream(Stream): event "StartStream" key [stream_id];
-    /// An audio stream has played up to a checkpoint.
-    PlayedStream(Stream): event "PlayedStream" key [stream_id, timestamp, name];
-    /// An audio stream's buffer was cleared.
-    ClearedAudio(Stream): event "ClearedAudio" key [stream_id, timestamp];
-    /// An audio stream's connection is bad.
-    DegradedStream(Stream): event "DegradedStream" key [stream_id, timestamp];
-    /// An audio stream's connection is lost.
-    DroppedStream(Stream): event "DroppedStream" key [stream_id, timestamp];
-    /// The application has stopped an audio stream.
-    StopStream(Stream): event "StopStream" key [stream_id];
-    /// A `<Redirect>` wants its XML.
-    Redirect(Redirect): event "Redirect" key [];
-    /// A transferred call wants its XML.
-    Transfer(Transfer): event "Transfer" key [];
-    /// Man or machine.
-    MachineDetection(MachineDetection): event "MachineDetection" key [call.call_uuid];
+    /// A voice callback.
+    ///
+    /// Those with a name in snake_case have no `Event` and are told by the fields that they have. A callback that can
+    /// come twice for one call with the same ids has no [`dedup_key`](crate::WebhookEvent::dedup_key): Gather, digits,
+    /// wait sounds, Redirect, Transfer.
+    pub enum Event {
+        /// An outbound call rings.
+        "Ring" => Ring(Ring) key |it| [it.call.call_uuid],
+        /// A call asks for its XML.
+        "StartApp" => StartApp(StartApp) key |it| [it.call.call_uuid],
+        /// A call ended.
+        "Hangup" => Hangup(Hangup) key |it| [it.call.call_uuid],
+        /// The caller entered or said something, or the time for it ran out.
+        "gather" => Gather(Gather),
+        /// A part of what the caller says was recognised.
+        "gather_interim" => GatherInterim(GatherInterim) key |it| [it.call.call_uuid, it.sequence_number],
+        /// A second leg was answered.
+        "DialAnswer" => DialAnswer(Dial) key |it| [it.call.call_uuid, it.dial_b_leg_uuid],
+        /// A second leg was connected to the first.
+        "DialConnected" => DialConnected(Dial) key |it| [it.call.call_uuid, it.dial_b_leg_uuid],
+        /// Digits were pressed during a `<Dial>`.
+        "DialDigitsMatch" => DialDigitsMatch(Dial),
+        /// A second leg ended.
+        "DialHangup" => DialHangup(Dial) key |it| [it.call.call_uuid, it.dial_b_leg_uuid],
+        /// A `<Dial>` ended.
+        "DialAction" => DialAction(DialAction) key |it| [it.dial_a_leg_uuid, it.dial_b_leg_uuid],
+        /// A recording began.
+        "Record" => Record(Record) key |it| [it.recording_id],
+        /// A recording is ready.
+        "RecordStop" => RecordStop(RecordStop) key |it| [it.recording_id],
+        /// A recording that the REST API began is ready.
+        "recording" => Recording(Recording) key |it| [it.recording_id],
+        /// The transcription of a recording is ready.
+        "transcription" => Transcription(Transcription) key |it| [it.recording_id],
+        /// A member entered a conference.
+        "ConferenceEnter" => ConferenceEnter(Conference)
+            key |it| [it.call.call_uuid, it.conference_uuid, it.conference_member_id],
+        /// A member left a conference.
+        "ConferenceExit" => ConferenceExit(Conference)
+            key |it| [it.call.call_uuid, it.conference_uuid, it.conference_member_id],
+        /// Digits were pressed in a conference.
+        "ConferenceDigitsMatch" => ConferenceDigitsMatch(Conference),
+        /// A member waits for a conference and asks for XML to listen to.
+        "ConferenceRemoteSounds" => ConferenceRemoteSounds(Conference),
+        /// A `<Conference>` ended for this call.
+        "conference_action" => ConferenceAction(ConferenceAction)
+            key |it| [it.call.call_uuid, it.conference_uuid, it.conference_member_id],
+        /// An audio stream began.
+        "StartStream" => StartStream(Stream) key |it| [it.stream_id],
+        /// An audio stream was played up to a checkpoint.
+        "PlayedStream" => PlayedStream(Stream) key |it| [it.stream_id, it.timestamp, it.name],
+        /// An audio stream's buffer was cleared.
+        "ClearedAudio" => ClearedAudio(Stream) key |it| [it.stream_id, it.timestamp],
+        /// An audio stream's connection is degraded.
+        "DegradedStream" => DegradedStream(Stream) key |it| [it.stream_id, it.timestamp],
+        /// An audio stream's connection is lost.
+        "DroppedStream" => DroppedStream(Stream) key |it| [it.stream_id, it.timestamp],
+        /// The application stopped an audio stream.
+        "StopStream" => StopStream(Stream) key |it| [it.stream_id],
+        /// A `<Redirect>` asks for its XML.
+        "Redirect" => Redirect(Redirect),
+        /// A transferred call asks for its XML.
+        "Transfer" => Transfer(Transfer),
+        /// A person or a machine answered.
+        "MachineDetection" => MachineDetection(MachineDetection) key |it| [it.call.call_uuid],
+        _ => Unknown(Unknown),
+    }
 }
 
-enum Tag<'a> {
-    Event(&'a str),
-    Shape(&'static str),
-    None,
-}
+impl Event {
+    /// What this callback says of its call; `None` for an [`Unknown`].
+    pub fn call(&self) -> Option<&Call> {
+        self.common().map(|(call, _)| call)
+    }
 
-impl<'a> Tag<'a> {
-    fn of(fields: &'a Fields<'_>) -> Self {
-        match fields.text("Event") {
-            // A transferred call's Dial action comes under the name of `<Redirect>`.
-            Some("Redirect") if fields.has_any(DIAL_ACTION) => Self::Event("DialAction"),
-            Some(event) if !event.is_empty() => Self::Event(event),
-            _ if fields.has_any(NEVER_WITHOUT_EVENT) => Self::None,
-            _ => {
-                let mut shapes = SHAPES.iter().filter(|(_, names)| fields.has_any(names));
-                match (shapes.next(), shapes.next()) {
-                    (Some((shape, _)), None) => Self::Shape(shape),
-                    // A Conference action may name a recording.
-                    (Some(("conference_action", _)), Some(("record", _))) if shapes.next().is_none() => {
-                        Self::Shape("conference_action")
-                    }
-                    _ => Self::None,
-                }
+    /// Custom SIP headers and a stream's `extraHeaders`, with their whole names (`X-VH-…`). One that was sent twice comes
+    /// twice.
+    pub fn sip_headers(&self) -> impl Iterator<Item = (&str, String)> {
+        let rest = self.common().into_iter().flat_map(|(_, rest)| rest.iter());
+        let headers = rest.filter(|(name, _)| name.starts_with("X-VH-"));
+        headers.flat_map(|(name, value)| {
+            let list = value.parse().or_else(|_| value.parse().map(|text: String| vec![text]));
+            list.unwrap_or_else(|_| vec![value.get().to_owned()]).into_iter().map(move |text| (name, text))
+        })
+    }
+
+    fn common(&self) -> Option<(&Call, &Rest)> {
+        Some(match self {
+            Self::Ring(it) => (&it.call, &it.rest),
+            Self::StartApp(it) => (&it.call, &it.rest),
+            Self::Hangup(it) => (&it.call, &it.rest),
+            Self::Gather(it) => (&it.call, &it.rest),
+            Self::GatherInterim(it) => (&it.call, &it.rest),
+            Self::DialAnswer(it) | Self::DialConnected(it) | Self::DialDigitsMatch(it) | Self::DialHangup(it) => {
+                (&it.call, &it.rest)
             }
+            Self::DialAction(it) => (&it.call, &it.rest),
+            Self::Record(it) => (&it.call, &it.rest),
+            Self::RecordStop(it) => (&it.call, &it.rest),
+            Self::Recording(it) => (&it.call, &it.rest),
+            Self::Transcription(it) => (&it.call, &it.rest),
+            Self::ConferenceEnter(it)
+            | Self::ConferenceExit(it)
+            | Self::ConferenceDigitsMatch(it)
+            | Self::ConferenceRemoteSounds(it) => (&it.call, &it.rest),
+            Self::ConferenceAction(it) => (&it.call, &it.rest),
+            Self::StartStream(it)
+            | Self::PlayedStream(it)
+            | Self::ClearedAudio(it)
+            | Self::DegradedStream(it)
+            | Self::DroppedStream(it)
+            | Self::StopStream(it) => (&it.call, &it.rest),
+            Self::Redirect(it) => (&it.call, &it.rest),
+            Self::Transfer(it) => (&it.call, &it.rest),
+            Self::MachineDetection(it) => (&it.call, &it.rest),
+            Self::Unknown(_) => return None,
+        })
+    }
+
+    /// A GET's fields are its query, a POST's are its body; the other is not looked at.
+    pub(super) fn from_request(head: &Parts, body: &Bytes) -> Self {
+        if head.method == Method::GET {
+            let query = head.uri.query().unwrap_or_default().as_bytes();
+            return Self::from_form(query, || Bytes::copy_from_slice(query));
         }
+        let trimmed = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body).trim_ascii();
+        match is_form(head.headers.get(CONTENT_TYPE), trimmed) {
+            true => Self::from_form(trimmed, || body.clone()),
+            false => Self::from_json(body),
+        }
+    }
+
+    fn from_form(form: &[u8], bytes: impl Fn() -> Bytes) -> Self {
+        let Some(json) = form_to_json(form) else { return Self::Unknown(Unknown::new(bytes())) };
+        Self::from_object(Object::new(&json), || Unknown::new(bytes()).meaning(Json::from_text(&json)))
+    }
+
+    fn from_json(body: &Bytes) -> Self {
+        Self::from_object(text(body).and_then(Object::new), || Unknown::new(body.clone()))
+    }
+
+    fn from_object(object: Option<Object<'_>>, unknown: impl Fn() -> Unknown) -> Self {
+        let Some(mut object) = object else { return Self::Unknown(unknown()) };
+        let event = object.scalar("Event");
+        let row = match event.as_deref() {
+            // A transferred call's Dial action comes under the name of `<Redirect>`.
+            Some("Redirect") if tells(&object, DIAL_ACTION) => Some(("DialAction", DIAL_ACTION)),
+            Some("") => shape(&object),
+            // A row that is told by its fields is no event's name.
+            Some(event) if event.starts_with(char::is_lowercase) => None,
+            Some(event) => Some((event, &[][..])),
+            None if object.has("Event") => None,
+            None => shape(&object),
+        };
+        let known = row.and_then(|(row, told_by)| {
+            // Where only blank fields tell it, they have to be in what it is serialised to.
+            if told_by.iter().all(|name| object.scalar(name).is_none_or(|text| text.trim().is_empty())) {
+                object.keep_blank(told_by);
+            }
+            Self::of(row, object)
+        });
+        known.unwrap_or_else(|| {
+            let unknown = unknown();
+            Self::Unknown(match event.filter(|event| !event.is_empty()) {
+                Some(event) => unknown.claiming(event),
+                None => unknown,
+            })
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        read_back(input, |body| Ok(Self::from_json(body))).map(|read| read.unwrap_or_else(Self::Unknown))
+    }
+}
+
+/// Whether a POST's body is a form: neither JSON nor markup, and a form by its content type or by its first field.
+fn is_form(content_type: Option<&HeaderValue>, body: &[u8]) -> bool {
+    // No form has them, every multipart body does.
+    if body.iter().any(u8::is_ascii_control) || matches!(body.first(), Some(b'{' | b'[' | b'"' | b'<')) {
+        return false;
+    }
+    let essence = content_type.and_then(|value| value.as_bytes().split(|byte| *byte == b';').next());
+    if essence.is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(FORM)) {
+        return true;
+    }
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"%*+-._".contains(byte);
+    let mut parts = body.splitn(2, |byte| *byte == b'=');
+    parts.next().is_some_and(|name| name.iter().all(is_name)) && parts.next().is_some()
+}
+
+fn tells(object: &Object<'_>, names: &[&str]) -> bool {
+    names.iter().any(|name| object.get(name).is_some_and(|value| value.get() != "null"))
+}
+
+/// The row of a callback without `Event`, and the names that tell it.
+fn shape(object: &Object<'_>) -> Option<(&'static str, &'static [&'static str])> {
+    if tells(object, NEVER_WITHOUT_EVENT) {
+        return None;
+    }
+    let mut shapes = SHAPES.iter().copied().filter(|(_, names)| tells(object, names));
+    match (shapes.next()?, shapes.next(), shapes.next()) {
+        (shape, None, _) => Some(shape),
+        // A Conference action may name a recording.
+        (shape @ ("conference_action", _), Some(("Record", _)), None) => Some(shape),
+        _ => None,
     }
 }
 
 const DIAL_ACTION: &[&str] = &["DialStatus", "DialRingStatus", "DialHangupCause", "DialALegUUID", "DialBLegUUID"];
 
-/// What tells a callback that has no `Event`.
 const SHAPES: &[(&str, &[&str])] = &[
     ("gather", &["InputType", "Digits", "Speech", "SpeechConfidenceScore"]),
     ("gather_interim", &["StableSpeech", "UnstableSpeech", "Stability", "SequenceNumber"]),
     ("conference_action", &["ConferenceUUID", "ConferenceName", "ConferenceMemberID"]),
-    ("record", &["RecordingID"]),
+    ("Record", &["RecordingID"]),
     (
         "recording",
         &["record_url", "recording_duration", "recording_duration_ms", "recording_start_ms", "recording_end_ms"],
@@ -184,3 +240,6 @@ const SHAPES: &[(&str, &[&str])] = &[
 /// Callbacks with these fields are documented with an `Event`: without one they are something new.
 const NEVER_WITHOUT_EVENT: &[&str] =
     &["ConferenceAction", "DialAction", "DialStatus", "RecordingEndReason", "StreamID", "Machine"];
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+const FORM: &[u8] = b"application/x-www-form-urlencoded";

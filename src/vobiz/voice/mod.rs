@@ -4,7 +4,7 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::{Voice, voice::{self, CallStatus, Event}}};
+//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::voice::{self, CallStatus, Event, Voice}};
 //!
 //! let now = SystemTime::now();
 //! let form = "Event=Hangup&CallUUID=12d86ccd&CallStatus=completed&Duration=42";
@@ -16,7 +16,7 @@
 //! assert_eq!(delivery.covers(), Covers::Url);
 //! let Event::Hangup(hangup) = delivery.event() else { panic!() };
 //! assert_eq!(hangup.call.call_status, Some(CallStatus::Completed));
-//! assert_eq!(hangup.duration.get(), Some(42));
+//! assert_eq!(hangup.duration, Some(42));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -47,9 +47,17 @@
 //!
 //! # Fields
 //!
-//! A GET carries them in its query, a POST in a form body, or in a flat JSON object if the body's first byte is `{`;
-//! the other place is never looked at. All values are text on the wire. A number that is none is no error: [`Field`]
-//! keeps the text. Prices are decimal text.
+//! A GET carries them in its query, a POST in a form or in a flat JSON object; the other place is never looked at. A
+//! POST's body is JSON if it begins with `{`, whatever its content type. It is a form if its content type says so, or if
+//! it begins with a field. Everything else is an [`Unknown`](crate::Unknown) with its bytes.
+//!
+//! All values are text on the wire. Text that is not UTF-8 (a caller's name can hold any bytes) is read with U+FFFD in
+//! its place; [`Verified::body`](crate::Verified::body) has the bytes. What is not typed is in each payload's `rest`: on
+//! a GET also your own query's fields, and a list where a name was sent twice. [`Event::sip_headers`] are the custom SIP
+//! headers among it. Prices are decimal text.
+//!
+//! An older page lists `recording.completed`, `conference.started` and `conference.ended`. Newer ones say that no such
+//! conference events exist, and none documents their fields: they arrive as an [`Unknown`](crate::Unknown).
 //!
 //! **Two zones:** `SessionStart` is in UTC, `StartTime`, `AnswerTime` and `EndTime` are in the console's local zone; no
 //! time says which.
@@ -58,7 +66,6 @@
 
 pub use self::{
     event::Event,
-    field::Field,
     payload::{
         Call, CallStatus, Conference, ConferenceAction, ConferenceStep, Dial, DialAction, DialStatus, DialStep,
         Direction, Gather, GatherInterim, Hangup, HangupSource, IfMachine, InputType, Leg, MachineDetection, Record,
@@ -70,26 +77,18 @@ pub use self::{
 #[cfg(feature = "test-util")]
 pub use self::signer::Signer;
 
-use self::{
-    auth::{CREDENTIALS, Rules, V2, V3},
-    fields::Fields,
-};
+use self::auth::{CREDENTIALS, Rules, V2, V3};
 use super::{key::Key, origin::Target};
-use crate::{ConfigError, Covers, Delivery, Identity, Provider, Rejection, WebhookLayer};
+use crate::{ConfigError, Delivery, Proof, Provider, Rejection};
 use bytes::Bytes;
-use http::{HeaderName, Method, request::Parts};
+use http::{Method, request::Parts};
 use std::time::SystemTime;
 
 mod auth;
 mod event;
-mod field;
-mod fields;
 mod payload;
 #[cfg(feature = "test-util")]
 mod signer;
-
-/// [`WebhookLayer`] with the rules of voice.
-pub type VoiceLayer = WebhookLayer<Voice>;
 
 /// The rules of voice callbacks.
 ///
@@ -142,6 +141,9 @@ impl Voice {
 
     /// Takes this as the signed URL of every request, for proxies that rewrite paths.
     ///
+    /// It is signed as it stands here. Where the path has percent-encoding, Vobiz does not document whether it signs
+    /// `/a%20b` or `/a b`, and its own samples differ: what the plain setting does not verify, try decoded here.
+    ///
     /// The request's own path no longer counts: put the layer on one route, or a request that was captured at another
     /// one passes here.
     ///
@@ -172,29 +174,23 @@ impl Voice {
 }
 
 impl Provider for Voice {
-    const NAME: &'static str = super::NAME;
+    const NAME: &'static str = "vobiz.voice";
+    const CREDENTIALS: &'static [&'static str] = CREDENTIALS;
     const METHODS: &'static [Method] = &[Method::GET, Method::POST];
-    /// The verifying key's index, and the identity.
-    type Head = (usize, Identity);
+    type FromHead = Proof;
     type Event = Event;
 
-    fn credentials(&self) -> &[HeaderName] {
-        &CREDENTIALS
-    }
-
-    fn check_head(&self, head: &Parts, _now: SystemTime) -> Result<Self::Head, Rejection> {
+    fn check_head(&self, head: &Parts, _now: SystemTime) -> Result<Proof, Rejection> {
         self.rules.verify(&head.headers, &self.target.url(head.uri.path()))
     }
 
     fn check_body(
         &self,
-        (key_index, identity): Self::Head,
+        proof: Proof,
         head: &Parts,
         body: &Bytes,
         _now: SystemTime,
     ) -> Result<Delivery<Event>, Rejection> {
-        let event = Event::from_fields(Fields::of(head, body)?)?;
-        let kind = event.kind();
-        Ok(Delivery::new(event, kind, Covers::Url).with_key_index(key_index).with_identity(identity))
+        Ok(Delivery::of(Event::from_request(head, body), proof))
     }
 }

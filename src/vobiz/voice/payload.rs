@@ -1,370 +1,307 @@
-//! What each callback says, as a table of names and types.
+//! The fields of each callback.
 
-use super::{
-    Field,
-    fields::{Fields, Slot},
+use crate::{
+    UnixMillis,
+    payload::{payload, words},
 };
-use crate::{Rejection, wire::words};
-use serde::{Serialize, Serializer, ser::SerializeMap};
-use std::collections::BTreeMap;
 
-/// Structs of fields: read from [`Fields`] by their wire names (after `|` further ones, read but not written).
-macro_rules! fields {
-    ($(
-        $(#[$meta:meta])*
-        pub struct $name:ident {$(
-            $(#[$field_meta:meta])*
-            pub $field:ident: $type:ty = $wire:literal $(| $alias:literal)*,
-        )*}
-    )*) => {$(
-        $(#[$meta])*
-        #[derive(Clone, Debug, Default, PartialEq)]
-        #[non_exhaustive]
-        pub struct $name {$(
-            #[doc = concat!("`", $wire, "`: ")]
-            $(#[$field_meta])*
-            pub $field: $type,
-        )*}
-
-        impl $name {
-            fn read(fields: &mut Fields<'_>) -> Result<Self, Rejection> {
-                Ok(Self { $($field: Slot::read(fields, &[$wire $(, $alias)*])?,)* })
-            }
-
-            fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-                $(self.$field.write($wire, map)?;)*
-                Ok(())
-            }
-        }
-    )*};
-}
-
-/// As `fields!`, with what every callback has.
-macro_rules! callbacks {
-    ($(
-        $(#[$meta:meta])*
-        pub struct $name:ident {$(
-            $(#[$field_meta:meta])*
-            pub $field:ident: $type:ty = $wire:literal,
-        )*}
-    )*) => {$(
-        $(#[$meta])*
-        #[derive(Clone, Debug, Default, PartialEq)]
-        #[non_exhaustive]
-        pub struct $name {
-            /// What most callbacks say of their call.
-            pub call: Call,
-            $(
-                #[doc = concat!("`", $wire, "`: ")]
-                $(#[$field_meta])*
-                pub $field: $type,
-            )*
-            /// Custom SIP headers and a stream's `extraHeaders`, under their whole names (`X-VH-…`).
-            pub sip_headers: BTreeMap<String, String>,
-            /// Every other field: undocumented ones, and on a GET your own query's. Of a JSON value that is no string,
-            /// the JSON text.
-            pub extra: BTreeMap<String, String>,
-        }
-
-        impl Callback for $name {
-            fn read(mut fields: Fields<'_>) -> Result<Self, Rejection> {
-                let call = Call::read(&mut fields)?;
-                $(let $field = Slot::read(&mut fields, &[$wire])?;)*
-                let (sip_headers, extra) = fields.rest();
-                Ok(Self { call, $($field,)* sip_headers, extra })
-            }
-        }
-
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-                let mut map = out.serialize_map(None)?;
-                self.call.write(&mut map)?;
-                $(self.$field.write($wire, &mut map)?;)*
-                for (name, text) in self.sip_headers.iter().chain(&self.extra) {
-                    map.serialize_entry(name, text)?;
-                }
-                map.end()
-            }
-        }
-    )*};
-}
-
-/// As [`words!`], as the value of a field.
-macro_rules! field_words {
-    ($($(#[$meta:meta])* pub enum $name:ident $body:tt)*) => {
-        words! {$($(#[$meta])* pub enum $name $body)*}
-
-        $(impl Slot for Option<$name> {
-            fn read(fields: &mut Fields<'_>, names: &[&str]) -> Result<Self, Rejection> {
-                Ok(<Option<String> as Slot>::read(fields, names)?.map(|word| $name::from(&*word)))
-            }
-
-            fn text(&self) -> Option<&str> {
-                self.as_ref().map($name::as_str)
-            }
-        })*
-    };
-}
-
-pub(super) trait Callback: Sized {
-    fn read(fields: Fields<'_>) -> Result<Self, Rejection>;
-}
-
-fields! {
+payload! {
     /// What most callbacks say of their call.
     ///
     /// An answered outbound call has several ids: `CallUUID` names the leg that the callback is about.
     pub struct Call {
-        /// the event's name; Gather, Conference action and the REST callbacks have none.
+        /// The event's name; Gather, Conference action and the REST callbacks have none.
         pub event: Option<String> = "Event",
-        /// the call's id; the API's `request_uuid` of an outbound call is the same.
+        /// The call's id; the API's `request_uuid` of an outbound call is the same.
         pub call_uuid: Option<String> = "CallUUID",
-        /// the caller, as the network gave it: with or without `+`, national or international.
+        /// The caller, as the network gave it: with or without `+`, national or international.
         pub from: Option<String> = "From",
-        /// the callee, as the network gave it: with or without `+`, national or international.
+        /// The callee, as the network gave it: with or without `+`, national or international.
         pub to: Option<String> = "To",
-        /// which way it goes, seen from Vobiz.
+        /// The call's direction, seen from Vobiz.
         pub direction: Option<Direction> = "Direction",
-        /// how far it has come. An inbound call's StartApp is still `ringing`.
-        pub call_status: Option<CallStatus> = "CallStatus",
-        /// the caller's name.
+        /// The call's state; a page spells it `Status`. An inbound call's StartApp is still `ringing`.
+        pub call_status: Option<CallStatus> = "CallStatus" | "Status",
+        /// The caller's name.
         pub caller_name: Option<String> = "CallerName",
-        /// the main account, `MA_…`.
+        /// The account, `MA_…` or `SA_…`; documented as a standard parameter, but not seen.
+        pub auth_id: Option<String>,
+        /// The main account, `MA_…`.
         pub parent_auth_id: Option<String> = "ParentAuthID",
-        /// the API request that made the call.
+        /// The API request that made the call.
         pub request_uuid: Option<String> = "RequestUUID",
-        /// the first leg's id.
+        /// The first leg's id.
         pub a_leg_uuid: Option<String> = "ALegUUID",
-        /// the API request that made the first leg.
+        /// The API request that made the first leg.
         pub a_leg_request_uuid: Option<String> = "ALegRequestUUID",
-        /// when the session began: `YYYY-MM-DD HH:MM:SS.ffffff` in **UTC**.
+        /// When this happened, ISO 8601; documented as a standard parameter, but not seen.
+        pub timestamp: Option<String>,
+        /// When the session began: `YYYY-MM-DD HH:MM:SS.ffffff` in **UTC**.
         pub session_start: Option<String> = "SessionStart",
-        /// the price of a minute, a decimal number.
+        /// The price of a minute, a decimal number.
         pub bill_rate: Option<String> = "BillRate",
-        /// the STIR/SHAKEN attestation.
+        /// The STIR/SHAKEN attestation.
         pub stir_attestation: Option<String> = "STIRAttestation",
-        /// whether STIR/SHAKEN vouches for the caller; one page spells it `stir_verification`.
+        /// Whether STIR/SHAKEN vouches for the caller; a page spells it `stir_verification`.
         pub stir_verification: Option<StirVerification> = "STIRVerification" | "stir_verification",
     }
-}
 
-callbacks! {
     /// `Ring`: an outbound call rings. To `ring_url`.
-    pub struct Ring {}
-
-    /// `StartApp`: a call wants its XML. To `answer_url` or `fallback_url`.
-    pub struct StartApp {
-        /// who forwarded the call.
-        pub forwarded_from: Option<String> = "ForwardedFrom",
-        /// the caller's country; may be empty.
-        pub country_code: Option<String> = "CountryCode",
-        /// may be empty; undocumented.
-        pub route_type: Option<String> = "RouteType",
+    pub struct Ring {
+        /// What most callbacks say of their call.
+        pub call: Call,
+        ..rest
     }
 
-    /// `Hangup`: a call is over, once for each first leg. To `hangup_url`, or to `answer_url` where there is none.
+    /// `StartApp`: a call asks for its XML. To `answer_url` or `fallback_url`.
+    pub struct StartApp {
+        /// What most callbacks say of their call.
+        pub call: Call,
+        /// Who forwarded the call.
+        pub forwarded_from: Option<String> = "ForwardedFrom",
+        /// The caller's country.
+        pub country_code: Option<String> = "CountryCode",
+        /// Undocumented.
+        pub route_type: Option<String> = "RouteType",
+        ..rest
+    }
+
+    /// `Hangup`: a call ended, once for each first leg. To `hangup_url`, or to `answer_url` where there is none.
     pub struct Hangup {
-        /// when the call was made: `YYYY-MM-DD HH:MM:SS` in the **console's local zone**, which is not that of
+        /// What most callbacks say of their call.
+        pub call: Call,
+        /// When the call was made: `YYYY-MM-DD HH:MM:SS` in the **console's local zone**, which is not that of
         /// [`Call::session_start`].
         pub start_time: Option<String> = "StartTime",
-        /// when it was answered, in the form and zone of `StartTime`; absent or empty if it was not.
+        /// When it was answered, in the form and zone of `StartTime`; `None` if it was not.
         pub answer_time: Option<String> = "AnswerTime",
-        /// when it ended, in the form and zone of `StartTime`.
+        /// When it ended, in the form and zone of `StartTime`.
         pub end_time: Option<String> = "EndTime",
-        /// seconds.
-        pub duration: Field<u64> = "Duration",
-        /// billed seconds, rounded up to the pulse.
-        pub bill_duration: Field<u64> = "BillDuration",
-        /// such as `NORMAL_CLEARING`.
+        /// Seconds.
+        pub duration: Option<u64> = "Duration",
+        /// Billed seconds, rounded up to the pulse.
+        pub bill_duration: Option<u64> = "BillDuration",
+        /// Such as `NORMAL_CLEARING`.
         pub hangup_cause: Option<String> = "HangupCause",
-        /// such as `4000`; table on the page *hangup causes*.
-        pub hangup_cause_code: Field<u64> = "HangupCauseCode",
-        /// such as `Normal Hangup`.
+        /// Such as `4000`; table on the page *hangup causes*.
+        pub hangup_cause_code: Option<i64> = "HangupCauseCode",
+        /// Such as `Normal Hangup`.
         pub hangup_cause_name: Option<String> = "HangupCauseName",
-        /// who ended it.
+        /// Who ended the call.
         pub hangup_source: Option<HangupSource> = "HangupSource",
-        /// the price of the call, a decimal number.
+        /// The price of the call, a decimal number.
         pub total_cost: Option<String> = "TotalCost",
+        ..rest
     }
 
-    /// What the caller entered or said, or that they did not. To `<Gather action>`; it has no `Event`.
+    /// What the caller entered or said; neither after the timeout. To `<Gather action>`; it has no `Event`.
     pub struct Gather {
-        /// how.
+        /// What most callbacks say of their call.
+        pub call: Call,
+        /// Keys or speech.
         pub input_type: Option<InputType> = "InputType",
-        /// what was pressed, without the finish key; empty for speech and after the timeout.
+        /// The keys that were pressed, without the finish key.
         pub digits: Option<String> = "Digits",
-        /// what was said; empty for digits and after the timeout.
+        /// What was said.
         pub speech: Option<String> = "Speech",
-        /// 0 to 1.
-        pub speech_confidence_score: Field<f64> = "SpeechConfidenceScore",
-        /// the price of the recognition, a decimal number.
+        /// The recognition's confidence, 0 to 1.
+        pub speech_confidence_score: Option<f64> = "SpeechConfidenceScore",
+        /// The price of the recognition, a decimal number.
         pub billed_amount: Option<String> = "BilledAmount",
+        ..rest
     }
 
     /// What was said so far. To `<Gather interimSpeechResultsCallback>`; it has no `Event`.
     pub struct GatherInterim {
-        /// what will not change any more.
+        /// What most callbacks say of their call.
+        pub call: Call,
+        /// The part that does not change any more.
         pub stable_speech: Option<String> = "StableSpeech",
-        /// what may still change.
+        /// The part that may still change.
         pub unstable_speech: Option<String> = "UnstableSpeech",
-        /// 0 to 1.
-        pub stability: Field<f64> = "Stability",
-        /// the place in the order.
-        pub sequence_number: Field<u64> = "SequenceNumber",
+        /// How certain the changing part is, 0 to 1.
+        pub stability: Option<f64> = "Stability",
+        /// The callback's number in its order.
+        pub sequence_number: Option<u64> = "SequenceNumber",
+        ..rest
     }
 
-    /// How far a second leg has come: `DialAnswer`, `DialConnected`, `DialDigitsMatch`, `DialHangup`. To
+    /// The state of a second leg: `DialAnswer`, `DialConnected`, `DialDigitsMatch`, `DialHangup`. To
     /// `<Dial callbackUrl>`.
     pub struct Dial {
-        /// what happened.
+        /// What most callbacks say of their call.
+        pub call: Call,
+        /// What happened.
         pub dial_action: Option<DialStep> = "DialAction",
-        /// the first leg's id.
+        /// The first leg's id.
         pub dial_a_leg_uuid: Option<String> = "DialALegUUID",
-        /// the second leg's id.
+        /// The second leg's id.
         pub dial_b_leg_uuid: Option<String> = "DialBLegUUID",
-        /// the second leg's caller.
+        /// The second leg's caller.
         pub dial_b_leg_from: Option<String> = "DialBLegFrom",
-        /// the second leg's callee.
+        /// The second leg's callee.
         pub dial_b_leg_to: Option<String> = "DialBLegTo",
-        /// on all but digits, and on digits perhaps.
+        /// The leg's state; on digits optional.
         pub dial_b_leg_status: Option<String> = "DialBLegStatus",
-        /// the number's place in the `<Dial>`; on all but digits, and on digits perhaps.
-        pub dial_b_leg_position: Field<u64> = "DialBLegPosition",
-        /// the digits; on digits.
+        /// The number's place in the `<Dial>`; on digits optional.
+        pub dial_b_leg_position: Option<u64> = "DialBLegPosition",
+        /// The digits that were pressed; on digits.
         pub dial_digits_match: Option<String> = "DialDigitsMatch",
-        /// on which leg; on digits.
+        /// Who pressed them; on digits.
         pub dial_digits_pressed_by: Option<Leg> = "DialDigitsPressedBy",
-        /// seconds; on hangup.
-        pub dial_b_leg_duration: Field<u64> = "DialBLegDuration",
-        /// billed seconds; on hangup.
-        pub dial_b_leg_bill_duration: Field<u64> = "DialBLegBillDuration",
-        /// such as `NO_ANSWER`; on hangup.
+        /// Seconds; on hangup.
+        pub dial_b_leg_duration: Option<u64> = "DialBLegDuration",
+        /// Billed seconds; on hangup.
+        pub dial_b_leg_bill_duration: Option<u64> = "DialBLegBillDuration",
+        /// Such as `NO_ANSWER`; on hangup.
         pub dial_b_leg_hangup_cause: Option<String> = "DialBLegHangupCause",
-        /// such as `6010`; on hangup.
-        pub dial_b_leg_hangup_cause_code: Field<u64> = "DialBLegHangupCauseCode",
-        /// such as `Ring Timeout Reached`; on hangup.
+        /// Such as `6010`; on hangup.
+        pub dial_b_leg_hangup_cause_code: Option<i64> = "DialBLegHangupCauseCode",
+        /// Such as `Ring Timeout Reached`; on hangup.
         pub dial_b_leg_hangup_cause_name: Option<String> = "DialBLegHangupCauseName",
-        /// who ended it; on hangup.
+        /// Who ended the leg; on hangup.
         pub dial_b_leg_hangup_source: Option<HangupSource> = "DialBLegHangupSource",
+        ..rest
     }
 
-    /// `DialAction`: a `<Dial>` is over. To `<Dial action>`, also with `redirect="false"`; that of a transferred call comes
-    /// as `Redirect`.
+    /// `DialAction`: a `<Dial>` ended. To `<Dial action>`, also with `redirect="false"`; that of a transferred call comes
+    /// under the name of `Redirect`.
     pub struct DialAction {
-        /// how it ended.
+        /// What most callbacks say of their call.
+        pub call: Call,
+        /// How it ended.
         pub dial_status: Option<DialStatus> = "DialStatus",
-        /// whether the other side rang.
-        pub dial_ring_status: Field<bool> = "DialRingStatus",
-        /// such as `NORMAL_CLEARING`.
+        /// Whether the other side rang.
+        pub dial_ring_status: Option<bool> = "DialRingStatus",
+        /// Such as `NORMAL_CLEARING`.
         pub dial_hangup_cause: Option<String> = "DialHangupCause",
-        /// the first leg's id.
+        /// The first leg's id.
         pub dial_a_leg_uuid: Option<String> = "DialALegUUID",
-        /// the second leg's id; may be empty.
+        /// The second leg's id.
         pub dial_b_leg_uuid: Option<String> = "DialBLegUUID",
+        ..rest
     }
 
-    /// `Record`: a recording has begun, not ended. To `<Record action>`; it may come without `Event`.
+    /// `Record`: a recording began. To `<Record action>`; it may come without `Event`.
     pub struct Record {
-        /// the recording's id.
+        /// What most callbacks say of their call.
+        pub call: Call,
+        /// The recording's id.
         pub recording_id: Option<String> = "RecordingID",
+        ..rest
     }
 
-    /// `RecordStop`: a recording can be fetched. To `<Record callbackUrl>`, after the call's `Hangup`.
+    /// `RecordStop`: a recording is ready. To `<Record callbackUrl>`, after the call's `Hangup`.
     pub struct RecordStop {
-        /// the recording's id.
+        /// What most callbacks say of their call.
+        pub call: Call,
+        /// The recording's id.
         pub recording_id: Option<String> = "RecordingID",
-        /// where it is.
+        /// The recording's URL.
         pub record_file: Option<String> = "RecordFile",
-        /// where it is.
+        /// The recording's URL.
         pub record_url: Option<String> = "RecordUrl",
-        /// seconds.
-        pub recording_duration: Field<u64> = "RecordingDuration",
-        /// milliseconds.
-        pub recording_duration_ms: Field<u64> = "RecordingDurationMs",
-        /// Unix milliseconds.
-        pub recording_start_ms: Field<u64> = "RecordingStartMs",
-        /// Unix milliseconds.
-        pub recording_end_ms: Field<u64> = "RecordingEndMs",
-        /// why it ended.
+        /// The recording's length in seconds.
+        pub recording_duration: Option<u64> = "RecordingDuration",
+        /// The recording's length in milliseconds.
+        pub recording_duration_ms: Option<u64> = "RecordingDurationMs",
+        /// When the recording began.
+        pub recording_start_ms: Option<UnixMillis> = "RecordingStartMs",
+        /// When the recording ended.
+        pub recording_end_ms: Option<UnixMillis> = "RecordingEndMs",
+        /// Why the recording ended.
         pub recording_end_reason: Option<RecordingEndReason> = "RecordingEndReason",
+        ..rest
     }
 
-    /// A recording that the REST API began can be fetched. To its `callback_url`; without `Event` and `CallUUID`.
+    /// A recording that the REST API began is ready. To its `callback_url`; without `Event` and `CallUUID`.
     pub struct Recording {
-        /// the API request's id.
-        pub api_id: Option<String> = "api_id",
-        /// where it is.
-        pub record_url: Option<String> = "record_url",
-        /// the call's id.
-        pub call_uuid: Option<String> = "call_uuid",
-        /// the recording's id.
-        pub recording_id: Option<String> = "recording_id",
-        /// seconds.
-        pub recording_duration: Field<u64> = "recording_duration",
-        /// milliseconds.
-        pub recording_duration_ms: Field<u64> = "recording_duration_ms",
-        /// Unix milliseconds.
-        pub recording_start_ms: Field<u64> = "recording_start_ms",
-        /// Unix milliseconds.
-        pub recording_end_ms: Field<u64> = "recording_end_ms",
+        /// What most callbacks say of their call.
+        pub call: Call,
+        /// The API request's id.
+        pub api_id: Option<String>,
+        /// The recording's URL.
+        pub record_url: Option<String>,
+        /// The call's id.
+        pub call_uuid: Option<String>,
+        /// The recording's id.
+        pub recording_id: Option<String>,
+        /// The recording's length in seconds.
+        pub recording_duration: Option<u64>,
+        /// The recording's length in milliseconds.
+        pub recording_duration_ms: Option<u64>,
+        /// When the recording began.
+        pub recording_start_ms: Option<UnixMillis>,
+        /// When the recording ended.
+        pub recording_end_ms: Option<UnixMillis>,
+        ..rest
     }
 
-    /// What was said in a recording. To a `transcriptionUrl` or the REST API's `transcription_url`, which fill
+    /// The transcription of a recording. To a `transcriptionUrl` or the REST API's `transcription_url`, which fill
     /// different fields; it has neither `Event` nor `CallUUID`.
     pub struct Transcription {
-        /// the text.
-        pub transcription: Option<String> = "transcription",
-        /// the transcription's id; from `<Record>`.
-        pub transcription_id: Option<String> = "transcription_id",
-        /// where it is; from `<Record>`.
-        pub transcription_url: Option<String> = "transcription_url",
-        /// the recording's id.
-        pub recording_id: Option<String> = "recording_id",
-        /// the call's id; from the REST API.
-        pub call_uuid: Option<String> = "call_uuid",
-        /// seconds; from the REST API.
-        pub duration: Field<f64> = "duration",
-        /// the price, a decimal number; from the REST API.
-        pub transcription_charge: Option<String> = "transcription_charge",
-        /// the price of a unit, a decimal number; from the REST API.
-        pub transcription_rate: Option<String> = "transcription_rate",
-        /// empty on success; from the REST API.
-        pub error: Option<String> = "error",
+        /// What most callbacks say of their call.
+        pub call: Call,
+        /// The text.
+        pub transcription: Option<String>,
+        /// The transcription's id; from `<Record>`.
+        pub transcription_id: Option<String>,
+        /// The transcription's URL; from `<Record>`.
+        pub transcription_url: Option<String>,
+        /// The recording's id.
+        pub recording_id: Option<String>,
+        /// The call's id; from the REST API.
+        pub call_uuid: Option<String>,
+        /// The recording's length in seconds; from the REST API.
+        pub duration: Option<f64>,
+        /// The price, a decimal number; from the REST API.
+        pub transcription_charge: Option<String>,
+        /// The price of a unit, a decimal number; from the REST API.
+        pub transcription_rate: Option<String>,
+        /// What failed; from the REST API.
+        pub error: Option<String>,
+        ..rest
     }
 
-    /// A conference: `ConferenceEnter`, `ConferenceExit`, `ConferenceDigitsMatch` (whose own fields nobody documents)
+    /// A conference: `ConferenceEnter`, `ConferenceExit`, `ConferenceDigitsMatch` (whose own fields are not documented)
     /// to `<Conference callbackUrl>`, `ConferenceRemoteSounds` to its `waitSound`.
     ///
-    /// Order of arrival is not order of events.
+    /// The order of arrival is not the order of events.
     pub struct Conference {
-        /// what happened.
+        /// What most callbacks say of their call.
+        pub call: Call,
+        /// What happened.
         pub conference_action: Option<ConferenceStep> = "ConferenceAction",
-        /// the conference's id.
+        /// The conference's id.
         pub conference_uuid: Option<String> = "ConferenceUUID",
-        /// the conference's name.
+        /// The conference's name.
         pub conference_name: Option<String> = "ConferenceName",
-        /// the member's id.
+        /// The member's id.
         pub conference_member_id: Option<String> = "ConferenceMemberID",
-        /// whether the member is the first; on enter.
-        pub conference_first_member: Field<bool> = "ConferenceFirstMember",
-        /// whether the member was the last; on exit.
-        pub conference_last_member: Field<bool> = "ConferenceLastMember",
+        /// Whether the member is the first; on enter.
+        pub conference_first_member: Option<bool> = "ConferenceFirstMember",
+        /// Whether the member was the last; on exit.
+        pub conference_last_member: Option<bool> = "ConferenceLastMember",
+        ..rest
     }
 
-    /// A `<Conference>` is over for this call. To `<Conference action>`, not reliably; it has no `Event`.
+    /// A `<Conference>` ended for this call. To `<Conference action>`, not reliably; it has no `Event`.
     pub struct ConferenceAction {
-        /// the conference's id.
+        /// What most callbacks say of their call.
+        pub call: Call,
+        /// The conference's id.
         pub conference_uuid: Option<String> = "ConferenceUUID",
-        /// the conference's name.
+        /// The conference's name.
         pub conference_name: Option<String> = "ConferenceName",
-        /// the member's id.
+        /// The member's id.
         pub conference_member_id: Option<String> = "ConferenceMemberID",
-        /// the recording's id.
+        /// The recording's id.
         pub recording_id: Option<String> = "RecordingID",
-        /// where it is.
+        /// The recording's URL.
         pub record_url: Option<String> = "RecordUrl",
-        /// where it is.
+        /// The recording's URL.
         pub record_file: Option<String> = "RecordFile",
+        ..rest
     }
 
     /// An audio stream: `StartStream`, `PlayedStream`, `ClearedAudio`, `DegradedStream`, `DroppedStream`, `StopStream`.
@@ -372,39 +309,53 @@ callbacks! {
     ///
     /// `StopStream` comes only where the application stopped the stream.
     pub struct Stream {
-        /// the stream's id.
+        /// What most callbacks say of their call.
+        pub call: Call,
+        /// The stream's id.
         pub stream_id: Option<String> = "StreamID",
-        /// when: `YYYY-MM-DD HH:MM:SS`; nobody documents the zone.
+        /// When this happened: `YYYY-MM-DD HH:MM:SS`; the zone is not documented.
         pub timestamp: Option<String> = "Timestamp",
-        /// the WebSocket's address; on StartStream.
+        /// The WebSocket's address; on StartStream.
         pub service_url: Option<String> = "ServiceURL",
-        /// the checkpoint's name; on PlayedStream.
+        /// The checkpoint's name; on PlayedStream.
         pub name: Option<String> = "Name",
-        /// what is wrong; empty if nothing is.
+        /// What is wrong, such as `connection degraded`.
         pub error: Option<String> = "Error",
-        /// where this was sent.
-        pub status_callback_url: Option<String> = "status_callback_url",
-        /// how.
-        pub status_callback_method: Option<String> = "status_callback_method",
+        /// The URL that this was sent to.
+        pub status_callback_url: Option<String>,
+        /// The method that this was sent with.
+        pub status_callback_method: Option<String>,
+        ..rest
     }
 
-    /// `Redirect`: a `<Redirect>` wants its XML.
-    pub struct Redirect {}
+    /// `Redirect`: a `<Redirect>` asks for its XML.
+    pub struct Redirect {
+        /// What most callbacks say of their call.
+        pub call: Call,
+        ..rest
+    }
 
-    /// `Transfer`: a transferred call wants its XML. To the API's `aleg_url` or `bleg_url`.
-    pub struct Transfer {}
+    /// `Transfer`: a transferred call asks for its XML. To the API's `aleg_url` or `bleg_url`.
+    pub struct Transfer {
+        /// What most callbacks say of their call.
+        pub call: Call,
+        ..rest
+    }
 
-    /// `MachineDetection`: man or machine. To `machine_detection_url`.
+    /// `MachineDetection`: whether a person or a machine answered. To `machine_detection_url`.
     pub struct MachineDetection {
-        /// whether a machine answered.
-        pub machine: Field<bool> = "Machine",
-        /// what was asked for in that case.
+        /// What most callbacks say of their call.
+        pub call: Call,
+        /// Whether a machine answered.
+        pub machine: Option<bool> = "Machine",
+        /// What the call was asked to do in that case.
         pub if_machine: Option<IfMachine> = "IfMachine",
+        ..rest
     }
 }
 
-field_words! {
-    /// Which way a call goes.
+words! {
+    /// A call's direction.
     pub enum Direction {
         /// To you.
         Inbound = "inbound",
@@ -412,33 +363,33 @@ field_words! {
         Outbound = "outbound",
     }
 
-    /// How far a call has come, or how it ended.
+    /// A call's state, or how it ended.
     pub enum CallStatus {
-        /// It rings.
+        /// Ringing.
         Ringing = "ringing",
-        /// It was answered.
+        /// Answered.
         InProgress = "in-progress",
-        /// It is over.
+        /// Answered and ended.
         Completed = "completed",
-        /// The callee was busy.
+        /// Busy.
         Busy = "busy",
-        /// It failed.
+        /// Failed.
         Failed = "failed",
-        /// It took too long.
+        /// Timed out.
         Timeout = "timeout",
-        /// Nobody answered.
+        /// Not answered.
         NoAnswer = "no-answer",
-        /// It was given up.
+        /// Cancelled.
         Cancel = "cancel",
     }
 
     /// Whether STIR/SHAKEN vouches for the caller.
     pub enum StirVerification {
-        /// It does.
+        /// Verified.
         Verified = "Verified",
-        /// It does not.
+        /// Not verified.
         NotVerified = "Not Verified",
-        /// It has no say.
+        /// Not applicable.
         NotApplicable = "Not Applicable",
     }
 
@@ -446,8 +397,8 @@ field_words! {
     pub enum HangupSource {
         /// The caller.
         Caller = "Caller",
-        /// The callee; a table of the docs says `Call recipient`.
-        Callee = "Callee",
+        /// The callee.
+        Callee = "Callee" | "Call recipient" | "Call Recipient",
         /// Vobiz.
         Vobiz = "Vobiz",
         /// A carrier.
@@ -458,11 +409,11 @@ field_words! {
         AnswerXml = "Answer XML",
         /// An error.
         Error = "Error",
-        /// Nobody knows.
+        /// Not known to Vobiz.
         Unknown = "Unknown",
     }
 
-    /// How a caller gave input.
+    /// A way of input.
     pub enum InputType {
         /// By keys.
         Dtmf = "dtmf",
@@ -472,13 +423,13 @@ field_words! {
 
     /// What happened to a second leg.
     pub enum DialStep {
-        /// It was answered.
+        /// Answered.
         Answer = "answer",
-        /// It was connected to the first.
+        /// Connected to the first leg.
         Connected = "connected",
         /// Digits were pressed.
         Digits = "digits",
-        /// It is over.
+        /// Ended.
         Hangup = "hangup",
     }
 
@@ -492,17 +443,17 @@ field_words! {
 
     /// How a `<Dial>` ended.
     pub enum DialStatus {
-        /// Answered and over.
+        /// Answered and ended.
         Completed = "completed",
         /// Busy.
         Busy = "busy",
         /// Failed.
         Failed = "failed",
-        /// Given up.
+        /// Cancelled.
         Cancel = "cancel",
-        /// Took too long.
+        /// Timed out.
         Timeout = "timeout",
-        /// Nobody answered.
+        /// Not answered.
         NoAnswer = "no-answer",
     }
 
@@ -510,7 +461,7 @@ field_words! {
     pub enum RecordingEndReason {
         /// Silence.
         Timeout = "RecordingTimeout",
-        /// The longest that was allowed.
+        /// The maximum length.
         MaxLength = "maxLength",
         /// The finish key.
         FinishedOnKey = "FinishedOnKey",
@@ -520,17 +471,17 @@ field_words! {
 
     /// What happened in a conference.
     pub enum ConferenceStep {
-        /// A member came.
+        /// A member entered.
         Enter = "enter",
-        /// A member went.
+        /// A member left.
         Exit = "exit",
-        /// Somebody waits and wants XML to hear.
+        /// A member waits and asks for XML to listen to.
         WaitSound = "waitSound",
     }
 
     /// What to do when a machine answers.
     pub enum IfMachine {
-        /// Carry on.
+        /// Continue the call.
         Continue = "continue",
         /// Hang up.
         Hangup = "hangup",

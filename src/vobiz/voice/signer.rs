@@ -86,8 +86,7 @@ impl Signer {
     }
 
     fn encode(&self, key: &Key, url: &str, nonce: &str) -> String {
-        let tag = key.tag(&[url.as_bytes(), self.scheme.separator, nonce.as_bytes()]);
-        STANDARD.encode(tag.as_bytes())
+        STANDARD.encode(key.sign(&[url.as_bytes(), self.scheme.separator, nonce.as_bytes()]))
     }
 }
 

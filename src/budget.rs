@@ -1,0 +1,172 @@
+//! How many bytes of bodies that nobody has verified yet may be held.
+
+use crate::{Rejection, RejectionKind};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+/// A bound on the bytes of bodies that are still being read; clones share it.
+///
+/// A body counts from the first time that it has to be waited for: one that is there as a whole is only checked for room,
+/// so that what is held can exceed the budget by one body for each thread that polls.
+///
+/// A quarter is kept for bodies of up to 64 KiB, so that strangers with large ones cannot shut out real events, which are
+/// a few KiB. Many layers can share one: then it bounds what all of them hold.
+///
+/// ```
+/// use tower_webhooks::{ReadBudget, WebhookLayer, zegocloud::Zegocloud};
+///
+/// let budget = ReadBudget::new(64 << 20);
+/// for secret in ["of one tenant", "of another"] {
+///     let layer = WebhookLayer::new(Zegocloud::new(secret)?).read_budget(budget.clone());
+/// }
+/// assert_eq!((budget.held(), budget.capacity()), (0, 64 << 20));
+/// # Ok::<(), tower_webhooks::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct ReadBudget {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    capacity: usize,
+    held: AtomicUsize,
+    /// By bodies that are not small.
+    held_by_large: AtomicUsize,
+}
+
+impl ReadBudget {
+    /// A budget of that many bytes.
+    pub fn new(bytes: usize) -> Self {
+        let shared = Shared { capacity: bytes, held: AtomicUsize::new(0), held_by_large: AtomicUsize::new(0) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// How many bytes are held.
+    pub fn held(&self) -> usize {
+        self.shared.held.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes can be held.
+    pub fn capacity(&self) -> usize {
+        self.shared.capacity
+    }
+
+    fn for_large(&self) -> usize {
+        self.capacity().saturating_sub(self.capacity().checked_div(4).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for ReadBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadBudget").field("held", &self.held()).field("capacity", &self.capacity()).finish()
+    }
+}
+
+/// What one body holds of a budget, given back when dropped.
+#[derive(Default)]
+pub(crate) struct Held {
+    budget: Option<ReadBudget>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Whether there is room for it to grow. Nothing is taken.
+    pub(crate) fn check(&self, budget: &ReadBudget, bytes: usize) -> Result<(), Rejection> {
+        let Shared { capacity, held, held_by_large } = &*budget.shared;
+        let has_room = |sum: &AtomicUsize, more, limit| sum.load(Ordering::Relaxed).saturating_add(more) <= limit;
+        let of_large = self.more_of_large(bytes);
+        let is_room = (of_large == 0 || has_room(held_by_large, of_large, budget.for_large()))
+            && has_room(held, bytes.saturating_sub(self.bytes), *capacity);
+        if is_room { Ok(()) } else { Err(no_room()) }
+    }
+
+    pub(crate) fn grow_to(&mut self, budget: &ReadBudget, bytes: usize) -> Result<(), Rejection> {
+        let more = bytes.saturating_sub(self.bytes);
+        if more == 0 {
+            return Ok(());
+        }
+        let Shared { capacity, held, held_by_large } = &*budget.shared;
+        let of_large = self.more_of_large(bytes);
+        if !(of_large == 0 || add(held_by_large, of_large, budget.for_large())) {
+            return Err(no_room());
+        }
+        if !add(held, more, *capacity) {
+            held_by_large.fetch_sub(of_large, Ordering::Relaxed);
+            return Err(no_room());
+        }
+        self.budget.get_or_insert_with(|| budget.clone());
+        self.bytes = bytes;
+        crate::trace::reading(more as f64);
+        Ok(())
+    }
+
+    /// With its first byte beyond the small ones a body is large as a whole.
+    fn more_of_large(&self, bytes: usize) -> usize {
+        by_large(bytes).saturating_sub(by_large(self.bytes))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(budget) = &self.budget else { return };
+        let Shared { held, held_by_large, .. } = &*budget.shared;
+        held.fetch_sub(self.bytes, Ordering::Relaxed);
+        held_by_large.fetch_sub(by_large(self.bytes), Ordering::Relaxed);
+        crate::trace::reading(-(self.bytes as f64));
+    }
+}
+
+fn by_large(bytes: usize) -> usize {
+    if bytes > SMALL_BODY { bytes } else { 0 }
+}
+
+fn add(sum: &AtomicUsize, more: usize, limit: usize) -> bool {
+    let add = |sum: usize| sum.checked_add(more).filter(|sum| *sum <= limit);
+    sum.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
+}
+
+fn no_room() -> Rejection {
+    Rejection::new(RejectionKind::ReadBudget).with_retry_after(Duration::from_secs(1))
+}
+
+/// The largest body that the quarter is kept for.
+pub(crate) const SMALL_BODY: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(budget: &ReadBudget, bytes: usize) -> Option<Held> {
+        let mut held = Held::default();
+        let checked = held.check(budget, bytes);
+        let grown = held.grow_to(budget, bytes);
+        assert_eq!(checked.is_ok(), grown.is_ok());
+        grown.is_ok().then_some(held)
+    }
+
+    #[test]
+    fn attack_large_bodies_leave_a_quarter() {
+        let budget = ReadBudget::new(16 * SMALL_BODY);
+        let large = held(&budget, 12 * SMALL_BODY).unwrap();
+        assert!(held(&budget, SMALL_BODY + 1).is_none());
+        let mut small: Vec<_> = (0..4).map(|_| held(&budget, SMALL_BODY).unwrap()).collect();
+        assert!(held(&budget, 1).is_none());
+        assert_eq!(budget.held(), budget.capacity());
+        // One that grows out of its class counts as a whole, and keeps what it has if that finds no room.
+        drop(large);
+        let mut growing = small.pop().unwrap();
+        growing.grow_to(&budget, 12 * SMALL_BODY).unwrap();
+        assert!(growing.grow_to(&budget, 12 * SMALL_BODY + 1).is_err());
+        assert!(small[0].grow_to(&budget, SMALL_BODY + 1).is_err());
+        assert_eq!(budget.held(), 15 * SMALL_BODY);
+        drop((growing, small));
+        assert_eq!(budget.held(), 0);
+        assert_eq!(budget.shared.held_by_large.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,0 +1,346 @@
+//! The one future: read, authenticate, admit, call, finish.
+
+use crate::{
+    Delivery, DeliveryId, Provider, Rejection, RejectionKind, Verified,
+    budget::Held,
+    read::ReadBody,
+    replay::{Admission, Answered, ClaimGuard, Duplicate, Outcome, Recording, ReplayCheck, ReplayedResponse, Waiting},
+    settings::Shared,
+    trace::Trace,
+};
+use bytes::Bytes;
+use http::{Request, Response, request::Parts};
+use http_body::Body;
+use http_body_util::Full;
+use pin_project_lite::pin_project;
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::SystemTime,
+};
+use tower_service::Service;
+
+pin_project! {
+    /// The future of [`Webhook`](crate::Webhook): a refusal, the answer to a repeat, or the inner service's response.
+    ///
+    /// Dropped before its end, it leaves a failed claim, or none if the handler was not called: the sender's retry gets in.
+    pub struct ResponseFuture<S: Service<Request<Full<Bytes>>>, P: Provider, B> {
+        #[pin]
+        body: Option<ReadBody<B>>,
+        #[pin]
+        handler: Option<S::Future>,
+        step: Step<S, P>,
+    }
+}
+
+/// Where the request is. A step owns everything that the steps after it need, and is put back where it has to wait.
+enum Step<S: Service<Request<Full<Bytes>>>, P: Provider> {
+    /// The body arrives.
+    Read(Passage<S, P>, P::FromHead),
+    /// The shared store is asked for the claim. In a box, as it is larger than the other steps and takes far longer.
+    Admit(Box<Asking<S, P>>),
+    /// The inner service gets ready.
+    Call(Delivering, S, Request<Full<Bytes>>),
+    /// The inner service works.
+    Handle(Delivering),
+    /// The shared store is told the outcome.
+    Finish(Recording, Result<S::Response, S::Error>),
+    /// The response is there.
+    Respond(Result<S::Response, S::Error>),
+    Over,
+}
+
+/// A request on its way to the inner service, with what goes with it.
+struct Passage<S, P> {
+    inner: S,
+    shared: Arc<Shared<P>>,
+    head: Parts,
+    /// When the head was checked, until the body has to be waited for.
+    checked_at: Option<SystemTime>,
+    trace: Trace,
+}
+
+/// What a request turned out to be.
+struct Accepted<P: Provider> {
+    body: Bytes,
+    delivery: Delivery<P::Event>,
+    delivery_id: Option<DeliveryId>,
+}
+
+/// A request whose claim the shared store is asked for.
+struct Asking<S, P: Provider> {
+    passage: Passage<S, P>,
+    accepted: Accepted<P>,
+    waiting: Waiting,
+}
+
+/// What is kept of a request while the inner service has it.
+struct Delivering {
+    claim: Option<ClaimGuard>,
+    replayed_body_limit: usize,
+    trace: Trace,
+}
+
+impl<S, P, B, R> ResponseFuture<S, P, B>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<R>>,
+    P: Provider,
+    B: Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    R: Default,
+{
+    /// For a request whose head was refused.
+    pub(crate) fn refuse(rejection: Rejection) -> Self {
+        Self { body: None, handler: None, step: Step::refuse(Trace::start(P::NAME), rejection) }
+    }
+
+    /// For a request whose head passed.
+    pub(crate) fn read(
+        inner: S,
+        shared: &Arc<Shared<P>>,
+        head: Parts,
+        body: B,
+        from_head: P::FromHead,
+        now: SystemTime,
+    ) -> Self {
+        let trace = Trace::start(P::NAME);
+        let passage = Passage { inner, shared: Arc::clone(shared), head, checked_at: Some(now), trace };
+        Self { body: Some(ReadBody::new(body)), handler: None, step: Step::Read(passage, from_head) }
+    }
+}
+
+impl<S, P, B, R> Future for ResponseFuture<S, P, B>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<R>>,
+    P: Provider,
+    B: Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    R: Default,
+{
+    type Output = Result<S::Response, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let mut step = mem::replace(this.step, Step::Over);
+        *this.step = loop {
+            step = match step {
+                Step::Read(mut passage, from_head) => {
+                    let bounds = &passage.shared.settings.bounds;
+                    match poll_slot(this.body.as_mut(), |body| body.poll_read(cx, bounds)) {
+                        Poll::Ready(Ok((body, held))) => passage.read(from_head, body, held),
+                        Poll::Ready(Err(rejection)) => Step::refuse(passage.trace, rejection),
+                        Poll::Pending => {
+                            passage.checked_at = None;
+                            break Step::Read(passage, from_head);
+                        }
+                    }
+                }
+                Step::Admit(mut asking) => match asking.waiting.poll_answer(cx) {
+                    Poll::Ready(answer) => {
+                        let Asking { passage, accepted, waiting } = *asking;
+                        passage.admitted(accepted, waiting.answered(answer))
+                    }
+                    Poll::Pending => break Step::Admit(asking),
+                },
+                Step::Call(mut delivering, mut inner, request) => {
+                    match delivering.trace.within(|| inner.poll_ready(cx)) {
+                        Poll::Ready(Ok(())) => {
+                            delivering.called();
+                            this.handler.set(Some(delivering.trace.within(|| inner.call(request))));
+                            Step::Handle(delivering)
+                        }
+                        // An attempt that failed, as one whose handler did.
+                        Poll::Ready(Err(error)) => delivering.finish(Err(error)),
+                        Poll::Pending => {
+                            delivering.hold(cx);
+                            break Step::Call(delivering, inner, request);
+                        }
+                    }
+                }
+                Step::Handle(mut delivering) => {
+                    let handler = this.handler.as_mut();
+                    match delivering.trace.within(|| poll_slot(handler, |handler| handler.poll(cx))) {
+                        Poll::Ready(response) => delivering.finish(response),
+                        Poll::Pending => {
+                            delivering.hold(cx);
+                            break Step::Handle(delivering);
+                        }
+                    }
+                }
+                Step::Finish(mut recording, response) => match recording.poll_recorded(cx) {
+                    Poll::Ready(()) => Step::Respond(response),
+                    Poll::Pending => break Step::Finish(recording, response),
+                },
+                Step::Respond(response) => return Poll::Ready(response),
+                Step::Over => polled_after_completion(),
+            };
+        };
+        Poll::Pending
+    }
+}
+
+impl<S, P, R> Passage<S, P>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<R>>,
+    P: Provider,
+    R: Default,
+{
+    /// The body is there.
+    fn read(mut self, from_head: P::FromHead, body: Bytes, held: Held) -> Step<S, P> {
+        self.trace.body_read(body.len());
+        let authentic = self.authenticate(from_head, &body);
+        // What strangers hold counts until here: the body, and what was made of it to find out whose it is.
+        drop(held);
+        match authentic {
+            Ok((delivery, now)) => self.admit(body, delivery, now),
+            Err(rejection) => Step::refuse(self.trace, rejection),
+        }
+    }
+
+    fn authenticate(
+        &mut self,
+        from_head: P::FromHead,
+        body: &Bytes,
+    ) -> Result<(Delivery<P::Event>, SystemTime), Rejection> {
+        let Shared { provider, settings } = &*self.shared;
+        let now = self.checked_at.unwrap_or_else(|| settings.clock.now());
+        let delivery = provider.check_body(from_head, &self.head, body, now)?;
+        // The head was fresh when it came, but the body may have taken its time.
+        if delivery.proof.identity.as_ref().and_then(|identity| identity.valid_until).is_some_and(|end| end <= now) {
+            return Err(Rejection::new(RejectionKind::Stale));
+        }
+        self.trace.authentic(&delivery);
+        Ok((delivery, now))
+    }
+
+    fn admit(mut self, body: Bytes, delivery: Delivery<P::Event>, now: SystemTime) -> Step<S, P> {
+        let guard = &self.shared.settings.guard;
+        let keys = guard.keys(P::NAME, delivery.proof.identity.as_ref(), &self.head, &body);
+        let admission = guard.enter(P::NAME, &delivery.proof, keys, now);
+        let delivery_id = keys.map(|keys| keys.delivery_id());
+        self.trace.identified(delivery_id);
+        self.admitted(Accepted { body, delivery, delivery_id }, admission)
+    }
+
+    fn admitted(self, accepted: Accepted<P>, admission: Admission) -> Step<S, P> {
+        match admission {
+            Admission::Admitted { claim, attempt, checked } => self.call(accepted, claim, attempt, checked),
+            Admission::Waiting(waiting) => Step::Admit(Box::new(Asking { passage: self, accepted, waiting })),
+            Admission::Answered(Answered::Refused(rejection)) => Step::refuse(self.trace, rejection),
+            Admission::Answered(Answered::Repeated(answer)) => {
+                self.trace.repeated();
+                Step::Respond(Ok(repeated(accepted.delivery_id, answer)))
+            }
+        }
+    }
+
+    fn call(
+        mut self,
+        Accepted { body, delivery, delivery_id }: Accepted<P>,
+        claim: Option<ClaimGuard>,
+        attempt: u32,
+        checked: ReplayCheck,
+    ) -> Step<S, P> {
+        self.trace.called(&delivery, attempt, checked);
+        let Self { inner, shared, mut head, checked_at: _, trace } = self;
+        for (_, value) in head.headers.iter_mut().filter(|(name, _)| shared.provider.is_credential(name)) {
+            value.set_sensitive(true);
+        }
+        head.extensions.insert(Verified::new(
+            P::NAME,
+            delivery,
+            body.clone(),
+            attempt,
+            checked,
+            delivery_id,
+            #[cfg(feature = "postgres")]
+            claim.as_ref().map(|held| held.claim().clone()),
+        ));
+        let replayed_body_limit = shared.settings.guard.replayed_body_limit;
+        let delivering = Delivering { claim, replayed_body_limit, trace };
+        Step::Call(delivering, inner, Request::from_parts(head, Full::new(body)))
+    }
+}
+
+impl Delivering {
+    /// Keeps the claim while the inner service is waited for.
+    fn hold(&mut self, cx: &mut Context<'_>) {
+        if let Some(claim) = &mut self.claim {
+            claim.hold(cx);
+        }
+    }
+
+    /// From here on the attempt counts.
+    fn called(&mut self) {
+        if let Some(claim) = &mut self.claim {
+            claim.called();
+        }
+    }
+
+    /// Records the outcome, before the response leaves: a sender that has seen a 2xx must not be able to have the
+    /// delivery run again.
+    fn finish<S, P, R>(mut self, response: Result<S::Response, S::Error>) -> Step<S, P>
+    where
+        S: Service<Request<Full<Bytes>>, Response = Response<R>>,
+        P: Provider,
+    {
+        let outcome = match &response {
+            Ok(response) if response.status().is_success() => {
+                let answer = response.extensions().get::<ReplayedResponse>();
+                let answer = answer.filter(|answer| answer.body.len() <= self.replayed_body_limit);
+                Outcome::Done { answer: answer.cloned() }
+            }
+            _ => Outcome::Failed,
+        };
+        self.trace.ended(matches!(outcome, Outcome::Done { .. }));
+        match self.claim.and_then(|claim| claim.finish(outcome)) {
+            Some(recording) => Step::Finish(recording, response),
+            None => Step::Respond(response),
+        }
+    }
+}
+
+impl<S, P, R> Step<S, P>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<R>>,
+    P: Provider,
+    R: Default,
+{
+    fn refuse(trace: Trace, rejection: Rejection) -> Self {
+        trace.refused(&rejection);
+        Self::Respond(Ok(rejection.into_response(P::METHODS, P::CHALLENGE)))
+    }
+}
+
+fn repeated<R: Default>(delivery_id: Option<DeliveryId>, answer: Option<ReplayedResponse>) -> Response<R> {
+    let mut response = Response::new(R::default());
+    response.extensions_mut().insert(Duplicate { delivery_id });
+    if let Some(answer) = answer {
+        response.extensions_mut().insert(answer);
+    }
+    response
+}
+
+/// Polls what the slot holds, and empties it once that is ready: nothing of a body or a handler outlives its step.
+fn poll_slot<T, O>(mut slot: Pin<&mut Option<T>>, poll: impl FnOnce(Pin<&mut T>) -> Poll<O>) -> Poll<O> {
+    let Some(held) = slot.as_mut().as_pin_mut() else { polled_after_completion() };
+    let output = ready!(poll(held));
+    slot.set(None);
+    Poll::Ready(output)
+}
+
+#[allow(clippy::panic, reason = "as every other future does: to wait instead would hang for ever")]
+fn polled_after_completion() -> ! {
+    panic!("`ResponseFuture` polled after completion")
+}
+
+impl<S: Service<Request<Full<Bytes>>>, P: Provider, B> fmt::Debug for ResponseFuture<S, P, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").field("provider", &P::NAME).finish_non_exhaustive()
+    }
+}

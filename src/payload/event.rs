@@ -1,0 +1,183 @@
+//! What all events have in common, and the one that is not known.
+
+use super::{Json, Misfits, Object};
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// A typed event.
+///
+/// ```
+/// use tower_webhooks::{WebhookEvent as _, vobiz::kyc};
+///
+/// let event: kyc::Event = serde_json::from_str(r#"{"event":"kyc.failed","session_id":"s1","timestamp":7}"#)?;
+/// assert_eq!(event.kind(), "kyc.failed");
+/// assert_eq!(event.dedup_key().as_deref(), Some(r#"["kyc.failed","s1","7"]"#));
+/// assert!(event.misfits().is_empty());
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+pub trait WebhookEvent {
+    /// The provider's own name for the event where there is one, else a name in snake_case; `unknown` for an
+    /// [`Unknown`].
+    fn kind(&self) -> &'static str;
+
+    /// A key that two deliveries of one and the same occurrence share, as far as the members tell: a JSON list of the
+    /// kind and of what tells occurrences apart.
+    ///
+    /// It is inferred from what the members mean: no provider promises it, and where the body is not signed it is worth
+    /// no more than the body. `None` where a member that it needs is missing or blank, and for an [`Unknown`].
+    fn dedup_key(&self) -> Option<String>;
+
+    /// The members that did not fit their documented type.
+    fn misfits(&self) -> &Misfits;
+}
+
+/// An event that this version does not know, or a body that is no event at all.
+///
+/// It is serialised as the JSON that the body is; a body that is none, as a string with the body's text.
+#[derive(Clone, Debug)]
+pub struct Unknown {
+    claimed: Option<Box<str>>,
+    raw: Option<Json>,
+    bytes: Bytes,
+}
+
+impl Unknown {
+    /// An event of this body that names no kind.
+    ///
+    /// ```
+    /// let unknown = tower_webhooks::Unknown::new(r#"{"event":"new"}"#);
+    /// assert_eq!(unknown.raw().unwrap().get(), r#"{"event":"new"}"#);
+    /// assert!(tower_webhooks::Unknown::new("<event/>").raw().is_none());
+    /// ```
+    pub fn new(body: impl Into<Bytes>) -> Self {
+        let bytes = body.into();
+        let raw = text(&bytes).and_then(Json::from_text);
+        Self { claimed: None, raw, bytes }
+    }
+
+    /// Sets the name that the event gives itself.
+    #[must_use]
+    pub fn claiming(mut self, kind: impl Into<String>) -> Self {
+        self.claimed = Some(kind.into().into());
+        self
+    }
+
+    /// Sets the JSON that the body stands for, where it is none itself.
+    #[must_use]
+    pub(crate) fn meaning(mut self, json: Option<Json>) -> Self {
+        self.raw = json;
+        self
+    }
+
+    /// The name or number that the event gives itself, where it has one. It is the sender's text.
+    pub fn claimed_kind(&self) -> Option<&str> {
+        self.claimed.as_deref()
+    }
+
+    /// The body, if it is JSON. Of a form, an object in which every value is a string or a list of strings.
+    pub fn raw(&self) -> Option<&Json> {
+        self.raw.as_ref()
+    }
+
+    /// The body, or the query of a GET that is an event; without the credentials where they travel in it.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// What JSON the body is, or a string of its text.
+    fn to_json(&self) -> Cow<'_, Json> {
+        match &self.raw {
+            // Not to be taken for the text of a body that is no JSON.
+            Some(raw) if !raw.get().starts_with('"') => Cow::Borrowed(raw),
+            _ => Cow::Owned(Json::from_string(&String::from_utf8_lossy(&self.bytes))),
+        }
+    }
+}
+
+impl WebhookEvent for Unknown {
+    fn kind(&self) -> &'static str {
+        "unknown"
+    }
+
+    fn dedup_key(&self) -> Option<String> {
+        None
+    }
+
+    fn misfits(&self) -> &Misfits {
+        Misfits::none()
+    }
+}
+
+/// Equality is that of what is serialised.
+impl PartialEq for Unknown {
+    fn eq(&self, other: &Self) -> bool {
+        let written = |unknown| serde_json::to_string(unknown).ok();
+        self.to_json() == other.to_json() || written(self) == written(other)
+    }
+}
+
+impl Serialize for Unknown {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let json = self.to_json();
+        let Some(object) = Object::new(json.get()) else { return json.serialize(out) };
+        // Member by member, so that an enum around the event can add its tag.
+        let mut map = out.serialize_map(None)?;
+        for (name, value) in object.iter() {
+            map.serialize_entry(name, &Json::from_raw(value))?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Unknown {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        read_back(input, |body| Ok(Self::new(body.clone()))).map(|read| read.unwrap_or_else(|unknown| unknown))
+    }
+}
+
+/// Reads an event from what it was serialised to. A string is the text of a body that was no JSON, and so no event,
+/// whatever it looks like by now: bytes that are no UTF-8 are not in it any more.
+pub(crate) fn read_back<'de, D: Deserializer<'de>, E>(
+    input: D,
+    from_body: impl FnOnce(&Bytes) -> Result<E, Unknown>,
+) -> Result<Result<E, Unknown>, D::Error> {
+    let json = Json::deserialize(input)?;
+    Ok(match json.parse::<String>() {
+        Ok(text) => {
+            let unknown = Unknown::new(text);
+            let raw = unknown.raw.clone().filter(|raw| raw.get().starts_with('"'));
+            Err(unknown.meaning(raw))
+        }
+        Err(_) => from_body(&json.get().to_owned().into()),
+    })
+}
+
+/// The text of a body, without a byte order mark; `None` if it is not UTF-8.
+pub(crate) fn text(body: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(body).ok()?;
+    Some(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+/// See [`WebhookEvent::dedup_key`]. One of `needed` and `further` has to be there, and all of `needed`.
+pub(crate) fn dedup_key(kind: &str, needed: &[Value], further: &[Value]) -> Option<String> {
+    if !needed.iter().all(is_there) || !needed.iter().chain(further).any(is_there) {
+        return None;
+    }
+    let parts: Vec<_> = std::iter::once(&Value::from(kind)).chain(needed).chain(further).cloned().collect();
+    serde_json::to_string(&parts).ok()
+}
+
+fn is_there(part: &Value) -> bool {
+    match part {
+        Value::Null => false,
+        Value::String(text) => !text.trim().is_empty(),
+        Value::Array(list) => !list.is_empty() && list.iter().all(is_there),
+        _ => true,
+    }
+}
+
+pub(crate) fn part(member: impl Serialize) -> Value {
+    serde_json::to_value(member).unwrap_or_default()
+}

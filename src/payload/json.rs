@@ -1,0 +1,221 @@
+//! JSON text that is kept as it came.
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{MapAccess, Visitor, value::MapDeserializer},
+    forward_to_deserialize_any,
+    ser::Error as _,
+};
+use serde_json::{Value, value::RawValue};
+use std::{borrow::Cow, fmt};
+
+/// JSON text as the provider sent it: what is documented but not typed, or not documented at all.
+///
+/// Numbers keep all their digits when the text is written as JSON and read from JSON. Through any other serde format
+/// ([`serde_json::Value`], CBOR, a `#[serde(tag = "…")]` enum around the event) they are numbers of that format, so that
+/// a decimal with more digits than an `f64` holds loses some, one beyond its range (`1e999`) is an error, of two members
+/// of one name the last remains, and their order may change. Nesting deeper than 128 is an error there too. A format must
+/// describe itself: bincode and postcard cannot hold it.
+///
+/// Equality is that of the values: white space, the order of members and the spelling of a number do not count.
+///
+/// ```
+/// use tower_webhooks::Json;
+///
+/// let json: Json = serde_json::from_str(r#"{"score": 0.30000000000000000004}"#)?;
+/// assert_eq!(json.get(), r#"{"score": 0.30000000000000000004}"#);
+///
+/// #[derive(serde::Deserialize)]
+/// struct Scored { score: f64 }
+/// assert_eq!(json.parse::<Scored>()?.score, 0.3);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Json(Box<RawValue>);
+
+impl Json {
+    /// The text.
+    pub fn get(&self) -> &str {
+        self.0.get()
+    }
+
+    /// Deserializes the text into `T`.
+    ///
+    /// # Errors
+    ///
+    /// serde's, if the text is of another shape.
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> serde_json::Result<T> {
+        serde_json::from_str(self.get())
+    }
+
+    /// The text, if it is JSON.
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        serde_json::from_str::<&RawValue>(text).ok().map(Self::from_raw)
+    }
+
+    pub(crate) fn from_raw(raw: &RawValue) -> Self {
+        match mend(raw.get()) {
+            Cow::Borrowed(_) => Self(raw.to_owned()),
+            Cow::Owned(text) => Self(RawValue::from_string(text).unwrap_or_else(|_| raw.to_owned())),
+        }
+    }
+
+    /// The content of a JSON string.
+    pub(crate) fn from_string(text: &str) -> Self {
+        serde_json::value::to_raw_value(text).map(Self).unwrap_or_default()
+    }
+
+    pub(crate) fn as_raw(&self) -> &RawValue {
+        &self.0
+    }
+}
+
+impl Default for Json {
+    /// `null`.
+    fn default() -> Self {
+        Self(RawValue::NULL.to_owned())
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+            || matches!((self.parse::<Value>(), other.parse::<Value>()), (Ok(one), Ok(two)) if one == two)
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.get())
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Only serde_json knows what raw text is. Binary formats get the value.
+        if serializer.is_human_readable() {
+            return self.0.serialize(serializer);
+        }
+        self.parse::<Value>().map_err(S::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::deserialize(AnyFormat(deserializer)).map(Self)
+    }
+}
+
+/// A deserializer from which a `RawValue` can be read, whatever the format: serde_json asks for raw text by a name that
+/// only its own deserializers know.
+struct AnyFormat<D>(D);
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for AnyFormat<D> {
+    type Error = D::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_any(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_newtype_struct(name, Raw { name, visitor })
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct seq
+        tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+/// Hands serde_json's raw text on as it is, and makes such text of what another format holds.
+struct Raw<V> {
+    name: &'static str,
+    visitor: V,
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Raw<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
+        self.visitor.visit_map(map)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, input: D) -> Result<V::Value, D::Error> {
+        let text = Value::deserialize(input)?.to_string();
+        self.visitor.visit_map(MapDeserializer::new(std::iter::once((self.name, text))))
+    }
+}
+
+/// The text with U+FFFD in place of each lone surrogate.
+///
+/// JSON's grammar allows `"\ud83d"` alone, and a chat user can send it. No string can hold it.
+pub(crate) fn mend(text: &str) -> Cow<'_, str> {
+    let mut mended = String::new();
+    let mut copied = 0;
+    let mut at = 0;
+    while let Some(found) = text.get(at..).and_then(|rest| rest.find('\\')) {
+        let escape = at.saturating_add(found);
+        at = escape.saturating_add(2);
+        let Some(code) = surrogate(text, escape) else { continue };
+        let after = escape.saturating_add(ESCAPE);
+        if code < LOW && surrogate(text, after).is_some_and(|next| next >= LOW) {
+            at = after.saturating_add(ESCAPE);
+            continue;
+        }
+        mended.push_str(text.get(copied..escape).unwrap_or_default());
+        mended.push('\u{fffd}');
+        copied = after;
+        at = after;
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    mended.push_str(text.get(copied..).unwrap_or_default());
+    Cow::Owned(mended)
+}
+
+/// The surrogate that is escaped at this place.
+fn surrogate(text: &str, at: usize) -> Option<u16> {
+    let digits = text.get(at..at.checked_add(ESCAPE)?)?.strip_prefix("\\u")?;
+    u16::from_str_radix(digits, 16).ok().filter(|code| (0xd800..=0xdfff).contains(code))
+}
+
+// The length of `\uXXXX`.
+const ESCAPE: usize = 6;
+// The first low surrogate.
+const LOW: u16 = 0xdc00;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lone_surrogates_are_mended_and_nothing_else() {
+        for (text, mended) in [
+            (r#""plain""#, r#""plain""#),
+            (r#""\ud83d\ude00""#, r#""\ud83d\ude00""#),
+            (r#""\\ud83d""#, r#""\\ud83d""#),
+            (r#""a\ud83d""#, "\"a\u{fffd}\""),
+            (r#""\uDE00b""#, "\"\u{fffd}b\""),
+            (r#""\ud83d\ud83d\ude00""#, "\"\u{fffd}\\ud83d\\ude00\""),
+            (r#""\ude00\ud83d""#, "\"\u{fffd}\u{fffd}\""),
+            (r#""\u00e9\n\ud83dé""#, "\"\\u00e9\\n\u{fffd}é\""),
+        ] {
+            assert_eq!(mend(text), mended, "{text}");
+            assert!(serde_json::from_str::<String>(&mend(text)).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn equality_is_of_values() {
+        let json = |text| Json::from_text(text).unwrap();
+        assert_eq!(json(r#"{"a":1,"b":[1.0]}"#), json(r#"{ "b": [1.0], "a": 1 }"#));
+        assert_ne!(json(r#"{"a":1}"#), json(r#"{"a":2}"#));
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        assert_eq!(json(&deep), json(&deep));
+    }
+}

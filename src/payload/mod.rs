@@ -1,0 +1,399 @@
+//! The language in which every provider's events are written, and the one reader of all of them.
+//!
+//! An event file has up to four kinds of items:
+//!
+//! * [`events!`]: the enum of events, a row for each with its name, variant, payload and deduplication key;
+//! * [`payload!`]: structs, which look as they are;
+//! * [`codes!`] and [`words!`]: tables of numbers and of words that stay open.
+//!
+//! All are read in one way. The body is indexed once, as slices ([`Object`]); each field takes its member out of the
+//! index and converts it ([`FromValue`]). `null` and blank text are the same as missing, numbers are read from text and
+//! text from numbers. What does not convert is absent and noted ([`Misfit`]); what is not asked for is kept
+//! ([`Rest`]). Nothing here is an error.
+
+pub use self::{
+    event::{Unknown, WebhookEvent},
+    json::Json,
+    misfit::{Misfit, Misfits},
+    rest::Rest,
+    value::{UnixMillis, UnixSeconds},
+};
+
+#[cfg(feature = "vobiz")]
+pub(crate) use self::form::form_to_json;
+pub(crate) use self::{
+    event::{dedup_key, part, read_back, text},
+    json::mend,
+    object::{Field, Object, Open, Payload, Reader, without},
+    value::{FromValue, scalar, whole},
+};
+
+mod event;
+#[cfg(feature = "vobiz")]
+mod form;
+mod json;
+mod misfit;
+mod object;
+mod rest;
+mod value;
+
+/// An enum of events, a row for each.
+///
+/// `"name" | "other name" => Variant(Payload) as "kind" key |it| [it.needed; it.further],`. The first name is the one
+/// that is written; it may be a number. Without `as` the name is the kind. The [key](WebhookEvent::dedup_key) needs all
+/// parts before the semicolon; without `key` there is none. `in "member"` after the enum's name says which member holds
+/// the name: it is then no part of the payload. Without it, the code that calls `of` finds the name. The last row
+/// `_ => Unknown(Unknown),` takes what no other row takes.
+///
+/// It makes the enum with a table in its docs, `WebhookEvent`, `Serialize`, `knows(name)`, `of(name, object)`, and where
+/// the member is named also `from_body` and `Deserialize`.
+macro_rules! events {
+    (
+        $(#[$meta:meta])*
+        pub enum $enum:ident $(in $tag:literal)? {
+            $(
+                $(#[doc = $doc:literal])*
+                $name:literal $(| $alias:literal)* => $variant:ident($payload:ty) $(as $kind:literal)?
+                    $(key |$it:ident| [$($needed:expr),* $(; $($further:expr),*)?])?,
+            )*
+            $(_ => $unknown:ident(Unknown),)?
+        }
+    ) => {
+        $(#[$meta])*
+        ///
+        /// | name | variant | when |
+        /// | --- | --- | --- |
+        $(#[doc = concat!(
+            "| `", $name, "`", $(", `", $kind, "`",)? " | [`", stringify!($variant), "`](Self::", stringify!($variant), ") |", $($doc,)* " |"
+        )])*
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        #[allow(clippy::large_enum_variant, reason = "it moves once, into an `Arc`")]
+        pub enum $enum {
+            $($(#[doc = $doc])* $variant($payload),)*
+            $(
+                /// Everything else that was authentic.
+                $unknown($crate::Unknown),
+            )?
+        }
+
+        impl $enum {
+            const TAG: &[&str] = &[$($tag)?];
+
+            #[allow(dead_code, reason = "not every enum has the row, and not every one is read back")]
+            fn unknown(unknown: $crate::Unknown) -> Result<Self, $crate::Unknown> {
+                Err(unknown)$(.or_else(|unknown| Ok(Self::$unknown(unknown))))?
+            }
+
+            #[allow(dead_code, reason = "for enums of which several share a member for the name")]
+            pub(crate) fn knows(name: &str) -> bool {
+                match name {
+                    $(concat!($name) $(| concat!($alias))* => true,)*
+                    _ => false,
+                }
+            }
+
+            /// The event of that name; `None` if there is none.
+            pub(crate) fn of(name: &str, object: $crate::payload::Object<'_>) -> Option<Self> {
+                Some(match name {
+                    $(concat!($name) $(| concat!($alias))* => Self::$variant(object.into_event()?),)*
+                    _ => return None,
+                })
+            }
+        }
+
+        impl $crate::WebhookEvent for $enum {
+            fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $crate::payload::either(&[$($kind)?], concat!($name)),)*
+                    $(Self::$unknown(_) => "unknown",)?
+                }
+            }
+
+            fn dedup_key(&self) -> Option<String> {
+                match self {
+                    $(Self::$variant(_payload) => None$(.or({
+                        let $it = _payload;
+                        let needed = [$($crate::payload::part(&$needed)),*];
+                        $crate::payload::dedup_key(self.kind(), &needed, &[$($($crate::payload::part(&$further)),*)?])
+                    }))?,)*
+                    $(Self::$unknown(_) => None,)?
+                }
+            }
+
+            fn misfits(&self) -> &$crate::Misfits {
+                match self {
+                    $(Self::$variant(payload) => $crate::payload::misfits(payload),)*
+                    $(Self::$unknown(_) => $crate::Misfits::none(),)?
+                }
+            }
+        }
+
+        impl serde::Serialize for $enum {
+            fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeMap as _;
+
+                $(if let Self::$unknown(unknown) = self {
+                    return unknown.serialize(out);
+                })?
+                let mut map = out.serialize_map(None)?;
+                match self {
+                    $(Self::$variant(payload) => {
+                        Self::TAG.iter().try_for_each(|tag| map.serialize_entry(tag, &$name))?;
+                        $crate::payload::Payload::write(payload, &mut map)?;
+                    })*
+                    $(Self::$unknown(_) => {})?
+                }
+                map.end()
+            }
+        }
+
+        $(
+            impl $enum {
+                /// The event that the body is, by its member that holds the name.
+                pub(crate) fn from_body(body: &bytes::Bytes) -> Result<Self, $crate::Unknown> {
+                    let object = $crate::payload::text(body).and_then($crate::payload::Object::new);
+                    let unknown = || $crate::Unknown::new(body.clone());
+                    let mut object = object.ok_or_else(unknown)?;
+                    let name = object.name($tag).ok_or_else(unknown)?;
+                    object.hide(|member| member == $tag);
+                    Self::of(&name, object).ok_or_else(|| unknown().claiming(name))
+                }
+            }
+
+            impl<'de> serde::Deserialize<'de> for $enum {
+                fn deserialize<In: serde::Deserializer<'de>>(input: In) -> Result<Self, In::Error> {
+                    let no_event = |_| serde::de::Error::custom("no event of this family");
+                    $crate::payload::read_back(input, Self::from_body)?.or_else(Self::unknown).map_err(no_event)
+                }
+            }
+        )?
+    };
+}
+
+/// Structs of a payload.
+///
+/// They look as they are. `= "Name" | "other"` after a type gives the member's name where it is not the field's, and
+/// further names that are read as well; the first that is there wins. A field is an `Option`, a `Vec`, or another payload
+/// whose members stand beside the struct's own. `..rest` at the end keeps what is not typed.
+///
+/// It makes the struct, `Payload`, `Serialize` and `Deserialize`.
+macro_rules! payload {
+    ($(
+        $(#[$meta:meta])*
+        pub struct $struct:ident $(<$detail:ident>)? {
+            $(
+                $(#[$field_meta:meta])*
+                pub $field:ident: $type:ty $(= $name:literal $(| $alias:literal)*)?,
+            )*
+            $(..$rest:ident)?
+        }
+    )*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq)]
+        #[non_exhaustive]
+        pub struct $struct $(<$detail>)? {
+            $(
+                $(#[$field_meta])*
+                pub $field: $type,
+            )*
+            $(
+                /// What is not typed, and what did not fit its type.
+                pub $rest: $crate::Rest,
+            )?
+        }
+
+        impl $(<$detail: $crate::payload::FromValue + serde::Serialize>)? $crate::payload::Payload
+            for $struct $(<$detail>)?
+        {
+            fn read(_object: &mut $crate::payload::Object<'_>, _at: &mut $crate::payload::Reader<'_>) -> Self {
+                use $crate::payload::{Field, names};
+
+                Self {
+                    $($field: Field::read(_object, names(&[$($name $(, $alias)*)?], &[stringify!($field)]), _at),)*
+                    $($rest: $crate::Rest::default(),)?
+                }
+            }
+
+            fn write<M: serde::ser::SerializeMap>(&self, _map: &mut M) -> Result<(), M::Error> {
+                use $crate::payload::{Field, either};
+
+                $(Field::write(&self.$field, either(&[$($name)?], stringify!($field)), _map)?;)*
+                $(self.$rest.write(_map)?;)?
+                Ok(())
+            }
+
+            fn rest(&self) -> Option<&$crate::Rest> {
+                None$(.or(Some(&self.$rest)))?
+            }
+
+            fn rest_mut(&mut self) -> Option<&mut $crate::Rest> {
+                None$(.or(Some(&mut self.$rest)))?
+            }
+        }
+
+        impl $(<$detail: $crate::payload::FromValue + serde::Serialize>)? serde::Serialize for $struct $(<$detail>)? {
+            fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+                let mut map = out.serialize_map(None)?;
+                $crate::payload::Payload::write(self, &mut map)?;
+                serde::ser::SerializeMap::end(map)
+            }
+        }
+
+        impl<'de $(, $detail: $crate::payload::FromValue + serde::Serialize)?> serde::Deserialize<'de>
+            for $struct $(<$detail>)?
+        {
+            fn deserialize<In: serde::Deserializer<'de>>(input: In) -> Result<Self, In::Error> {
+                $crate::payload::from_json(&$crate::Json::deserialize(input)?)
+            }
+        }
+    )*};
+}
+
+/// Tables of whole numbers, open for numbers that are not in them yet.
+///
+/// It makes the enum, `code`, `From<i64>`, `Display`, `Serialize` and `Deserialize`.
+macro_rules! codes {
+    ($(
+        $(#[$meta:meta])*
+        pub enum $enum:ident {$(
+            $(#[$code_meta:meta])*
+            $variant:ident = $code:literal,
+        )*}
+    )*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        #[serde(from = "i64", into = "i64")]
+        #[non_exhaustive]
+        pub enum $enum {
+            $($(#[$code_meta])* $variant,)*
+            /// A code that the provider's page does not list.
+            Other(i64),
+        }
+
+        impl $enum {
+            /// The code on the wire.
+            pub const fn code(self) -> i64 {
+                match self { $(Self::$variant => $code,)* Self::Other(code) => code }
+            }
+        }
+
+        impl From<i64> for $enum {
+            fn from(code: i64) -> Self {
+                match code { $($code => Self::$variant,)* code => Self::Other(code) }
+            }
+        }
+
+        impl From<$enum> for i64 {
+            fn from(code: $enum) -> Self {
+                code.code()
+            }
+        }
+
+        impl std::fmt::Display for $enum {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.code().fmt(f)
+            }
+        }
+
+        impl $crate::payload::FromValue for $enum {
+            const EXPECTED: &'static str = <i64 as $crate::payload::FromValue>::EXPECTED;
+
+            fn from_value(
+                value: &serde_json::value::RawValue,
+                at: &mut $crate::payload::Reader<'_>,
+            ) -> Option<Self> {
+                i64::from_value(value, at).map(Self::from)
+            }
+        }
+    )*};
+}
+
+/// Tables of words, open for words that are not in them yet; after `|` further spellings, which are read only.
+///
+/// It makes the enum, `as_str`, `From<&str>`, `Display`, `Serialize` and `Deserialize`.
+macro_rules! words {
+    ($(
+        $(#[$meta:meta])*
+        pub enum $enum:ident {$(
+            $(#[$word_meta:meta])*
+            $variant:ident = $word:literal $(| $alias:literal)*,
+        )*}
+    )*) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Deserialize)]
+        #[serde(from = "String")]
+        #[non_exhaustive]
+        pub enum $enum {
+            $($(#[$word_meta])* $variant,)*
+            /// A word that the provider's page does not list.
+            Other(String),
+        }
+
+        impl $enum {
+            /// The word on the wire.
+            pub fn as_str(&self) -> &str {
+                match self { $(Self::$variant => $word,)* Self::Other(word) => word }
+            }
+        }
+
+        impl From<&str> for $enum {
+            fn from(word: &str) -> Self {
+                match word.trim() { $($word $(| $alias)* => Self::$variant,)* _ => Self::Other(word.to_owned()) }
+            }
+        }
+
+        impl From<String> for $enum {
+            fn from(word: String) -> Self {
+                Self::from(&*word)
+            }
+        }
+
+        impl std::fmt::Display for $enum {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl serde::Serialize for $enum {
+            fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+                out.serialize_str(self.as_str())
+            }
+        }
+
+        impl $crate::payload::FromValue for $enum {
+            const EXPECTED: &'static str = <String as $crate::payload::FromValue>::EXPECTED;
+
+            fn from_value(value: &serde_json::value::RawValue, _: &mut $crate::payload::Reader<'_>) -> Option<Self> {
+                $crate::payload::scalar(value).map(|word| Self::from(&*word))
+            }
+        }
+    )*};
+}
+
+pub(crate) use {codes, events, payload, words};
+
+/// The names that are given, or else the field's own.
+pub(crate) const fn names(given: &'static [&'static str], own: &'static [&'static str]) -> &'static [&'static str] {
+    if given.is_empty() { own } else { given }
+}
+
+/// The one that is given, or else this one.
+pub(crate) const fn either(given: &[&'static str], own: &'static str) -> &'static str {
+    match given {
+        [given, ..] => given,
+        [] => own,
+    }
+}
+
+pub(crate) fn misfits(payload: &impl Payload) -> &Misfits {
+    payload.rest().map_or(Misfits::none(), Rest::misfits)
+}
+
+pub(crate) fn from_json<T: Payload, E: serde::de::Error>(json: &Json) -> Result<T, E> {
+    let object = Object::new(json.get()).ok_or_else(|| E::custom(T::EXPECTED))?;
+    object.into_event().ok_or_else(|| E::custom(T::EXPECTED))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,402 @@
+//! The reader and the macros, on events of no provider.
+
+#![allow(unreachable_pub, reason = "the macros make public types")]
+
+use super::*;
+use crate::WebhookEvent;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+events! {
+    /// An event.
+    pub enum Event in "event" {
+        /// A box was opened.
+        "box.opened" | "box.open" => Opened(Opened) key |it| [it.id, it.at; it.lid.as_ref().map(|lid| &lid.colour)],
+        /// A number for a name.
+        7 => Counted(Counted<Lid>) as "counted",
+        _ => Unknown(Unknown),
+    }
+}
+
+payload! {
+    /// `box.opened`.
+    pub struct Opened {
+        /// The box.
+        pub id: Option<String>,
+        /// When.
+        pub at: Option<UnixSeconds> = "At" | "at_time",
+        /// How often.
+        pub count: Option<u64>,
+        /// By how much.
+        pub angle: Option<f64>,
+        /// Whether by force.
+        pub forced: Option<bool>,
+        /// Its lid.
+        pub lid: Option<Lid>,
+        /// What is in it.
+        pub items: Vec<Lid>,
+        /// Its names.
+        pub names: Vec<String>,
+        /// Anything.
+        pub any: Option<Json>,
+        /// Why.
+        pub reason: Option<Reason>,
+        /// By whom.
+        pub by: Option<Who>,
+        /// Beside.
+        pub shared: Shared,
+        ..rest
+    }
+
+    /// A lid.
+    pub struct Lid {
+        /// Its colour.
+        pub colour: Option<String>,
+        /// Its size.
+        pub size: Option<i64>,
+        ..rest
+    }
+
+    /// Generic.
+    pub struct Counted<D> {
+        /// The detail.
+        pub detail: Option<D>,
+        ..rest
+    }
+
+    /// Members beside those of another payload.
+    pub struct Shared {
+        /// A member.
+        pub also: Option<String> = "Also",
+    }
+}
+
+codes! {
+    /// Why.
+    pub enum Reason {
+        /// So.
+        So = 1,
+    }
+}
+
+words! {
+    /// Who.
+    pub enum Who {
+        /// I.
+        Me = "me" | "my self",
+    }
+}
+
+fn read(body: &str) -> Event {
+    Event::from_body(&Bytes::from(body.to_owned())).unwrap_or_else(Event::Unknown)
+}
+
+fn opened(members: &str) -> Opened {
+    match read(&format!(r#"{{"event":"box.opened"{members}}}"#)) {
+        Event::Opened(opened) => opened,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The paths of the misfits, and whether the event comes back.
+fn misfits(event: &Event) -> Vec<String> {
+    comes_back(event);
+    event.misfits().iter().map(|misfit| misfit.path().to_owned()).collect()
+}
+
+fn comes_back(event: &Event) {
+    let text = serde_json::to_string(event).unwrap();
+    assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), *event, "{text}");
+    // See the docs of `Json`.
+    if text.contains("1e999") || text.matches("box.opened").count() == 2 {
+        return;
+    }
+    let value = serde_json::to_value(event).unwrap();
+    assert_eq!(serde_json::from_value::<Event>(value).unwrap(), *event, "{text}");
+    let mut cbor = Vec::new();
+    ciborium::into_writer(event, &mut cbor).unwrap();
+    assert_eq!(ciborium::from_reader::<Event, _>(&cbor[..]).unwrap(), *event, "{text}");
+}
+
+#[test]
+fn every_type_is_read_leniently() {
+    let read = opened(
+        r#","id":42,"At":"1700000000","count":"042","angle":"1.5e1","forced":"True","lid":{"colour":"red","size":"-3.0"},
+           "items":{"colour":"blue"},"names":["a",7,null,""],"any":[1,{}],"reason":"1","by":" my self ","Also":"so",
+           "more":{"a":1}"#,
+    );
+    assert_eq!(read.id.as_deref(), Some("42"));
+    assert_eq!(read.at, Some(UnixSeconds(1_700_000_000)));
+    assert_eq!((read.count, read.angle, read.forced), (Some(42), Some(15.0), Some(true)));
+    assert_eq!(read.lid.as_ref().and_then(|lid| lid.size), Some(-3));
+    assert_eq!(read.items[0].colour.as_deref(), Some("blue"));
+    assert_eq!(read.names, ["a", "7"]);
+    assert_eq!((read.reason, &read.by), (Some(Reason::So), &Some(Who::Me)));
+    assert_eq!(read.any.as_ref().unwrap().get(), "[1,{}]");
+    assert_eq!(read.shared.also.as_deref(), Some("so"));
+    assert_eq!(read.rest.iter().map(|(name, json)| (name, json.get())).collect::<Vec<_>>(), [("more", r#"{"a":1}"#)]);
+    assert!(read.rest.misfits().is_empty());
+    comes_back(&Event::Opened(read));
+}
+
+#[test]
+fn null_and_blank_are_absent() {
+    for blank in ["null", r#""""#] {
+        let names = ["id", "At", "count", "angle", "forced", "lid", "items", "names", "reason", "by", "Also"];
+        let members: String = names.iter().map(|name| format!(r#","{name}":{blank}"#)).collect();
+        assert_eq!(opened(&members), Opened::default(), "{blank}");
+    }
+    let blank = opened(r#","id":"  ","count":"  ","lid":" ","by":" ""#);
+    assert_eq!(blank.id.as_deref(), Some("  "), "blanks are text");
+    assert_eq!((blank.count, blank.lid, blank.by), (None, None, None));
+}
+
+#[test]
+fn blank_members_are_kept_where_they_tell_something() {
+    let mut object = Object::new(r#"{"id":"","count":"","names":"","lid":null,"by":"me","more":""}"#).unwrap();
+    object.keep_blank(&["id", "names", "lid", "by", "none"]);
+    let opened: Opened = object.into_event().unwrap();
+    assert_eq!((&opened.id, opened.count, opened.names.len()), (&None, None, 0));
+    let kept: Vec<_> = opened.rest.iter().map(|(name, json)| (name, json.get())).collect();
+    assert_eq!(kept, [("id", r#""""#), ("names", r#""""#), ("more", r#""""#)]);
+    assert!(opened.rest.misfits().is_empty());
+}
+
+#[test]
+fn what_does_not_fit_is_named_and_kept() {
+    for (members, paths) in [
+        (r#","id":["x"]"#, &["id"][..]),
+        (r#","at_time":{}"#, &["At"]),
+        (r#","count":-1"#, &["count"]),
+        (r#","count":1.5,"angle":"NaN""#, &["count", "angle"]),
+        (r#","angle":"inf""#, &["angle"]),
+        (r#","angle":1e999"#, &["angle"]),
+        (r#","angle":"1.""#, &["angle"]),
+        (r#","forced":2"#, &["forced"]),
+        (r#","lid":[["red"]]"#, &["lid"]),
+        (r#","lid":["red",3]"#, &["lid"]),
+        (r#","lid":{"size":"big","colour":"red"}"#, &["lid.size"]),
+        (r#","items":[{"size":1},["red"],{"size":[]}]"#, &["items[1]", "items[2].size"]),
+        (r#","items":7"#, &["items"]),
+        (r#","names":{}"#, &["names"]),
+        (r#","reason":"so""#, &["reason"]),
+        (r#","count":99999999999999999999"#, &["count"]),
+        (r#","id":"a","id":"b""#, &["id"]),
+        (r#","lid":{"size":1,"size":2,"x":1,"x":2}"#, &["lid.size"]),
+        (r#","x":1,"x":2"#, &[]),
+    ] {
+        let body = format!(r#"{{"event":"box.opened","by":"me"{members}}}"#);
+        let event = read(&body);
+        assert_eq!(misfits(&event), paths, "{body}");
+        let Event::Opened(opened) = &event else { panic!("{event:?}") };
+        assert_eq!(opened.by, Some(Who::Me), "{body}");
+    }
+    let kept = opened(r#","count":-1,"lid":{"size":"big"}"#);
+    assert_eq!(kept.rest.get("count").unwrap().get(), "-1");
+    assert_eq!(kept.lid.unwrap().rest.get("size").unwrap().get(), r#""big""#);
+}
+
+#[test]
+fn the_documented_name_wins() {
+    for body in [r#","At":1,"at_time":2"#, r#","at_time":2,"At":1"#] {
+        let both = opened(body);
+        assert_eq!(both.at, Some(UnixSeconds(1)));
+        assert_eq!(both.rest.get("at_time").unwrap().get(), "2");
+        comes_back(&Event::Opened(both));
+    }
+    for blank in ["null", r#""""#, r#"" ""#] {
+        let read = opened(&format!(r#","At":{blank},"at_time":2"#));
+        assert_eq!(read.at, Some(UnixSeconds(2)), "{blank}");
+        assert!(read.rest.is_empty());
+    }
+}
+
+#[test]
+fn what_is_no_known_event_is_unknown() {
+    let many: String = (0..257).map(|number| format!(r#","m{number}":0"#)).collect();
+    for (body, claimed, is_json) in [
+        (r#"{"event":"new","id":1}"#, Some("new"), true),
+        (r#"{"event":8}"#, Some("8"), true),
+        (r#"{ "event" : 8, "a": [1e999] }"#, Some("8"), true),
+        (r#"{"id":1}"#, None, true),
+        (r#"{"event":"box.opened","event":"box.opened"}"#, None, true),
+        (r#"{"event":{}}"#, None, true),
+        ("[1, 2]", None, true),
+        ("null", None, true),
+        (r#""text""#, None, true),
+        ("text", None, false),
+        ("", None, false),
+        ("{\"event\":", None, false),
+        (&format!(r#"{{"event":"box.opened"{many}}}"#), None, true),
+    ] {
+        let event = read(body);
+        assert_eq!(event.kind(), "unknown");
+        comes_back(&event);
+        let Event::Unknown(unknown) = &event else { panic!("{event:?}") };
+        assert_eq!((unknown.claimed_kind(), unknown.raw().is_some()), (claimed, is_json), "{body}");
+        assert_eq!(unknown.bytes(), body);
+    }
+    let Err(unknown) = Event::from_body(&Bytes::from_static(b"\xff{")) else { panic!() };
+    assert_eq!(&unknown.bytes()[..], b"\xff{");
+    assert_eq!(serde_json::to_string(&unknown).unwrap(), "\"\u{fffd}{\"");
+    comes_back(&Event::Unknown(unknown));
+    for body in [&b"{\"event\":\"box.opened\",\"id\":\"\xff\"}"[..], b"\"\xff\""] {
+        let Err(unknown) = Event::from_body(&Bytes::from_static(body)) else { panic!() };
+        assert!(unknown.raw().is_none());
+        comes_back(&Event::Unknown(unknown));
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped_and_lone_surrogates_are_read() {
+    assert!(matches!(read("\u{feff}{\"event\":\"box.opened\"}"), Event::Opened(_)));
+    let odd = opened(r#","id":"a\ud83d!","any":"\udc00","\ud83d":1"#);
+    assert_eq!(odd.id.as_deref(), Some("a\u{fffd}!"));
+    assert_eq!(odd.rest.iter().next().unwrap().0, "\u{fffd}");
+    comes_back(&Event::Opened(odd));
+}
+
+#[test]
+fn keys_need_their_members() {
+    let key = |members: &str| Event::Opened(opened(members)).dedup_key();
+    assert_eq!(key(r#","id":"b","At":7"#).as_deref(), Some(r#"["box.opened","b",7,null]"#));
+    assert_eq!(key(r#","id":"b","At":7,"lid":{"colour":"red"}"#).as_deref(), Some(r#"["box.opened","b",7,"red"]"#));
+    assert_eq!(key(r#","id":" ","At":7"#), None);
+    assert_eq!(key(r#","id":"b""#), None);
+    assert_eq!(read(r#"{"event":7}"#).dedup_key(), None);
+}
+
+#[test]
+fn numbers_are_names_too() {
+    for name in ["7", r#""7""#, "7.0", r#""7.0""#, "7e0"] {
+        let event = read(&format!(r#"{{"event":{name},"detail":{{"colour":"red"}}}}"#));
+        assert_eq!(event.kind(), "counted");
+        assert_eq!(serde_json::to_string(&event).unwrap(), r#"{"event":7,"detail":{"colour":"red"}}"#);
+        comes_back(&event);
+    }
+}
+
+#[test]
+fn some_members_of_objects_of_any_size() {
+    let many: String = (0..300).map(|number| format!(r#""m{number}":{number},"#)).collect();
+    let text = format!(r#"{{{many}"\u0061":[1, 2],"b":"\ud83d" , "c":{{}}}}"#);
+    assert!(Object::new(&text).is_none());
+    let few = Object::only(&text, |name| name == "a" || name == "b").unwrap();
+    let few: Vec<_> = few.iter().map(|(name, value)| (name, value.get())).collect();
+    assert_eq!(few, [("a", "[1, 2]"), ("b", r#""\ud83d""#)]);
+    let rest = without(&text, |name| name.starts_with('m')).unwrap();
+    assert_eq!(rest, r#"{"a":[1, 2],"b":"\ud83d","c":{}}"#);
+    assert_eq!(without("{}", |_| true).as_deref(), Some("{}"));
+    for none in ["[]", "{", "{}{}", "{\"a\":}", "1"] {
+        assert!(Object::only(none, |_| false).is_none() && without(none, |_| false).is_none(), "{none}");
+    }
+}
+
+#[test]
+fn names_that_are_known() {
+    assert!(["box.opened", "box.open", "7"].into_iter().all(Event::knows));
+    assert!(!Event::knows("box"));
+}
+
+#[test]
+fn attack_lists_do_not_amplify() {
+    let list = |count: usize| format!(r#","items":[{}{{}}]"#, "{},".repeat(count - 1));
+    assert_eq!(opened(&list(4096)).items.len(), 4096);
+    let long = opened(&list(4097));
+    assert_eq!(long.items.len(), 0);
+    assert_eq!(long.rest.misfits()[0].path(), "items");
+    assert!(long.rest.get("items").unwrap().get().len() > 4097 * 3);
+    comes_back(&Event::Opened(long));
+
+    let rests = format!(r#","items":[{}{{}}]"#, r#"{"a":0,"b":0,"c":0,"d":0,"e":0},"#.repeat(4000));
+    assert_eq!(opened(&rests).rest.misfits()[0].path(), "items");
+}
+
+#[test]
+fn a_list_of_plain_strings_is_read_as_any_other() {
+    let names = |list: &str| opened(&format!(r#","names":{list}"#)).names;
+    assert_eq!(names(r#"["a","b"]"#), ["a", "b"]);
+    for (list, expected) in [
+        (r#"["a", "b"]"#, &["a", "b"][..]),
+        (r#"["a",1,"b"]"#, &["a", "1", "b"]),
+        (r#"["a","","b"]"#, &["a", "b"]),
+        (r#"[""]"#, &[]),
+        (r#"["a\",\"b"]"#, &["a\",\"b"]),
+        (r#"["a","b\\"]"#, &["a", "b\\"]),
+        (r#"["a",["b"]]"#, &["a"]),
+    ] {
+        assert_eq!(names(list), expected, "{list}");
+    }
+    let list = |count: usize| format!(r#"[{}"a"]"#, r#""a","#.repeat(count - 1));
+    assert_eq!(names(&list(4096)).len(), 4096);
+    assert_eq!(names(&list(4097)).len(), 0);
+}
+
+#[test]
+fn objects_that_are_opened_are_read_as_others() {
+    const LID: Open = Open(&[("lid", Open(&[("inner", Open(&[]))]))]);
+    for lid in [
+        r#"{"colour":"red","size":-1,"x":{"a":[1]}}"#,
+        r#"{"colour":[],"size":"big","inner":{"a":1}}"#,
+        r#"{"colour":"red","colour":"blue","size":1}"#,
+        r#"{"colour":"red","inner":[1]}"#,
+        "{}",
+        "null",
+        r#""""#,
+        "[7]",
+        r#"{"size":[]},"lid":{"size":{}}"#,
+        r#"{"size":1,"size":2},"by":"me","by":"you""#,
+    ] {
+        let body = format!(r#"{{"id":"b","lid":{lid},"more":{{}}}}"#);
+        let plain: Opened = Object::new(&body).unwrap().into_event().unwrap();
+        let opening: Opened = Object::opening(&body, LID).unwrap().into_event().unwrap();
+        assert_eq!(opening.rest.misfits()[..], plain.rest.misfits()[..], "{body}");
+        // What is opened has to be typed: `inner` is not.
+        assert!(opening == plain || lid.contains(r#""inner":{"#), "{body}");
+        for mut object in [Object::new(&body).unwrap(), Object::opening(&body, LID).unwrap()] {
+            let is_one = lid.starts_with('{') && !lid.contains(r#""lid":"#);
+            assert_eq!(object.open("lid").is_some(), is_one, "{body}");
+            assert!(object.open("id").is_none() && object.open("none").is_none());
+        }
+    }
+    assert!(Object::opening(r#"{"lid":{}}x"#, LID).is_none());
+    assert!(Object::opening("[]", LID).is_none());
+}
+
+#[test]
+fn attack_misfits_are_bounded() {
+    let many = opened(&format!(r#","items":[{}1]"#, "1,".repeat(4000)));
+    assert_eq!(many.rest.misfits().len(), 64);
+}
+
+#[test]
+fn events_live_inside_other_enums() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "source")]
+    enum Job {
+        Hook(Event),
+    }
+
+    for body in [r#"{"event":"box.opened","id":"b","any":[1],"lid":{"x":[]}}"#, r#"{"event":"new","a":[1]}"#] {
+        let job = Job::Hook(read(body));
+        let text = serde_json::to_string(&job).unwrap();
+        assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job, "{text}");
+    }
+}
+
+#[test]
+fn long_digits_survive_json() {
+    let long = opened(r#","id":12345678901234567890123,"x":0.30000000000000000004"#);
+    let text = serde_json::to_string(&long).unwrap();
+    assert_eq!(text, r#"{"id":"12345678901234567890123","x":0.30000000000000000004}"#);
+}
+
+#[test]
+fn attack_deep_json_is_a_misfit_or_kept_as_text() {
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    let event = opened(&format!(r#","lid":{deep},"any":{deep},"more":{deep}"#));
+    assert_eq!(event.rest.misfits()[0].path(), "lid");
+    assert_eq!(event.any.unwrap().get().len(), deep.len());
+    assert!(serde_json::from_str::<Value>(&deep).is_err());
+}

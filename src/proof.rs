@@ -1,0 +1,203 @@
+//! What authentication learns of a request: what the signature covers, whose it is, and what makes it single-use.
+
+use sha2::{Digest, Sha256};
+use std::{fmt, mem, time::SystemTime};
+
+/// What authentication learnt of a request. Every provider makes one for every request that it accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// What the signature is over.
+    pub covers: Covers,
+    /// Which of the configured keys verified it, counted from 0.
+    pub key_index: usize,
+    /// The signed time; `None` where the scheme has none.
+    pub signed_at: Option<SystemTime>,
+    /// What makes the delivery single-use. Without one the replay guard has nothing to go by, and
+    /// [`Metadata::checked`](crate::Metadata::checked) is [`Unguarded`](crate::replay::ReplayCheck::Unguarded).
+    pub identity: Option<Identity>,
+}
+
+/// What a valid signature is over, and so what of a request cannot have been made up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Covers {
+    /// Neither URL nor body: whoever captured the credentials could have sent any event under them.
+    Nothing,
+    /// The URL without its query; not one field of the event.
+    Url,
+    /// Every byte of the body.
+    Body,
+}
+
+impl Covers {
+    /// `nothing`, `url` or `body`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Url => "url",
+            Self::Body => "body",
+        }
+    }
+}
+
+/// What makes a delivery single-use: the same for every request that carries this signature. `Debug` prints nothing of
+/// it: it may hold a MAC.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    parts: Parts,
+    pub(crate) content: Content,
+    pub(crate) valid_until: Option<SystemTime>,
+}
+
+impl Identity {
+    /// Takes `parts` with their lengths: the key's [`id`](crate::Secret::id) and the **recomputed** MAC, which is the
+    /// presented one, decoded, once it was found equal.
+    ///
+    /// Text from the request does not belong here unless a grammar leaves it one spelling only: whoever can spell a
+    /// signature in two ways can use it twice.
+    pub fn new(parts: &[&[u8]], content: Content) -> Self {
+        let parts = Parts::kept(parts).unwrap_or_else(|| Parts::hashed(parts));
+        Self { parts, content, valid_until: None }
+    }
+
+    /// Sets the first instant at which the signature is refused as stale, whatever way it is presented; without it the
+    /// layer's retention setting decides how long the claim is kept.
+    #[must_use]
+    pub fn with_valid_until(mut self, instant: SystemTime) -> Self {
+        self.valid_until = Some(instant);
+        self
+    }
+
+    /// A digest of the parts.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        self.hash_into(&mut hash);
+        hash.finalize().into()
+    }
+
+    /// The guard hashes the parts once, together with all else that makes its key; nobody does where the guard is off.
+    pub(crate) fn hash_into(&self, hash: &mut Sha256) {
+        match &self.parts {
+            Parts::Kept { len, bytes } => {
+                hash.update([0]);
+                hash.update(bytes.get(..usize::from(*len)).unwrap_or(bytes));
+            }
+            Parts::Hashed(digest) => {
+                hash.update([1]);
+                hash.update(digest);
+            }
+        }
+    }
+
+    /// What another body under the same digest would mean.
+    pub fn content(&self) -> Content {
+        self.content
+    }
+
+    /// The first instant at which the signature is refused as stale.
+    pub fn valid_until(&self) -> Option<SystemTime> {
+        self.valid_until
+    }
+}
+
+/// Parts in a row, each behind its length.
+#[derive(Clone, PartialEq, Eq)]
+enum Parts {
+    Kept {
+        len: u8,
+        bytes: [u8; KEPT],
+    },
+    /// A digest of what is too long, such as a URL.
+    Hashed([u8; 32]),
+}
+
+impl Parts {
+    fn kept(parts: &[&[u8]]) -> Option<Self> {
+        let mut bytes = [0; KEPT];
+        let mut free = bytes.as_mut_slice();
+        for part in parts {
+            let (len, rest) = mem::take(&mut free).split_first_mut()?;
+            let (place, rest) = rest.split_at_mut_checked(part.len())?;
+            *len = u8::try_from(part.len()).ok()?;
+            place.copy_from_slice(part);
+            free = rest;
+        }
+        let len = KEPT.saturating_sub(free.len());
+        Some(Self::Kept { len: u8::try_from(len).ok()?, bytes })
+    }
+
+    fn hashed(parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Self::Hashed(hash.finalize().into())
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { parts: _, content, valid_until } = self;
+        f.debug_struct("Identity").field("content", content).field("valid_until", valid_until).finish_non_exhaustive()
+    }
+}
+
+/// What another body under the same signature means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Content {
+    /// A conflict: the signature belongs to the request that came first. For a signature over a nonce or a request's id,
+    /// which no two honest requests share.
+    Bound,
+    /// Another delivery: honest requests can share the signature. For a signature over little more than the time.
+    Part,
+    /// Impossible: the body is signed. Where neither a time nor a number is signed with it, two honest deliveries of the
+    /// same bytes are one for as long as the first is remembered ([`retention`](crate::WebhookLayer::retention)).
+    Signed,
+}
+
+// Two ids and a MAC. With the guard's prefix and a name it is no more than two blocks of SHA-256.
+const KEPT: usize = 94;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(parts: &[&[u8]]) -> Identity {
+        Identity::new(parts, Content::Bound)
+    }
+
+    #[test]
+    fn attack_other_parts_are_another_identity() {
+        let (short, long) = ([b'a'; KEPT - 1], [b'a'; 300]);
+        let all: [&[&[u8]]; 13] = [
+            &[],
+            &[b""],
+            &[b"", b""],
+            &[b"ab"],
+            &[b"a", b"b"],
+            &[b"b", b"a"],
+            &[b"\x01a"],
+            &[&short],
+            &[&short[1..], b""],
+            &[&short, b""],
+            &[&long],
+            &[&long[1..], b"a"],
+            &[&identity(&[&long]).digest()],
+        ];
+        for (at, parts) in all.iter().enumerate() {
+            for (other_at, other) in all.iter().enumerate() {
+                let is_same =
+                    (identity(parts).digest() == identity(other).digest(), identity(parts) == identity(other));
+                assert_eq!(is_same, (at == other_at, at == other_at), "{parts:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn debug_prints_nothing_of_the_parts() {
+        let printed = format!("{:?}", identity(&[b"a MAC", &[7; 32]]));
+        assert_eq!(printed, "Identity { content: Bound, valid_until: None, .. }");
+    }
+}

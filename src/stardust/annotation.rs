@@ -1,0 +1,151 @@
+//! Annotations, which are typed one by one: a task can hold many MiB of them.
+
+use crate::{
+    Json,
+    payload::{FromValue, Reader, payload},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+use std::{fmt, iter, marker::PhantomData};
+
+/// A list as it came, whose elements are typed when they are asked for.
+///
+/// ```
+/// use tower_webhooks::stardust::{Annotation, Elements};
+///
+/// let list: Elements<Annotation> = serde_json::from_str(r#"[{"label":"Car","slots":[{"id":"s1","type":"box2d"}]}]"#)?;
+/// for annotation in list.iter() {
+///     let annotation = annotation?;
+///     assert_eq!(annotation.label.as_deref(), Some("Car"));
+///     let slots = annotation.slots.unwrap();
+///     assert_eq!(slots.iter().next().unwrap()?.id.as_deref(), Some("s1"));
+/// }
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Serialize, Deserialize)]
+#[serde(transparent, bound = "")]
+pub struct Elements<T> {
+    json: Json,
+    #[serde(skip)]
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T> Elements<T> {
+    /// The list's text.
+    pub fn json(&self) -> &Json {
+        &self.json
+    }
+}
+
+impl<T: DeserializeOwned> Elements<T> {
+    /// The elements in their order; an error stands for one that is no object.
+    pub fn iter(&self) -> impl Iterator<Item = serde_json::Result<T>> {
+        let mut text = self.json.get().strip_prefix('[').unwrap_or_default();
+        iter::from_fn(move || {
+            text = text.trim_start_matches([' ', '\t', '\n', '\r', ',']);
+            let mut values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
+            // What follows the last element is no value.
+            let value = values.next()?.ok()?;
+            text = text.get(values.byte_offset()..)?;
+            Some(T::deserialize(value))
+        })
+    }
+}
+
+impl<T> Clone for Elements<T> {
+    fn clone(&self) -> Self {
+        Self { json: self.json.clone(), of: PhantomData }
+    }
+}
+
+impl<T> PartialEq for Elements<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json
+    }
+}
+
+impl<T> fmt::Debug for Elements<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.json.fmt(f)
+    }
+}
+
+impl<T> FromValue for Elements<T> {
+    const EXPECTED: &'static str = "a list";
+
+    fn from_value(value: &RawValue, _: &mut Reader<'_>) -> Option<Self> {
+        value.get().starts_with('[').then(|| Self { json: Json::from_raw(value), of: PhantomData })
+    }
+}
+
+payload! {
+    /// What was annotated with one of the project's tools.
+    pub struct Annotation {
+        /// The tool's key, `box2d-[e3030]`.
+        pub key: Option<String>,
+        /// The tool's label.
+        pub label: Option<String>,
+        /// `slot`.
+        pub r#type: Option<String> = "type",
+        /// What was drawn or marked.
+        pub slots: Option<Elements<Slot>>,
+        ..rest
+    }
+
+    /// What was drawn or marked. What it consists of depends on its type: other members than a plane are in the rest.
+    pub struct Slot {
+        /// The slot's id.
+        pub id: Option<String>,
+        /// The slot's label.
+        pub label: Option<String>,
+        /// Who made it.
+        pub user_id: Option<String> = "userId",
+        /// The team of who made it.
+        pub team_id: Option<String> = "teamId",
+        /// The pool in which it was made.
+        pub pool_id: Option<String> = "poolId",
+        /// `box2d`, `box3d`, `polygon`, `line`, `point`, `cuboid`, `text` and more.
+        pub r#type: Option<String> = "type",
+        /// The corners of a `box2d`.
+        pub plane: Option<Plane>,
+        /// Where a text or a sound comes from.
+        pub source: Option<String>,
+        /// Where it starts.
+        pub start: Option<f64>,
+        /// How long it is.
+        pub length: Option<f64>,
+        /// The text.
+        pub text: Option<String>,
+        /// How sure an algorithm is.
+        pub confidence: Option<f64>,
+        /// Whether somebody has confirmed it.
+        pub confirmed: Option<bool>,
+        /// How sure an algorithm is, in words: `High`.
+        pub hint_confidence: Option<String> = "hintConfidence",
+        /// Whether somebody has confirmed the hint: `Unconfirmed`.
+        pub hint_status: Option<String> = "hintStatus",
+        ..rest
+    }
+
+    /// The corners of a `box2d`.
+    pub struct Plane {
+        /// Top left.
+        pub top_left: Option<Point> = "topLeft",
+        /// Top right.
+        pub top_right: Option<Point> = "topRight",
+        /// Bottom right.
+        pub bottom_right: Option<Point> = "bottomRight",
+        /// Bottom left.
+        pub bottom_left: Option<Point> = "bottomLeft",
+        ..rest
+    }
+
+    /// A point of an image, in its pixels.
+    pub struct Point {
+        /// From the left.
+        pub x: Option<f64>,
+        /// From the top.
+        pub y: Option<f64>,
+        ..rest
+    }
+}
