@@ -75,7 +75,7 @@ async fn bench() {
 /// Claims and finishes, 32 at a time, and prints how many and how long the slowest hundredth took.
 async fn work(url: &str, retention: Duration, time: Duration) {
     if url.starts_with("redis") {
-        claims(RedisStore::new(url).unwrap().timeout(Duration::from_secs(10)), retention, time).await;
+        claims(RedisStore::new(url).unwrap(), retention, time).await;
     } else {
         let options = sqlx::postgres::PgConnectOptions::from_str(url).unwrap();
         let pool = PgPoolOptions::new().max_connections(32).min_connections(32).test_before_acquire(false);

@@ -20,9 +20,9 @@ use sqlx::{PgPool, Row, postgres::PgPoolOptions};
 use std::{env, error::Error, time::Duration};
 use tokio::net::TcpListener;
 use tower_webhooks::{
-    Verified, WebhookLayer, Zegocloud,
+    Verified, WebhookLayer,
     replay::{DoneInError, PostgresStore},
-    zegocloud::Event,
+    zegocloud::{Event, Zegocloud},
 };
 
 #[derive(Clone)]

@@ -32,9 +32,9 @@ use std::{
 use tokio::sync::{Barrier, Notify, Semaphore};
 use tower::{BoxError, Layer, ServiceExt, service_fn, util::BoxCloneSyncService};
 use tower_webhooks::{
-    Rejection, RejectionKind, Signer, Verified, WebhookLayer, Zegocloud,
+    Rejection, RejectionKind, Signer, Verified, WebhookLayer,
     replay::{Claim, Claimed, DoneInError, Duplicate, OutagePolicy, Outcome, PostgresStore, ReplayStore, conformance},
-    zegocloud::{self, Event},
+    zegocloud::{self, Event, Zegocloud},
 };
 
 const SECRET: &str = "a-callback-secret";
@@ -302,6 +302,36 @@ async fn an_open_transaction_holds_its_claim_beyond_the_lease() {
     }
     assert!(is_duplicate(&send(&second, &request).await));
     assert_eq!(count(&pool, BOOKINGS).await, 1);
+}
+
+/// Calls that waited for a lock would pile up in the server while the layer repeats them.
+#[tokio::test]
+async fn no_call_waits_for_a_transaction() {
+    let postgres = Postgres::start().await;
+    let (pool, store) = (postgres.pool().await, store(&postgres).await);
+    let claim = Claim::for_test([1; 16], [0; 16], 1, Duration::from_secs(1), Duration::from_secs(60));
+    let next = Claim::for_test([1; 16], [0; 16], 2, Duration::from_secs(60), Duration::from_secs(60));
+    assert_eq!(store.claim(claim.clone()).await.unwrap(), Claimed::won(1));
+    let mut transaction = pool.begin().await.unwrap();
+    sqlx::query("select from webhook_claims for update").execute(&mut *transaction).await.unwrap();
+    let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+
+    assert!(matches!(store.claim(next.clone()).await.unwrap(), Claimed::InFlight { .. }), "its lease has run out");
+    assert!(store.renew(claim.clone()).await.unwrap(), "and yet it is held");
+    for outcome in [Outcome::done(None), Outcome::Failed, Outcome::Withdrawn] {
+        assert!(store.finish(claim.clone(), outcome).await.is_err());
+        assert_eq!(count(&pool, waiting).await, 0);
+    }
+    // An outcome that comes while the handler's transaction is being rolled back finds its way.
+    let recorded = tokio::spawn({
+        let (store, claim) = (store.clone(), claim.clone());
+        async move { store.finish(claim, Outcome::Failed).await }
+    });
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    drop(transaction);
+    assert!(recorded.await.unwrap().unwrap());
+    assert_eq!(store.claim(next).await.unwrap(), Claimed::won(2));
 }
 
 #[tokio::test]

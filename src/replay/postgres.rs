@@ -33,7 +33,7 @@ use std::{
 ///
 /// ```no_run
 /// use sqlx::postgres::PgPoolOptions;
-/// use tower_webhooks::{WebhookLayer, Zegocloud, replay::PostgresStore};
+/// use tower_webhooks::{WebhookLayer, replay::PostgresStore, zegocloud::Zegocloud};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let pool = PgPoolOptions::new().test_before_acquire(false).connect("postgres://app@localhost/app").await?;
@@ -191,14 +191,20 @@ impl PostgresStore {
         }
     }
 
-    /// Asks until the answer is one: without, the row was changed between the statement's look at it and its write.
+    /// Asks until there is an answer. There is none while another session has the row locked, most likely the handler's
+    /// own transaction, which is rolled back just now. To wait for the lock would hold a connection for as long.
     async fn ask<'a>(&'a self, statement: impl Fn() -> Statement<'a>) -> Result<bool, StoreError> {
-        for _ in 0..MAX_TRIES {
+        let mut pause = FIRST_PAUSE;
+        loop {
             if let Some(answer) = self.row(&statement).await?.try_get(0).map_err(StoreError::new)? {
                 return Ok(answer);
             }
+            if pause > LAST_PAUSE {
+                return Err(StoreError::new("the claim is locked by a transaction"));
+            }
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2);
         }
-        Err(StoreError::new("others change the claim all the time"))
     }
 }
 
@@ -441,8 +447,8 @@ create index if not exists "$index_signature" on $table (signature) where signat
 //
 // Then $4 fingerprint, $5 lease, $6 the signature where several keys share it, $7 how many may.
 //
-// A row that another session has locked is left alone: that session takes the claim over or records its outcome, perhaps
-// in a transaction of the handler's, which nobody should wait for.
+// No statement waits for a row that another session has locked: that session takes the claim over or records its outcome,
+// perhaps in a transaction of the handler's that takes its time.
 const CLAIM: &str = r"
 with found as (
     select fingerprint, state, token, leased_until, content_type, body
@@ -496,28 +502,34 @@ select exists (select from $table where key = $1 and token = $2 and state = 1)
 
 // $4 type and $5 body of the answer. What is done already is only read, unless its answer comes now.
 const RECORD_DONE: &str = r"
-with recorded as (
-    update $table as c set state = 3, content_type = $4, body = $5, $keep
+with held as (
+    select key from $table
     where key = $1 and token = $2 and (state = 1 or state = 3 and body is null and $5::bytea is not null)
-    returning 1
+    for update skip locked
+), recorded as (
+    update $table as c set state = 3, content_type = $4, body = $5, $keep from held where c.key = held.key returning 1
 )
 select exists (select from recorded) or case c.state when 3 then true when 1 then null else false end
 from (select) as one left join $table as c on c.key = $1 and c.token = $2
 ";
 
 const RECORD_FAILED: &str = r"
-with recorded as (
-    update $table as c set state = 2, $keep where key = $1 and token = $2 and state = 1 returning 1
+with held as (
+    select key from $table where key = $1 and token = $2 and state = 1 for update skip locked
+), recorded as (
+    update $table as c set state = 2, $keep from held where c.key = held.key returning 1
 )
 select exists (select from recorded) or case c.state when 2 then true when 1 then null else false end
 from (select) as one left join $table as c on c.key = $1 and c.token = $2
 ";
 
 const WITHDRAW: &str = r"
-with gone as (
-    delete from $table where key = $1 and token = $2 and state = 1 and attempt = 1 returning 1
+with held as (
+    select key, attempt from $table where key = $1 and token = $2 and state = 1 for update skip locked
+), gone as (
+    delete from $table as c using held where c.key = held.key and held.attempt = 1 returning 1
 ), back as (
-    update $table set state = 2, attempt = attempt - 1 where key = $1 and token = $2 and state = 1 and attempt > 1
+    update $table as c set state = 2, attempt = held.attempt - 1 from held where c.key = held.key and held.attempt > 1
     returning 1
 )
 select exists (select from gone) or exists (select from back) or case c.state when 1 then null else false end
@@ -564,6 +576,8 @@ const DONE: i16 = 3;
 const MAX_CONTENTS: i64 = 64;
 const MAX_NAME: usize = 40;
 const MAX_TRIES: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LAST_PAUSE: Duration = Duration::from_millis(320);
 const SWEEP_BATCH: i64 = 256;
 const CLAIMS_PER_SWEEP: u32 = 64;
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(10);
