@@ -39,6 +39,7 @@ pin_project! {
 }
 
 /// Where the request is. A step owns everything that the steps after it need, and is put back where it has to wait.
+#[allow(clippy::large_enum_variant, reason = "a request is in a large one most of the time")]
 enum Step<S: Service<Request<Full<Bytes>>>, P: Provider> {
     /// The body arrives.
     Read(Passage<S, P>, P::FromHead),

@@ -15,7 +15,7 @@
 //! async fn on_event(event: Verified<Event>) -> StatusCode {
 //!     match &*event {
 //!         Event::Room(RoomEvent::Create(room)) => println!("{:?} is open", room.room_id),
-//!         other => println!("{} is of no interest", other.kind()),
+//!         _ => println!("{} is of no interest", event.kind()),
 //!     }
 //!     StatusCode::OK
 //! }

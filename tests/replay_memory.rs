@@ -170,12 +170,12 @@ fn a_claim_that_came_to_nothing_takes_no_room() {
         assert!(now(store.finish(claim.clone(), Outcome::Withdrawn)).unwrap());
         assert!(!now(store.finish(claim, Outcome::Withdrawn)).unwrap(), "nothing is left of it");
         assert!(store.is_empty());
-        match number {
-            1000 => held = HELD.load(Ordering::Relaxed),
-            1001.. => assert_eq!(HELD.load(Ordering::Relaxed), held, "its place is used again"),
-            _ => {}
+        if number == 1000 {
+            held = HELD.load(Ordering::Relaxed);
         }
     }
+    // A place each would be megabytes; the test harness has a few bytes of its own.
+    assert!(HELD.load(Ordering::Relaxed) < held + (64 << 10), "its place is used again");
 
     // After a failed attempt the content stays, and so does the number.
     assert_eq!(now(store.claim(claim(1, 1, 60))).unwrap(), Claimed::won(1));

@@ -1,7 +1,6 @@
 //! The guard between processes: replays, contenders, outages and a killed receiver.
 //!
-//! `REPLAY_FULL=1 cargo test --release --all-features --test replay_processes -- --nocapture --test-threads 1` runs the
-//! long form; without the variable everything is a fraction of the size.
+//! `scripts/chaos` runs the long form (the variable `REPLAY_FULL`); without it everything is a fraction of the size.
 #![cfg(all(feature = "redis", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
 
 #[path = "common/processes.rs"]
@@ -12,10 +11,13 @@ mod redis;
 use bytes::Bytes;
 use http::Request;
 use processes::{Receiver, Sender};
-use redis::Redis;
+use redis::{Address, Redis};
 use std::{
-    collections::HashMap,
-    sync::Arc,
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 use tokio::sync::Semaphore;
@@ -62,7 +64,7 @@ fn rooms(receivers: &mut [Receiver]) -> HashMap<usize, usize> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_replays_over_two_processes() {
-    let (events, times) = if full() { (1000, 100) } else { (100, 30) };
+    let (events, times) = if full() { (1000, 1000) } else { (100, 30) };
     let redis = Redis::start();
     let url = redis.url();
     let mut pair = [(); 2].map(|()| Receiver::start(&variables(&url, &[PATIENT])));
@@ -375,4 +377,182 @@ async fn a_receiver_killed_in_mid_handler_frees_its_claims() {
     println!("killed with -9: delivered again {:.1} s later, with a lease of 3 s", killed.elapsed().as_secs_f64());
     assert_eq!(status, 200);
     assert_eq!(b.end()[0]["attempt"], 2);
+}
+
+/// A receiver that is told to end while it has something to tell the store.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shutdown_waits_until_the_store_knows() {
+    let mut redis = Redis::start();
+    let url = redis.url();
+    let lease = ("RECEIVER_LEASE_MS", "1000");
+    let mut a = Receiver::start(&variables(&url, &[lease, ("RECEIVER_DELAY_MS", "1000")]));
+    let mut b = Receiver::start(&variables(&url, &[lease, PATIENT]));
+    let (request, sender) = (room(8), Sender::new());
+    let first = tokio::spawn({
+        let (sender, addr, request) = (sender.clone(), a.addr.clone(), request.clone());
+        async move { sender.send(&addr, &request).await }
+    });
+    a.wait_for_a_line();
+    redis.kill();
+    assert_eq!(first.await.unwrap(), 200, "the handler's answer stands");
+    let ended = tokio::task::spawn_blocking(move || {
+        let start = Instant::now();
+        a.terminate();
+        start.elapsed()
+    });
+    // Longer than the lease.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(!ended.is_finished(), "it has not told anybody");
+    redis.restart();
+    println!("ended {:.1} s after it was told to, with an outage of 3 s", ended.await.unwrap().as_secs_f64());
+    assert_eq!(sender.send(&b.addr, &request).await, 200);
+    assert!(b.end().is_empty(), "it ran again");
+}
+
+/// What goes wrong with Redis.
+const FAULTS: [&str; 5] = ["killed", "hung", "restarted", "full", "failed over"];
+
+/// Two servers behind one address, of which one is the primary.
+struct Pair {
+    servers: [Redis; 2],
+    primary: usize,
+    address: Address,
+}
+
+impl Pair {
+    async fn start() -> Self {
+        let servers = [Redis::start(), Redis::start()];
+        let () = servers[1].command(&["REPLICAOF", "127.0.0.1", &servers[0].port().to_string()]);
+        let address = Address::of(&servers[0]).await;
+        Self { servers, primary: 0, address }
+    }
+
+    fn suffer(&mut self, fault: &str) {
+        let time = Duration::from_millis(fastrand::u64(300..1500));
+        let primary = &mut self.servers[self.primary];
+        match fault {
+            "killed" => {
+                primary.kill();
+                std::thread::sleep(time);
+                primary.restart();
+            }
+            "restarted" => {
+                primary.stop();
+                primary.restart();
+            }
+            "hung" => {
+                primary.signal("STOP");
+                std::thread::sleep(time);
+                primary.signal("CONT");
+            }
+            "full" => {
+                let () = primary.command(&["CONFIG", "SET", "maxmemory", "1"]);
+                std::thread::sleep(time);
+                let () = primary.command(&["CONFIG", "SET", "maxmemory", "0"]);
+            }
+            _ => {
+                let other = 1 - self.primary;
+                self.servers[self.primary].fail_over_to(&self.servers[other]);
+                // The name is slower than the servers.
+                std::thread::sleep(time);
+                self.address.moves_to(&self.servers[other]);
+                self.primary = other;
+            }
+        }
+    }
+}
+
+/// What became of one event.
+struct Fate {
+    number: usize,
+    retries: bool,
+    /// What was wrong when it was sent first, and what it was answered.
+    first: (usize, u16),
+    last: u16,
+}
+
+/// Redis is killed, hung, restarted, full and failed over while events come in, and what was acknowledged is replayed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_replays_in_chaos() {
+    let (events, rounds) = if full() { (100_000, 20) } else { (1500, 1) };
+    let spread = Duration::from_secs(rounds * 16);
+    let mut redis = Pair::start().await;
+    let url = redis.address.url();
+    let mut pair = [(); 2].map(|()| Receiver::start(&variables(&url, &[])));
+    let addrs = Arc::new([pair[0].addr.clone(), pair[1].addr.clone()]);
+    let fault = Arc::new(AtomicUsize::new(FAULTS.len()));
+
+    let chaos = tokio::task::spawn_blocking({
+        let fault = Arc::clone(&fault);
+        move || {
+            for _ in 0..rounds {
+                for number in fastrand::choose_multiple(0..FAULTS.len(), FAULTS.len()) {
+                    std::thread::sleep(Duration::from_millis(fastrand::u64(1000..2000)));
+                    fault.store(number, Ordering::SeqCst);
+                    redis.suffer(FAULTS[number]);
+                    fault.store(FAULTS.len(), Ordering::SeqCst);
+                }
+            }
+            redis
+        }
+    });
+
+    let (sender, start) = (Sender::new(), tokio::time::Instant::now());
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..events {
+        tokio::time::sleep_until(start + spread.mul_f64(number as f64 / events as f64)).await;
+        let (sender, addrs, fault) = (sender.clone(), Arc::clone(&addrs), Arc::clone(&fault));
+        tasks.spawn(async move {
+            let (request, retries) = (room(number), number % 10 != 0);
+            let anywhere = || addrs[fastrand::usize(..2)].as_str();
+            let first_fault = fault.load(Ordering::SeqCst);
+            let first = sender.send(anywhere(), &request).await;
+            let mut last = first;
+            for pause in [250, 500, 1000, 2000, 4000, 8000, 16_000] {
+                if !retries || last == 200 {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                last = sender.send(anywhere(), &request).await;
+            }
+            let mut replays = BTreeMap::new();
+            if last == 200 && number % 5 == 0 {
+                for _ in 0..3 {
+                    tokio::time::sleep(Duration::from_millis(fastrand::u64(..5000))).await;
+                    *replays.entry(sender.send(anywhere(), &request).await).or_insert(0) += 1;
+                }
+            }
+            (Fate { number, retries, first: (first_fault, first), last }, replays)
+        });
+    }
+    let (mut fates, mut replays) = (Vec::new(), BTreeMap::<u16, usize>::new());
+    while let Some(done) = tasks.join_next().await {
+        let (fate, replayed) = done.unwrap();
+        fates.push(fate);
+        replayed.into_iter().for_each(|(status, count)| *replays.entry(status).or_default() += count);
+    }
+    let _redis = chaos.await.unwrap();
+    let runs = rooms(&mut pair);
+    let ran = |fate: &Fate| runs.get(&fate.number).copied().unwrap_or(0);
+
+    println!("{events} events in {:.0} s, each fault {rounds} times", start.elapsed().as_secs_f64());
+    for (number, name) in FAULTS.iter().chain(&["nothing"]).enumerate() {
+        let mut once: BTreeMap<u16, usize> = BTreeMap::new();
+        let sent = fates.iter().filter(|fate| !fate.retries && fate.first.0 == number);
+        sent.for_each(|fate| *once.entry(fate.first.1).or_default() += 1);
+        let (all, taken): (usize, usize) = (once.values().sum(), once.get(&200).copied().unwrap_or(0));
+        let share = 100.0 * (all - taken) as f64 / all.max(1) as f64;
+        println!("sent once while Redis is {name:11}: {:5} of {all:5} refused, {share:.1} %: {once:?}", all - taken);
+    }
+    println!("replays of what was acknowledged: {replays:?}");
+    let twice: Vec<_> = runs.iter().filter(|(_, count)| **count > 1).collect();
+    let lost: Vec<_> = fates.iter().filter(|fate| fate.retries && fate.last != 200).map(|fate| fate.number).collect();
+    let unseen = fates.iter().filter(|fate| fate.last == 200 && ran(fate) == 0).count();
+    let refused = fates.iter().filter(|fate| fate.last == 503 && ran(fate) > 0).count();
+    println!(
+        "{} ran twice, {} lost by senders that retry, {unseen} acknowledged and not run, {refused} refused and run",
+        twice.len(),
+        lost.len()
+    );
+    assert_eq!((twice.len(), lost.len(), unseen, refused), (0, 0, 0, 0), "{twice:?} {lost:?}");
 }

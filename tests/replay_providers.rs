@@ -258,8 +258,10 @@ async fn flooded<P: Provider>(name: &str, scheme: Scheme<P>) {
                 invalid.headers_mut().clear();
                 *invalid.body_mut() = Bytes::from_static(b"{}");
             }
-            // A right head over a body of no shape: the claim comes after parsing.
-            _ => *invalid.body_mut() = Bytes::from_static(b"\xff"),
+            _ => {
+                invalid.headers_mut().values_mut().for_each(|value| *value = http::HeaderValue::from_static("00"));
+                *invalid.body_mut() = Bytes::from_static(b"\xff");
+            }
         }
         let refused = send(&layer, &handler, &invalid).await;
         assert!(refused.status().is_client_error(), "{name}: {:?}", refused.status());
@@ -295,6 +297,41 @@ async fn flooded<P: Provider>(name: &str, scheme: Scheme<P>) {
 #[tokio::test]
 async fn attack_floods() {
     every!(flooded);
+}
+
+/// Row 34.
+async fn one_signature_with_many_bodies<P: Provider>(name: &str, scheme: Scheme<P>) {
+    if !scheme.guarded {
+        return;
+    }
+    let store = MemoryStore::new();
+    let layer = scheme.layer.clone().local_store(store.clone());
+    let handler = Handler::default();
+    let genuine = scheme.genuine();
+    assert_eq!(send(&layer, &handler, &genuine).await.body(), "handled", "{name}");
+    let signed = String::from_utf8(genuine.body().to_vec()).unwrap();
+    for number in 0..200 {
+        let body = signed.replace("AAA", &format!("B{number}"));
+        let forged = send(&layer, &handler, &genuine.clone().map(|_| body.into())).await;
+        match scheme.other {
+            Other::Delivered if number >= 63 => {
+                assert_eq!((forged.status().as_u16(), kind(&forged)), (503, Some(RejectionKind::StoreFull)), "{name}");
+            }
+            other => assert_other(name, other, &forged),
+        }
+    }
+    assert_eq!(store.len(), if scheme.other == Other::Delivered { 64 } else { 1 }, "{name}");
+    assert!(is_repeat(&send(&layer, &handler, &genuine).await), "{name}: what was delivered stays so");
+
+    let later = Request::post("/hook").header("content-type", scheme.content_type);
+    let later = later.body(Bytes::from(scheme.body.replace("AAA", "CCC"))).unwrap();
+    let later = scheme.signer.sign(later, SystemTime::now() + Duration::from_secs(1));
+    assert_eq!(send(&layer, &handler, &later).await.body(), "handled", "{name}: no other signature notices");
+}
+
+#[tokio::test]
+async fn attack_one_signature_with_many_bodies() {
+    every!(one_signature_with_many_bodies);
 }
 
 /// Rows 28 and 31: one store for all. Schemes with one key stay apart; routes with one scheme do not.

@@ -5,22 +5,20 @@
 mod server;
 
 use http::HeaderValue;
-use redis::cluster::ClusterClient;
-use server::{Redis, free_port};
+use redis::{
+    cluster::ClusterClient,
+    sentinel::{SentinelClient, SentinelServerType},
+};
+use server::{Address, Redis, free_port};
 use std::{
     error::Error,
     sync::{
         Arc,
-        atomic::{AtomicU16, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
-use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 use tower_webhooks::replay::{
     Claim, Claimed, Outcome, RedisStore, ReplayStore, ReplayedResponse, StoreError, conformance,
 };
@@ -54,61 +52,6 @@ async fn in_the_end<T>(mut call: impl AsyncFnMut() -> Result<T, StoreError>) -> 
         };
         assert!(start.elapsed() < Duration::from_secs(60), "{failed}");
         sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// An address that stays while what is behind it changes. Connections that are open stay where they are.
-struct Address {
-    port: u16,
-    target: Arc<AtomicU16>,
-    connections: Arc<AtomicUsize>,
-    severed: watch::Sender<()>,
-}
-
-impl Address {
-    async fn of(redis: &Redis) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = Self {
-            port: listener.local_addr().unwrap().port(),
-            target: Arc::new(redis.port().into()),
-            connections: Arc::default(),
-            severed: watch::Sender::new(()),
-        };
-        let (target, connections) = (Arc::clone(&address.target), Arc::clone(&address.connections));
-        let severed = address.severed.subscribe();
-        tokio::spawn(async move {
-            while let Ok((mut client, _)) = listener.accept().await {
-                connections.fetch_add(1, Ordering::Relaxed);
-                let target = target.load(Ordering::Relaxed);
-                let mut severed = severed.clone();
-                severed.mark_unchanged();
-                tokio::spawn(async move {
-                    let Ok(mut server) = TcpStream::connect(("127.0.0.1", target)).await else { return };
-                    tokio::select! {
-                        _ = copy_bidirectional(&mut client, &mut server) => {}
-                        Ok(()) = severed.changed() => std::future::pending().await,
-                    }
-                });
-            }
-        });
-        address
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    fn moves_to(&self, redis: &Redis) {
-        self.target.store(redis.port(), Ordering::Relaxed);
-    }
-
-    /// Nothing passes any more on the connections that are open, and neither side hears of it.
-    fn sever(&self) {
-        self.severed.send_replace(());
-    }
-
-    fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
     }
 }
 
@@ -332,6 +275,32 @@ async fn connecting_goes_on_when_nobody_waits() {
     }
     assert!(given_up > 1);
     assert_eq!(connected.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn it_asks_sentinel_who_the_primary_is() {
+    let mut old = Redis::start();
+    let new = Redis::with(&["--replicaof", "127.0.0.1", &old.port().to_string()]);
+    let watcher = Redis::sentinel(&old);
+    while !watcher.command::<String>(&["INFO", "sentinel"]).contains("slaves=1") {
+        sleep(Duration::from_millis(50)).await;
+    }
+
+    let sentinel = SentinelClient::build(vec![watcher.url()], "primary", None, SentinelServerType::Master).unwrap();
+    let sentinel = Arc::new(tokio::sync::Mutex::new(sentinel));
+    let store = RedisStore::with_connector(move || {
+        let sentinel = Arc::clone(&sentinel);
+        async move { sentinel.lock().await.get_async_connection().await }
+    });
+    assert_eq!(store.claim(claim(1, 1)).await.unwrap(), Claimed::won(1));
+    assert!(store.finish(claim(1, 1), done()).await.unwrap());
+    while new.command::<i64>(&["DBSIZE"]) == 0 {
+        sleep(Duration::from_millis(10)).await;
+    }
+    old.kill();
+    assert_eq!(in_the_end(async || store.claim(claim(1, 2)).await).await, Claimed::done(None));
+    assert_eq!(in_the_end(async || store.claim(claim(2, 1)).await).await, Claimed::won(1));
+    assert_eq!(new.command::<i64>(&["DBSIZE"]), 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, SystemTime},
 };
+use tower::{Layer as _, ServiceExt as _};
 use tower_webhooks::{
     Delivery, Provider, Rejection, RejectionKind, Signer as _, UnixMillis, UnixSeconds, Unknown, WebhookEvent as _,
     zegocloud::{
@@ -842,21 +843,36 @@ fn what_an_event_does_not_type_is_in_its_rest() {
     assert_eq!(ZimEvent::GroupCreate(group).dedup_key(), None);
 }
 
-#[test]
-fn a_large_group_is_destroyed_by_default() {
-    // Ids of 32 bytes: more than 256 KiB of them, and the most that the default limit lets through.
-    for count in [7_490, 29_900] {
+/// Ids of 32 bytes: the most that the default limit lets through, and the most for 1 MiB.
+#[tokio::test]
+async fn what_a_large_group_needs() {
+    for (count, limit) in [(7_480, None), (29_900, Some(1 << 20))] {
         let users: Vec<_> = (0..count).map(|number| format!("user-{number:027}")).collect();
         let body = json!({"event": "group_destroy", "group_id": "g", "user_ids": users}).to_string();
-        assert!(body.len() > 256 << 10);
-        let (Event::Zim(ZimEvent::GroupDestroy(group)), misfits) = read(body.trim_matches(['{', '}'])) else {
-            panic!()
-        };
-        assert_eq!(
-            (group.group_id.as_deref(), group.user_ids.len(), misfits),
-            (Some("g"), 0, vec!["user_ids".to_owned()])
-        );
-        assert_eq!(group.rest.get("user_ids").unwrap().parse::<Vec<String>>().unwrap(), users);
+        let signer = zegocloud::Signer::new("a callback secret").unwrap();
+        let request = signer.sign(Request::post("/").body(Bytes::from(body)).unwrap(), std::time::SystemTime::now());
+        let layer = tower_webhooks::WebhookLayer::new(Zegocloud::new("a callback secret").unwrap());
+        let destroyed = tower::service_fn(async |request: Request<http_body_util::Full<Bytes>>| {
+            let event = request.extensions().get::<tower_webhooks::Verified<Event>>().unwrap().clone();
+            Ok::<_, std::convert::Infallible>(http::Response::new(event_of(&event)))
+        });
+        if let Some(limit) = limit {
+            let refused = layer.clone().layer(destroyed).oneshot(request.clone().map(http_body_util::Full::new)).await;
+            assert_eq!(refused.unwrap().status(), 413);
+            let taken = layer.body_limit(limit).layer(destroyed).oneshot(request.map(http_body_util::Full::new)).await;
+            assert_eq!(taken.unwrap().into_body(), users);
+        } else {
+            let taken = layer.layer(destroyed).oneshot(request.map(http_body_util::Full::new)).await;
+            assert_eq!(taken.unwrap().into_body(), users);
+        }
+    }
+
+    /// The users, from the rest: the list is longer than typed ones may be.
+    fn event_of(event: &Event) -> Vec<String> {
+        let Event::Zim(ZimEvent::GroupDestroy(group)) = event else { panic!("{event:?}") };
+        assert_eq!((group.group_id.as_deref(), group.user_ids.len()), (Some("g"), 0));
+        assert_eq!(event.misfits().iter().map(tower_webhooks::Misfit::path).collect::<Vec<_>>(), ["user_ids"]);
+        group.rest.get("user_ids").unwrap().parse().unwrap()
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     value::{scalar, whole},
 };
 use serde::{
-    Deserialize, Deserializer, Serialize,
+    Deserializer, Serialize,
     de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor},
     ser::SerializeMap,
 };
@@ -36,7 +36,7 @@ pub(crate) struct Open(pub(crate) &'static [(&'static str, Open)]);
 impl<'a> Object<'a> {
     /// `None` if the text is no JSON object, or one of more than 256 members.
     pub(crate) fn new(text: &'a str) -> Option<Self> {
-        Self::only(text, |_| true)
+        Self::opening(text, Open(&[]))
     }
 
     fn empty() -> Self {
@@ -68,13 +68,13 @@ impl<'a> Object<'a> {
         Some(object)
     }
 
-    /// The same, with these objects in it indexed in the same pass: else a body would be scanned once for each object that
-    /// is around most of it. They have to be typed as objects.
+    /// As [`new`](Self::new), with these objects in it indexed in the same pass: else a body would be scanned once for each
+    /// object that is around most of it. They have to be typed as objects.
     pub(crate) fn opening(text: &'a str, open: Open) -> Option<Self> {
         let mut input = serde_json::Deserializer::from_str(text);
         let object = open.deserialize(&mut input).ok().flatten().filter(|_| input.end().is_ok());
-        // What is no object has to be kept as text.
-        object.or_else(|| Self::new(text))
+        // What should be opened and is no object has to be kept as text, and a name with escapes is no slice.
+        object.or_else(|| Self::only(text, |_| true))
     }
 
     /// The object under this name, unless it is there twice.
@@ -226,12 +226,6 @@ impl<'a> Object<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Open(&[]).deserialize(deserializer)?.ok_or_else(|| D::Error::custom("null is no object"))
-    }
-}
-
 impl<'de> DeserializeSeed<'de> for Open {
     type Value = Option<Object<'de>>;
 
@@ -253,12 +247,11 @@ impl<'de> Visitor<'de> for Open {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<Object<'de>>, A::Error> {
         let mut object = Object::empty();
-        while let Some(name) = map.next_key::<&RawValue>()? {
+        while let Some(name) = map.next_key::<&str>()? {
             let place = object.names.len();
             if place == MAX_MEMBERS {
                 return Err(A::Error::custom("the object has more than 256 members"));
             }
-            let name = scalar(name).ok_or_else(|| A::Error::custom("a name is no text"))?;
             object.values.push(match self.0.iter().find(|(opened, _)| *opened == name) {
                 Some((_, open)) => {
                     object.opened.extend(map.next_value_seed(*open)?.map(|inner| (place, inner)));
@@ -266,7 +259,7 @@ impl<'de> Visitor<'de> for Open {
                 }
                 None => map.next_value()?,
             });
-            object.names.push(name);
+            object.names.push(name.into());
         }
         Ok(Some(object))
     }

@@ -21,7 +21,7 @@ pub(super) fn to_json(body: &[u8]) -> Result<Cow<'_, str>, Rejection> {
 
 /// Every value becomes a string, `name[]` and `name[0]` a list of strings. A name that is there twice stays there twice.
 fn form_to_json(form: &[u8]) -> Result<String, Rejection> {
-    if form.len() > MAX_FORM {
+    if form.len() > MAX_FORM || !(form.is_empty() || form.contains(&b'=')) {
         return Err(Rejection::new(RejectionKind::Invalid).with_detail("neither JSON nor a form of at most 256 KiB"));
     }
     let mut json = Vec::with_capacity(form.len().saturating_mul(2));

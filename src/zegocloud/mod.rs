@@ -32,8 +32,8 @@
 //! # Wire forms
 //!
 //! A body that starts with `{` is JSON and never percent-decoded; one that starts with `%7B` is percent-decoded once,
-//! as a whole; any other is read as a form of at most 256 KiB, with `name[]` and `name[0]` as lists. The content type
-//! plays no part. The signing members may be spelt `timestamp`, `nonce`, `signature` or `Timestamp`, `Nonce`,
+//! as a whole; any other with a `=` in it is read as a form, with `name[]` and `name[0]` as lists. The content type plays
+//! no part. The signing members may be spelt `timestamp`, `nonce`, `signature` or `Timestamp`, `Nonce`,
 //! `Signature`, and be strings or numbers. `timestamp` stays in the event; `nonce` and `signature` are consumed and are
 //! in no event.
 //!
@@ -42,6 +42,9 @@
 //! string ([`JsonText`], [`MessageBody`](zim::MessageBody)) and is parsed on demand. A body that is not listed here, or
 //! has more than 256 members, is an [`Unknown`](crate::Unknown). A list of more than 4096 elements, such as the
 //! `user_ids` of a large group, is in the event's `rest` as JSON text.
+//!
+//! The signature is in the body, so strangers are read to the end, and the limit is 256 KiB. `group_destroy` of a group of
+//! more than about 7,480 users is larger and refused: see [limits](crate::guide::limits_and_retention#bodies).
 //!
 //! # Delivery
 //!
@@ -174,6 +177,8 @@ impl Zegocloud {
 impl Provider for Zegocloud {
     const NAME: &'static str = "zegocloud";
     const CREDENTIALS: &'static [&'static str] = &[];
+    // Strangers are read to the end: the signature is in the body.
+    const BODY_LIMIT: usize = 256 << 10;
     type FromHead = ();
     type Event = Event;
 

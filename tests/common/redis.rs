@@ -5,8 +5,13 @@ use std::{
     net::{TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU16, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
+use tokio::{io::copy_bidirectional, sync::watch};
 
 pub struct Redis {
     port: u16,
@@ -23,10 +28,21 @@ impl Redis {
 
     /// Starts one with more settings.
     pub fn with(more: &[&str]) -> Self {
+        Self::from_file("", more)
+    }
+
+    /// Starts one that watches over `primary`, by that name.
+    pub fn sentinel(primary: &Self) -> Self {
+        let monitor = format!("sentinel monitor primary 127.0.0.1 {} 1", primary.port);
+        Self::from_file(&format!("{monitor}\nsentinel down-after-milliseconds primary 500\n"), &["--sentinel"])
+    }
+
+    fn from_file(settings: &str, more: &[&str]) -> Self {
         let port = free_port();
         let more = more.iter().copied().map(str::to_owned).collect::<Vec<_>>();
         let dir = std::env::temp_dir().join(format!("tower-webhooks-redis-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("redis.conf"), settings).unwrap();
         let child = spawn(port, &dir, &more);
         let mut redis = Self { port, dir, more, child };
         redis.wait();
@@ -51,6 +67,27 @@ impl Redis {
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Ends it in order.
+    pub fn stop(&mut self) {
+        self.signal("TERM");
+        self.child.wait().unwrap();
+    }
+
+    /// Hands its place as the primary over to its replica, with all that it knows.
+    pub fn fail_over_to(&self, replica: &Self) {
+        let start = Instant::now();
+        let role = |redis: &Self| redis.command::<Vec<redis::Value>>(&["ROLE"]).swap_remove(0);
+        while !self.command::<String>(&["INFO", "replication"]).contains("state=online") {
+            assert!(start.elapsed() < Duration::from_secs(60), "the replica does not catch up");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let () = self.command(&["FAILOVER"]);
+        while role(replica) != redis::Value::BulkString(b"master".to_vec()) {
+            assert!(start.elapsed() < Duration::from_secs(60), "the replica does not take over");
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     pub fn restart(&mut self) {
@@ -85,12 +122,68 @@ impl Redis {
     }
 }
 
+/// An address that stays while what is behind it changes. Connections that are open stay where they are.
+pub struct Address {
+    port: u16,
+    target: Arc<AtomicU16>,
+    connections: Arc<AtomicUsize>,
+    severed: watch::Sender<()>,
+}
+
+impl Address {
+    pub async fn of(redis: &Redis) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = Self {
+            port: listener.local_addr().unwrap().port(),
+            target: Arc::new(redis.port().into()),
+            connections: Arc::default(),
+            severed: watch::Sender::new(()),
+        };
+        let (target, connections) = (Arc::clone(&address.target), Arc::clone(&address.connections));
+        let severed = address.severed.subscribe();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                connections.fetch_add(1, Ordering::Relaxed);
+                let target = target.load(Ordering::Relaxed);
+                let mut severed = severed.clone();
+                severed.mark_unchanged();
+                tokio::spawn(async move {
+                    let Ok(mut server) = tokio::net::TcpStream::connect(("127.0.0.1", target)).await else { return };
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut client, &mut server) => {}
+                        Ok(()) = severed.changed() => std::future::pending().await,
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub fn moves_to(&self, redis: &Redis) {
+        self.target.store(redis.port(), Ordering::Relaxed);
+    }
+
+    /// Nothing passes any more on the connections that are open, and neither side hears of it.
+    pub fn sever(&self) {
+        self.severed.send_replace(());
+    }
+
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+}
+
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn spawn(port: u16, dir: &PathBuf, more: &[String]) -> Child {
     Command::new("redis-server")
+        .arg(dir.join("redis.conf"))
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
         .args(["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"])
         .arg("--dir")
