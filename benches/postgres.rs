@@ -154,7 +154,8 @@ async fn fill_postgres(pool: &PgPool, live: u64) {
 
 async fn fill_redis(url: &str, live: u64) {
     let client = ::redis::Client::open(url).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let patient = ::redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(60)));
+    let mut connection = client.get_multiplexed_async_connection_with_config(&patient).await.unwrap();
     for start in (0..live).step_by(1000) {
         let mut pipe = ::redis::pipe();
         for number in start..start + 1000 {
