@@ -3,10 +3,8 @@
 //! `scripts/postgres-load` runs it.
 
 #[path = "../tests/common/postgres.rs"]
-#[allow(dead_code)]
 mod postgres;
 #[path = "../tests/common/redis.rs"]
-#[allow(dead_code)]
 mod redis;
 
 use postgres::Postgres;

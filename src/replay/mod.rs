@@ -13,8 +13,8 @@
 //! under a used signature is neither delivered nor acknowledged. *Done* is any 2xx of the handler, and it is recorded
 //! before the response leaves.
 //!
-//! A [`MemoryStore`] guards one process and is on by default. Processes that serve one route share a store such as
-//! `RedisStore` (feature `redis`), or bring their own [`ReplayStore`]. This one is whole but for the place where it keeps
+//! A [`MemoryStore`] guards one process and is on by default. Processes that serve one route share a `RedisStore` (feature
+//! `redis`) or a `PostgresStore` (feature `postgres`), or bring their own [`ReplayStore`]. This one is whole but for the place where it keeps
 //! its entries, and the suite in `replay::conformance` (feature `test-util`) is what every store has to pass:
 //!
 //! ```
@@ -165,7 +165,7 @@ mod trace;
 /// A future that is dropped may have taken effect: the layer then finishes the claim with the same token.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a replay store",
-    note = "`MemoryStore` and `RedisStore` are; hand over the store itself or an `Arc` of it, not a reference"
+    note = "`MemoryStore`, `RedisStore` and `PostgresStore` are; hand over the store itself or an `Arc` of it, not a reference"
 )]
 pub trait ReplayStore: Send + Sync + 'static {
     /// Claims a delivery: see the table of the [module](self). A claim can be made again under its token.

@@ -178,17 +178,21 @@ impl PostgresStore {
         }
     }
 
-    /// Asks once more where the database's default isolation is stricter than `read committed` and others were in the way.
+    /// Asks again where the database's default isolation is stricter than `read committed` and others were in the way.
     async fn row<'a>(&'a self, statement: impl Fn() -> Statement<'a>) -> Result<PgRow, StoreError> {
-        let mut tries = 1;
-        loop {
-            let mut call = Call::new(&self.pool).await?;
-            let row = statement().fetch_one(&mut *call.connection).await;
-            match call.over(row) {
-                Err(error) if is_serialization_failure(&error) && tries < MAX_TRIES => tries += 1,
+        for _ in 1..MAX_TRIES {
+            match self.row_once(statement()).await {
+                Err(error) if is_serialization_failure(&error) => {}
                 row => return row,
             }
         }
+        self.row_once(statement()).await
+    }
+
+    async fn row_once(&self, statement: Statement<'_>) -> Result<PgRow, StoreError> {
+        let mut call = Call::new(&self.pool).await?;
+        let row = statement.fetch_one(&mut *call.connection).await;
+        call.over(row)
     }
 
     /// Asks until there is an answer. There is none while another session has the row locked, most likely the handler's
@@ -573,7 +577,7 @@ delete from $table as c using over where c.key = over.key
 ";
 
 const DONE: i16 = 3;
-const MAX_CONTENTS: i64 = 64;
+const MAX_CONTENTS: i64 = Claim::MAX_CONTENTS as i64;
 const MAX_NAME: usize = 40;
 const MAX_TRIES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(5);

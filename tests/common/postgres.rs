@@ -1,4 +1,5 @@
 //! A Postgres server of the test's own, on a socket in a folder of its own.
+#![allow(dead_code, reason = "not every test needs all of it")]
 
 use sqlx::{
     ConnectOptions,
@@ -130,9 +131,14 @@ fn is_root() -> bool {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // At once, but with its sessions, whose files the folder holds.
-        for signal in ["-QUIT", "-CONT"] {
-            let _ = Command::new("kill").args([signal, &self.child.id().to_string()]).stderr(Stdio::null()).status();
+        // At once, but with its sessions, whose files the folder holds, and which may be paused.
+        let server = self.child.id().to_string();
+        for (program, arguments) in [
+            ("pkill", ["-CONT", "--parent", &server].as_slice()),
+            ("kill", &["-CONT", &server]),
+            ("kill", &["-QUIT", &server]),
+        ] {
+            let _ = Command::new(program).args(arguments).stderr(Stdio::null()).status();
         }
         let start = Instant::now();
         while self.child.try_wait().is_ok_and(|ended| ended.is_none()) && start.elapsed() < Duration::from_secs(5) {
