@@ -79,7 +79,12 @@ fn all_members() {
     assert_eq!(task.server_time.as_deref(), Some("2026-01-02 03:04:06"));
     assert_eq!(task.task_deadline.as_deref(), Some("2026-02-01 00:00:00"));
     assert_eq!(
-        task.rest.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+        task.rest
+            .iter()
+            .map(|(name, _)| name)
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect::<Vec<_>>(),
         ["instancePropertyShortcutMappingList", "issueTransferConfigs", "pointData", "taskNoteDTOList"]
     );
     let record = task.task_params.as_ref().unwrap().record.as_ref().unwrap();

@@ -196,10 +196,11 @@ impl<'a> Object<'a> {
         Some(Rest::new(members))
     }
 
-    /// What is neither typed nor hidden.
+    /// What is neither typed nor hidden: mostly nothing.
     fn left(&self) -> impl Iterator<Item = usize> + use<'a> {
-        let (typed, misfit, hidden) = (self.typed, self.misfit, self.hidden);
-        (0..self.names.len()).filter(move |place| (!typed.has(*place) || misfit.has(*place)) && !hidden.has(*place))
+        let done = self.typed.without(self.misfit).with(self.hidden);
+        let end = if done.count() == self.names.len() { 0 } else { self.names.len() };
+        (0..end).filter(move |place| !done.has(*place))
     }
 
     /// The place of the first of these names that is there with a value.
@@ -519,6 +520,20 @@ impl Places {
 
     fn add_all(&mut self, others: Self) {
         self.0.iter_mut().zip(others.0).for_each(|(bits, others)| *bits |= others);
+    }
+
+    fn without(mut self, others: Self) -> Self {
+        self.0.iter_mut().zip(others.0).for_each(|(bits, others)| *bits &= !others);
+        self
+    }
+
+    fn with(mut self, others: Self) -> Self {
+        self.add_all(others);
+        self
+    }
+
+    fn count(self) -> usize {
+        self.0.iter().map(|bits| bits.count_ones() as usize).sum()
     }
 
     fn has(&self, place: usize) -> bool {

@@ -11,7 +11,7 @@ pub(super) fn to_json(body: &[u8]) -> Result<Cow<'_, str>, Rejection> {
     let body = body.trim_ascii();
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body).trim_ascii();
     if body.starts_with(b"{") {
-        return Ok(String::from_utf8_lossy(body));
+        return Ok(std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed));
     }
     if body.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"%7B")) {
         return Ok(percent_decode(body).decode_utf8_lossy());
