@@ -1,7 +1,7 @@
 //! The one future: read, authenticate, admit, call, finish.
 
 use crate::{
-    Delivery, Provider, Rejection, RejectionKind, Verified,
+    Delivery, DeliveryId, Provider, Rejection, RejectionKind, Verified,
     budget::Held,
     read::ReadBody,
     replay::{Admission, Answered, ClaimGuard, Duplicate, Outcome, Recording, ReplayCheck, ReplayedResponse, Waiting},
@@ -70,6 +70,7 @@ struct Passage<S, P> {
 struct Accepted<P: Provider> {
     body: Bytes,
     delivery: Delivery<P::Event>,
+    delivery_id: Option<DeliveryId>,
 }
 
 /// A request whose claim the shared store is asked for.
@@ -197,7 +198,7 @@ where
         // What strangers hold counts until here: the body, and what was made of it to find out whose it is.
         drop(held);
         match authentic {
-            Ok((delivery, now)) => self.admit(Accepted { body, delivery }, now),
+            Ok((delivery, now)) => self.admit(body, delivery, now),
             Err(rejection) => Step::refuse(self.trace, rejection),
         }
     }
@@ -218,10 +219,13 @@ where
         Ok((delivery, now))
     }
 
-    fn admit(self, accepted: Accepted<P>, now: SystemTime) -> Step<S, P> {
+    fn admit(mut self, body: Bytes, delivery: Delivery<P::Event>, now: SystemTime) -> Step<S, P> {
         let guard = &self.shared.settings.guard;
-        let admission = guard.enter(P::NAME, &accepted.delivery.proof, &self.head, &accepted.body, now);
-        self.admitted(accepted, admission)
+        let keys = guard.keys(P::NAME, delivery.proof.identity.as_ref(), &self.head, &body);
+        let admission = guard.enter(P::NAME, &delivery.proof, keys, now);
+        let delivery_id = keys.map(|keys| keys.delivery_id());
+        self.trace.identified(delivery_id);
+        self.admitted(Accepted { body, delivery, delivery_id }, admission)
     }
 
     fn admitted(self, accepted: Accepted<P>, admission: Admission) -> Step<S, P> {
@@ -231,14 +235,14 @@ where
             Admission::Answered(Answered::Refused(rejection)) => Step::refuse(self.trace, rejection),
             Admission::Answered(Answered::Repeated(answer)) => {
                 self.trace.repeated();
-                Step::Respond(Ok(repeated(answer)))
+                Step::Respond(Ok(repeated(accepted.delivery_id, answer)))
             }
         }
     }
 
     fn call(
         mut self,
-        Accepted { body, delivery }: Accepted<P>,
+        Accepted { body, delivery, delivery_id }: Accepted<P>,
         claim: Option<ClaimGuard>,
         attempt: u32,
         checked: ReplayCheck,
@@ -248,7 +252,16 @@ where
         for (_, value) in head.headers.iter_mut().filter(|(name, _)| shared.provider.is_credential(name)) {
             value.set_sensitive(true);
         }
-        head.extensions.insert(Verified::new(P::NAME, delivery, body.clone(), attempt, checked));
+        head.extensions.insert(Verified::new(
+            P::NAME,
+            delivery,
+            body.clone(),
+            attempt,
+            checked,
+            delivery_id,
+            #[cfg(feature = "postgres")]
+            claim.as_ref().map(|held| held.claim().clone()),
+        ));
         let replayed_body_limit = shared.settings.guard.replayed_body_limit;
         let delivering = Delivering { claim, replayed_body_limit, trace };
         Step::Call(delivering, inner, Request::from_parts(head, Full::new(body)))
@@ -305,9 +318,9 @@ where
     }
 }
 
-fn repeated<R: Default>(answer: Option<ReplayedResponse>) -> Response<R> {
+fn repeated<R: Default>(delivery_id: Option<DeliveryId>, answer: Option<ReplayedResponse>) -> Response<R> {
     let mut response = Response::new(R::default());
-    response.extensions_mut().insert(Duplicate);
+    response.extensions_mut().insert(Duplicate { delivery_id });
     if let Some(answer) = answer {
         response.extensions_mut().insert(answer);
     }

@@ -10,6 +10,10 @@ pub mod allow_listing_addresses {}
 #[doc = include_str!("../docs/behind-a-proxy.md")]
 pub mod behind_a_proxy {}
 
+#[cfg_attr(all(feature = "axum", feature = "postgres"), doc = include_str!("../docs/exactly-once.md"))]
+#[cfg_attr(not(all(feature = "axum", feature = "postgres")), doc = "Needs features `axum` and `postgres`.")]
+pub mod exactly_once {}
+
 #[doc = include_str!("../docs/limits-and-retention.md")]
 pub mod limits_and_retention {}
 

@@ -107,7 +107,7 @@
 //! it does not.
 //!
 //! Layers that share a secret share a [`MemoryStore`](replay::MemoryStore); processes that share a route share a
-//! `RedisStore` (feature `redis`).
+//! `RedisStore` (feature `redis`) or a `PostgresStore` (feature `postgres`).
 //!
 //! # Needs a tokio timer
 //!
@@ -123,6 +123,7 @@
 //! | `axum` | [`Verified<E>`] as an extractor, `ReplayedResponse` as a response |
 //! | `redis` | a replay store that processes share, in Redis 7 or later or in Valkey |
 //! | `redis-tls` | the same over TLS, `rediss://` |
+//! | `postgres` | the same in Postgres, where a claim commits with what the handler writes |
 //! | `tracing` | a span around each delivery, an event for each refusal |
 //! | `metrics` | counters and histograms |
 //! | `test-util` | signers, `Verified::for_test`, a clock that can be set, the suite that a replay store has to pass |
@@ -133,6 +134,7 @@
 //! * [Writing a provider](Provider#writing-one): a sender that is not built in
 //! * [Security model](guide::security_model): what an event is worth
 //! * [Acknowledging fast](guide::acknowledging_fast): queues, senders that hang up, shutdown
+//! * [Exactly once](guide::exactly_once): effects in Postgres that happen once
 //! * [Choosing limits and retention](guide::limits_and_retention)
 //! * [Rotating keys](guide::rotating_keys)
 //! * [Allow-listing addresses](guide::allow_listing_addresses)
@@ -155,6 +157,7 @@
 
 pub use self::{
     budget::ReadBudget,
+    delivery_id::DeliveryId,
     future::ResponseFuture,
     header::exactly_one,
     layer::WebhookLayer,
@@ -190,6 +193,7 @@ pub mod zegocloud;
 mod axum;
 mod budget;
 mod clock;
+mod delivery_id;
 mod future;
 mod header;
 mod layer;

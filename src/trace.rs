@@ -4,7 +4,7 @@ pub(crate) use self::report::Trace;
 
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 mod report {
-    use crate::{Delivery, Rejection, replay::ReplayCheck};
+    use crate::{Delivery, DeliveryId, Rejection, replay::ReplayCheck};
     use std::{
         borrow::Cow,
         time::{Duration, Instant},
@@ -18,6 +18,8 @@ mod report {
         called: bool,
         read: Option<Read>,
         learnt: Option<Learnt>,
+        #[cfg(feature = "tracing")]
+        delivery_id: Option<DeliveryId>,
         #[cfg(feature = "metrics")]
         checked: &'static str,
         #[cfg(feature = "tracing")]
@@ -49,6 +51,8 @@ mod report {
                 called: false,
                 read: None,
                 learnt: None,
+                #[cfg(feature = "tracing")]
+                delivery_id: None,
                 #[cfg(feature = "metrics")]
                 checked: ReplayCheck::Unguarded.as_str(),
                 #[cfg(feature = "tracing")]
@@ -69,6 +73,14 @@ mod report {
                 Cow::Owned(_) => "other",
             };
             self.learnt = Some(Learnt { label, key_index: delivery.proof.key_index });
+        }
+
+        pub(crate) fn identified(&mut self, delivery_id: Option<DeliveryId>) {
+            #[cfg(feature = "tracing")]
+            {
+                self.delivery_id = delivery_id;
+            }
+            let _ = delivery_id;
         }
 
         /// A request was refused.
@@ -113,6 +125,7 @@ mod report {
                         detail = rejection.detail(),
                         kind = self.learnt.map(|learnt| learnt.label),
                         key_index = self.learnt.map(|learnt| learnt.key_index),
+                        delivery_id = self.delivery_id.map(tracing::field::display),
                         json_error = json.map(|error| tracing::field::debug(error.classify())),
                         json_line = json.map(serde_json::Error::line),
                         json_column = json.map(serde_json::Error::column),
@@ -147,7 +160,12 @@ mod report {
             metrics::counter!(super::metric_names::REPLAYS, "provider" => provider, "outcome" => "repeated")
                 .increment(1);
             #[cfg(feature = "tracing")]
-            tracing::info!(target: super::TARGET, provider, "webhook sent again after it was delivered");
+            tracing::info!(
+                target: super::TARGET,
+                provider,
+                delivery_id = self.delivery_id.map(tracing::field::display),
+                "webhook sent again after it was delivered"
+            );
             let _ = provider;
         }
 
@@ -161,6 +179,7 @@ mod report {
                     provider = self.provider,
                     kind = delivery.kind(),
                     key_index = delivery.proof.key_index,
+                    delivery_id = self.delivery_id.map(tracing::field::display),
                     attempt,
                     checked = checked.as_str(),
                     body_len = self.read.map(|read| read.len),
@@ -244,7 +263,7 @@ mod report {
 
 #[cfg(not(any(feature = "tracing", feature = "metrics")))]
 mod report {
-    use crate::{Delivery, Rejection, replay::ReplayCheck};
+    use crate::{Delivery, DeliveryId, Rejection, replay::ReplayCheck};
 
     pub(crate) struct Trace;
 
@@ -256,6 +275,8 @@ mod report {
         pub(crate) fn body_read(&mut self, _: usize) {}
 
         pub(crate) fn authentic<E>(&mut self, _: &Delivery<E>) {}
+
+        pub(crate) fn identified(&mut self, _: Option<DeliveryId>) {}
 
         pub(crate) fn refused(&self, _: &Rejection) {}
 

@@ -1,6 +1,8 @@
 //! The proof, in a request's extensions, that the layer accepted it.
 
-use crate::{Covers, Delivery, Misfits, Proof, WebhookEvent, replay::ReplayCheck};
+#[cfg(feature = "postgres")]
+use crate::replay::Claim;
+use crate::{Covers, Delivery, DeliveryId, Misfits, Proof, WebhookEvent, replay::ReplayCheck};
 use bytes::Bytes;
 use std::{borrow::Cow, fmt, ops::Deref, sync::Arc, time::SystemTime};
 
@@ -29,6 +31,9 @@ struct Inner<E> {
     event: E,
     metadata: Metadata,
     body: Bytes,
+    /// What the attempt holds it by.
+    #[cfg(feature = "postgres")]
+    claim: Option<Claim>,
 }
 
 impl<E> Verified<E> {
@@ -38,11 +43,22 @@ impl<E> Verified<E> {
         body: Bytes,
         attempt: u32,
         checked: ReplayCheck,
+        delivery_id: Option<DeliveryId>,
+        #[cfg(feature = "postgres")] claim: Option<Claim>,
     ) -> Self {
         let Delivery { event, kind, proof, misfits } = delivery;
         let Proof { covers, key_index, signed_at, identity: _ } = proof;
-        let metadata = Metadata { provider, kind, covers, key_index, signed_at, attempt, checked, misfits };
-        Self { inner: Arc::new(Inner { event, metadata, body }) }
+        let metadata =
+            Metadata { provider, kind, covers, key_index, signed_at, attempt, checked, delivery_id, misfits };
+        Self {
+            inner: Arc::new(Inner {
+                event,
+                metadata,
+                body,
+                #[cfg(feature = "postgres")]
+                claim,
+            }),
+        }
     }
 
     /// What is known of the delivery beside its event.
@@ -75,11 +91,25 @@ impl<E> Verified<E> {
         &self.inner.body
     }
 
+    #[cfg(feature = "postgres")]
+    pub(crate) fn claim(&self) -> Option<&Claim> {
+        self.inner.claim.as_ref()
+    }
+
     /// An event for the test of a handler, as if a layer had accepted it just now.
     #[cfg(feature = "test-util")]
     pub fn for_test(event: E) -> Self {
         let proof = Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity: None };
-        Self::new("test", Delivery::new(event, "test", proof), Bytes::new(), 1, ReplayCheck::Unguarded)
+        Self::new(
+            "test",
+            Delivery::new(event, "test", proof),
+            Bytes::new(),
+            1,
+            ReplayCheck::Unguarded,
+            None,
+            #[cfg(feature = "postgres")]
+            None,
+        )
     }
 }
 
@@ -125,6 +155,8 @@ pub struct Metadata {
     pub attempt: u32,
     /// How its single use was checked.
     pub checked: ReplayCheck,
+    /// What names the delivery, whichever attempt it is; `None` where the scheme has nothing to tell deliveries apart by.
+    pub delivery_id: Option<DeliveryId>,
     /// The members that did not fit their documented type, and so are absent from the event.
     pub misfits: Misfits,
 }

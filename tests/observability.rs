@@ -73,9 +73,15 @@ fn a_delivery_is_a_span_around_the_handler() {
         send(&layer(), 200, signed(r#"{"event":"room_create","room_id":"private-room"}"#.into()));
     });
     let handler = log.lines().find(|line| line.contains("inside the handler")).unwrap();
-    for field in
-        ["webhook{", r#"provider="zegocloud""#, r#"kind="room_create""#, "key_index=0", "attempt=1", "body_len="]
-    {
+    for field in [
+        "webhook{",
+        r#"provider="zegocloud""#,
+        r#"kind="room_create""#,
+        "key_index=0",
+        "delivery_id=",
+        "attempt=1",
+        "body_len=",
+    ] {
         assert!(handler.contains(field), "{field} is not in {handler}");
     }
 }

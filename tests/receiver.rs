@@ -328,9 +328,16 @@ fn attack_forged_and_odd_requests_are_refused() {
 #[test]
 fn every_event_is_one_line_of_json() {
     let receiver = Receiver::start();
-    let line = |body: &[u8]| -> Value {
+    let mut ids = Vec::new();
+    let mut line = |body: &[u8]| -> Value {
         assert_eq!(receiver.post(body), 200);
-        serde_json::from_str(&receiver.line()).unwrap()
+        let mut printed: Value = serde_json::from_str(&receiver.line()).unwrap();
+        let id = printed.as_object_mut().unwrap().remove("id").unwrap();
+        let digits = id.as_str().unwrap();
+        assert!(digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()), "{digits}");
+        assert!(!ids.contains(&id), "each delivery has its own");
+        ids.push(id);
+        printed
     };
     let stamp = |line: &Value| line["event"]["timestamp"].clone();
 

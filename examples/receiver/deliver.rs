@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 use tower_webhooks::{
-    Misfit, Verified,
+    DeliveryId, Misfit, Verified,
     replay::{ReplayCheck, ReplayedResponse},
     vobiz::voice,
 };
@@ -23,6 +23,7 @@ use tower_webhooks::{
 struct Line<'a, E> {
     provider: &'a str,
     kind: &'a str,
+    id: Option<DeliveryId>,
     covers: &'a str,
     attempt: u32,
     misfits: Vec<&'a str>,
@@ -96,6 +97,7 @@ fn print<E: Serialize>(event: &Verified<E>) -> std::io::Result<()> {
         // The sender, whichever of its schemes it was.
         provider: metadata.provider.split('.').next().unwrap_or_default(),
         kind: &metadata.kind,
+        id: metadata.delivery_id,
         covers: metadata.covers.as_str(),
         attempt: metadata.attempt,
         misfits: metadata.misfits.iter().map(Misfit::path).collect(),

@@ -46,7 +46,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let addr = env::var("RECEIVER_ADDR").unwrap_or_else(|_| vars::RECEIVER_ADDR.to_owned());
     let listener = TcpListener::bind(&addr).await.map_err(|error| format!("RECEIVER_ADDR {addr}: {error}"))?;
     let mut page = page::Page::from_env(listener.local_addr()?)?;
-    let (app, drains) = routes::router(&mut page)?;
+    let (app, drains) = routes::router(&mut page).await?;
     eprintln!("listening on http://{}", listener.local_addr()?);
 
     let mut server = auto::Builder::new(TokioExecutor::new());

@@ -27,8 +27,8 @@ use tower_webhooks::{
 };
 
 /// The routes, and what has to come to its end after the last request.
-pub fn router(page: &mut Page) -> Result<(Router, Drains), Box<dyn Error>> {
-    let settings = Settings::from_env()?;
+pub async fn router(page: &mut Page) -> Result<(Router, Drains), Box<dyn Error>> {
+    let settings = Settings::from_env().await?;
     let app = Router::new().route("/healthz", get(async || StatusCode::OK));
     #[cfg(feature = "metrics")]
     let app = {

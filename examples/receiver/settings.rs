@@ -17,7 +17,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    pub fn from_env() -> Result<Self, Box<dyn Error>> {
+    pub async fn from_env() -> Result<Self, Box<dyn Error>> {
         let fail_rate = number("RECEIVER_FAIL_RATE")?.unwrap_or(0.0);
         if !(0.0..=1.0).contains(&fail_rate) {
             return Err("RECEIVER_FAIL_RATE: not between 0 and 1".into());
@@ -26,7 +26,7 @@ impl Settings {
             fail_first: number("RECEIVER_FAIL_FIRST")?.unwrap_or(0),
             fail_rate,
             delay: Duration::from_millis(number("RECEIVER_DELAY_MS")?.unwrap_or(0)),
-            guard: Guard::from_env()?,
+            guard: Guard::from_env().await?,
         })
     }
 }
@@ -36,7 +36,9 @@ pub struct Guard {
     memory: MemoryStore,
     #[cfg(feature = "redis")]
     redis: Option<tower_webhooks::replay::RedisStore>,
-    redis_timeout: Option<Duration>,
+    #[cfg(feature = "postgres")]
+    postgres: Option<tower_webhooks::replay::PostgresStore>,
+    store_timeout: Option<Duration>,
     outage: OutagePolicy,
     lease: Option<Duration>,
     read_timeout: Option<Duration>,
@@ -44,10 +46,16 @@ pub struct Guard {
 }
 
 impl Guard {
-    fn from_env() -> Result<Self, Box<dyn Error>> {
-        #[cfg(not(feature = "redis"))]
-        if env::var_os("REDIS_URL").is_some() {
+    async fn from_env() -> Result<Self, Box<dyn Error>> {
+        let [redis, postgres] = ["REDIS_URL", "POSTGRES_URL"].map(|name| env::var_os(name).is_some());
+        if redis && postgres {
+            return Err("REDIS_URL, POSTGRES_URL: one of them is enough".into());
+        }
+        if redis && cfg!(not(feature = "redis")) {
             return Err("REDIS_URL: this receiver was built without `--features redis`".into());
+        }
+        if postgres && cfg!(not(feature = "postgres")) {
+            return Err("POSTGRES_URL: this receiver was built without `--features postgres`".into());
         }
         Ok(Self {
             memory: MemoryStore::new(),
@@ -58,7 +66,12 @@ impl Guard {
                 }
                 Err(_) => None,
             },
-            redis_timeout: number("RECEIVER_REDIS_TIMEOUT_MS")?.map(Duration::from_millis),
+            #[cfg(feature = "postgres")]
+            postgres: match env::var("POSTGRES_URL") {
+                Ok(url) => Some(postgres_store(&url).await.map_err(|error| format!("POSTGRES_URL: {error}"))?),
+                Err(_) => None,
+            },
+            store_timeout: number("RECEIVER_REDIS_TIMEOUT_MS")?.map(Duration::from_millis),
             outage: match env::var("RECEIVER_ON_OUTAGE").as_deref() {
                 Err(_) | Ok("reject") => OutagePolicy::Reject,
                 Ok("local") => OutagePolicy::LocalFallback,
@@ -79,7 +92,11 @@ impl Guard {
         if let Some(redis) = &self.redis {
             layer = layer.shared_store(redis.clone());
         }
-        if let Some(timeout) = self.redis_timeout {
+        #[cfg(feature = "postgres")]
+        if let Some(postgres) = &self.postgres {
+            layer = layer.shared_store(postgres.clone());
+        }
+        if let Some(timeout) = self.store_timeout {
             layer = layer.store_timeout(timeout);
         }
         if let Some(lease) = self.lease {
@@ -90,6 +107,19 @@ impl Guard {
         }
         Ok(layer)
     }
+}
+
+#[cfg(feature = "postgres")]
+async fn postgres_store(url: &str) -> sqlx::Result<tower_webhooks::replay::PostgresStore> {
+    let pool = sqlx::postgres::PgPoolOptions::new()
+        .max_connections(32)
+        .acquire_timeout(Duration::from_secs(10))
+        .test_before_acquire(false)
+        .connect(url)
+        .await?;
+    let store = tower_webhooks::replay::PostgresStore::new(pool);
+    store.migrate().await?;
+    Ok(store)
 }
 
 fn number<T: FromStr<Err: std::fmt::Display>>(name: &str) -> Result<Option<T>, Box<dyn Error>> {

@@ -6,7 +6,7 @@ use super::{
     shared::{Answer, Limits, SharedStore},
     trace,
 };
-use crate::{ConfigError, Content, Identity, Proof, Rejection, RejectionKind};
+use crate::{ConfigError, Content, DeliveryId, Identity, Proof, Rejection, RejectionKind};
 use bytes::Bytes;
 use http::{header, request::Parts};
 use sha2::{Digest, Sha256};
@@ -109,16 +109,26 @@ impl Guard {
         }
     }
 
+    /// What tells the delivery apart from others, whether or not it is guarded.
+    pub(crate) fn keys(
+        &self,
+        provider: &'static str,
+        identity: Option<&Identity>,
+        head: &Parts,
+        body: &Bytes,
+    ) -> Option<Keys> {
+        identity.map(|identity| Keys::new(provider, identity, head, body, self.on))
+    }
+
     /// Claims a delivery.
     pub(crate) fn enter(
         &self,
         provider: &'static str,
         proof: &Proof,
-        head: &Parts,
-        body: &Bytes,
+        keys: Option<Keys>,
         now: SystemTime,
     ) -> Admission {
-        let Some(identity) = proof.identity.as_ref().filter(|_| self.on) else {
+        let Some((identity, keys)) = proof.identity.as_ref().zip(keys).filter(|_| self.on) else {
             return Admission::Admitted { claim: None, attempt: 1, checked: ReplayCheck::Unguarded };
         };
         let uptime = self.local.uptime();
@@ -137,7 +147,8 @@ impl Guard {
             }
             self.latest.note(from, uptime);
         }
-        let claim = self.mint(provider, identity, head, body, retention);
+        let Keys { key, signature, fingerprint } = keys;
+        let claim = Claim { key, signature, fingerprint, token: self.tokens.next(), lease: self.lease, retention };
         let attempt = match self.local.claim_at(&claim, None, uptime) {
             Claimed::Won { attempt } => attempt,
             refused => return Admission::Answered(Answered::by(refused)),
@@ -150,31 +161,40 @@ impl Guard {
             None => Admission::Admitted { claim: Some(claim), attempt, checked: ReplayCheck::Local },
         }
     }
+}
 
-    fn mint(
-        &self,
-        provider: &'static str,
-        identity: &Identity,
-        head: &Parts,
-        body: &Bytes,
-        retention: Duration,
-    ) -> Claim {
-        let content = match identity.content {
-            Content::Signed => [0; 16],
-            Content::Bound | Content::Part => fingerprint(head, body),
-        };
-        let content = match identity.unsigned {
-            Some(unsigned) => truncate(Sha256::new_with_prefix(content).chain_update(unsigned)),
-            None => content,
-        };
+/// What tells a delivery apart from others, as digests: see [`Claim`].
+#[derive(Clone, Copy)]
+pub(crate) struct Keys {
+    key: [u8; 16],
+    signature: [u8; 16],
+    fingerprint: [u8; 16],
+}
+
+impl Keys {
+    /// A delivery that is not guarded needs no fingerprint, unless it is part of the key.
+    fn new(provider: &'static str, identity: &Identity, head: &Parts, body: &Bytes, guarded: bool) -> Self {
         let part = identity.content == Content::Part;
+        let fingerprint = match identity.content {
+            Content::Bound if guarded => fingerprint(head, body),
+            Content::Part => fingerprint(head, body),
+            Content::Bound | Content::Signed => [0; 16],
+        };
+        let fingerprint = match identity.unsigned {
+            Some(unsigned) if guarded => truncate(Sha256::new_with_prefix(fingerprint).chain_update(unsigned)),
+            _ => fingerprint,
+        };
         let mut key = Sha256::new_with_prefix(KEY_VERSION);
         key.update(provider);
         key.update([u8::from(part)]);
         identity.hash_into(&mut key);
         let signature = truncate(key);
-        let key = if part { truncate(Sha256::new_with_prefix(signature).chain_update(content)) } else { signature };
-        Claim { key, signature, fingerprint: content, token: self.tokens.next(), lease: self.lease, retention }
+        let key = if part { truncate(Sha256::new_with_prefix(signature).chain_update(fingerprint)) } else { signature };
+        Self { key, signature, fingerprint }
+    }
+
+    pub(crate) fn delivery_id(&self) -> DeliveryId {
+        DeliveryId::new(self.key)
     }
 }
 

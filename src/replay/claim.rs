@@ -60,6 +60,11 @@ impl ClaimGuard {
         }
     }
 
+    #[cfg(feature = "postgres")]
+    pub(crate) fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
     /// The shared store has it.
     pub(super) fn won(&mut self) {
         self.in_shared = InShared::Yes;

@@ -13,8 +13,8 @@
 //! under a used signature is neither delivered nor acknowledged. *Done* is any 2xx of the handler, and it is recorded
 //! before the response leaves.
 //!
-//! A [`MemoryStore`] guards one process and is on by default. Processes that serve one route share a store such as
-//! `RedisStore` (feature `redis`), or bring their own [`ReplayStore`]. This one is whole but for the place where it keeps
+//! A [`MemoryStore`] guards one process and is on by default. Processes that serve one route share a `RedisStore` (feature
+//! `redis`) or a `PostgresStore` (feature `postgres`), or bring their own [`ReplayStore`]. This one is whole but for the place where it keeps
 //! its entries, and the suite in `replay::conformance` (feature `test-util`) is what every store has to pass:
 //!
 //! ```
@@ -126,6 +126,8 @@
 //! ```
 
 pub use self::memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use self::postgres::{DoneInError, PostgresStore};
 #[cfg(feature = "redis")]
 pub use self::redis::RedisStore;
 
@@ -134,6 +136,7 @@ pub(crate) use self::{
     claim::{ClaimGuard, Recording},
 };
 
+use crate::DeliveryId;
 use bytes::Bytes;
 use http::HeaderValue;
 use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
@@ -145,6 +148,8 @@ mod admission;
 mod claim;
 mod memory;
 mod outcomes;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod shared;
@@ -160,7 +165,7 @@ mod trace;
 /// A future that is dropped may have taken effect: the layer then finishes the claim with the same token.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a replay store",
-    note = "`MemoryStore` and `RedisStore` are; hand over the store itself or an `Arc` of it, not a reference"
+    note = "`MemoryStore`, `RedisStore` and `PostgresStore` are; hand over the store itself or an `Arc` of it, not a reference"
 )]
 pub trait ReplayStore: Send + Sync + 'static {
     /// Claims a delivery: see the table of the [module](self). A claim can be made again under its token.
@@ -364,7 +369,10 @@ impl ReplayedResponse {
 /// Marks, in a response's extensions, the layer's 200 for what was delivered before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Duplicate;
+pub struct Duplicate {
+    /// What names the delivery, as in [`Metadata::delivery_id`](crate::Metadata::delivery_id).
+    pub delivery_id: Option<DeliveryId>,
+}
 
 /// What to do with a delivery while the shared store cannot be asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

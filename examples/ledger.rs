@@ -1,0 +1,127 @@
+//! Books each event once: the booking and the acknowledgement are one transaction in Postgres.
+//!
+//! ```sh
+//! POSTGRES_URL=postgres://localhost/app cargo run --example ledger --features postgres
+//! cargo run --example send -- zegocloud stream_create
+//! curl http://127.0.0.1:3000/bookings
+//! ```
+//!
+//! `LEDGER_CRASH=before_commit` or `after_commit` ends the process at that point, so that a restart without it shows what
+//! becomes of the sender's retry: it books, or it finds the booking made.
+
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use sqlx::{PgPool, Row, postgres::PgPoolOptions};
+use std::{env, error::Error, time::Duration};
+use tokio::net::TcpListener;
+use tower_webhooks::{
+    Verified, WebhookLayer,
+    replay::{DoneInError, PostgresStore},
+    zegocloud::{Event, Zegocloud},
+};
+
+#[derive(Clone)]
+struct Ledger {
+    pool: PgPool,
+    store: PostgresStore,
+    crash: Option<String>,
+}
+
+async fn book(State(ledger): State<Ledger>, event: Verified<Event>) -> Result<StatusCode, Failure> {
+    let mut transaction = ledger.pool.begin().await?;
+    sqlx::query("insert into bookings (delivery_id, kind) values ($1, $2)")
+        .bind(event.metadata().delivery_id.map(|id| id.to_string()))
+        .bind(event.kind())
+        .execute(&mut *transaction)
+        .await?;
+    match ledger.store.done_in(&mut transaction, &event).await {
+        // An earlier commit of this attempt has got through after all, and what is dropped here is rolled back.
+        Err(DoneInError::AlreadyDone) => return Ok(StatusCode::OK),
+        recorded => recorded?,
+    }
+    ledger.crash_at("before_commit");
+    transaction.commit().await?;
+    ledger.crash_at("after_commit");
+    Ok(StatusCode::OK)
+}
+
+async fn bookings(State(ledger): State<Ledger>) -> Result<String, Failure> {
+    let row = sqlx::query("select count(*) from bookings").fetch_one(&ledger.pool).await?;
+    Ok(row.try_get::<i64, _>(0)?.to_string())
+}
+
+impl Ledger {
+    fn crash_at(&self, point: &str) {
+        if self.crash.as_deref() == Some(point) {
+            std::process::abort();
+        }
+    }
+}
+
+/// Nothing was booked, as far as is known, and the sender may try again.
+struct Failure(Box<dyn Error>);
+
+impl<E: Into<Box<dyn Error>>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        eprintln!("not booked: {}", self.0);
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let url = env::var("POSTGRES_URL").map_err(|error| format!("POSTGRES_URL: {error}"))?;
+    let secret = env::var("ZEGOCLOUD_CALLBACK_SECRET").unwrap_or_else(|_| "demo-zegocloud-callback-secret".to_owned());
+    let crash = env::var("LEDGER_CRASH").ok();
+    if !matches!(crash.as_deref(), None | Some("before_commit" | "after_commit")) {
+        return Err("LEDGER_CRASH: neither before_commit nor after_commit".into());
+    }
+
+    let pool = PgPoolOptions::new().connect(&url).await?;
+    // A pool of its own: no claim waits for a handler to give its connection back.
+    let store = PostgresStore::new(PgPoolOptions::new().test_before_acquire(false).connect(&url).await?);
+    store.migrate().await?;
+    create_bookings(&pool).await?;
+
+    let mut webhooks = WebhookLayer::new(Zegocloud::new(secret)?).shared_store(store.clone());
+    if let Ok(millis) = env::var("LEDGER_LEASE_MS") {
+        webhooks = webhooks.lease(Duration::from_millis(millis.parse()?))?;
+    }
+    let app = Router::new()
+        .route("/zegocloud", post(book).route_layer(webhooks.clone()))
+        .route("/bookings", get(bookings))
+        .with_state(Ledger { pool, store, crash });
+
+    let listener = TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
+    eprintln!("listening on http://{}", listener.local_addr()?);
+    let interrupted = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
+    axum::serve(listener, app).with_graceful_shutdown(interrupted).await?;
+    if tokio::time::timeout(Duration::from_secs(10), webhooks.drained()).await.is_err() {
+        eprintln!("the store has not heard of every delivery");
+    }
+    Ok(())
+}
+
+async fn create_bookings(pool: &PgPool) -> sqlx::Result<()> {
+    let mut transaction = pool.begin().await?;
+    // Several ledgers may start at the same time.
+    sqlx::query("select pg_advisory_xact_lock(hashtext('bookings'))").execute(&mut *transaction).await?;
+    sqlx::query(
+        "create table if not exists bookings
+            (id bigserial primary key, delivery_id text, kind text, booked_at timestamptz not null default now())",
+    )
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await
+}

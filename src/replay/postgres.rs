@@ -1,0 +1,593 @@
+//! The replay store in Postgres, where a claim commits together with what the handler writes.
+
+use super::{Claim, Claimed, Outcome, ReplayCheck, ReplayStore, ReplayedResponse, StoreError};
+use crate::{ConfigError, Verified};
+use http::HeaderValue;
+use sqlx::{
+    Executor, PgPool, Postgres, Row, Transaction,
+    pool::PoolConnection,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
+use std::{
+    error::Error,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+/// Claims in a table of Postgres; clones share it.
+///
+/// Each transition is one statement, by the database's own clock. What is over is deleted in small batches while claims
+/// come.
+///
+/// What Postgres forgets can be replayed: with `synchronous_commit = off` its crash loses the last claims and outcomes,
+/// and so does a failover to a standby that is not synchronous.
+///
+/// Give the store a pool of its own: where handlers wait for the same connections, a claim waits for the handlers.
+/// `test_before_acquire(false)` saves a round trip for each statement, because the layer repeats a call whose connection
+/// broke.
+///
+/// ```no_run
+/// use sqlx::postgres::PgPoolOptions;
+/// use tower_webhooks::{WebhookLayer, replay::PostgresStore, zegocloud::Zegocloud};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let pool = PgPoolOptions::new().test_before_acquire(false).connect("postgres://app@localhost/app").await?;
+/// let store = PostgresStore::new(pool);
+/// store.migrate().await?;
+/// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(store.clone());
+/// # drop(layer); Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct PostgresStore {
+    pool: PgPool,
+    table: Arc<Table>,
+    sweeper: Arc<Sweeper>,
+}
+
+impl PostgresStore {
+    /// A store in the table `webhook_claims`, which [`migrate`](Self::migrate) makes.
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool, table: Arc::new(Table::new("\"webhook_claims\"".to_owned())), sweeper: Arc::default() }
+    }
+
+    /// Keeps the claims in another table, `name` or `schema.name`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] unless each part is of 1 to 40 lower-case letters, digits and underscores.
+    pub fn table(mut self, name: &str) -> Result<Self, ConfigError> {
+        let is_plain = |part: &str| {
+            (1..=MAX_NAME).contains(&part.len())
+                && part.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+        };
+        let quoted: Option<Vec<_>> =
+            name.splitn(2, '.').map(|part| is_plain(part).then(|| format!("\"{part}\""))).collect();
+        let Some(quoted) = quoted else {
+            return Err(ConfigError::new(
+                "the table's name, or its schema's, is not of 1 to 40 lower-case letters, digits and underscores",
+            ));
+        };
+        self.table = Arc::new(Table::new(quoted.join(".")));
+        Ok(self)
+    }
+
+    /// Makes the table and its indexes where they are missing. Several processes may do it at the same time.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database, such as a missing right to create a table.
+    pub async fn migrate(&self) -> sqlx::Result<()> {
+        let mut transaction = self.pool.begin().await?;
+        // `if not exists` does not keep two sessions apart that create one table at the same time.
+        sqlx::query("select pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK).execute(&mut *transaction).await?;
+        // What is there is no news.
+        sqlx::query("set local client_min_messages = warning").execute(&mut *transaction).await?;
+        transaction.execute(&*self.table.create).await?;
+        transaction.commit().await
+    }
+
+    /// Records the delivery as done inside the caller's transaction: what the transaction writes and the acknowledgement
+    /// commit together or not at all.
+    ///
+    /// ```no_run
+    /// use axum::http::StatusCode;
+    /// use sqlx::PgPool;
+    /// use tower_webhooks::{Verified, replay::PostgresStore, zegocloud::Event};
+    ///
+    /// async fn book(pool: &PgPool, store: &PostgresStore, event: &Verified<Event>) -> Result<StatusCode, sqlx::Error> {
+    ///     let mut transaction = pool.begin().await?;
+    ///     sqlx::query("insert into bookings (kind) values ($1)").bind(event.kind()).execute(&mut *transaction).await?;
+    ///     if store.done_in(&mut transaction, event).await.is_err() {
+    ///         // Dropped, the transaction is rolled back.
+    ///         return Ok(StatusCode::SERVICE_UNAVAILABLE);
+    ///     }
+    ///     transaction.commit().await?;
+    ///     Ok(StatusCode::OK)
+    /// }
+    /// ```
+    ///
+    /// The claim is held under this attempt's token. An attempt that lost its lease to another one gets an error, and so
+    /// it can never commit. After a success nobody takes over before the transaction ends, however long that takes.
+    ///
+    /// Call it once in a transaction, and in one that is `SERIALIZABLE` or `REPEATABLE READ` before anything else: a
+    /// renewal of the lease that comes in between is a serialization failure there.
+    ///
+    /// While the store could not be asked and [`OutagePolicy::LocalFallback`](super::OutagePolicy::LocalFallback)
+    /// delivered the event, nobody holds a claim: then it is made here, and of several processes one can commit.
+    ///
+    /// # Errors
+    ///
+    /// [`DoneInError`]: nothing was recorded, and the transaction has to be rolled back.
+    pub async fn done_in<E>(
+        &self,
+        transaction: &mut Transaction<'_, Postgres>,
+        event: &Verified<E>,
+    ) -> Result<(), DoneInError> {
+        let claim = event.claim().ok_or(DoneInError::ClaimLost)?;
+        let row = if event.metadata().checked == ReplayCheck::LocalFallback {
+            let shared = claim.is_part().then_some(&claim.signature[..]);
+            statement(&self.table.adopt, claim, claim.retention_millis()).bind(&claim.fingerprint[..]).bind(shared)
+        } else {
+            statement(&self.table.done_in, claim, claim.retention_millis())
+        };
+        let row = row.fetch_one(&mut **transaction).await?;
+        let (recorded, already): (bool, Option<bool>) = (row.try_get(0)?, row.try_get(1)?);
+        match already {
+            _ if recorded => Ok(()),
+            Some(true) => Err(DoneInError::AlreadyDone),
+            _ => Err(DoneInError::ClaimLost),
+        }
+    }
+
+    /// Deletes the claims whose retention is over, in batches of 256, and says how many there were.
+    ///
+    /// Claims do that as they come. This is for a table that grew and is not claimed from any more.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database. What was deleted before stays deleted.
+    pub async fn sweep(&self) -> sqlx::Result<u64> {
+        let mut swept: u64 = 0;
+        loop {
+            let batch = sqlx::query(&self.table.sweep).bind(SWEEP_BATCH).execute(&self.pool).await?.rows_affected();
+            swept = swept.saturating_add(batch);
+            if batch < SWEEP_BATCH.unsigned_abs() {
+                return Ok(swept);
+            }
+        }
+    }
+
+    /// One batch in the background with every 64th claim: none waits for it.
+    fn sweep_now_and_then(&self) {
+        let due = self.sweeper.claims.fetch_add(1, Ordering::Relaxed).checked_rem(CLAIMS_PER_SWEEP) == Some(0);
+        if due && !self.sweeper.sweeping.swap(true, Ordering::AcqRel) {
+            let (store, turn) = (self.clone(), SweepTurn(Arc::clone(&self.sweeper)));
+            let swept = async move {
+                let mut call = Call::new(&store.pool).await?;
+                let swept = sqlx::query(&store.table.sweep).bind(SWEEP_BATCH).execute(&mut *call.connection).await;
+                drop(turn);
+                call.over(swept)
+            };
+            // What fails is tried again with the claims that come.
+            tokio::spawn(tokio::time::timeout(SWEEP_TIMEOUT, swept));
+        }
+    }
+
+    /// Asks again where the database's default isolation is stricter than `read committed` and others were in the way.
+    async fn row<'a>(&'a self, statement: impl Fn() -> Statement<'a>) -> Result<PgRow, StoreError> {
+        for _ in 1..MAX_TRIES {
+            match self.row_once(statement()).await {
+                Err(error) if is_serialization_failure(&error) => {}
+                row => return row,
+            }
+        }
+        self.row_once(statement()).await
+    }
+
+    async fn row_once(&self, statement: Statement<'_>) -> Result<PgRow, StoreError> {
+        let mut call = Call::new(&self.pool).await?;
+        let row = statement.fetch_one(&mut *call.connection).await;
+        call.over(row)
+    }
+
+    /// Asks until there is an answer. There is none while another session has the row locked, most likely the handler's
+    /// own transaction, which is rolled back just now. To wait for the lock would hold a connection for as long.
+    async fn ask<'a>(&'a self, statement: impl Fn() -> Statement<'a>) -> Result<bool, StoreError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            if let Some(answer) = self.row(&statement).await?.try_get(0).map_err(StoreError::new)? {
+                return Ok(answer);
+            }
+            if pause > LAST_PAUSE {
+                return Err(StoreError::new("the claim is locked by a transaction"));
+            }
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2);
+        }
+    }
+}
+
+impl ReplayStore for PostgresStore {
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+        self.sweep_now_and_then();
+        let asked = || {
+            statement(&self.table.claim, &claim, claim.lease_millis().max(claim.retention_millis()))
+                .bind(&claim.fingerprint[..])
+                .bind(claim.lease_millis())
+                .bind(claim.is_part().then_some(&claim.signature[..]))
+                .bind(MAX_CONTENTS)
+        };
+        for _ in 0..MAX_TRIES {
+            let row = match self.row(asked).await {
+                Err(error) if sql_state(&error).as_deref() == Some(DISK_FULL) => return Ok(Claimed::Full),
+                row => row?,
+            };
+            if let Some(claimed) = decide(&row, &claim).map_err(StoreError::new)? {
+                return Ok(claimed);
+            }
+        }
+        // Another session changes the row, and has not committed: whatever it does, it is at work on this delivery.
+        Ok(Claimed::in_flight(claim.lease))
+    }
+
+    async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
+        self.ask(|| statement(&self.table.renew, &claim, claim.lease_millis())).await
+    }
+
+    async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
+        let retention = claim.retention_millis();
+        match outcome {
+            Outcome::Done { answer } => {
+                let content_type = answer.as_ref().map(|answer| answer.content_type.as_bytes());
+                let body = answer.as_ref().map(|answer| &answer.body[..]);
+                self.ask(|| statement(&self.table.done, &claim, retention).bind(content_type).bind(body)).await
+            }
+            Outcome::Failed => self.ask(|| statement(&self.table.failed, &claim, retention)).await,
+            Outcome::Withdrawn => self.ask(|| statement(&self.table.withdrawn, &claim, retention)).await,
+        }
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore").field("table", &self.table.name).finish_non_exhaustive()
+    }
+}
+
+/// Why [`PostgresStore::done_in`] recorded nothing. The transaction has to be rolled back.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DoneInError {
+    /// The lease ran out and another attempt took over, or the delivery was not claimed in this store.
+    ClaimLost,
+    /// This attempt is done already: an earlier transaction of it has been committed, even if its commit looked failed.
+    AlreadyDone,
+    /// The database said so; among the causes is a serialization failure, as for any statement.
+    Database(sqlx::Error),
+}
+
+impl fmt::Display for DoneInError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ClaimLost => "another attempt at this delivery took over, or it was not claimed in this store",
+            Self::AlreadyDone => "this delivery is done already",
+            Self::Database(_) => "the claim could not be recorded as done",
+        })
+    }
+}
+
+impl Error for DoneInError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Database(error) => Some(error),
+            Self::ClaimLost | Self::AlreadyDone => None,
+        }
+    }
+}
+
+impl From<sqlx::Error> for DoneInError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+type Statement<'a> = Query<'a, Postgres, PgArguments>;
+
+fn statement<'a>(sql: &'a str, claim: &'a Claim, keep_millis: i64) -> Statement<'a> {
+    sqlx::query(sql).bind(&claim.key[..]).bind(claim.token).bind(keep_millis)
+}
+
+/// A statement on its way. Dropped before its answer, it takes its connection with it: given back to the pool, the
+/// connection would be held until the server answers, and a server that is gone never does.
+struct Call {
+    connection: PoolConnection<Postgres>,
+    over: bool,
+}
+
+impl Call {
+    async fn new(pool: &PgPool) -> Result<Self, StoreError> {
+        Ok(Self { connection: pool.acquire().await.map_err(StoreError::unsent)?, over: false })
+    }
+
+    fn over<T>(mut self, answer: Result<T, sqlx::Error>) -> Result<T, StoreError> {
+        let useless = match &answer {
+            Ok(_) => false,
+            Err(sqlx::Error::Database(error)) => error.code().is_some_and(|code| is_end_of_session(&code)),
+            Err(error) => matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_)),
+        };
+        self.over = !useless;
+        answer.map_err(|error| {
+            let error = StoreError::new(error);
+            if useless { error.disconnected() } else { error }
+        })
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        if !self.over {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+/// The server shuts down, starts up or has cut the connection, or takes no writes: it was demoted, and the next
+/// connection may reach the one that is in charge now.
+fn is_end_of_session(code: &str) -> bool {
+    code.starts_with("08") || code.starts_with("57P") || code == READ_ONLY
+}
+
+fn is_serialization_failure(error: &StoreError) -> bool {
+    matches!(sql_state(error).as_deref(), Some(SERIALIZATION_FAILURE | DEADLOCK))
+}
+
+fn sql_state(error: &StoreError) -> Option<String> {
+    let error = error.source()?.downcast_ref::<sqlx::Error>()?.as_database_error()?;
+    error.code().map(|code| code.into_owned())
+}
+
+/// What the answer to a claim says; `None` if it has to be made again, because another one came in between.
+fn decide(row: &PgRow, claim: &Claim) -> sqlx::Result<Option<Claimed>> {
+    if let Some(attempt) = row.try_get::<Option<i32>, _>("attempt")? {
+        return Ok(Some(Claimed::won(attempt.unsigned_abs())));
+    }
+    if row.try_get("too_many")? {
+        return Ok(Some(Claimed::TooManyContents));
+    }
+    let Some(fingerprint) = row.try_get::<Option<&[u8]>, _>("fingerprint")? else { return Ok(None) };
+    if fingerprint != claim.fingerprint {
+        return Ok(Some(Claimed::Conflict));
+    }
+    if row.try_get::<i16, _>("state")? == DONE {
+        let content_type: Option<&[u8]> = row.try_get("content_type")?;
+        let content_type = content_type.and_then(|content_type| HeaderValue::from_bytes(content_type).ok());
+        let body: Option<Vec<u8>> = row.try_get("body")?;
+        let answer = content_type.zip(body).map(|(content_type, body)| ReplayedResponse::new(content_type, body));
+        return Ok(Some(Claimed::done(answer)));
+    }
+    let left: Option<i64> = row.try_get("held_for")?;
+    Ok(left.filter(|left| *left > 0).map(|left| Claimed::in_flight(Duration::from_millis(left.unsigned_abs()))))
+}
+
+#[derive(Default)]
+struct Sweeper {
+    claims: AtomicU32,
+    sweeping: AtomicBool,
+}
+
+/// Ends with the task, also when its runtime does.
+struct SweepTurn(Arc<Sweeper>);
+
+impl Drop for SweepTurn {
+    fn drop(&mut self) {
+        self.0.sweeping.store(false, Ordering::Release);
+    }
+}
+
+/// The statements for one table.
+struct Table {
+    name: String,
+    create: String,
+    claim: String,
+    renew: String,
+    done: String,
+    failed: String,
+    withdrawn: String,
+    done_in: String,
+    adopt: String,
+    sweep: String,
+}
+
+impl Table {
+    fn new(name: String) -> Self {
+        let index = name.rsplit('.').next().unwrap_or_default().trim_matches('"');
+        let create = CREATE.replace("$index", index).replace("$table", &name);
+        let statement = |text: &str| {
+            let parts = [("$keep", KEEP), ("$until", UNTIL), ("$now", NOW), ("$table", &name)];
+            parts.iter().fold(text.to_owned(), |text, (part, stands_for)| text.replace(part, stands_for))
+        };
+        Self {
+            create,
+            claim: statement(CLAIM),
+            renew: statement(RENEW),
+            done: statement(RECORD_DONE),
+            failed: statement(RECORD_FAILED),
+            withdrawn: statement(WITHDRAW),
+            done_in: statement(DONE_IN),
+            adopt: statement(ADOPT),
+            sweep: statement(SWEEP),
+            name,
+        }
+    }
+}
+
+// state: 1 in flight, 2 failed, 3 done. `signature` is set where several keys share one. A row is forgotten at
+// `expires_at` and deleted after `sweep_at`, which is later and seldom moves: with an index on a column that every update
+// changes, no update could stay in its page.
+const CREATE: &str = r#"
+create table if not exists $table (
+    token bigint not null,
+    leased_until timestamptz not null,
+    expires_at timestamptz not null,
+    sweep_at timestamptz not null,
+    attempt integer not null,
+    state smallint not null,
+    key bytea primary key,
+    fingerprint bytea not null,
+    signature bytea,
+    content_type bytea,
+    body bytea
+) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+create index if not exists "$index_sweep_at" on $table (sweep_at);
+create index if not exists "$index_signature" on $table (signature) where signature is not null;
+"#;
+
+// In each statement $1 is the key, $2 the token and $3 how long to keep the row.
+//
+// Then $4 fingerprint, $5 lease, $6 the signature where several keys share it, $7 how many may.
+//
+// No statement waits for a row that another session has locked: that session takes the claim over or records its outcome,
+// perhaps in a transaction of the handler's that takes its time.
+const CLAIM: &str = r"
+with found as (
+    select fingerprint, state, token, leased_until, content_type, body
+    from $table where key = $1 and expires_at > $now
+), free as (
+    select key from $table
+    where key = $1 and (
+        expires_at <= $now
+        or fingerprint = $4 and (state = 2 or state = 1 and (token = $2 or leased_until <= $now))
+    )
+    for update skip locked
+), taken as (
+    update $table as c set
+        attempt = case
+            when c.expires_at <= $now then 1
+            when c.state = 1 and c.token = $2 then c.attempt
+            else c.attempt + 1
+        end,
+        leased_until = $now + $5 * interval '1 millisecond',
+        token = $2, state = 1, fingerprint = $4, signature = $6, content_type = null, body = null,
+        $keep
+    from free where c.key = free.key
+    returning c.attempt
+), too_many as (
+    select from (select from $table where signature = $6 and expires_at > $now limit $7) as contents
+    having count(*) >= $7
+), made as (
+    insert into $table (key, token, fingerprint, signature, state, attempt, leased_until, expires_at, sweep_at)
+    select $1, $2, $4, $6, 1, 1, $now + $5 * interval '1 millisecond', $until, $until + interval '10 seconds'
+    where not exists (select from $table where key = $1) and not exists (select from too_many)
+    on conflict (key) do nothing
+    returning attempt
+)
+select
+    coalesce((select attempt from made), (select attempt from taken)) as attempt,
+    exists (select from too_many) and not exists (select from $table where key = $1) as too_many,
+    found.fingerprint, found.state, found.content_type, found.body,
+    case when found.token <> $2 then ceil(extract(epoch from found.leased_until - $now) * 1000)::bigint end as held_for
+from (select) as one left join found on true
+";
+
+// A locked row is held: nobody takes it over before the other session has ended its transaction.
+const RENEW: &str = r"
+with held as (
+    select key from $table where key = $1 and token = $2 and state = 1 for update skip locked
+), renewed as (
+    update $table as c set leased_until = $until, $keep from held where c.key = held.key
+)
+select exists (select from $table where key = $1 and token = $2 and state = 1)
+";
+
+// $4 type and $5 body of the answer. What is done already is only read, unless its answer comes now.
+const RECORD_DONE: &str = r"
+with held as (
+    select key from $table
+    where key = $1 and token = $2 and (state = 1 or state = 3 and body is null and $5::bytea is not null)
+    for update skip locked
+), recorded as (
+    update $table as c set state = 3, content_type = $4, body = $5, $keep from held where c.key = held.key returning 1
+)
+select exists (select from recorded) or case c.state when 3 then true when 1 then null else false end
+from (select) as one left join $table as c on c.key = $1 and c.token = $2
+";
+
+const RECORD_FAILED: &str = r"
+with held as (
+    select key from $table where key = $1 and token = $2 and state = 1 for update skip locked
+), recorded as (
+    update $table as c set state = 2, $keep from held where c.key = held.key returning 1
+)
+select exists (select from recorded) or case c.state when 2 then true when 1 then null else false end
+from (select) as one left join $table as c on c.key = $1 and c.token = $2
+";
+
+const WITHDRAW: &str = r"
+with held as (
+    select key, attempt from $table where key = $1 and token = $2 and state = 1 for update skip locked
+), gone as (
+    delete from $table as c using held where c.key = held.key and held.attempt = 1 returning 1
+), back as (
+    update $table as c set state = 2, attempt = held.attempt - 1 from held where c.key = held.key and held.attempt > 1
+    returning 1
+)
+select exists (select from gone) or exists (select from back) or case c.state when 1 then null else false end
+from (select) as one left join $table as c on c.key = $1 and c.token = $2
+";
+
+const DONE_IN: &str = r"
+with recorded as (
+    update $table as c set state = 3, $keep where key = $1 and token = $2 and state = 1 returning 1
+)
+select exists (select from recorded), (select token = $2 and state = 3 from $table where key = $1)
+";
+
+// $4 fingerprint, $5 the signature where several keys share it.
+const ADOPT: &str = r"
+with recorded as (
+    insert into $table as c (key, token, fingerprint, signature, state, attempt, leased_until, expires_at, sweep_at)
+    values ($1, $2, $4, $5, 3, 1, $now, $until, $until + interval '10 seconds')
+    on conflict (key) do update set state = 3, token = $2, fingerprint = $4, content_type = null, body = null, $keep
+    where c.expires_at <= $now
+        or c.fingerprint = $4 and (c.state = 2 or c.state = 1 and (c.token = $2 or c.leased_until <= $now))
+    returning 1
+)
+select exists (select from recorded), (select token = $2 and state = 3 from $table where key = $1)
+";
+
+const KEEP: &str = "expires_at = greatest(c.expires_at, $until), \
+    sweep_at = case when c.sweep_at >= $until then c.sweep_at else $until + interval '10 seconds' end";
+const UNTIL: &str = "($now + $3 * interval '1 millisecond')";
+// The transaction may be the handler's, and `now()` long ago.
+const NOW: &str = "statement_timestamp()";
+
+// $1 how many.
+const SWEEP: &str = r"
+with over as (
+    select key from $table where sweep_at <= $now and expires_at <= $now
+    order by sweep_at limit $1
+    for update skip locked
+)
+delete from $table as c using over where c.key = over.key
+";
+
+const DONE: i16 = 3;
+const MAX_CONTENTS: i64 = Claim::MAX_CONTENTS as i64;
+const MAX_NAME: usize = 40;
+const MAX_TRIES: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LAST_PAUSE: Duration = Duration::from_millis(320);
+const SWEEP_BATCH: i64 = 256;
+const CLAIMS_PER_SWEEP: u32 = 64;
+const SWEEP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Any number that nobody else takes: the first bytes of a SHA-256 of this crate's name.
+const MIGRATION_LOCK: i64 = 0x7477_686b_636c_6d73;
+const SERIALIZATION_FAILURE: &str = "40001";
+const DEADLOCK: &str = "40P01";
+const DISK_FULL: &str = "53100";
+const READ_ONLY: &str = "25006";
