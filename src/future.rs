@@ -210,6 +210,11 @@ where
     ) -> Result<(Delivery<P::Event>, SystemTime), Rejection> {
         let Shared { provider, settings } = &*self.shared;
         let now = self.checked_at.unwrap_or_else(|| settings.clock.now());
+        // While it is known what was learnt of the head: rules that are replaced may name another header by now.
+        let headers = self.head.headers.iter_mut();
+        for (_, value) in headers.filter(|(name, _)| provider.is_credential(&from_head, name)) {
+            value.set_sensitive(true);
+        }
         let delivery = provider.check_body(from_head, &self.head, body, now)?;
         // The head was fresh when it came, but the body may have taken its time.
         if delivery.proof.identity.as_ref().and_then(|identity| identity.valid_until).is_some_and(|end| end <= now) {
@@ -249,9 +254,6 @@ where
     ) -> Step<S, P> {
         self.trace.called(&delivery, attempt, checked);
         let Self { inner, shared, mut head, checked_at: _, trace } = self;
-        for (_, value) in head.headers.iter_mut().filter(|(name, _)| shared.provider.is_credential(name)) {
-            value.set_sensitive(true);
-        }
         head.extensions.insert(Verified::new(
             P::NAME,
             delivery,

@@ -48,7 +48,7 @@
 //! request ─►│ method, headers, │────►│ read the body │────►│ signature, time,    │────►│ claim   │──┐
 //!           │ length           │     │ into one piece│     │ grammar, typed event│     │ it once │  │
 //!           └──────────────────┘     └───────────────┘     └─────────────────────┘     └─────────┘  │
-//!             405 401 415 413          413 408 400 503       401 400                     200 409 503  │
+//!           405 404 401 415 413        413 408 400 503       401 400                     200 409 503  │
 //!                                                                                                   ▼
 //!                                                                       Request<Full<Bytes>> + Verified<Event>
 //!                                                                                                   │
@@ -70,6 +70,7 @@
 //! | --- | --- | --- |
 //! | `applied_twice` | 500 | the layer stands twice in front of one route |
 //! | `method_not_allowed` | 405 | not one of [`Provider::METHODS`] |
+//! | `no_rules` | 404 | an unknown tenant, or nothing puts rules into the request: [`PerRequest`] |
 //! | `credential_missing` | 401 | what proves the request is absent |
 //! | `credential_malformed` | 401 | not of the documented form, or there twice |
 //! | `credential_wrong` | 401 | of no configured key |
@@ -105,6 +106,9 @@
 //! the layer the body is a [`Full<Bytes>`](http_body_util::Full): axum's routes take it, `from_fn` in the same
 //! `ServiceBuilder` needs `MapRequestBodyLayer::new(axum::body::Body::new)` in between, and in a `route_layer` of its own
 //! it does not.
+//!
+//! Keys that change while the layer runs, or that belong to tenants, are [`Reloadable`] or come with the request
+//! ([`PerRequest`]).
 //!
 //! Layers that share a secret share a [`MemoryStore`](replay::MemoryStore); processes that share a route share a
 //! `RedisStore` (feature `redis`) or a `PostgresStore` (feature `postgres`).
@@ -161,6 +165,7 @@ pub use self::{
     future::ResponseFuture,
     header::exactly_one,
     layer::WebhookLayer,
+    live::{PerRequest, Reloadable},
     payload::{Json, Misfit, Misfits, Rest, UnixMillis, UnixSeconds, Unknown, WebhookEvent},
     proof::{Content, Covers, Identity, Proof},
     provider::{Delivery, Provider, parse_json},
@@ -197,6 +202,7 @@ mod delivery_id;
 mod future;
 mod header;
 mod layer;
+mod live;
 #[cfg_attr(
     not(feature = "full"),
     allow(dead_code, unused_imports, unused_macros, reason = "not every provider uses every form")

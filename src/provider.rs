@@ -76,7 +76,8 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Whether a header carries a credential: one of [`CREDENTIALS`](Self::CREDENTIALS). For rules whose header is a
     /// setting.
-    fn is_credential(&self, name: &HeaderName) -> bool {
+    fn is_credential(&self, from_head: &Self::FromHead, name: &HeaderName) -> bool {
+        let _ = from_head;
         Self::CREDENTIALS.contains(&name.as_str())
     }
 

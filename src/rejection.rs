@@ -172,6 +172,8 @@ kinds! {
     AppliedTwice = INTERNAL_SERVER_ERROR, "applied_twice", "the webhook layer is applied twice to this route";
     /// 405, with `Allow`.
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "the method is not one that the provider uses";
+    /// 404: no outer middleware has put the rules into the request: see [`PerRequest`](crate::PerRequest).
+    NoRules = NOT_FOUND, "no_rules", "the request's extensions do not hold the rules";
     /// 401: something that authenticates the request is absent.
     CredentialMissing = UNAUTHORIZED, "credential_missing", "a credential is missing";
     /// 401: present, but not of the documented form, or there more than once.

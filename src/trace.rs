@@ -147,6 +147,8 @@ mod report {
                 // What was authentic is lost if its sender does not try again.
                 RejectionKind::StoreFull | RejectionKind::StoreUnavailable => log!(error),
                 RejectionKind::ReadBudget => log!(warn),
+                // A tenant that is not known, or a middleware that is missing.
+                RejectionKind::NoRules => log!(info),
                 _ if self.learnt.is_some() => log!(info),
                 // Whatever strangers send.
                 _ => log!(debug),
