@@ -95,9 +95,10 @@ pub trait Provider: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// A 401 kind of [`Rejection`], or [`RejectionKind::Invalid`] for a body that is not of the documented shape: `?`
-    /// makes it of serde's error, and [`parse_json`](crate::parse_json) does by itself. An event that the provider does not know is an event, not an error, or the sender will
-    /// send it again and again.
+    /// A 401 kind of [`Rejection`], or [`RejectionKind::Invalid`] where the body holds the credentials and cannot be read:
+    /// `?` makes it of serde's error, and [`parse_json`](crate::parse_json) does by itself. What was authenticated is
+    /// delivered, as an event of its own where the provider does not know it or it has another shape: refused, it would be
+    /// lost, or sent again and again.
     fn check_body(
         &self,
         from_head: Self::FromHead,
@@ -108,16 +109,21 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Checks a whole request in one call, in the order in which the layer does: for use without tower.
     ///
-    /// Single use is not part of it: keep the [`Identity`](crate::Identity) of what was accepted and refuse it the next
-    /// time, or use the layer, which does.
+    /// Single use is not part of it; the layer does it. Without the layer, keep the
+    /// [`digest`](crate::Identity::digest) of what was accepted until [`valid_until`](crate::Identity::valid_until), or for
+    /// as long as you choose where there is none, and refuse it the next time. Where the identity's content is
+    /// [`Part`](crate::Content::Part), as Stardust's is, two honest requests can have one digest: keep it together with a
+    /// digest of the body, and refuse that pair. The digest does not tell providers apart: put [`NAME`](Self::NAME) before
+    /// it where several share a table.
     ///
     /// # Errors
     ///
     /// Whatever the layer would have answered.
     fn verify(&self, request: &Request<Bytes>, now: SystemTime) -> Result<Delivery<Self::Event>, Rejection> {
         let (head, body) = request.clone().into_parts();
-        let from_head = check_head(self, &head, body.len() as u64, Self::BODY_LIMIT, now)?;
-        self.check_body(from_head, &head, &body, now)
+        check_head(self, &head, body.len() as u64, Self::BODY_LIMIT, now)
+            .and_then(|from_head| self.check_body(from_head, &head, &body, now))
+            .map_err(|rejection| rejection.of(Self::NAME))
     }
 }
 
@@ -203,6 +209,12 @@ impl<E> Delivery<E> {
     /// The typed event.
     pub fn event(&self) -> &E {
         &self.event
+    }
+
+    /// The same delivery with another event made of this one.
+    pub fn map<T>(self, to: impl FnOnce(E) -> T) -> Delivery<T> {
+        let Self { event, kind, proof, misfits } = self;
+        Delivery { event: to(event), kind, proof, misfits }
     }
 
     /// Gives the event away.
