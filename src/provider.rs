@@ -43,6 +43,8 @@ use std::{borrow::Cow, str, time::SystemTime};
 /// * **Take the event type from signed bytes**: an unsigned header can be forged. Where there is no other,
 ///   [`with_unsigned`](crate::Identity::with_unsigned) keeps the first one.
 /// * **Give an [`Identity`](crate::Identity).** A delivery without one can be sent again by whoever captured it.
+/// * **Say what the event is made of** where the body is not signed: the body always counts, path, query and `Content-Type`
+///   with [`with_input`](crate::Identity::with_input). See [`Content`](crate::Content).
 /// * **Accept exactly one encoding of each credential**, so that a signature cannot be re-encoded and used twice: decode
 ///   text into an array or hold it to a grammar before it is hashed or compared, and read each header with
 ///   [`exactly_one`](crate::exactly_one).

@@ -5,7 +5,6 @@ use super::{
     journal::{Journal, Outcome, Row},
     redact::{self, Text},
 };
-use crate::hints::first_look;
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequestParts, MatchedPath, Request, State},
@@ -177,7 +176,7 @@ impl Came {
         let rejection = response.extensions().get::<Rejection>();
         let duplicate = response.extensions().get::<Duplicate>();
         let (outcome, why) = if let Some(rejection) = rejection {
-            (Outcome::Refused, Some(format!("{rejection}; first look at {}", first_look(rejection))))
+            (Outcome::Refused, Some(rejection.to_string()))
         } else if duplicate.is_some() {
             (Outcome::Repeated, Some("it was acknowledged before".to_owned()))
         } else if delivered && status.is_success() {
