@@ -38,6 +38,9 @@ pub fn first_look(rejection: &Rejection) -> String {
         RejectionKind::ReadTimeout | RejectionKind::BodyUnreadable => "the network and the proxies on the way",
         RejectionKind::ReadBudget => "who sends so much at once",
         RejectionKind::Conflict => "who sends it: a replay with other content, or two honest events with one nonce",
+        RejectionKind::TooManyContents => {
+            "who sends it: one signature came with 64 contents, most likely a captured one"
+        }
         RejectionKind::InFlight => "how long the handler takes: the sender does not wait for it",
         RejectionKind::StoreFull => "how many deliveries are remembered, and for how long",
         RejectionKind::StoreUnavailable => "the replay store: REDIS_URL or POSTGRES_URL",
