@@ -1,10 +1,12 @@
 //! The one future: read, authenticate, admit, call, finish.
 
 use crate::{
-    Delivery, DeliveryId, Provider, Rejection, RejectionKind, Verified,
+    Age, Delivery, DeliveryId, Provider, Rejection, RejectionKind, Verified,
     budget::Held,
     read::ReadBody,
-    replay::{Admission, Answered, ClaimGuard, Duplicate, Outcome, Recording, ReplayCheck, ReplayedResponse, Waiting},
+    replay::{
+        Admission, Answered, ClaimGuard, Duplicate, Outcome, Recording, ReplayCheck, ReplayedResponse, Verdict, Waiting,
+    },
     settings::Shared,
     trace::Trace,
 };
@@ -210,12 +212,18 @@ where
     ) -> Result<(Delivery<P::Event>, SystemTime), Rejection> {
         let Shared { provider, settings } = &*self.shared;
         let now = self.checked_at.unwrap_or_else(|| settings.clock.now());
+        // While it is known what was learnt of the head: rules that are replaced may name another header by now.
+        let headers = self.head.headers.iter_mut();
+        for (_, value) in headers.filter(|(name, _)| provider.is_credential(&from_head, name)) {
+            value.set_sensitive(true);
+        }
         let delivery = provider.check_body(from_head, &self.head, body, now)?;
         // The head was fresh when it came, but the body may have taken its time.
         if delivery.proof.identity.as_ref().and_then(|identity| identity.valid_until).is_some_and(|end| end <= now) {
-            return Err(Rejection::new(RejectionKind::Stale));
+            let age = delivery.proof.signed_at.map(|signed_at| Age::between(signed_at, now));
+            return Err(Rejection::new(RejectionKind::Stale).with_age(age));
         }
-        self.trace.authentic(&delivery);
+        self.trace.authentic(&delivery, now);
         Ok((delivery, now))
     }
 
@@ -249,9 +257,6 @@ where
     ) -> Step<S, P> {
         self.trace.called(&delivery, attempt, checked);
         let Self { inner, shared, mut head, checked_at: _, trace } = self;
-        for (_, value) in head.headers.iter_mut().filter(|(name, _)| shared.provider.is_credential(name)) {
-            value.set_sensitive(true);
-        }
         head.extensions.insert(Verified::new(
             P::NAME,
             delivery,
@@ -291,10 +296,10 @@ impl Delivering {
         P: Provider,
     {
         let outcome = match &response {
-            Ok(response) if response.status().is_success() => {
+            Ok(response) if is_done(response) => {
                 let answer = response.extensions().get::<ReplayedResponse>();
                 let answer = answer.filter(|answer| answer.body.len() <= self.replayed_body_limit);
-                Outcome::Done { answer: answer.cloned() }
+                Outcome::Done { answer: answer.map(|answer| answer.clone().with_status(response.status())) }
             }
             _ => Outcome::Failed,
         };
@@ -313,8 +318,17 @@ where
     R: Default,
 {
     fn refuse(trace: Trace, rejection: Rejection) -> Self {
+        let rejection = rejection.of(P::NAME);
         trace.refused(&rejection);
         Self::Respond(Ok(rejection.into_response(P::METHODS, P::CHALLENGE)))
+    }
+}
+
+fn is_done<R>(response: &Response<R>) -> bool {
+    match response.extensions().get() {
+        Some(Verdict::Done) => true,
+        Some(Verdict::Failed) => false,
+        None => response.status().is_success(),
     }
 }
 
@@ -322,6 +336,7 @@ fn repeated<R: Default>(delivery_id: Option<DeliveryId>, answer: Option<Replayed
     let mut response = Response::new(R::default());
     response.extensions_mut().insert(Duplicate { delivery_id });
     if let Some(answer) = answer {
+        *response.status_mut() = answer.status;
         response.extensions_mut().insert(answer);
     }
     response

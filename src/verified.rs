@@ -20,7 +20,7 @@ use std::{borrow::Cow, fmt, ops::Deref, sync::Arc, time::SystemTime};
 ///     event.covers() == Covers::Body && event.starts_with("paid")
 /// }
 ///
-/// let event = Verified::for_test("paid 12.50".to_owned());
+/// let event = Verified::test("paid 12.50".to_owned()).build();
 /// assert!(!handle(&event));
 /// ```
 pub struct Verified<E> {
@@ -91,20 +91,95 @@ impl<E> Verified<E> {
         &self.inner.body
     }
 
+    /// The event itself; a clone of it if it is shared with another `Verified`.
+    pub fn into_event(self) -> E
+    where
+        E: Clone,
+    {
+        match Arc::try_unwrap(self.inner) {
+            Ok(inner) => inner.event,
+            Err(shared) => shared.event.clone(),
+        }
+    }
+
     #[cfg(feature = "postgres")]
     pub(crate) fn claim(&self) -> Option<&Claim> {
         self.inner.claim.as_ref()
     }
 
     /// An event for the test of a handler, as if a layer had accepted it just now.
+    ///
+    /// ```
+    /// use tower_webhooks::{Covers, Verified};
+    ///
+    /// let second = Verified::test("paid 12.50").attempt(2).covers(Covers::Body).body("paid 12.50").build();
+    /// assert_eq!((second.metadata().attempt, second.into_event()), (2, "paid 12.50"));
+    /// ```
     #[cfg(feature = "test-util")]
-    pub fn for_test(event: E) -> Self {
+    pub fn test(event: E) -> VerifiedBuilder<E> {
         let proof = Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity: None };
-        Self::new(
+        VerifiedBuilder { delivery: Delivery::new(event, "test", proof), body: Bytes::new(), attempt: 1 }
+    }
+}
+
+/// What a layer would have learnt of an event, for the test of a handler: see [`Verified::test`].
+///
+/// Unless it is told otherwise the event has the kind `test`, is covered by nothing, has no body and comes for the first
+/// time.
+#[cfg(feature = "test-util")]
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct VerifiedBuilder<E> {
+    delivery: Delivery<E>,
+    body: Bytes,
+    attempt: u32,
+}
+
+#[cfg(feature = "test-util")]
+impl<E> VerifiedBuilder<E> {
+    /// See [`Metadata::kind`].
+    pub fn kind(mut self, kind: impl Into<Cow<'static, str>>) -> Self {
+        self.delivery.kind = kind.into();
+        self
+    }
+
+    /// See [`Metadata::attempt`].
+    pub fn attempt(mut self, attempt: u32) -> Self {
+        self.attempt = attempt;
+        self
+    }
+
+    /// See [`Metadata::covers`].
+    pub fn covers(mut self, covers: Covers) -> Self {
+        self.delivery.proof.covers = covers;
+        self
+    }
+
+    /// See [`Metadata::key_index`].
+    pub fn key_index(mut self, key_index: usize) -> Self {
+        self.delivery.proof.key_index = key_index;
+        self
+    }
+
+    /// See [`Metadata::signed_at`].
+    pub fn signed_at(mut self, signed_at: SystemTime) -> Self {
+        self.delivery.proof.signed_at = Some(signed_at);
+        self
+    }
+
+    /// See [`Verified::body`].
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// The event with what was said of it.
+    pub fn build(self) -> Verified<E> {
+        Verified::new(
             "test",
-            Delivery::new(event, "test", proof),
-            Bytes::new(),
-            1,
+            self.delivery,
+            self.body,
+            self.attempt,
             ReplayCheck::Unguarded,
             None,
             #[cfg(feature = "postgres")]
