@@ -198,12 +198,14 @@ fn another(digit: u8) -> u8 {
     if digit == b'b' { b'c' } else { b'b' }
 }
 
+type Refuse = Box<dyn Fn(&Request<Bytes>) -> bool>;
+
 struct Case {
     name: &'static str,
     stops_early: bool,
     /// Wrong at the first character, and at the last.
     requests: [Request<Bytes>; 2],
-    refuse: Box<dyn Fn(&Request<Bytes>) -> bool>,
+    refuse: Refuse,
 }
 
 impl Case {
@@ -275,7 +277,7 @@ impl Provider for Early {
     type Event = ();
 
     fn check_head(&self, head: &Parts, _now: SystemTime) -> Result<(), Rejection> {
-        let token = exactly_one(&head.headers, &http::HeaderName::from_static("x-token"))?;
+        let token = exactly_one(&head.headers, "x-token")?;
         for (presented, right) in token.bytes().zip(KEY.bytes()) {
             if black_box(presented) != right {
                 return Err(Rejection::new(RejectionKind::CredentialWrong));
