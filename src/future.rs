@@ -4,11 +4,10 @@ use crate::{
     Age, Delivery, DeliveryId, Provider, Rejection, RejectionKind, Verified,
     budget::Held,
     read::ReadBody,
-    replay::{
-        Admission, Answered, ClaimGuard, Duplicate, Outcome, Recording, ReplayCheck, ReplayedResponse, Verdict, Waiting,
-    },
+    replay::{Admission, Answered, ClaimGuard, Duplicate, Outcome, Recording, ReplayedResponse, Verdict, Waiting},
     settings::Shared,
     trace::Trace,
+    verified::Authentic,
 };
 use bytes::Bytes;
 use http::{Request, Response, request::Parts};
@@ -68,17 +67,10 @@ struct Passage<S, P> {
     trace: Trace,
 }
 
-/// What a request turned out to be.
-struct Accepted<P: Provider> {
-    body: Bytes,
-    delivery: Delivery<P::Event>,
-    delivery_id: Option<DeliveryId>,
-}
-
 /// A request whose claim the shared store is asked for.
 struct Asking<S, P: Provider> {
     passage: Passage<S, P>,
-    accepted: Accepted<P>,
+    authentic: Authentic<P::Event>,
     waiting: Waiting,
 }
 
@@ -145,8 +137,8 @@ where
                 }
                 Step::Admit(mut asking) => match asking.waiting.poll_answer(cx) {
                     Poll::Ready(answer) => {
-                        let Asking { passage, accepted, waiting } = *asking;
-                        passage.admitted(accepted, waiting.answered(answer))
+                        let Asking { passage, authentic, waiting } = *asking;
+                        passage.admitted(authentic, waiting.answered(answer))
                     }
                     Poll::Pending => break Step::Admit(asking),
                 },
@@ -233,40 +225,28 @@ where
         let admission = guard.enter(P::NAME, &delivery.proof, keys, now);
         let delivery_id = keys.map(|keys| keys.delivery_id());
         self.trace.identified(delivery_id);
-        self.admitted(Accepted { body, delivery, delivery_id }, admission)
+        self.admitted(Authentic::new(P::NAME, delivery, body, delivery_id), admission)
     }
 
-    fn admitted(self, accepted: Accepted<P>, admission: Admission) -> Step<S, P> {
+    fn admitted(self, authentic: Authentic<P::Event>, admission: Admission) -> Step<S, P> {
         match admission {
-            Admission::Admitted { claim, attempt, checked } => self.call(accepted, claim, attempt, checked),
-            Admission::Waiting(waiting) => Step::Admit(Box::new(Asking { passage: self, accepted, waiting })),
+            Admission::Admitted { claim, attempt, checked } => {
+                self.call(authentic.admitted(attempt, checked, claim.as_ref().map(ClaimGuard::claim)), claim)
+            }
+            Admission::Waiting(waiting) => Step::Admit(Box::new(Asking { passage: self, authentic, waiting })),
             Admission::Answered(Answered::Refused(rejection)) => Step::refuse(self.trace, rejection),
             Admission::Answered(Answered::Repeated(answer)) => {
                 self.trace.repeated();
-                Step::Respond(Ok(repeated(accepted.delivery_id, answer)))
+                Step::Respond(Ok(repeated(authentic.metadata().delivery_id, answer)))
             }
         }
     }
 
-    fn call(
-        mut self,
-        Accepted { body, delivery, delivery_id }: Accepted<P>,
-        claim: Option<ClaimGuard>,
-        attempt: u32,
-        checked: ReplayCheck,
-    ) -> Step<S, P> {
-        self.trace.called(&delivery, attempt, checked);
+    fn call(mut self, event: Verified<P::Event>, claim: Option<ClaimGuard>) -> Step<S, P> {
+        self.trace.called(event.metadata());
         let Self { inner, shared, mut head, checked_at: _, trace } = self;
-        head.extensions.insert(Verified::new(
-            P::NAME,
-            delivery,
-            body.clone(),
-            attempt,
-            checked,
-            delivery_id,
-            #[cfg(feature = "postgres")]
-            claim.as_ref().map(|held| held.claim().clone()),
-        ));
+        let body = event.body().clone();
+        head.extensions.insert(event);
         let replayed_body_limit = shared.settings.guard.replayed_body_limit;
         let delivering = Delivering { claim, replayed_body_limit, trace };
         Step::Call(delivering, inner, Request::from_parts(head, Full::new(body)))

@@ -4,7 +4,7 @@ pub(crate) use self::report::Trace;
 
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 mod report {
-    use crate::{Delivery, DeliveryId, Rejection, replay::ReplayCheck};
+    use crate::{Delivery, DeliveryId, Metadata, Rejection};
     use std::{
         borrow::Cow,
         time::{Duration, Instant, SystemTime},
@@ -58,7 +58,7 @@ mod report {
                 #[cfg(feature = "tracing")]
                 delivery_id: None,
                 #[cfg(feature = "metrics")]
-                checked: ReplayCheck::Unguarded.as_str(),
+                checked: crate::replay::ReplayCheck::Unguarded.as_str(),
                 #[cfg(feature = "tracing")]
                 span: tracing::Span::none(),
             }
@@ -186,29 +186,30 @@ mod report {
         }
 
         /// The inner service's turn begins.
-        pub(crate) fn called<E>(&mut self, delivery: &Delivery<E>, attempt: u32, checked: ReplayCheck) {
+        pub(crate) fn called(&mut self, metadata: &Metadata) {
+            let checked = metadata.checked.as_str();
             #[cfg(feature = "tracing")]
             {
-                self.attempt = attempt;
+                self.attempt = metadata.attempt;
                 self.span = tracing::info_span!(
                     target: super::TARGET,
                     "webhook",
                     provider = self.provider,
-                    kind = delivery.kind(),
-                    key_index = delivery.proof.key_index,
+                    kind = &*metadata.kind,
+                    key_index = metadata.key_index,
                     delivery_id = self.delivery_id.map(tracing::field::display),
-                    attempt,
-                    checked = checked.as_str(),
+                    attempt = metadata.attempt,
+                    checked,
                     body_len = self.read.map(|read| read.len),
                     read_ms = self.read.map(|read| super::millis(read.took)),
                 );
             }
             #[cfg(feature = "metrics")]
             {
-                self.checked = checked.as_str();
+                self.checked = checked;
             }
-            let _ = (delivery, attempt, checked);
-            self.misfits(&delivery.misfits);
+            let _ = checked;
+            self.misfits(&metadata.misfits);
             self.since = Instant::now();
             self.called = true;
         }
@@ -296,7 +297,7 @@ mod report {
 
 #[cfg(not(any(feature = "tracing", feature = "metrics")))]
 mod report {
-    use crate::{Delivery, DeliveryId, Rejection, replay::ReplayCheck};
+    use crate::{Delivery, DeliveryId, Metadata, Rejection};
     use std::time::SystemTime;
 
     pub(crate) struct Trace;
@@ -316,7 +317,7 @@ mod report {
 
         pub(crate) fn repeated(&self) {}
 
-        pub(crate) fn called<E>(&mut self, _: &Delivery<E>, _: u32, _: ReplayCheck) {}
+        pub(crate) fn called(&mut self, _: &Metadata) {}
 
         pub(crate) fn within<T>(&self, act: impl FnOnce() -> T) -> T {
             act()

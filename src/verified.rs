@@ -1,8 +1,9 @@
 //! The proof, in a request's extensions, that the layer accepted it.
 
-#[cfg(feature = "postgres")]
-use crate::replay::Claim;
-use crate::{Covers, Delivery, DeliveryId, Misfits, Proof, WebhookEvent, replay::ReplayCheck};
+use crate::{
+    Covers, Delivery, DeliveryId, Misfits, Proof, WebhookEvent,
+    replay::{Claim, ReplayCheck},
+};
 use bytes::Bytes;
 use std::{borrow::Cow, fmt, ops::Deref, sync::Arc, time::SystemTime};
 
@@ -31,36 +32,48 @@ struct Inner<E> {
     event: E,
     metadata: Metadata,
     body: Bytes,
-    /// What the attempt holds it by.
-    #[cfg(feature = "postgres")]
     claim: Option<Claim>,
 }
 
-impl<E> Verified<E> {
-    pub(crate) fn new(
-        provider: &'static str,
-        delivery: Delivery<E>,
-        body: Bytes,
-        attempt: u32,
-        checked: ReplayCheck,
-        delivery_id: Option<DeliveryId>,
-        #[cfg(feature = "postgres")] claim: Option<Claim>,
-    ) -> Self {
+/// An authentic delivery that nobody has seen yet. It is made in its last place: an event can be large to move.
+pub(crate) struct Authentic<E> {
+    inner: Arc<Inner<E>>,
+}
+
+impl<E> Authentic<E> {
+    pub(crate) fn new(provider: &'static str, delivery: Delivery<E>, body: Bytes, id: Option<DeliveryId>) -> Self {
         let Delivery { event, kind, proof, misfits } = delivery;
         let Proof { covers, key_index, signed_at, identity: _ } = proof;
-        let metadata =
-            Metadata { provider, kind, covers, key_index, signed_at, attempt, checked, delivery_id, misfits };
-        Self {
-            inner: Arc::new(Inner {
-                event,
-                metadata,
-                body,
-                #[cfg(feature = "postgres")]
-                claim,
-            }),
-        }
+        let metadata = Metadata {
+            provider,
+            kind,
+            covers,
+            key_index,
+            signed_at,
+            attempt: 1,
+            checked: ReplayCheck::Unguarded,
+            delivery_id: id,
+            misfits,
+        };
+        Self { inner: Arc::new(Inner { event, metadata, body, claim: None }) }
     }
 
+    pub(crate) fn metadata(&self) -> &Metadata {
+        &self.inner.metadata
+    }
+
+    /// It was claimed for an attempt, if it is guarded.
+    pub(crate) fn admitted(mut self, attempt: u32, checked: ReplayCheck, claim: Option<&Claim>) -> Verified<E> {
+        // There is no other yet.
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            (inner.metadata.attempt, inner.metadata.checked) = (attempt, checked);
+            inner.claim = claim.cloned();
+        }
+        Verified { inner: self.inner }
+    }
+}
+
+impl<E> Verified<E> {
     /// What is known of the delivery beside its event.
     pub fn metadata(&self) -> &Metadata {
         &self.inner.metadata
@@ -102,8 +115,9 @@ impl<E> Verified<E> {
         }
     }
 
-    #[cfg(feature = "postgres")]
-    pub(crate) fn claim(&self) -> Option<&Claim> {
+    /// What this attempt holds the delivery by; `None` if it is not guarded. For a store of one's own that records the
+    /// outcome itself, as [`PostgresStore`](crate::replay::PostgresStore) does.
+    pub fn claim(&self) -> Option<&Claim> {
         self.inner.claim.as_ref()
     }
 
@@ -175,16 +189,8 @@ impl<E> VerifiedBuilder<E> {
 
     /// The event with what was said of it.
     pub fn build(self) -> Verified<E> {
-        Verified::new(
-            "test",
-            self.delivery,
-            self.body,
-            self.attempt,
-            ReplayCheck::Unguarded,
-            None,
-            #[cfg(feature = "postgres")]
-            None,
-        )
+        let authentic = Authentic::new("test", self.delivery, self.body, None);
+        authentic.admitted(self.attempt, ReplayCheck::Unguarded, None)
     }
 }
 

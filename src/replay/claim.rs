@@ -60,7 +60,6 @@ impl ClaimGuard {
         }
     }
 
-    #[cfg(feature = "postgres")]
     pub(crate) fn claim(&self) -> &Claim {
         &self.claim
     }
