@@ -1,10 +1,9 @@
 //! How much memory strangers can make the layer hold: a binary of its own, as it counts every allocation.
 #![cfg(feature = "zegocloud")]
 
-mod common;
+mod support;
 
 use bytes::Bytes;
-use common::{ACCEPTED, Desk, Letterbox, Scripted, Step, outcome, paid, refused, run_without_runtime};
 use http::{Request, Response, header};
 use http_body_util::Full;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
@@ -14,6 +13,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
+use support::letterbox::{ACCEPTED, Desk, Letterbox, Scripted, Step, outcome, paid, refused, run_without_runtime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_test::{assert_pending, task};
 use tower::{Layer, ServiceExt, service_fn};
@@ -191,7 +191,7 @@ fn attack_deep_nesting_holds_at_most_twice_the_body() {
 fn attack_hostile_bodies_are_not_amplified() {
     let _alone = alone();
     let no_text = Bytes::from([b"{\"a\":\"", &[0xff; MIB][..], b"\"}"].concat());
-    let hostile = common::hostile_megabytes().into_iter().map(|(name, body)| (name, Bytes::from(body)));
+    let hostile = support::hostile::hostile_megabytes().into_iter().map(|(name, body)| (name, Bytes::from(body)));
     for (name, body) in hostile.chain([("JSON that is no UTF-8", no_text)]) {
         let (content_type, body, most) = match name.starts_with("form") {
             // A raw control character of a form takes six bytes of JSON, and a buffer may double.

@@ -1,13 +1,9 @@
 //! The read budget of a process whose connections are held by strangers.
 #![cfg(all(target_os = "linux", feature = "vobiz"))]
 
-#[path = "common/processes.rs"]
-#[allow(dead_code)]
-mod processes;
-
+use crate::support::processes::{Receiver, Sender};
 use bytes::Bytes;
 use http::Request;
-use processes::{Receiver, Sender};
 use std::{
     io::{ErrorKind, Read, Write},
     net::TcpStream,

@@ -4,7 +4,7 @@ use tower_webhooks::RejectionKind;
 
 #[test]
 fn the_crate_page_lists_every_rejection() {
-    let page = include_str!("../src/lib.rs");
+    let page = include_str!("../../src/lib.rs");
     let rows = page.lines().skip_while(|line| !line.starts_with("//! | [`RejectionKind`]")).skip(2);
     let listed: Vec<_> = rows
         .map_while(|line| line.strip_prefix("//! | `"))
@@ -20,7 +20,7 @@ fn the_crate_page_lists_every_rejection() {
 /// A page that no module includes is on no page of the documentation, and none of its snippets is compiled.
 #[test]
 fn every_guide_is_included() {
-    let guide = include_str!("../src/guide.rs");
+    let guide = include_str!("../../src/guide.rs");
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
     for page in std::fs::read_dir(docs).unwrap() {
         let name = page.unwrap().file_name().into_string().unwrap();

@@ -1,12 +1,10 @@
 //! The layer and its body reader, by bodies and inner services of their own: no provider, no server.
 
-mod common;
-
-use bytes::{Buf, Bytes};
-use common::{
-    ACCEPTED, Broken, COSIGN, Desk, Letterbox, PROOF, STAMP, Scripted, Step, data, outcome, paid, refused,
+use crate::support::letterbox::{
+    ACCEPTED, Broken, COSIGN, Desk, Letterbox, PROOF, Probe, STAMP, Scripted, Step, data, outcome, paid, refused,
     run_without_runtime,
 };
+use bytes::{Buf, Bytes};
 use futures_util::{FutureExt, StreamExt, stream};
 use http::{Request, Response, header};
 use http_body::{Body, Frame};
@@ -71,7 +69,7 @@ enum Fault {
     NotUtf8,
 }
 
-fn faulty(faults: &[Fault]) -> (Request<Scripted>, Arc<common::Probe>) {
+fn faulty(faults: &[Fault]) -> (Request<Scripted>, Arc<Probe>) {
     let has = |fault| faults.contains(&fault);
     let mut request = Request::builder().method(if has(Fault::Method) { "GET" } else { "POST" });
     if !has(Fault::Head) {

@@ -20,7 +20,7 @@ use tower_webhooks::{
 };
 
 #[allow(dead_code, reason = "its `main`")]
-#[path = "../examples/github.rs"]
+#[path = "../../examples/github.rs"]
 mod example;
 
 /// Secret, payload and signature of GitHub's page on validating deliveries.

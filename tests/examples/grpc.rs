@@ -12,7 +12,7 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::H
 use tower_webhooks::{Signer as _, zegocloud::Signer};
 
 #[allow(dead_code, reason = "its `main`")]
-#[path = "../examples/grpc.rs"]
+#[path = "../../examples/grpc.rs"]
 mod example;
 
 const SECRET: &str = "a callback secret";

@@ -14,7 +14,7 @@ use tokio::{
 use tower_webhooks::{Signer as _, zegocloud::Signer};
 
 #[allow(dead_code, reason = "its `main`")]
-#[path = "../examples/hyper.rs"]
+#[path = "../../examples/hyper.rs"]
 mod example;
 
 const SECRET: &str = "a callback secret";

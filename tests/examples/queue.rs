@@ -12,7 +12,7 @@ use tower_webhooks::{
 };
 
 #[allow(dead_code, reason = "its `main`")]
-#[path = "../examples/queue/main.rs"]
+#[path = "../../examples/queue/main.rs"]
 mod example;
 
 use example::{MemoryQueue, app};
@@ -79,13 +79,9 @@ async fn a_worker_that_is_gone_is_503() {
 }
 
 #[cfg(feature = "redis")]
-#[path = "common/redis.rs"]
-mod redis_server;
-
-#[cfg(feature = "redis")]
 mod durable {
-    use super::{redis_server::Redis, *};
-    use crate::example::RedisQueue;
+    use super::{example::RedisQueue, *};
+    use crate::support::redis::Redis;
     use std::{future::pending, time::Duration};
     use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 

@@ -1,10 +1,8 @@
 //! The examples `receiver` and `send` as processes of their own: what strangers can do to one, and what both print.
 #![cfg(all(feature = "zegocloud", target_os = "linux"))]
 
-mod common;
-
+use crate::support::cpu::cpu_of;
 use bytes::Bytes;
-use common::cpu_of;
 use http::Request;
 use serde_json::{Value, json};
 use std::{

@@ -1,20 +1,19 @@
 //! The receiver's page: what it shows, to whom, and in a real browser.
 #![cfg(all(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud", target_os = "linux"))]
 
-#[path = "common/browser.rs"]
-mod browser;
-#[path = "../examples/send/families.rs"]
+#[path = "../../examples/send/families.rs"]
 mod families;
 #[allow(dead_code, reason = "every test binary uses its own share")]
-#[path = "common/processes.rs"]
-mod processes;
-#[path = "../examples/common/vars.rs"]
+#[path = "../../examples/common/vars.rs"]
 mod vars;
-#[path = "../examples/send/zegocloud_catalogue.rs"]
+#[path = "../../examples/send/zegocloud_catalogue.rs"]
 mod zegocloud_catalogue;
 
+use crate::support::{
+    browser::Browser,
+    processes::{Receiver, Sender},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use browser::Browser;
 use bytes::Bytes;
 use families::{FAMILIES, Family};
 use fantoccini::{Locator, elements::Element, key::Key};
@@ -24,7 +23,6 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use processes::{Receiver, Sender};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{
@@ -34,7 +32,7 @@ use std::{
 use tower_webhooks::{Provider, Signer as _, geelark, stardust, vobiz, zegocloud};
 use vars::Vars;
 
-const PAGE: &str = include_str!("../examples/receiver/page/page.html");
+const PAGE: &str = include_str!("../../examples/receiver/page/page.html");
 const DEMO: &str = "demo-zegocloud-callback-secret";
 
 /// A receiver with the demo's values, and what asks it.

@@ -22,7 +22,7 @@ use tower_webhooks::{
 };
 
 #[allow(dead_code, reason = "its `main`")]
-#[path = "../examples/standard_webhooks.rs"]
+#[path = "../../examples/standard_webhooks.rs"]
 mod example;
 
 #[derive(Deserialize)]
@@ -43,7 +43,7 @@ struct Vector {
 }
 
 fn vectors() -> Vec<Vector> {
-    let file: Vectors = serde_json::from_str(include_str!("vectors/standard_webhooks.json")).unwrap();
+    let file: Vectors = serde_json::from_str(include_str!("../vectors/standard_webhooks.json")).unwrap();
     assert_eq!(file.vectors.len(), 2);
     file.vectors
 }

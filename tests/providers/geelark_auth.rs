@@ -1,11 +1,11 @@
 //! GeeLark's two modes: vectors, and every attack on the head.
 #![cfg(feature = "geelark")]
 
-use bytes::Bytes;
-use head_auth::{
-    accepts, at, damaged, prints_nothing_of, refuses_before_the_body_comes, refuses_unread, send,
+use crate::head_auth::{
+    self, accepts, at, damaged, prints_nothing_of, refuses_before_the_body_comes, refuses_unread, send,
     survives_hostile_bodies,
 };
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 use serde_json::Value;
 use std::{
@@ -17,8 +17,6 @@ use tower_webhooks::{
     Content, Covers, Delivery, Provider, Rejection, RejectionKind, Signer as _, Verified, WebhookLayer, Window,
     geelark::{Event, GeeLark, GeeLarkToken, Signer, TokenSigner},
 };
-
-mod head_auth;
 
 const APP_ID: &str = "Ab3dEf6hIj9kLm2nOp5qRs8t";
 const APP_KEY: &str = "k3y-0f-the-Team-77";
@@ -81,7 +79,7 @@ fn of_vector(vector: &Value) -> Request<Bytes> {
 
 #[test]
 fn vectors() {
-    let file: Value = serde_json::from_str(include_str!("vectors/geelark.json")).unwrap();
+    let file: Value = serde_json::from_str(include_str!("../vectors/geelark.json")).unwrap();
     let (mut accepted, mut refused) = (0, 0);
     for vector in file["vectors"].as_array().unwrap() {
         let name = vector["name"].as_str().unwrap();
@@ -103,7 +101,7 @@ fn vectors() {
 
 #[test]
 fn token_vectors() {
-    let file: Value = serde_json::from_str(include_str!("vectors/geelark.json")).unwrap();
+    let file: Value = serde_json::from_str(include_str!("../vectors/geelark.json")).unwrap();
     let (mut accepted, mut refused) = (0, 0);
     for vector in file["token_mode"].as_array().unwrap() {
         let name = vector["name"].as_str().unwrap();

@@ -1,11 +1,11 @@
 //! Stardust's two modes: vectors, and every attack on the head.
 #![cfg(feature = "stardust")]
 
-use bytes::Bytes;
-use head_auth::{
-    accepts, at, damaged, prints_nothing_of, refuses_before_the_body_comes, refuses_unread, send,
+use crate::head_auth::{
+    self, accepts, at, damaged, prints_nothing_of, refuses_before_the_body_comes, refuses_unread, send,
     survives_hostile_bodies,
 };
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
 use serde_json::Value;
 use std::{
@@ -16,8 +16,6 @@ use tower_webhooks::{
     Content, Covers, Delivery, Provider, Rejection, RejectionKind, Signer as _, Verified, WebhookLayer, Window,
     stardust::{Event, KeyOnlySigner, Signer, Stardust, StardustKeyOnly},
 };
-
-mod head_auth;
 
 const ACCESS_KEY: &str = "U2Fsc+dGVk/of-the-creator==";
 const SECRET_KEY: &str = "Z2Vo+ZWltL/of-the-creator==";
@@ -63,7 +61,7 @@ fn refusal(request: &Request<Bytes>) -> RejectionKind {
 
 #[test]
 fn vectors() {
-    let file: Value = serde_json::from_str(include_str!("vectors/stardust.json")).unwrap();
+    let file: Value = serde_json::from_str(include_str!("../vectors/stardust.json")).unwrap();
     let (mut accepted, mut refused) = (0, 0);
     for vector in file["vectors"].as_array().unwrap() {
         let name = vector["name"].as_str().unwrap();

@@ -130,7 +130,7 @@ impl Family {
 
 #[test]
 fn vectors() {
-    let file: Value = serde_json::from_str(include_str!("vectors/vobiz.json")).unwrap();
+    let file: Value = serde_json::from_str(include_str!("../vectors/vobiz.json")).unwrap();
     let mut checked = 0;
     for vector in file["vectors"].as_array().unwrap().iter().filter(|vector| vector["family"] != "voice") {
         let text = |name: &str| vector[name].as_str().unwrap();
@@ -157,11 +157,11 @@ fn vectors() {
 /// Family, kind, and a body with all documented members.
 fn payloads() -> Vec<(&'static str, String, Value)> {
     let files = [
-        ("kyc", include_str!("payloads/vobiz_kyc.json")),
-        ("campaign", include_str!("payloads/vobiz_campaign.json")),
-        ("ndnc", include_str!("payloads/vobiz_ndnc.json")),
-        ("trunk", include_str!("payloads/vobiz_trunk.json")),
-        ("whatsapp", include_str!("payloads/vobiz_whatsapp.json")),
+        ("kyc", include_str!("../payloads/vobiz_kyc.json")),
+        ("campaign", include_str!("../payloads/vobiz_campaign.json")),
+        ("ndnc", include_str!("../payloads/vobiz_ndnc.json")),
+        ("trunk", include_str!("../payloads/vobiz_trunk.json")),
+        ("whatsapp", include_str!("../payloads/vobiz_whatsapp.json")),
     ];
     let payloads = |(family, file): (&'static str, &str)| {
         let list: Vec<Map<String, Value>> = serde_json::from_str(file).unwrap();

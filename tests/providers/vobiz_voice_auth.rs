@@ -72,7 +72,7 @@ fn arrival(url: &str) -> (String, String) {
 #[test]
 fn vectors_of_voice() {
     let mut checked = 0;
-    let vectors = vectors(include_str!("vectors/vobiz.json"));
+    let vectors = vectors(include_str!("../vectors/vobiz.json"));
     for vector in vectors.iter().filter(|vector| vector["family"] == "voice" && vector["headers"].is_object()) {
         let text = |name: &str| vector[name].as_str().unwrap();
         let (origin, path) = arrival(text("url"));
@@ -105,7 +105,7 @@ fn vectors_of_voice() {
 
 #[test]
 fn vectors_of_plivo() {
-    for vector in vectors(include_str!("vectors/plivo.json")) {
+    for vector in vectors(include_str!("../vectors/plivo.json")) {
         let text = |name: &str| vector[name].as_str().unwrap();
         let (origin, path) = arrival(text("url"));
         let params: String = form_urlencoded::Serializer::new(String::new())
@@ -295,7 +295,7 @@ fn attack_body_swapped_under_captured_headers() {
 
 #[test]
 fn attack_v2_boundary_shift() {
-    let vectors = vectors(include_str!("vectors/vobiz.json"));
+    let vectors = vectors(include_str!("../vectors/vobiz.json"));
     let vector = vectors.iter().find(|vector| vector["signed_for"].is_object()).unwrap();
     let request = |part: &str| {
         let request = post(&arrival(vector[part]["url"].as_str().unwrap()).1);

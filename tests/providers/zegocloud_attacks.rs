@@ -1,10 +1,12 @@
 //! What strangers, and thieves of one genuine callback, can try on ZEGOCLOUD's scheme.
 #![cfg(feature = "zegocloud")]
 
-mod common;
-
+use crate::support::{
+    cpu::thread_cpu,
+    hostile::hostile_megabytes,
+    letterbox::{ACCEPTED, Desk, Scripted, Step, data, outcome, refused, run_without_runtime},
+};
 use bytes::Bytes;
-use common::{ACCEPTED, Desk, Scripted, data, outcome, refused, run_without_runtime, thread_cpu};
 use http::{Request, Response, header};
 use http_body_util::Full;
 use serde_json::{Value, json};
@@ -677,13 +679,13 @@ fn genuine(members: &str) -> Request<Bytes> {
 #[test]
 fn attack_large_bodies_are_413_above_256_kib() {
     for (declared, accepted) in [(256 << 10, true), ((256 << 10) + 1, false), (6 << 40, false)] {
-        let (body, probe) = Scripted::new([common::Step::Data(genuine(r#""event":"x""#).into_body())]);
+        let (body, probe) = Scripted::new([Step::Data(genuine(r#""event":"x""#).into_body())]);
         let response = through(&layer(), &Desk::default(), request(JSON, "").map(|_| body.declaring(declared)));
         assert_eq!(outcome(&response), if accepted { ACCEPTED } else { refused(RejectionKind::BodyTooLarge) });
         assert_eq!(probe.polls() > 0, accepted);
     }
     let desk = Desk::default();
-    let (body, _) = Scripted::new(vec![common::Step::Data(Bytes::from(vec![b' '; 64 << 10])); 5]);
+    let (body, _) = Scripted::new(vec![Step::Data(Bytes::from(vec![b' '; 64 << 10])); 5]);
     let response = through(&layer(), &desk, request(JSON, "").map(|_| body));
     assert_eq!((outcome(&response), desk.calls()), (refused(RejectionKind::BodyTooLarge), 0));
 }
@@ -701,8 +703,7 @@ fn attack_compressed_bodies_are_415() {
 
 #[test]
 fn attack_a_body_that_breaks_off_is_400_even_if_it_was_complete_json() {
-    let (body, probe) =
-        Scripted::new([common::Step::Data(genuine(r#""event":"x""#).into_body()), common::Step::Fail, data("{}")]);
+    let (body, probe) = Scripted::new([Step::Data(genuine(r#""event":"x""#).into_body()), Step::Fail, data("{}")]);
     let desk = Desk::default();
     let response = through(&layer(), &desk, request(JSON, "").map(|_| body));
     assert_eq!(outcome(&response), refused(RejectionKind::BodyUnreadable));
@@ -977,7 +978,7 @@ fn fresh(members: &str) -> String {
 
 #[test]
 fn attack_cpu_of_large_hostile_bodies() {
-    for (name, hostile) in common::hostile_megabytes() {
+    for (name, hostile) in hostile_megabytes() {
         for signed in [false, true] {
             let body = if signed { hostile.replacen('{', &format!("{{{}", triple()), 1) } else { hostile.clone() };
             let content_type = if name.contains("form") { FORM } else { JSON };

@@ -16,7 +16,7 @@ fn verify(secret: &str, body: String, unix: u64) -> Result<Delivery<Event>, Reje
 
 #[test]
 fn vectors() {
-    let vectors: Vec<serde_json::Value> = serde_json::from_str(include_str!("vectors/zegocloud.json")).unwrap();
+    let vectors: Vec<serde_json::Value> = serde_json::from_str(include_str!("../vectors/zegocloud.json")).unwrap();
     let mut verified = 0;
     for vector in vectors.iter().filter(|vector| vector["alg"] == "sha1-sorted") {
         let text = |name: &str| vector[name].as_str().unwrap();

@@ -17,7 +17,7 @@ use tower_webhooks::{
     },
 };
 
-#[path = "../examples/send/zegocloud_catalogue.rs"]
+#[path = "../../examples/send/zegocloud_catalogue.rs"]
 mod catalogue;
 
 /// The documentation: an event's kind and all its fields but the signing members. `a.b` is `b` inside `a`, or inside

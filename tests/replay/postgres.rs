@@ -3,21 +3,15 @@
 //! `scripts/postgres-load` runs the long form; without `POSTGRES_FULL` everything is a fraction of the size.
 #![cfg(all(feature = "postgres", feature = "zegocloud"))]
 
-#[path = "common/ledger.rs"]
-mod ledger;
-#[path = "common/postgres.rs"]
-mod postgres;
-#[path = "common/processes.rs"]
-#[allow(dead_code)]
-mod processes;
-
+use crate::support::{
+    ledger::Ledger,
+    postgres::Postgres,
+    processes::{Receiver, Sender},
+};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use ledger::Ledger;
-use postgres::Postgres;
-use processes::{Receiver, Sender};
 use sqlx::{PgPool, Row, postgres::PgPoolOptions};
 use std::{
     cell::Cell,

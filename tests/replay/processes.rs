@@ -3,15 +3,12 @@
 //! `scripts/chaos` runs the long form (the variable `REPLAY_FULL`); without it everything is a fraction of the size.
 #![cfg(all(feature = "redis", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
 
-#[path = "common/processes.rs"]
-mod processes;
-#[path = "common/redis.rs"]
-mod redis;
-
+use crate::support::{
+    processes::{Receiver, Sender},
+    redis::{Address, Redis},
+};
 use bytes::Bytes;
 use http::Request;
-use processes::{Receiver, Sender};
-use redis::{Address, Redis};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{

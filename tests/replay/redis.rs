@@ -1,15 +1,12 @@
 //! The store in Redis against real servers: what it keeps, and what it does when they fail, move, fill up or hang.
 #![cfg(feature = "redis")]
 
-#[path = "common/redis.rs"]
-mod server;
-
+use crate::support::redis::{Address, Redis, free_port};
 use http::HeaderValue;
 use redis::{
     cluster::ClusterClient,
     sentinel::{SentinelClient, SentinelServerType},
 };
-use server::{Address, Redis, free_port};
 use std::{
     error::Error,
     sync::{
@@ -446,7 +443,7 @@ mod tls {
     fn a_certificate_of_a_known_authority_is_accepted() {
         let server = TlsRedis::start();
         let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "tls::claims_at_the_url_that_it_is_told", "--ignored", "--nocapture"])
+            .args(["--exact", "redis::tls::claims_at_the_url_that_it_is_told", "--ignored", "--nocapture"])
             .env("SSL_CERT_FILE", server.authority())
             .env("REDIS_URL", server.url())
             .output()

@@ -1,7 +1,5 @@
 //! A provider, bodies and services whose every step can be watched.
 
-#![allow(dead_code, reason = "every test binary uses its own share")]
-
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, request};
 use http_body::{Body, Frame, SizeHint};
@@ -246,65 +244,3 @@ pub fn refused(kind: RejectionKind) -> (u16, Option<RejectionKind>) {
 }
 
 pub const ACCEPTED: (u16, Option<RejectionKind>) = (StatusCode::OK.as_u16(), None);
-
-/// CPU time that the current thread has used, in ticks of 10 ms: a loaded machine does not change it.
-#[cfg(target_os = "linux")]
-pub fn thread_cpu() -> std::time::Duration {
-    cpu_of("thread-self")
-}
-
-/// User and system time of a process or thread, from its `stat`.
-#[cfg(target_os = "linux")]
-pub fn cpu_of(task: &str) -> std::time::Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{task}/stat")).unwrap();
-    // The name, in parentheses, may hold blanks.
-    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    std::time::Duration::from_millis(ticks * 10)
-}
-
-/// Bodies of 1 MiB, each with its name, that are cheap to send and should be as cheap to refuse.
-pub fn hostile_megabytes() -> Vec<(&'static str, String)> {
-    const SIZE: usize = 1 << 20;
-    let fill = |start: &str, part: &dyn Fn(usize) -> String, end: &str| {
-        let mut text = String::from(start);
-        for n in 0.. {
-            let part = part(n);
-            if text.len() + part.len() + end.len() > SIZE {
-                break;
-            }
-            text.push_str(&part);
-        }
-        text + end
-    };
-    let repeat = |start: &str, part: &str, end: &str| fill(start, &|_| part.to_owned(), end);
-    vec![
-        ("lists", repeat(r#"{"a":["#, "[],", "[]]}")),
-        ("lists in lists", {
-            let depth = (SIZE - 6) / 2;
-            format!(r#"{{"a":{}{}}}"#, "[".repeat(depth), "]".repeat(depth))
-        }),
-        ("open lists", repeat(r#"{"a":"#, "[", "")),
-        ("objects", repeat(r#"{"a":["#, "{},", "{}]}")),
-        ("distinct keys", fill("{", &|n| format!(r#""{n:x}":0,"#), r#""z":0}"#)),
-        ("distinct inner keys", fill(r#"{"a":{"#, &|n| format!(r#""{n:x}":0,"#), r#""z":0}}"#)),
-        ("the same key", repeat("{", r#""":0,"#, r#""":0}"#)),
-        ("long keys", fill("{", &|n| format!(r#""{}{n}":0,"#, "k".repeat(4090)), r#""z":0}"#)),
-        ("one escaped key", repeat(r#"{""#, r"\u0061", r#"":0}"#)),
-        ("one escaped string", repeat(r#"{"nonce":""#, r"\n", r#""}"#)),
-        ("a long number", repeat(r#"{"timestamp":"#, "9", "}")),
-        ("blanks", repeat("{", " ", "}")),
-        ("encoded JSON", repeat("%7B%22a%22:%5B", "%5B%5D,", "1%5D}")),
-        ("plain text encoded", repeat("%7B%22a%22:%22", "a", "%22}")),
-        ("form: distinct keys", fill("a=", &|n| format!("&{n:x}"), "")),
-        ("form: the same key", repeat("a=", "&a", "")),
-        ("form: a list", repeat("a[]=", "&a[]", "")),
-        ("form: many lists", fill("a=", &|n| format!("&{n:x}[]"), "")),
-        ("form: nothing", repeat("a=", "&", "")),
-        ("form: escapes", repeat("a=", "%22", "")),
-        ("form: raw control characters", repeat("a=", "\u{1}", "")),
-        ("form: control characters", repeat("a=", "%01", "")),
-        ("form: quotes", repeat("a=", "\"", "")),
-        ("form: one name", repeat("", "\"", "=")),
-    ]
-}

@@ -1,0 +1,10 @@
+//! The layer, its parts and the crate as a whole, without a provider of its own.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod budget;
+mod delivery_id;
+mod docs;
+mod layer;
+mod public_dependencies;

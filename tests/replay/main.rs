@@ -1,0 +1,12 @@
+//! Single use: the guard in one process and in several, and every store.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod layer;
+mod postgres;
+mod processes;
+mod providers;
+mod redis;
+mod store;
+mod trouble;
