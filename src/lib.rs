@@ -82,6 +82,7 @@
 //! | `invalid` | 400 | rightly signed, but not of the documented shape |
 //! | `conflict` | 409 | the signature was used with other content |
 //! | `in_flight` | 409 | the same delivery is being handled |
+//! | `too_many_contents` | 503 | this signature has come with 64 contents already |
 //! | `store_full` | 503 | no claim may be forgotten yet |
 //! | `store_unavailable` | 503 | the shared store could not be asked |
 //!

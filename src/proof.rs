@@ -163,6 +163,9 @@ pub enum Content {
     /// which no two honest requests share.
     Bound,
     /// Another delivery: honest requests can share the signature. For a signature over little more than the time.
+    ///
+    /// One signature is accepted with at most 64 contents, so that whoever captured it cannot fill the store:
+    /// [`Claim::MAX_CONTENTS`](crate::replay::Claim::MAX_CONTENTS).
     Part,
     /// Impossible: the body is signed. Where neither a time nor a number is signed with it, two honest deliveries of the
     /// same bytes are one for as long as the first is remembered ([`retention`](crate::WebhookLayer::retention)).

@@ -196,6 +196,8 @@ kinds! {
     Conflict = CONFLICT, "conflict", "the signature belongs to other content";
     /// 409, with `Retry-After`: the same delivery is being handled.
     InFlight = CONFLICT, "in_flight", "the same delivery is being handled";
+    /// 503, with `Retry-After`: too many contents share the signature. Others get in.
+    TooManyContents = SERVICE_UNAVAILABLE, "too_many_contents", "too many contents share the signature";
     /// 503, with `Retry-After`: the replay store is full of claims that must not be forgotten yet.
     StoreFull = SERVICE_UNAVAILABLE, "store_full", "the replay store is full";
     /// 503, with `Retry-After`: the shared replay store could not be asked.

@@ -101,6 +101,7 @@ mod report {
             let replay = match kind {
                 RejectionKind::Conflict => "conflict",
                 RejectionKind::InFlight => "in_flight",
+                RejectionKind::TooManyContents => "too_many_contents",
                 RejectionKind::StoreFull => "full",
                 RejectionKind::StoreUnavailable => "unavailable",
                 _ => return,
@@ -147,6 +148,8 @@ mod report {
                 // What was authentic is lost if its sender does not try again.
                 RejectionKind::StoreFull | RejectionKind::StoreUnavailable => log!(error),
                 RejectionKind::ReadBudget => log!(warn),
+                // Whoever captured a signature can send it with many bodies.
+                RejectionKind::TooManyContents => log!(debug),
                 _ if self.learnt.is_some() => log!(info),
                 // Whatever strangers send.
                 _ => log!(debug),
@@ -313,7 +316,7 @@ pub(crate) const TARGET: &str = "tower_webhooks";
 /// | --- | --- | --- | --- |
 /// | `webhooks_deliveries_total` | counter | `provider`, `kind`, `checked` = [`ReplayCheck::as_str`](crate::replay::ReplayCheck::as_str), `outcome` = `done`, `failed`, `dropped` | calls of the inner service |
 /// | `webhooks_rejections_total` | counter | `provider`, `reason` = [`RejectionKind::as_str`](crate::RejectionKind::as_str) | refused requests |
-/// | `webhooks_replays_total` | counter | `provider`, `outcome` = `repeated`, `in_flight`, `conflict`, `full`, `unavailable` | what the replay guard kept from the inner service |
+/// | `webhooks_replays_total` | counter | `provider`, `outcome` = `repeated`, `in_flight`, `conflict`, `too_many_contents`, `full`, `unavailable` | what the replay guard kept from the inner service |
 /// | `webhooks_store_errors_total` | counter | `provider`, `operation` = `claim`, `renew`, `finish` | failed calls of the shared store |
 /// | `webhooks_misfits_total` | counter | `provider`, `kind` | delivered members that did not fit their documented type |
 /// | `webhooks_store_seconds` | histogram | `provider`, `operation` | how long a call of the shared store took |

@@ -220,7 +220,8 @@ impl Answered {
         match claimed {
             Claimed::Done { answer } => Self::Repeated(answer),
             Claimed::InFlight { retry_after } => refused(RejectionKind::InFlight, retry_after),
-            Claimed::Full | Claimed::TooManyContents => refused(RejectionKind::StoreFull, RETRY_AFTER),
+            Claimed::TooManyContents => refused(RejectionKind::TooManyContents, RETRY_AFTER),
+            Claimed::Full => refused(RejectionKind::StoreFull, RETRY_AFTER),
             Claimed::Conflict | Claimed::Won { .. } => Self::Refused(
                 Rejection::new(RejectionKind::Conflict)
                     .with_detail("a replay, or honest requests that share a nonce: see the security model"),

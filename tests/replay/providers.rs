@@ -1,6 +1,13 @@
 //! The guard in front of every provider: what single use means for each scheme.
 #![cfg(all(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
 
+#[cfg(all(feature = "redis", feature = "postgres"))]
+#[path = "common/postgres.rs"]
+mod postgres;
+#[cfg(all(feature = "redis", feature = "postgres"))]
+#[path = "common/redis.rs"]
+mod redis;
+
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
@@ -12,6 +19,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tower::{Layer, ServiceExt, service_fn};
+#[cfg(all(feature = "redis", feature = "postgres"))]
+use tower_webhooks::replay::{PostgresStore, RedisStore, ReplayStore};
 use tower_webhooks::{
     Provider, Rejection, RejectionKind, Signer, TestClock, Verified, WebhookLayer,
     geelark::{self, GeeLark, GeeLarkToken},
@@ -44,14 +53,14 @@ struct Scheme<P> {
 
 /// Runs `$check` for every scheme.
 macro_rules! every {
-    ($check:ident) => {{
+    ($check:ident $(, $more:expr)?) => {{
         macro_rules! scheme {
             ($name:literal, $provider:expr, $signer:expr, $body:ident, $guarded:literal, $other:ident) => {
                 let content_type =
                     if $body.starts_with('{') { "application/json" } else { "application/x-www-form-urlencoded" };
                 let (layer, signer) = (WebhookLayer::new($provider.unwrap()), Box::new($signer.unwrap()));
                 let other = Other::$other;
-                $check($name, Scheme { layer, signer, body: $body, content_type, guarded: $guarded, other }).await;
+                $check($name, Scheme { layer, signer, body: $body, content_type, guarded: $guarded, other } $(, $more)?).await;
             };
         }
         const TASK: &str = r#"{"type":6,"taskId":"AAA","result":true}"#;
@@ -215,6 +224,52 @@ async fn attack_128_contenders_for_each_provider() {
     every!(contended);
 }
 
+/// The life of a delivery over two processes that share a store.
+#[cfg(all(feature = "redis", feature = "postgres"))]
+async fn shared<P: Provider>(name: &str, scheme: &Scheme<P>, store: impl ReplayStore + Clone) {
+    let process = || {
+        let layer = scheme.layer.clone().local_store(MemoryStore::new());
+        // Outages are not what is tested: a slow machine is none.
+        layer.shared_store(store.clone()).store_timeout(Duration::from_secs(30))
+    };
+    let (a, b) = (process(), process());
+    let handler = Handler::failing(&[500]);
+    let genuine = scheme.genuine();
+    let forged = scheme.forged(&genuine);
+    assert_eq!(send(&a, &handler, &genuine).await.status(), 500, "{name}");
+    assert_other(name, scheme.other, &send(&b, &handler, &forged).await);
+    assert_eq!(send(&b, &handler, &genuine).await.body(), "handled", "{name}: the retry gets through");
+    assert_eq!(*handler.attempts().last().unwrap(), if scheme.guarded { 2 } else { 1 }, "{name}");
+    for layer in [&a, &b] {
+        assert_eq!(is_repeat(&send(layer, &handler, &genuine).await), scheme.guarded, "{name}");
+        let again = send(layer, &handler, &forged).await;
+        match scheme.other {
+            Other::Delivered if scheme.guarded => assert!(is_repeat(&again), "{name}"),
+            other => assert_other(name, other, &again),
+        }
+    }
+    let checked = if scheme.guarded { ReplayCheck::Shared } else { ReplayCheck::Unguarded };
+    assert!(handler.attempts.lock().unwrap().iter().all(|(_, how)| *how == checked), "{name}");
+}
+
+#[cfg(all(feature = "redis", feature = "postgres"))]
+async fn shared_by_each<P: Provider>(name: &str, scheme: Scheme<P>, stores: &(MemoryStore, RedisStore, PostgresStore)) {
+    shared(name, &scheme, stores.0.clone()).await;
+    shared(name, &scheme, stores.1.clone()).await;
+    shared(name, &scheme, stores.2.clone()).await;
+}
+
+#[cfg(all(feature = "redis", feature = "postgres"))]
+#[tokio::test]
+async fn attack_every_scheme_over_two_processes_and_every_store() {
+    let redis = redis::Redis::start();
+    let postgres = postgres::Postgres::start().await;
+    let in_postgres = PostgresStore::new(postgres.pool().await);
+    in_postgres.migrate().await.unwrap();
+    let stores = (MemoryStore::new(), RedisStore::new(&redis.url()).unwrap(), in_postgres);
+    every!(shared_by_each, &stores);
+}
+
 /// Row 3: where nothing in the signature expires, it is worth something again after the retention.
 async fn after_the_retention<P: Provider>(name: &str, scheme: Scheme<P>) {
     let clock = TestClock::at(SystemTime::now());
@@ -315,7 +370,8 @@ async fn one_signature_with_many_bodies<P: Provider>(name: &str, scheme: Scheme<
         let forged = send(&layer, &handler, &genuine.clone().map(|_| body.into())).await;
         match scheme.other {
             Other::Delivered if number >= 63 => {
-                assert_eq!((forged.status().as_u16(), kind(&forged)), (503, Some(RejectionKind::StoreFull)), "{name}");
+                let refused = (503, Some(RejectionKind::TooManyContents));
+                assert_eq!((forged.status().as_u16(), kind(&forged)), refused, "{name}");
             }
             other => assert_other(name, other, &forged),
         }
