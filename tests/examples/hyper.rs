@@ -1,23 +1,21 @@
 //! The layer on a hyper server without axum, over a socket.
 #![cfg(feature = "zegocloud")]
 
+use crate::support::zegocloud::{SECRET, signed};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use tower_webhooks::{Signer as _, zegocloud::Signer};
 
 #[allow(dead_code, reason = "its `main`")]
 #[path = "../../examples/hyper.rs"]
 mod example;
-
-const SECRET: &str = "a callback secret";
 
 async fn serve() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -38,15 +36,10 @@ async fn text(response: Response<Incoming>) -> (u16, String) {
     (status, String::from_utf8(body.to_vec()).unwrap())
 }
 
-fn signed(body: &'static str) -> Request<Bytes> {
-    let request = Request::post("/zegocloud").body(Bytes::from(body)).unwrap();
-    Signer::new(SECRET).unwrap().sign(request, SystemTime::now())
-}
-
 #[tokio::test]
 async fn delivered_repeated_and_refused() {
     let addr = serve().await;
-    let genuine = signed(r#"{"event":"room_create","room_id":"lobby"}"#);
+    let genuine = signed("/zegocloud", r#"{"event":"room_create","room_id":"lobby"}"#);
     assert_eq!(text(send(&addr, &genuine).await).await, (200, "attempt 1 at room_create".to_owned()));
     assert_eq!(text(send(&addr, &genuine).await).await, (200, String::new()), "a repeat is not delivered");
 

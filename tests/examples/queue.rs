@@ -1,14 +1,15 @@
 //! Acknowledging fast: what was answered with 200 is in the queue, and what found no room is sent again.
 #![cfg(feature = "zegocloud")]
 
+use crate::support::zegocloud::{SECRET, signed};
 use axum::{Router, body::Body};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use std::time::SystemTime;
 use tower::ServiceExt;
 use tower_webhooks::{
-    Provider as _, Signer as _, WebhookEvent as _,
-    zegocloud::{Event, Signer, Zegocloud, room::RoomEvent},
+    Provider as _, WebhookEvent as _,
+    zegocloud::{Event, Zegocloud, room::RoomEvent},
 };
 
 #[allow(dead_code, reason = "its `main`")]
@@ -17,12 +18,9 @@ mod example;
 
 use example::{MemoryQueue, app};
 
-const SECRET: &str = "a callback secret";
-
 fn room_create(id: &str) -> Request<Bytes> {
     let body = format!(r#"{{"event":"room_create","room_id":"{id}"}}"#);
-    let request = Request::post("/zegocloud").body(Bytes::from(body)).unwrap();
-    Signer::new(SECRET).unwrap().sign(request, SystemTime::now())
+    signed("/zegocloud", body)
 }
 
 async fn send(app: &Router, request: &Request<Bytes>) -> StatusCode {
@@ -114,17 +112,13 @@ mod durable {
     async fn what_was_queued_comes_back_as_it_was() {
         let redis = Redis::start();
         let (app, queue) = serve(&redis, 10);
-        let signed = |body: &str| {
-            let request = Request::post("/zegocloud").body(Bytes::from(body.to_owned())).unwrap();
-            Signer::new(SECRET).unwrap().sign(request, SystemTime::now())
-        };
         let bodies = [
             r#"{"event":"room_create","room_id":"lobby","room_name":[1],"added":{"price":0.30000000000000000004}}"#,
             r#"{"event":"new","room_id":"lobby"}"#,
         ];
         let (_worker, mut worked) = worker(&queue, false);
         for body in bodies {
-            let request = signed(body);
+            let request = signed("/zegocloud", body);
             let delivery = Zegocloud::new(SECRET).unwrap().verify(&request, SystemTime::now()).unwrap();
             assert_eq!(send(&app, &request).await, 200);
             let event = timeout(Duration::from_secs(10), worked.recv()).await.unwrap().unwrap();

@@ -87,7 +87,7 @@ fn vectors_of_the_reference_libraries() {
             assert_eq!(delivery.proof().signed_at, Some(at(timestamp)));
             assert_eq!((delivery.event().id.as_str(), &delivery.event().payload), (id.as_str(), alone.body()));
 
-            let list = [&beside[..2], &[signature.clone()], &beside[2..]].concat().join(" ");
+            let list = [&beside[..2], std::slice::from_ref(&signature), &beside[2..]].concat().join(" ");
             assert!(verify(&sender, &request(&id, timestamp, &list, &payload), timestamp).is_ok());
             for none in [&beside.join(" "), "v1a,g0hM9SsE v2,AAAA", "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="] {
                 assert!(verify(&sender, &request(&id, timestamp, none, &payload), timestamp).is_err(), "{none}");
@@ -170,9 +170,9 @@ fn a_rotation_says_which_key_it_was() {
         Ok::<_, RejectionKind>((delivery.proof().key_index, delivery.proof().identity.as_ref().unwrap().digest()))
     };
     let (new, old) = (sign(NEW, "msg_1", NOW, "{}"), sign(OLD, "msg_1", NOW, "{}"));
-    let (by_new, identity) = key_of(&[new.clone()]).unwrap();
+    let (by_new, identity) = key_of(std::slice::from_ref(&new)).unwrap();
     assert_eq!(by_new, 0);
-    assert_eq!(key_of(&[old.clone()]).unwrap(), (1, identity), "the same delivery");
+    assert_eq!(key_of(std::slice::from_ref(&old)).unwrap(), (1, identity), "the same delivery");
     assert_eq!(key_of(&[old, new]).unwrap(), (0, identity));
     let other = StandardWebhooks::new(OLD).unwrap();
     let tenant = verify(&other, &signed(OLD, "msg_1", NOW, "{}"), NOW).unwrap();

@@ -1,6 +1,7 @@
 //! At home in axum: where the layer goes, and what stands around it.
 #![cfg(all(feature = "axum", feature = "zegocloud"))]
 
+use crate::support::zegocloud::{self, layer};
 use axum::{
     Extension, Router,
     body::{Body, to_bytes},
@@ -23,22 +24,12 @@ use std::{
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, util::MapResponseLayer};
 use tower_http::map_request_body::MapRequestBodyLayer;
 use tower_webhooks::{
-    Covers, Delivery, Proof, Provider, Rejection, RejectionKind, Signer as _, Verified, WebhookEvent as _,
-    WebhookLayer, exactly_one,
-    replay::ReplayedResponse,
-    zegocloud::{Event, Signer, Zegocloud},
+    Covers, Delivery, Proof, Provider, Rejection, RejectionKind, Verified, WebhookEvent as _, WebhookLayer,
+    exactly_one, replay::ReplayedResponse, zegocloud::Event,
 };
 
-const SECRET: &str = "a callback secret";
-
-fn layer() -> WebhookLayer<Zegocloud> {
-    WebhookLayer::new(Zegocloud::new(SECRET).unwrap())
-}
-
 fn signed(uri: &str) -> Request {
-    let body = Bytes::from(r#"{"event":"room_create","room_id":"lobby"}"#);
-    let request = Request::post(uri).body(body).unwrap();
-    Signer::new(SECRET).unwrap().sign(request, SystemTime::now()).map(Body::from)
+    zegocloud::signed(uri, r#"{"event":"room_create","room_id":"lobby"}"#).map(Body::from)
 }
 
 fn unsigned(method: Method, uri: &str) -> Request {

@@ -1,17 +1,11 @@
 //! What is traced and counted, and what never is.
-#![cfg(all(feature = "zegocloud", feature = "tracing", feature = "metrics"))]
 
+use crate::{alone, support::log::Log};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use std::{
-    collections::BTreeSet,
-    convert::Infallible,
-    io::Write,
-    sync::{Arc, Mutex},
-    time::SystemTime,
-};
+use std::{collections::BTreeSet, convert::Infallible, sync::Mutex, time::SystemTime};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_webhooks::{
     Signer as _, WebhookLayer, metric_names,
@@ -40,35 +34,17 @@ fn send(layer: &WebhookLayer<Zegocloud>, status: u16, request: Request<Bytes>) -
     runtime.block_on(service.oneshot(request.map(Full::new))).unwrap().status().as_u16()
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 fn logged(act: impl FnOnce()) -> String {
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    tracing::subscriber::with_default(subscriber, act);
-    let bytes = log.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
+    let guard = log.install();
+    act();
+    drop(guard);
+    log.text()
 }
 
 #[test]
 fn a_delivery_is_a_span_around_the_handler() {
-    let _alone = ALONE.lock();
+    let _alone = alone();
     let log = logged(|| {
         send(&layer(), 200, signed(r#"{"event":"room_create","room_id":"private-room"}"#.into()));
     });
@@ -88,7 +64,7 @@ fn a_delivery_is_a_span_around_the_handler() {
 
 #[test]
 fn attack_nothing_private_is_logged() {
-    let _alone = ALONE.lock();
+    let _alone = alone();
     let layer = layer();
     let log = logged(|| {
         let request = signed(r#"{"event":"room_create","room_id":"private-room"}"#.into());
@@ -129,8 +105,6 @@ fn attack_nothing_private_is_logged() {
     }
 }
 
-// Which callsites are on is one table for the whole process.
-static ALONE: Mutex<()> = Mutex::new(());
 static CREDENTIALS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn series(rendered: &str) -> BTreeSet<String> {
@@ -141,7 +115,7 @@ fn series(rendered: &str) -> BTreeSet<String> {
 
 #[test]
 fn attack_hostile_requests_make_no_series() {
-    let _alone = ALONE.lock();
+    let _alone = alone();
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     metrics::with_local_recorder(&recorder, || {
@@ -174,7 +148,7 @@ fn attack_hostile_requests_make_no_series() {
 
 #[test]
 fn what_is_counted() {
-    let _alone = ALONE.lock();
+    let _alone = alone();
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     metrics::with_local_recorder(&recorder, || {

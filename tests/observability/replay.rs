@@ -1,6 +1,12 @@
 //! What an operator sees of the guard: what is counted, what is logged and how loudly.
-#![cfg(all(feature = "zegocloud", feature = "tracing", feature = "metrics"))]
 
+use crate::{
+    alone,
+    support::{
+        log::Log,
+        zegocloud::{SECRET, layer, signed},
+    },
+};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{Request, Response};
@@ -10,9 +16,8 @@ use std::{
     convert::Infallible,
     fmt,
     future::Future,
-    io::Write,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, SystemTime},
@@ -21,21 +26,12 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_webhooks::{
     Provider, Signer as _, TestClock, WebhookLayer,
     replay::{Claim, Claimed, MemoryStore, Outcome, ReplayStore, ReplayedResponse, StoreError},
-    zegocloud::{Signer, Zegocloud},
 };
 
-type ZegocloudLayer = WebhookLayer<Zegocloud>;
-
-const SECRET: &str = "a-callback-secret";
 const SECOND: Duration = Duration::from_secs(1);
 
-fn layer() -> ZegocloudLayer {
-    WebhookLayer::new(Zegocloud::new(SECRET).unwrap())
-}
-
 fn event() -> Request<Bytes> {
-    let request = Request::post("/zego").body(Bytes::from(r#"{"event":"room_create"}"#)).unwrap();
-    Signer::new(SECRET).unwrap().sign(request, SystemTime::now())
+    signed("/zego", r#"{"event":"room_create"}"#)
 }
 
 async fn send<P: Provider>(layer: &WebhookLayer<P>, takes: Duration, request: Request<Bytes>) -> u16 {
@@ -95,39 +91,17 @@ impl ReplayStore for Switched {
     }
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// What is logged and what the metrics are in the end.
 fn observed(work: impl Future<Output = ()>) -> (String, String) {
-    // Which callsites are on is one table for the whole process.
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock();
+    let _alone = alone();
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
+    let guard = log.install();
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-    tracing::subscriber::with_default(subscriber, || {
-        metrics::with_local_recorder(&recorder, || runtime.block_on(work))
-    });
-    let bytes = log.0.lock().unwrap().clone();
-    (String::from_utf8(bytes).unwrap(), handle.render())
+    metrics::with_local_recorder(&recorder, || runtime.block_on(work));
+    drop(guard);
+    (log.text(), handle.render())
 }
 
 fn assert_line(text: &str, parts: &[&str]) {

@@ -252,40 +252,6 @@ pub fn prints_nothing_of(secrets: &[&str], printed: &[String]) {
     }
 }
 
-/// What a subscriber wrote, at every level.
-#[cfg(feature = "tracing")]
-#[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
-
-#[cfg(feature = "tracing")]
-impl Log {
-    pub fn install(&self) -> tracing::subscriber::DefaultGuard {
-        let log = self.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
-            .with_ansi(false)
-            .with_writer(move || log.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-
-    pub fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-#[cfg(feature = "tracing")]
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The mistake that the layer logs, so that a test of the log has something to look at.
 #[cfg(feature = "tracing")]
 pub async fn apply_twice<P: Provider + Clone>(provider: P, request: Request<Bytes>, now: SystemTime) {

@@ -312,7 +312,7 @@ async fn attack_nothing_prints_a_credential() {
 #[tokio::test]
 async fn attack_no_tracing_event_holds_a_credential() {
     let sign = signed().headers()["x-sign"].to_str().unwrap().to_owned();
-    let log = head_auth::Log::default();
+    let log = crate::support::log::Log::default();
     let guard = log.install();
     for request in [signed(), plain(BODY), with_key()] {
         send(signed_mode(), request.clone(), None, at(NOW)).await;

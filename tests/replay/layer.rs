@@ -1,23 +1,22 @@
 //! The guard in the layer: what a repeat, a conflict, a failure and a vanished client lead to.
 #![cfg(feature = "zegocloud")]
 
+use super::handler::{Handler, send};
+use crate::support::zegocloud::{SECRET, layer, pair, signed};
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use std::{
     convert::Infallible,
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     task::Poll,
     time::{Duration, SystemTime},
 };
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_webhooks::{
-    Rejection, RejectionKind, Signer as _, TestClock, Verified, WebhookLayer, Window,
+    Rejection, RejectionKind, Signer as _, TestClock, WebhookLayer, Window,
     replay::{
         Claim, Claimed, Duplicate, MemoryStore, OutagePolicy, Outcome, ReplayCheck, ReplayStore, ReplayedResponse,
         StoreError,
@@ -25,73 +24,13 @@ use tower_webhooks::{
     zegocloud::{Event, Signer, Zegocloud},
 };
 
-const SECRET: &str = "a callback secret";
-
-fn layer() -> WebhookLayer<Zegocloud> {
-    WebhookLayer::new(Zegocloud::new(SECRET).unwrap())
-}
-
-fn signed(body: &'static str) -> Request<Bytes> {
-    Signer::new(SECRET).unwrap().sign(Request::post("/zego").body(Bytes::from(body)).unwrap(), SystemTime::now())
-}
-
-/// Two bodies under one signature.
-fn pair() -> (Request<Bytes>, Request<Bytes>) {
-    let signer = Signer::new(SECRET).unwrap().nonce(format!("{}", std::process::id()) + "-" + &unique());
-    let now = SystemTime::now();
-    let sign = |body: &'static str| signer.sign(Request::post("/zego").body(Bytes::from(body)).unwrap(), now);
-    (sign(r#"{"event":"room_create","room_id":"a"}"#), sign(r#"{"event":"room_create","room_id":"b"}"#))
-}
-
-fn unique() -> String {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    COUNT.fetch_add(1, Ordering::Relaxed).to_string()
-}
-
-/// A handler that answers as it is told and counts its calls.
-#[derive(Clone)]
-struct Handler {
-    calls: Arc<Mutex<Vec<(u32, ReplayCheck)>>>,
-    answers: Arc<Mutex<Vec<u16>>>,
-}
-
-impl Handler {
-    fn new(answers: &[u16]) -> Self {
-        let answers = answers.iter().rev().copied().collect();
-        Self { calls: Arc::default(), answers: Arc::new(Mutex::new(answers)) }
-    }
-
-    fn calls(&self) -> usize {
-        self.calls.lock().unwrap().len()
-    }
-
-    fn attempts(&self) -> Vec<u32> {
-        self.calls.lock().unwrap().iter().map(|(attempt, _)| *attempt).collect()
-    }
-
-    async fn handle(self, request: Request<Full<Bytes>>) -> Result<Response<String>, Infallible> {
-        let metadata = request.extensions().get::<Verified<Event>>().unwrap().metadata().clone();
-        self.calls.lock().unwrap().push((metadata.attempt, metadata.checked));
-        let status = self.answers.lock().unwrap().pop().unwrap_or(200);
-        let mut response = Response::new("handled".to_owned());
-        *response.status_mut() = StatusCode::from_u16(status).unwrap();
-        Ok(response)
-    }
-}
-
-async fn send(layer: &WebhookLayer<Zegocloud>, handler: &Handler, request: &Request<Bytes>) -> Response<String> {
-    let handler = handler.clone();
-    let service = layer.layer(service_fn(move |request| handler.clone().handle(request)));
-    service.oneshot(request.clone().map(Full::new)).await.unwrap()
-}
-
 fn kind(response: &Response<String>) -> RejectionKind {
     response.extensions().get::<Rejection>().expect("refused").kind()
 }
 
 #[tokio::test]
 async fn attack_replay_of_the_same_body() {
-    let (layer, handler) = (layer(), Handler::new(&[]));
+    let (layer, handler) = (layer(), Handler::default());
     let (request, _) = pair();
     assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
     for _ in 0..3 {
@@ -105,7 +44,7 @@ async fn attack_replay_of_the_same_body() {
 
 #[tokio::test]
 async fn attack_body_swapped_under_a_used_signature() {
-    let (layer, handler) = (layer(), Handler::new(&[]));
+    let (layer, handler) = (layer(), Handler::default());
     let (first, second) = pair();
     send(&layer, &handler, &first).await;
     assert_eq!(kind(&send(&layer, &handler, &second).await), RejectionKind::Conflict);
@@ -128,7 +67,7 @@ async fn attack_body_swapped_under_a_used_signature() {
 #[tokio::test]
 async fn a_failure_lets_the_retry_through_and_nothing_else() {
     for failure in [500, 503, 404, 302, 100] {
-        let (layer, handler) = (layer(), Handler::new(&[failure, failure]));
+        let (layer, handler) = (layer(), Handler::answering(&[failure, failure]));
         let (request, forged) = pair();
         assert_eq!(send(&layer, &handler, &request).await.status(), failure);
         // Attack: race the sender's retry with another body.
@@ -139,7 +78,7 @@ async fn a_failure_lets_the_retry_through_and_nothing_else() {
         assert_eq!(handler.attempts(), [1, 2, 3]);
     }
     for success in [200, 201, 204, 299] {
-        let (layer, handler) = (layer(), Handler::new(&[success]));
+        let (layer, handler) = (layer(), Handler::answering(&[success]));
         let (request, _) = pair();
         send(&layer, &handler, &request).await;
         assert_eq!(send(&layer, &handler, &request).await.status(), 200);
@@ -156,7 +95,7 @@ async fn in_flight_is_409_with_retry_after() {
     let mut first = Box::pin(service.oneshot(request.clone().map(Full::new)));
     assert!(poll_once(first.as_mut()).await.is_none());
 
-    let handler = Handler::new(&[]);
+    let handler = Handler::default();
     let response = send(&layer, &handler, &request).await;
     assert_eq!((response.status().as_u16(), kind(&response)), (409, RejectionKind::InFlight));
     assert_eq!(response.headers()["retry-after"], "1");
@@ -181,7 +120,7 @@ async fn poll_once<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Option<F::Out
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn attack_128_contenders() {
     for _ in 0..20 {
-        let (layer, handler) = (layer(), Handler::new(&[]));
+        let (layer, handler) = (layer(), Handler::default());
         let (request, forged) = pair();
         let contenders: Vec<_> = (0..128)
             .map(|number| {
@@ -201,7 +140,7 @@ async fn attack_128_contenders() {
 async fn attack_capture_replayed_on_another_route_with_the_same_secret() {
     let store = MemoryStore::new();
     let (rooms, streams) = (layer().local_store(store.clone()), layer().local_store(store));
-    let handler = Handler::new(&[]);
+    let handler = Handler::default();
     let (mut request, _) = pair();
     send(&rooms, &handler, &request).await;
     *request.uri_mut() = "/streams".parse().unwrap();
@@ -212,7 +151,7 @@ async fn attack_capture_replayed_on_another_route_with_the_same_secret() {
 #[tokio::test]
 async fn attack_tenants_that_share_a_store_stay_apart() {
     let store = MemoryStore::new();
-    let handler = Handler::new(&[]);
+    let handler = Handler::default();
     for secret in ["secret of tenant 1", "secret of tenant 2"] {
         let layer = WebhookLayer::new(Zegocloud::new(secret).unwrap()).local_store(store.clone());
         let request = Request::post("/zego").body(Bytes::from(r#"{"event":"room_close"}"#)).unwrap();
@@ -224,7 +163,7 @@ async fn attack_tenants_that_share_a_store_stay_apart() {
 
 #[tokio::test]
 async fn attack_signature_spelled_differently() {
-    let (layer, handler) = (layer(), Handler::new(&[]));
+    let (layer, handler) = (layer(), Handler::default());
     let body = r#"{"event":"room_close","timestamp":"TS","nonce":"1-2-3","signature":"SIG"}"#;
     let now = SystemTime::now();
     let stamp = now.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().to_string();
@@ -261,7 +200,7 @@ async fn attack_boundary_shift_after_the_window() {
         let clock = TestClock::at(first_at);
         let store = MemoryStore::with_capacity(1).unwrap().clock(clock.clone());
         let layer = layer().clock(clock.clone()).local_store(store.clone());
-        let handler = Handler::new(&[]);
+        let handler = Handler::default();
         assert_eq!(send(&layer, &handler, &request(first)).await.body(), "handled");
         for late in [-60, 0, 299] {
             let time = if late < 0 {
@@ -305,7 +244,7 @@ async fn attack_boundary_shift_into_another_secret() {
     for (first, second) in [(long, short), (short, long)] {
         let clock = TestClock::at(stamp("1790000001"));
         let layer = WebhookLayer::new(Zegocloud::new(first).unwrap().also_accept(second).unwrap()).clock(clock);
-        let handler = Handler::new(&[]);
+        let handler = Handler::default();
         let genuine = request(stamp_of_long, nonce_of_long, "1");
         assert_eq!(send(&layer, &handler, &genuine).await.body(), "handled");
         let forged = request(stamp_of_short, nonce_of_short, "2");
@@ -326,7 +265,7 @@ async fn attack_boundary_shift_into_another_secret() {
     let clock = TestClock::at(stamp("1790000001"));
     let both = Zegocloud::new(format!("{ahead}{text}")).unwrap().also_accept(text).unwrap();
     let layer = WebhookLayer::new(both).clock(clock.clone()).local_store(MemoryStore::new().clock(clock.clone()));
-    let handler = Handler::new(&[]);
+    let handler = Handler::default();
     assert_eq!(send(&layer, &handler, &body("1790000000", "0")).await.body(), "handled");
     clock.set(stamp(ahead));
     let forged = send(&layer, &handler, &body(ahead, "01790000000")).await;
@@ -347,7 +286,7 @@ async fn a_claim_outlives_a_wide_window() {
     let layer = WebhookLayer::new(Zegocloud::new(SECRET).unwrap().window(window))
         .clock(clock.clone())
         .local_store(MemoryStore::new().clock(clock.clone()));
-    let handler = Handler::new(&[]);
+    let handler = Handler::default();
     let (request, _) = pair();
     send(&layer, &handler, &request).await;
     clock.advance(Duration::from_secs(25 * 3600 - 5));
@@ -361,8 +300,8 @@ async fn a_claim_outlives_a_wide_window() {
 async fn attack_store_flooded_by_invalid_requests() {
     let store = MemoryStore::new();
     let layer = layer().local_store(store.clone());
-    let handler = Handler::new(&[]);
-    let genuine = String::from_utf8(signed(r#"{"event":"room_create"}"#).into_body().to_vec()).unwrap();
+    let handler = Handler::default();
+    let genuine = String::from_utf8(signed("/zego", r#"{"event":"room_create"}"#).into_body().to_vec()).unwrap();
     for number in 0..1000 {
         let body = match number % 4 {
             0 => "{}".to_owned(),
@@ -375,7 +314,7 @@ async fn attack_store_flooded_by_invalid_requests() {
     }
     assert_eq!((store.len(), handler.calls()), (0, 0));
     // Neither does what holds a signature and is no JSON.
-    let broken = signed(r#"{"event":"room_create","room_session_id":{}"#);
+    let broken = signed("/zego", r#"{"event":"room_create","room_session_id":{}"#);
     assert_eq!(kind(&send(&layer, &handler, &broken).await), RejectionKind::Invalid);
     assert_eq!(store.len(), 0);
 }
@@ -384,7 +323,7 @@ async fn attack_store_flooded_by_invalid_requests() {
 async fn attack_store_flooded_by_valid_requests() {
     let store = MemoryStore::with_capacity(100).unwrap();
     let layer = layer().local_store(store.clone());
-    let handler = Handler::new(&[]);
+    let handler = Handler::default();
     let requests: Vec<_> = (0..1000).map(|_| pair().0).collect();
     for (number, request) in requests.iter().enumerate() {
         let response = send(&layer, &handler, request).await;
@@ -407,12 +346,12 @@ async fn attack_store_flooded_by_valid_requests() {
 #[tokio::test]
 async fn the_guard_goes_by_a_name_that_says_so() {
     let layer = layer().dangerous_without_replay_guard();
-    let handler = Handler::new(&[]);
+    let handler = Handler::default();
     let (request, _) = pair();
     for _ in 0..3 {
         assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
     }
-    assert_eq!(*handler.calls.lock().unwrap(), [(1, ReplayCheck::Unguarded); 3]);
+    assert_eq!(handler.checks(), [(1, ReplayCheck::Unguarded); 3]);
 }
 
 #[tokio::test]
@@ -511,7 +450,7 @@ async fn settle() {
 async fn two_processes_deliver_once() {
     let shared = Shared::default();
     let (a, b) = (layer().shared_store(shared.clone()), layer().shared_store(shared.clone()));
-    let handler = Handler::new(&[500]);
+    let handler = Handler::answering(&[500]);
     let (request, forged) = pair();
     assert_eq!(send(&a, &handler, &request).await.status(), 500);
     assert_eq!(kind(&send(&b, &handler, &forged).await), RejectionKind::Conflict);
@@ -523,7 +462,7 @@ async fn two_processes_deliver_once() {
     assert_eq!(send(&a, &handler, &request).await.body(), "");
     assert_eq!(send(&a, &handler, &request).await.body(), "");
     assert_eq!(shared.calls(), ["claim"], "what the shared store said is remembered");
-    assert_eq!(*handler.calls.lock().unwrap(), [(1, ReplayCheck::Shared), (2, ReplayCheck::Shared)]);
+    assert_eq!(handler.checks(), [(1, ReplayCheck::Shared), (2, ReplayCheck::Shared)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -531,7 +470,7 @@ async fn an_outage_is_503_and_leaves_nothing_behind() {
     for broken in ["claim", "claim!"] {
         let shared = Shared::default();
         let (a, b) = (layer().shared_store(shared.clone()), layer().shared_store(shared.clone()));
-        let handler = Handler::new(&[]);
+        let handler = Handler::default();
         let (request, forged) = pair();
         shared.set(broken, "");
         for request in [&forged, &request] {
@@ -556,13 +495,13 @@ async fn an_outage_is_503_and_leaves_nothing_behind() {
 async fn local_fallback_is_marked_and_guards_this_process() {
     let shared = Shared::default();
     let layer = layer().shared_store(shared.clone()).on_outage(OutagePolicy::LocalFallback);
-    let handler = Handler::new(&[]);
+    let handler = Handler::default();
     let (request, forged) = pair();
     shared.set("claim", "");
     assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
     assert_eq!(send(&layer, &handler, &request).await.body(), "");
     assert_eq!(kind(&send(&layer, &handler, &forged).await), RejectionKind::Conflict);
-    assert_eq!(*handler.calls.lock().unwrap(), [(1, ReplayCheck::LocalFallback)]);
+    assert_eq!(handler.checks(), [(1, ReplayCheck::LocalFallback)]);
     shared.set("", "");
     assert_eq!(send(&layer, &handler, &request).await.body(), "", "nothing has to be written back");
 }
@@ -572,7 +511,7 @@ async fn an_outcome_that_cannot_be_recorded_leaves_the_answer_and_is_tried_again
     for broken in ["finish", "finish!"] {
         let shared = Shared::default();
         let (a, b) = (layer().shared_store(shared.clone()), layer().shared_store(shared.clone()));
-        let handler = Handler::new(&[]);
+        let handler = Handler::default();
         let (request, _) = pair();
         shared.set(broken, "");
         assert_eq!(send(&a, &handler, &request).await.body(), "handled");
@@ -593,7 +532,7 @@ async fn dropped_at_every_await() {
             let base = if shared_store { layer().shared_store(shared.clone()) } else { layer() };
             let other = if shared_store { layer().shared_store(shared.clone()) } else { base.clone() };
             let (request, forged) = pair();
-            let handler = Handler::new(&[]);
+            let handler = Handler::default();
             shared.set("", slow);
             let inner = {
                 let handler = handler.clone();
@@ -603,7 +542,7 @@ async fn dropped_at_every_await() {
                         if slow == "handler" {
                             std::future::pending::<()>().await;
                         }
-                        handler.handle(request).await
+                        handler.handle::<Event>(request).await
                     }
                 })
             };
@@ -658,7 +597,7 @@ async fn the_lease_is_renewed_while_the_handler_works() {
         Ok::<_, Infallible>(Response::new("handled".to_owned()))
     });
     let mut first = pin!(a.layer(slow).oneshot(request.clone().map(Full::new)));
-    let handler = Handler::new(&[]);
+    let handler = Handler::default();
     for _ in 0..59 {
         assert!(poll_once(first.as_mut()).await.is_none());
         tokio::time::advance(Duration::from_secs(1)).await;
@@ -691,7 +630,7 @@ async fn a_lost_lease_leaves_the_answer() {
     let mut first = pin!(a.layer(waiting).oneshot(request.clone().map(Full::new)));
     assert!(poll_once(first.as_mut()).await.is_none());
     clock.advance(Duration::from_secs(16));
-    let handler = Handler::new(&[500]);
+    let handler = Handler::answering(&[500]);
     assert_eq!(send(&b, &handler, &request).await.status(), 500);
     gate.notify_one();
     assert_eq!(first.await.unwrap().body(), "late");
@@ -712,7 +651,7 @@ async fn a_panic_in_the_handler_is_a_failure() {
     let service = layer.layer(panicking);
     let sent = request.clone().map(Full::new);
     assert!(tokio::spawn(async move { service.oneshot(sent).await }).await.is_err());
-    let handler = Handler::new(&[]);
+    let handler = Handler::default();
     assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
     assert_eq!(handler.attempts(), [2]);
 }

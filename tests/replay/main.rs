@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "zegocloud")]
+mod handler;
 mod layer;
 mod postgres;
 mod processes;

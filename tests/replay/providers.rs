@@ -1,30 +1,25 @@
 //! The guard in front of every provider: what single use means for each scheme.
 #![cfg(all(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
 
+use super::handler::{Handler, is_repeat, kind, send};
 #[cfg(all(feature = "redis", feature = "postgres"))]
-#[path = "common/postgres.rs"]
-mod postgres;
-#[cfg(all(feature = "redis", feature = "postgres"))]
-#[path = "common/redis.rs"]
-mod redis;
-
+use crate::support::{postgres::Postgres, redis::Redis};
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response};
 use http_body::Frame;
 use http_body_util::{Full, StreamBody};
 use std::{
     convert::Infallible,
-    sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
 use tower::{Layer, ServiceExt, service_fn};
 #[cfg(all(feature = "redis", feature = "postgres"))]
 use tower_webhooks::replay::{PostgresStore, RedisStore, ReplayStore};
 use tower_webhooks::{
-    Provider, Rejection, RejectionKind, Signer, TestClock, Verified, WebhookLayer,
+    Provider, RejectionKind, Signer, TestClock, WebhookLayer,
     geelark::{self, GeeLark, GeeLarkToken},
-    replay::{Duplicate, MemoryStore, ReplayCheck},
+    replay::{MemoryStore, ReplayCheck},
     stardust::{self, Stardust, StardustKeyOnly},
     vobiz::{self, campaign::Campaign, kyc::Kyc, ndnc::Ndnc, trunk::Trunk, voice::Voice, whatsapp::Whatsapp},
     zegocloud::{self, Zegocloud},
@@ -112,49 +107,6 @@ impl<P: Provider> Scheme<P> {
     }
 }
 
-async fn send<P: Provider>(layer: &WebhookLayer<P>, handler: &Handler, request: &Request<Bytes>) -> Response<String> {
-    let handler = handler.clone();
-    let service = layer.layer(service_fn(move |request: Request<Full<Bytes>>| {
-        let metadata = request.extensions().get::<Verified<P::Event>>().unwrap().metadata().clone();
-        handler.attempts.lock().unwrap().push((metadata.attempt, metadata.checked));
-        let status = handler.answers.lock().unwrap().pop().unwrap_or(200);
-        let mut response = Response::new("handled".to_owned());
-        *response.status_mut() = StatusCode::from_u16(status).unwrap();
-        std::future::ready(Ok::<_, Infallible>(response))
-    }));
-    service.oneshot(request.clone().map(Full::new)).await.unwrap()
-}
-
-#[derive(Clone, Default)]
-struct Handler {
-    attempts: Arc<Mutex<Vec<(u32, ReplayCheck)>>>,
-    answers: Arc<Mutex<Vec<u16>>>,
-}
-
-impl Handler {
-    fn failing(statuses: &[u16]) -> Self {
-        let handler = Self::default();
-        handler.answers.lock().unwrap().extend(statuses.iter().rev());
-        handler
-    }
-
-    fn attempts(&self) -> Vec<u32> {
-        self.attempts.lock().unwrap().iter().map(|(attempt, _)| *attempt).collect()
-    }
-
-    fn calls(&self) -> usize {
-        self.attempts().len()
-    }
-}
-
-fn is_repeat(response: &Response<String>) -> bool {
-    response.status() == 200 && response.extensions().get::<Duplicate>().is_some() && response.body().is_empty()
-}
-
-fn kind(response: &Response<String>) -> Option<RejectionKind> {
-    response.extensions().get::<Rejection>().map(Rejection::kind)
-}
-
 fn assert_other(name: &str, other: Other, response: &Response<String>) {
     match other {
         Other::Conflict => assert_eq!(kind(response), Some(RejectionKind::Conflict), "{name}"),
@@ -175,7 +127,7 @@ async fn replayed_and_swapped<P: Provider>(name: &str, scheme: Scheme<P>) {
     let expected = if scheme.guarded { 1 } else { 2 } + usize::from(scheme.other == Other::Delivered);
     assert_eq!(handler.calls(), expected, "{name}");
     let checked = if scheme.guarded { ReplayCheck::Local } else { ReplayCheck::Unguarded };
-    assert!(handler.attempts.lock().unwrap().iter().all(|(attempt, how)| (*attempt, *how) == (1, checked)), "{name}");
+    assert!(handler.checks().iter().all(|&(attempt, how)| (attempt, how) == (1, checked)), "{name}");
 }
 
 #[tokio::test]
@@ -185,7 +137,7 @@ async fn attack_replays_and_swapped_bodies() {
 
 /// Row 25.
 async fn raced_retry<P: Provider>(name: &str, scheme: Scheme<P>) {
-    let handler = Handler::failing(&[500]);
+    let handler = Handler::answering(&[500]);
     let genuine = scheme.genuine();
     assert_eq!(scheme.send(&handler, &genuine).await.status(), 500, "{name}");
     let forged = scheme.forged(&genuine);
@@ -233,7 +185,7 @@ async fn shared<P: Provider>(name: &str, scheme: &Scheme<P>, store: impl ReplayS
         layer.shared_store(store.clone()).store_timeout(Duration::from_secs(30))
     };
     let (a, b) = (process(), process());
-    let handler = Handler::failing(&[500]);
+    let handler = Handler::answering(&[500]);
     let genuine = scheme.genuine();
     let forged = scheme.forged(&genuine);
     assert_eq!(send(&a, &handler, &genuine).await.status(), 500, "{name}");
@@ -249,7 +201,7 @@ async fn shared<P: Provider>(name: &str, scheme: &Scheme<P>, store: impl ReplayS
         }
     }
     let checked = if scheme.guarded { ReplayCheck::Shared } else { ReplayCheck::Unguarded };
-    assert!(handler.attempts.lock().unwrap().iter().all(|(_, how)| *how == checked), "{name}");
+    assert!(handler.checks().iter().all(|&(_, how)| how == checked), "{name}");
 }
 
 #[cfg(all(feature = "redis", feature = "postgres"))]
@@ -262,8 +214,8 @@ async fn shared_by_each<P: Provider>(name: &str, scheme: Scheme<P>, stores: &(Me
 #[cfg(all(feature = "redis", feature = "postgres"))]
 #[tokio::test]
 async fn attack_every_scheme_over_two_processes_and_every_store() {
-    let redis = redis::Redis::start();
-    let postgres = postgres::Postgres::start().await;
+    let redis = Redis::start();
+    let postgres = Postgres::start().await;
     let in_postgres = PostgresStore::new(postgres.pool().await);
     in_postgres.migrate().await.unwrap();
     let stores = (MemoryStore::new(), RedisStore::new(&redis.url()).unwrap(), in_postgres);

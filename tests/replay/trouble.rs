@@ -1,28 +1,24 @@
 //! The guard while its shared store is in trouble, by a store that does what it is told and on a clock that is paused.
 #![cfg(feature = "zegocloud")]
 
+use super::handler::{Handler, is_repeat, kind, send};
+use crate::support::zegocloud::{SECRET, pair};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::Request;
 use http_body_util::Full;
 use std::{
     collections::VecDeque,
-    convert::Infallible,
     future::Future,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
 use tokio::time::{Instant, sleep};
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{ServiceExt, service_fn};
 use tower_webhooks::{
-    Rejection, RejectionKind, Signer as _, TestClock, Verified, WebhookLayer,
-    replay::{Claim, Claimed, Duplicate, MemoryStore, OutagePolicy, Outcome, ReplayCheck, ReplayStore, StoreError},
+    RejectionKind, Signer as _, TestClock, WebhookLayer,
+    replay::{Claim, Claimed, MemoryStore, OutagePolicy, Outcome, ReplayCheck, ReplayStore, StoreError},
     zegocloud::{Event, Signer, Zegocloud},
 };
-
-const SECRET: &str = "a callback secret";
 
 /// A store whose claims live in tokio's time, which can be paused.
 #[derive(Clone)]
@@ -139,73 +135,13 @@ fn event() -> Request<Bytes> {
     pair().0
 }
 
-/// Two bodies under one signature.
-fn pair() -> (Request<Bytes>, Request<Bytes>) {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let signer = Signer::new(SECRET).unwrap().nonce(format!("n{}", COUNT.fetch_add(1, Ordering::Relaxed)));
-    let now = SystemTime::now();
-    let sign = |body: &'static str| signer.sign(Request::post("/zego").body(Bytes::from(body)).unwrap(), now);
-    (sign(r#"{"event":"room_create","room_id":"a"}"#), sign(r#"{"event":"room_create","room_id":"b"}"#))
-}
-
-/// A handler that takes its time, answers with a status and counts its calls.
-#[derive(Clone)]
-struct Handler {
-    takes: Duration,
-    status: StatusCode,
-    calls: Arc<Mutex<Vec<(u32, ReplayCheck)>>>,
-}
-
-impl Handler {
-    fn new() -> Self {
-        Self { takes: Duration::ZERO, status: StatusCode::OK, calls: Arc::default() }
-    }
-
-    fn slow(&self, takes: Duration) -> Self {
-        Self { takes, ..self.clone() }
-    }
-
-    fn failing(&self) -> Self {
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, ..self.clone() }
-    }
-
-    fn calls(&self) -> usize {
-        self.calls.lock().unwrap().len()
-    }
-
-    async fn handle(self, request: Request<Full<Bytes>>) -> Result<Response<String>, Infallible> {
-        let metadata = request.extensions().get::<Verified<Event>>().unwrap().metadata().clone();
-        self.calls.lock().unwrap().push((metadata.attempt, metadata.checked));
-        if !self.takes.is_zero() {
-            sleep(self.takes).await;
-        }
-        let mut response = Response::new("handled".to_owned());
-        *response.status_mut() = self.status;
-        Ok(response)
-    }
-}
-
-async fn send(layer: &WebhookLayer<Zegocloud>, handler: &Handler, request: &Request<Bytes>) -> Response<String> {
-    let handler = handler.clone();
-    let service = layer.layer(service_fn(move |request| handler.clone().handle(request)));
-    service.oneshot(request.clone().map(Full::new)).await.unwrap()
-}
-
-fn kind(response: &Response<String>) -> Option<RejectionKind> {
-    response.extensions().get::<Rejection>().map(Rejection::kind)
-}
-
-fn is_repeat(response: &Response<String>) -> bool {
-    response.extensions().get::<Duplicate>().is_some()
-}
-
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
 async fn an_acknowledgement_outlives_an_outage_longer_than_the_lease() {
     let store = Scripted::new();
     let (a, b) = (process(&store).lease(2 * SECOND).unwrap(), process(&store).lease(2 * SECOND).unwrap());
-    let handler = Handler::new();
+    let handler = Handler::default();
     let request = event();
     store.next([Fault::None]);
     store.always(Fault::Refused);
@@ -236,7 +172,7 @@ async fn a_failure_that_cannot_be_recorded_is_given_up_with_its_lease() {
     store.next([Fault::None]);
     store.always(Fault::Error);
     let began = Instant::now();
-    assert_eq!(send(&layer, &Handler::new().failing(), &event()).await.status(), 500);
+    assert_eq!(send(&layer, &Handler::default().failing(), &event()).await.status(), 500);
     layer.drained().await;
     let took = began.elapsed();
     assert!((5 * SECOND..7 * SECOND).contains(&took), "{took:?}");
@@ -246,7 +182,7 @@ async fn a_failure_that_cannot_be_recorded_is_given_up_with_its_lease() {
 async fn outcomes_that_wait_are_bounded_and_the_oldest_give_way() {
     let store = Scripted::new();
     let layer = process(&store).unrecorded_limit(2);
-    let handler = Handler::new();
+    let handler = Handler::default();
     let events = [event(), event(), event()];
     for request in &events {
         store.always(Fault::None);
@@ -280,7 +216,7 @@ async fn drained_waits_for_the_last_outcome() {
     alone().drained().await;
     store.next([Fault::None]);
     store.always(Fault::Hangs);
-    let handler = Handler::new();
+    let handler = Handler::default();
     send(&layer, &handler, &event()).await;
     assert!(tokio::time::timeout(30 * SECOND, layer.drained()).await.is_err());
     store.always(Fault::None);
@@ -294,7 +230,7 @@ fn an_outcome_outlives_its_runtime() {
     let first = run();
     let store = first.block_on(async { Scripted::new() });
     let layer = process(&store);
-    let (handler, request) = (Handler::new(), event());
+    let (handler, request) = (Handler::default(), event());
     first.block_on(async {
         store.next([Fault::None]);
         store.always(Fault::Error);
@@ -314,7 +250,7 @@ async fn a_call_whose_connection_broke_is_sent_once_more() {
     for broken in [Fault::Refused, Fault::Broken { after: false }, Fault::Broken { after: true }] {
         let store = Scripted::new();
         let (a, b) = (process(&store), process(&store));
-        let (handler, request) = (Handler::new(), event());
+        let (handler, request) = (Handler::default(), event());
         store.next([broken, Fault::None, broken, Fault::None]);
         assert_eq!(send(&a, &handler, &request).await.body(), "handled", "{broken:?}");
         assert_eq!(store.calls(), ["claim", "claim", "finish", "finish"], "{broken:?}");
@@ -326,7 +262,7 @@ async fn a_call_whose_connection_broke_is_sent_once_more() {
     // An error that the store itself gave is none of the connection's.
     let store = Scripted::new();
     store.next([Fault::Error]);
-    assert_eq!(send(&process(&store), &Handler::new(), &event()).await.status(), 503);
+    assert_eq!(send(&process(&store), &Handler::default(), &event()).await.status(), 503);
     assert_eq!(store.calls()[0..1], ["claim"]);
 }
 
@@ -334,7 +270,7 @@ async fn a_call_whose_connection_broke_is_sent_once_more() {
 async fn attack_a_renewal_that_failed_lets_nobody_else_in() {
     let store = Scripted::new();
     let (a, b) = (process(&store), process(&store));
-    let (handler, request) = (Handler::new(), event());
+    let (handler, request) = (Handler::default(), event());
     let first = tokio::spawn({
         let (a, handler, request) = (a.clone(), handler.slow(60 * SECOND), request.clone());
         async move { send(&a, &handler, &request).await }
@@ -361,7 +297,7 @@ async fn attack_local_fallback_is_written_back() {
     for fault in [Fault::Refused, Fault::Error, Fault::Hangs] {
         let store = Scripted::new();
         let [a, b] = [(); 2].map(|()| process(&store).on_outage(OutagePolicy::LocalFallback));
-        let (handler, request) = (Handler::new(), event());
+        let (handler, request) = (Handler::default(), event());
         store.always(fault);
         let first = tokio::spawn({
             let (a, handler, request) = (a.clone(), handler.slow(3 * SECOND), request.clone());
@@ -381,7 +317,7 @@ async fn attack_local_fallback_is_written_back() {
         store.always(Fault::None);
         a.drained().await;
         assert!(is_repeat(&send(&b, &handler, &request).await), "{fault:?}");
-        assert_eq!(*handler.calls.lock().unwrap(), [(1, ReplayCheck::LocalFallback); 2]);
+        assert_eq!(handler.checks(), [(1, ReplayCheck::LocalFallback); 2]);
     }
 }
 
@@ -391,7 +327,7 @@ async fn deliveries_that_an_outage_refused_take_no_room() {
     let store = Scripted::new();
     let memory = MemoryStore::with_capacity(4).unwrap();
     let layer = process(&store).local_store(memory.clone());
-    let handler = Handler::new();
+    let handler = Handler::default();
     store.always(Fault::Refused);
     for _ in 0..8 {
         let refused = send(&layer, &handler, &event()).await;
@@ -418,7 +354,7 @@ async fn a_store_that_hangs_holds_nobody() {
     let store = Scripted::new();
     store.always(Fault::Hangs);
     for (layer, limit) in [(process(&store), SECOND / 4), (process(&store).store_timeout(2 * SECOND), 2 * SECOND)] {
-        let handler = Handler::new();
+        let handler = Handler::default();
         let began = Instant::now();
         for _ in 0..3 {
             let refused = send(&layer, &handler, &event()).await;
@@ -439,7 +375,7 @@ async fn a_store_that_hangs_holds_nobody() {
 #[tokio::test(start_paused = true)]
 async fn one_call_tries_a_store_that_was_away() {
     let store = Scripted::new();
-    let (layer, handler) = (process(&store), Handler::new());
+    let (layer, handler) = (process(&store), Handler::default());
     store.always(Fault::Error);
     for _ in 0..3 {
         send(&layer, &handler, &event()).await;
@@ -469,7 +405,7 @@ async fn one_call_tries_a_store_that_was_away() {
 async fn attack_a_dropped_attempt_binds_nothing() {
     let store = Scripted::new();
     let layer = process(&store).on_outage(OutagePolicy::LocalFallback);
-    let handler = Handler::new();
+    let handler = Handler::default();
     let (request, forged) = pair();
 
     // Dropped while the store is asked, which has taken the claim.
@@ -480,7 +416,7 @@ async fn attack_a_dropped_attempt_binds_nothing() {
     store.always(Fault::Error);
     let never_ready = tower::ServiceBuilder::new().layer(&layer).layer_fn(NeverReady).service(service_fn({
         let handler = handler.clone();
-        move |request| handler.clone().handle(request)
+        move |request| handler.clone().handle::<Event>(request)
     }));
     let readying = never_ready.oneshot(forged.clone().map(Full::new));
     assert!(tokio::time::timeout(SECOND, readying).await.is_err());
@@ -516,7 +452,7 @@ async fn attack_a_blocked_handler_runs_once() {
     let clock = TestClock::at(SystemTime::now());
     let store = MemoryStore::new().clock(clock.clone());
     let layer = alone().local_store(store.clone()).lease(SECOND).unwrap();
-    let (handler, request) = (Handler::new(), event());
+    let (handler, request) = (Handler::default(), event());
     let slow = handler.slow(60 * SECOND);
     let mut blocked = Box::pin(send(&layer, &slow, &request));
     assert!(futures_util::poll!(blocked.as_mut()).is_pending());
@@ -548,7 +484,7 @@ async fn attack_a_clock_that_steps_back_reopens_nothing() {
     {
         let (clock, uptime) = (TestClock::at(wall), TestClock::at(wall));
         let layer = alone().clock(clock.clone()).local_store(MemoryStore::new().clock(uptime.clone()));
-        let handler = Handler::new();
+        let handler = Handler::default();
         let signer = Signer::new(SECRET).unwrap().nonce("1-2-3");
         let sign = |body: &'static str| signer.sign(Request::post("/zego").body(Bytes::from(body)).unwrap(), wall);
         let (genuine, forged) = (sign(r#"{"event":"room_create"}"#), sign(r#"{"event":"room_close"}"#));
@@ -584,7 +520,7 @@ async fn a_clock_that_was_ahead_and_is_set_right_shuts_nobody_out() {
     for ahead in [30, 250, 299] {
         let (clock, uptime) = (TestClock::at(wall + Duration::from_secs(ahead)), TestClock::at(wall));
         let layer = alone().clock(clock.clone()).local_store(MemoryStore::new().clock(uptime.clone()));
-        let handler = Handler::new();
+        let handler = Handler::default();
         let mut signed_at = wall;
         for second in 0..1200 {
             if second == 600 {

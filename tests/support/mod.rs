@@ -8,7 +8,11 @@ pub mod cpu;
 pub mod hostile;
 pub mod ledger;
 pub mod letterbox;
+#[cfg(feature = "tracing")]
+pub mod log;
 #[cfg(all(feature = "postgres", unix))]
 pub mod postgres;
 pub mod processes;
 pub mod redis;
+#[cfg(feature = "zegocloud")]
+pub mod zegocloud;
