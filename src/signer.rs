@@ -2,10 +2,7 @@
 
 use bytes::Bytes;
 use http::Request;
-use std::{
-    hash::{BuildHasher, RandomState},
-    time::SystemTime,
-};
+use std::time::SystemTime;
 
 /// Makes a request genuine: the other side of a [`Provider`](crate::Provider), for tests and for trying a receiver out.
 ///
@@ -18,6 +15,5 @@ pub trait Signer {
 
 /// As many decimal digits; not for secrets.
 pub(crate) fn random_digits(count: usize) -> String {
-    let digit = |_| char::from(b'0'.wrapping_add((RandomState::new().hash_one(()) % 10) as u8));
-    (0..count).map(digit).collect()
+    std::iter::repeat_with(|| fastrand::digit(10)).take(count).collect()
 }

@@ -1,5 +1,7 @@
 //! The memory store: what it costs, that it forgets in time and never early, and a model of it.
 
+#![allow(unsafe_code, reason = "an allocator that counts")]
+
 use proptest::prelude::*;
 use std::{
     alloc::{GlobalAlloc, Layout, System},

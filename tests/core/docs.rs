@@ -19,12 +19,15 @@ fn the_crate_page_lists_every_rejection() {
 
 /// A page that no module includes is on no page of the documentation, and none of its snippets is compiled.
 #[test]
-fn every_guide_is_included() {
+fn every_guide_is_included_and_linked() {
     let guide = include_str!("../../src/guide.rs");
-    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
-    for page in std::fs::read_dir(docs).unwrap() {
+    let readme = include_str!("../../README.md");
+    for page in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide")).unwrap() {
         let name = page.unwrap().file_name().into_string().unwrap();
-        let is_guide = name.ends_with(".md") && name != "public-dependencies.md";
-        assert!(!is_guide || guide.contains(&format!("../docs/{name}")), "{name}");
+        assert!(guide.contains(&format!("guide/{name}")), "{name}");
+        let rendered = format!("/tower_webhooks/guide/{}/)", name.trim_end_matches(".md"));
+        assert!(readme.contains(&rendered), "{name} is not linked in the README");
     }
+    let links = readme.matches("/tower_webhooks/guide/").count();
+    assert_eq!(links, guide.matches("pub mod ").count());
 }

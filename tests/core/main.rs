@@ -7,4 +7,5 @@ mod budget;
 mod delivery_id;
 mod docs;
 mod layer;
+mod manifest;
 mod public_dependencies;
