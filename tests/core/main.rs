@@ -6,6 +6,8 @@ mod support;
 mod budget;
 mod delivery_id;
 mod docs;
+mod handler;
 mod layer;
 mod manifest;
 mod public_dependencies;
+mod tenants;

@@ -39,8 +39,7 @@ fn manifest() -> Table {
     let metadata: Value = serde_json::from_slice(&cargo.stdout).unwrap();
     let package = &metadata["packages"][0];
     let feature = |name: &str| {
-        let brings =
-            |list: &Value| list.as_array().unwrap().iter().any(|what| *what == format!("dep:{name}"));
+        let brings = |list: &Value| list.as_array().unwrap().iter().any(|what| *what == format!("dep:{name}"));
         let features = package["features"].as_object().unwrap();
         features.iter().find(|(_, list)| brings(list)).map(|(feature, _)| feature.clone())
     };

@@ -10,3 +10,4 @@ mod queue;
 mod receiver;
 mod receiver_page;
 mod standard_webhooks;
+mod tenants;

@@ -1,10 +1,10 @@
-//! What a subscriber writes, at every level.
+//! What a subscriber writes.
 
 use std::{
     io,
     sync::{Arc, LazyLock, Mutex},
 };
-use tracing::{Dispatch, Subscriber, subscriber::DefaultGuard};
+use tracing::{Dispatch, Level, Subscriber, subscriber::DefaultGuard};
 
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
@@ -12,19 +12,19 @@ pub struct Log(Arc<Mutex<Vec<u8>>>);
 impl Log {
     /// Logs what this thread does, until the guard is dropped.
     pub fn install(&self) -> DefaultGuard {
-        // Of a lone subscriber `tracing` takes the callsites that other threads come by first for switched off.
-        static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Log::default().subscriber()));
-        LazyLock::force(&SECOND);
-        tracing::subscriber::set_default(self.subscriber())
+        self.install_at(Level::TRACE)
     }
 
-    fn subscriber(&self) -> impl Subscriber + Send + Sync + use<> {
+    pub fn install_at(&self, level: Level) -> DefaultGuard {
+        // Of a lone subscriber `tracing` takes the callsites that other threads come by first for switched off.
+        static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Log::default().subscriber(Level::TRACE)));
+        LazyLock::force(&SECOND);
+        tracing::subscriber::set_default(self.subscriber(level))
+    }
+
+    fn subscriber(&self, level: Level) -> impl Subscriber + Send + Sync + use<> {
         let log = self.clone();
-        tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_ansi(false)
-            .with_writer(move || log.clone())
-            .finish()
+        tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(move || log.clone()).finish()
     }
 
     pub fn text(&self) -> String {
