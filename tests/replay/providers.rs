@@ -135,6 +135,54 @@ async fn attack_replays_and_swapped_bodies() {
     every!(replayed_and_swapped);
 }
 
+/// A request that differs from a genuine one in a single bit of its credentials, or of a body that is signed or bound.
+async fn flipped<P: Provider>(name: &str, scheme: Scheme<P>) {
+    let handler = Handler::default();
+    let genuine = scheme.genuine();
+    let bits = |bytes: &[u8]| (0..bytes.len() * 8).collect::<Vec<_>>();
+    let flip = |bytes: &[u8], bit: usize| {
+        let mut bytes = bytes.to_vec();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        bytes
+    };
+    let mut forged = Vec::new();
+    for (header, value) in genuine.headers() {
+        // GeeLark sends the headers of both modes, and a token signs none.
+        let is_looked_at = scheme.guarded || matches!(header.as_str(), "authorization" | "x-stardust-key");
+        if !is_looked_at || !P::CREDENTIALS.contains(&header.as_str()) {
+            continue;
+        }
+        for bit in bits(value.as_bytes()) {
+            let Ok(value) = HeaderValue::from_bytes(&flip(value.as_bytes(), bit)) else { continue };
+            let mut request = genuine.clone();
+            request.headers_mut().insert(header, value);
+            forged.push((header.as_str(), bit, request));
+        }
+    }
+    if scheme.other != Other::Delivered {
+        let body = genuine.body();
+        forged.extend(bits(body).into_iter().map(|bit| ("body", bit, genuine.clone().map(|_| flip(body, bit).into()))));
+    }
+    assert!(forged.len() > 100, "{name}: {}", forged.len());
+
+    assert_eq!(scheme.send(&handler, &genuine).await.body(), "handled", "{name}");
+    for (place, bit, request) in forged {
+        let response = scheme.send(&handler, &request).await;
+        // The case of hex digits and of `Bearer` is no difference.
+        let is_same = is_repeat(&response) || place == "authorization" && bit / 8 < "bearer".len();
+        let is_refused = matches!(response.status().as_u16(), 400 | 401 | 409);
+        assert!(is_same || is_refused, "{name}: bit {bit} of {place}: {} {:?}", response.status(), kind(&response));
+    }
+    if scheme.guarded {
+        assert_eq!(handler.calls(), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn attack_every_bit_of_every_credential() {
+    every!(flipped);
+}
+
 /// Row 25.
 async fn raced_retry<P: Provider>(name: &str, scheme: Scheme<P>) {
     let handler = Handler::answering(&[500]);
