@@ -91,7 +91,12 @@ fn shown(json: &Value) -> BTreeMap<String, BTreeSet<String>> {
             mentions(&item["inner"], &mut ids);
         }
         for id in ids {
-            let from = &json["paths"][id.to_string()]["crate_id"];
+            let path = &json["paths"][id.to_string()];
+            // What a macro of theirs writes and hides.
+            if path["path"].as_array().is_some_and(|path| path.iter().any(|segment| segment == "__private")) {
+                continue;
+            }
+            let from = &path["crate_id"];
             let name = json["external_crates"][from.to_string()]["name"].as_str().unwrap_or_default();
             // What these show is a part of theirs.
             let name = match name {
