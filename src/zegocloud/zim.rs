@@ -5,10 +5,9 @@
 use super::{JsonText, room::Relogin};
 use crate::{
     Json, UnixMillis, UnixSeconds,
-    payload::{FromValue, Reader, codes, events, payload, words},
+    payload::{FromValue, Reader, Value, codes, events, payload, words},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::value::RawValue;
 
 events! {
     /// A callback of the family *ZIM*.
@@ -503,11 +502,11 @@ impl From<String> for MessageBody {
 impl FromValue for MessageBody {
     const EXPECTED: &'static str = JsonText::EXPECTED;
 
-    fn from_value(value: &RawValue, at: &mut Reader<'_>) -> Option<Self> {
+    fn from_value(value: Value<'_>, at: &mut Reader<'_>) -> Option<Self> {
         JsonText::from_value(value, at).map(Self)
     }
 
-    fn is_absent(value: &RawValue) -> bool {
+    fn is_absent(value: Value<'_>) -> bool {
         JsonText::is_absent(value)
     }
 }
