@@ -39,9 +39,9 @@ impl<'t> Object<'t> {
 
     /// The value under this name, unless it is there twice.
     pub(crate) fn get(&self, name: &str) -> Option<Value<'t>> {
-        let mut found = self.places().filter(|place| self.tape.is_named(*place, name));
-        let place = found.next()?;
-        found.next().is_none().then(|| self.tape.value(place))
+        let place = self.tape.find(name, self.first, self.end)?;
+        let again = self.tape.find(name, self.tape.next(place), self.end);
+        again.is_none().then(|| self.tape.value(place))
     }
 
     /// See [`Value::scalar`].
@@ -74,8 +74,7 @@ impl<'t> Object<'t> {
 
     /// Reads this member from another value than its own.
     pub(crate) fn replace(&mut self, name: &str, value: Value<'t>) {
-        let place = self.places().find(|place| self.tape.is_named(*place, name));
-        self.replaced = place.map(|place| (place, value));
+        self.replaced = self.find(name).map(|place| (place, value));
     }
 
     /// The payload of a whole event, with its misfits. `None` if it holds more values than fit into memory bounds.
@@ -170,9 +169,8 @@ impl<'t> Object<'t> {
     }
 
     fn find(&self, name: &str) -> Option<usize> {
-        let is_it = |place: &usize| self.tape.is_named(*place, name);
-        let after = self.siblings(self.hint, self.end).find(is_it);
-        let found = after.or_else(|| self.siblings(self.first, self.hint).find(is_it))?;
+        let after = self.tape.find(name, self.hint, self.end);
+        let found = after.or_else(|| self.tape.find(name, self.first, self.hint))?;
         (self.tape.marks(found) & HIDDEN == 0).then_some(found)
     }
 
@@ -181,17 +179,11 @@ impl<'t> Object<'t> {
     }
 
     fn mark_all(&self, names: &[&str], mark: u8) {
-        let is_one = |place: &usize| names.iter().any(|name| self.tape.is_named(*place, name));
-        self.places().filter(is_one).for_each(|place| self.mark(place, mark));
+        names.iter().filter_map(|name| self.find(name)).for_each(|place| self.mark(place, mark));
     }
 
     fn places(&self) -> impl Iterator<Item = usize> + use<'t> {
-        self.siblings(self.first, self.end)
-    }
-
-    fn siblings(&self, from: usize, end: usize) -> impl Iterator<Item = usize> + use<'t> {
-        let tape = self.tape;
-        let mut next = from;
+        let (tape, mut next, end) = (self.tape, self.first, self.end);
         std::iter::from_fn(move || {
             let place = next;
             (place < end).then(|| {

@@ -83,13 +83,29 @@ impl<'a> Tape<'a> {
     }
 
     pub(super) fn is_named(&self, place: usize, name: &str) -> bool {
-        if self.has_escaped_names {
-            return self.name(place) == name;
+        self.find(name, place, place.saturating_add(1)).is_some()
+    }
+
+    /// The first value of this name, among those side by side from here to there.
+    pub(super) fn find(&self, name: &str, from: usize, to: usize) -> Option<usize> {
+        let mut place = from;
+        while place < to {
+            let node = self.nodes.get(place)?;
+            let Span { from, to } = node.name;
+            // Most names differ in length.
+            let is_it = match self.has_escaped_names {
+                true => self.name(place) == name,
+                false => {
+                    to.wrapping_sub(from) as usize == name.len()
+                        && self.text.as_bytes().get(from as usize..to as usize) == Some(name.as_bytes())
+                }
+            };
+            if is_it {
+                return Some(place);
+            }
+            place = node.next as usize;
         }
-        let Some(Node { name: Span { from, to }, .. }) = self.nodes.get(place) else { return false };
-        let (from, to) = (*from as usize, *to as usize);
-        // Most names differ in length.
-        to.wrapping_sub(from) == name.len() && self.text.as_bytes().get(from..to) == Some(name.as_bytes())
+        None
     }
 
     /// What a reader has noted here.
@@ -318,13 +334,7 @@ impl Scan<'_> {
     fn string(&mut self) -> Option<Kind> {
         let mut kind = Kind::Plain;
         loop {
-            while let Some(eight) = self.bytes.get(self.at..).and_then(<[u8]>::first_chunk) {
-                let special = special(u64::from_le_bytes(*eight));
-                self.at = self.at.saturating_add((special.trailing_zeros() / 8) as usize);
-                if special != 0 {
-                    break;
-                }
-            }
+            self.at = self.at.saturating_add(plain(self.bytes.get(self.at..)?));
             let byte = self.peek()?;
             self.step();
             match byte {
@@ -343,8 +353,7 @@ impl Scan<'_> {
                         _ => return None,
                     }
                 }
-                0..b' ' => return None,
-                _ => {}
+                _ => return None,
             }
         }
     }
@@ -406,6 +415,26 @@ impl Scan<'_> {
     }
 }
 
+/// How many bytes there are before the first quote, backslash or control character.
+fn plain(text: &[u8]) -> usize {
+    let is_special = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
+    let mut at = 0_usize;
+    // Most strings are short.
+    for eight in text.chunks_exact(8).take(WORDS) {
+        let special = special(eight.try_into().map_or(0, u64::from_le_bytes));
+        if special != 0 {
+            return at.saturating_add((special.trailing_zeros() / 8) as usize);
+        }
+        at = at.saturating_add(8);
+    }
+    let rest = text.get(at..).unwrap_or_default();
+    let blocks =
+        rest.chunks_exact(BLOCK).take_while(|block| !block.iter().fold(false, |any, byte| any | is_special(byte)));
+    at = at.saturating_add(blocks.count().saturating_mul(BLOCK));
+    let rest = text.get(at..).unwrap_or_default();
+    at.saturating_add(rest.iter().position(is_special).unwrap_or(rest.len()))
+}
+
 /// The lowest bit that is set is in the first of eight bytes that is a quote, a backslash or a control character.
 fn special(eight: u64) -> u64 {
     let below = |bytes: u64, limit: u8| bytes.wrapping_sub(ONES.wrapping_mul(limit.into())) & !bytes;
@@ -413,6 +442,8 @@ fn special(eight: u64) -> u64 {
     (below(eight, b' ') | is(b'"') | is(b'\\')) & ONES.wrapping_mul(0x80)
 }
 
+const WORDS: usize = 6;
+const BLOCK: usize = 32;
 const ONES: u64 = 0x0101_0101_0101_0101;
 const NO_NAME: Span = Span { from: 0, to: 0 };
 const MAX_MEMBERS: u32 = 256;
