@@ -2,7 +2,7 @@
 
 use super::{
     FromValue, Json, Misfit, Misfits, Rest,
-    tape::{Tape, Value, scalar},
+    tape::{Value, bit, scalar},
     value::whole,
 };
 use serde::{
@@ -15,33 +15,43 @@ use std::{borrow::Cow, fmt};
 
 /// The members of a JSON object, in their order.
 pub(crate) struct Object<'t> {
-    tape: &'t Tape<'t>,
+    value: Value<'t>,
     first: usize,
     end: usize,
     /// Where the next member is looked for first: members mostly come in the documented order.
     hint: usize,
+    /// See [`Tape::bits`].
+    bits: u64,
     replaced: Option<(usize, Value<'t>)>,
 }
 
 impl<'t> Object<'t> {
     /// `None` if the value is no object, or one that is not indexed.
     pub(crate) fn of(value: Value<'t>) -> Option<Self> {
-        let (tape, place) = (value.tape(), value.place());
-        let first = place.saturating_add(1);
-        let is_object = value.count().is_some() && value.text().starts_with('{');
-        is_object.then(|| Self { tape, first, end: tape.next(place), hint: first, replaced: None })
+        let (first, end) = value.inside();
+        let is_object = value.count().is_some() && value.is_object();
+        is_object.then(|| Self { value, first, end, hint: first, bits: value.tape().bits(first, end), replaced: None })
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Cow<'t, str>, Value<'t>)> + use<'t> {
-        let tape = self.tape;
-        self.places().map(move |place| (tape.name(place), tape.value(place)))
+        let tape = self.value.tape();
+        self.value.values().map(|value| (tape.name(value.node()), value))
+    }
+
+    /// All values under this name.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = Value<'t>> {
+        let mut next = self.first;
+        std::iter::from_fn(move || {
+            let value = self.find(name, next, self.end)?;
+            (_, next) = value.inside();
+            Some(value)
+        })
     }
 
     /// The value under this name, unless it is there twice.
     pub(crate) fn get(&self, name: &str) -> Option<Value<'t>> {
-        let place = self.tape.find(name, self.first, self.end)?;
-        let again = self.tape.find(name, self.tape.next(place), self.end);
-        again.is_none().then(|| self.tape.value(place))
+        let mut all = self.all(name);
+        all.next().filter(|_| all.next().is_none())
     }
 
     /// See [`Value::scalar`].
@@ -59,22 +69,22 @@ impl<'t> Object<'t> {
 
     /// Whether there is something other than `null` under this name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.places().any(|place| self.tape.is_named(place, name) && !self.tape.value(place).is_null())
+        self.all(name).any(|value| !value.is_null())
     }
 
     /// Keeps these members out of the payload and its rest.
     pub(crate) fn hide(&self, names: &[&str]) {
-        self.mark_all(names, HIDDEN);
+        names.iter().for_each(|name| self.all(name).for_each(|value| mark(value, HIDDEN)));
     }
 
     /// Keeps these members in the rest where they are typed and blank.
     pub(crate) fn keep_blank(&self, names: &[&str]) {
-        self.mark_all(names, KEPT);
+        names.iter().for_each(|name| self.all(name).for_each(|value| mark(value, KEPT)));
     }
 
     /// Reads this member from another value than its own.
-    pub(crate) fn replace(&mut self, name: &str, value: Value<'t>) {
-        self.replaced = self.find(name).map(|place| (place, value));
+    pub(crate) fn replace(&mut self, member: Value<'t>, value: Value<'t>) {
+        self.replaced = Some((member.inside().0, value));
     }
 
     /// The payload of a whole event, with its misfits. `None` if it holds more values than fit into memory bounds.
@@ -90,24 +100,26 @@ impl<'t> Object<'t> {
     fn read<P: Payload>(&mut self, at: &mut Reader<'_>) -> Option<P> {
         let misfits = at.log.misfits.len();
         let mut payload = P::read(self, at);
-        // Every name was looked for once. So of two members of one name, one at least is left.
-        if let Some(typed) = self.hide_duplicates() {
-            at.log.misfits.truncate(misfits);
-            typed.iter().for_each(|name| at.log.misfit(&at.path, Some(name), "one member of this name"));
-            self.forget();
-            payload = P::read(self, at);
-        }
-        if let Some(rest) = payload.rest_mut() {
-            *rest = self.rest(at.log)?;
+        // Every name was looked for once. So of two members of one name, one at least is left: mostly nothing is.
+        if self.left().next().is_some() {
+            if let Some(typed) = self.hide_duplicates() {
+                at.log.misfits.truncate(misfits);
+                typed.iter().for_each(|name| at.log.misfit(&at.path, Some(name), "one member of this name"));
+                self.forget();
+                payload = P::read(self, at);
+            }
+            if let Some(rest) = payload.rest_mut() {
+                *rest = self.rest(at.log)?;
+            }
         }
         Some(payload)
     }
 
     /// Takes back what was noted while the members were read.
     fn forget(&self) {
-        for place in self.places() {
-            self.tape.set_marks(place, self.tape.marks(place) & (HIDDEN | KEPT));
-            self.tape.value(place).forget();
+        for value in self.value.values() {
+            value.node().marks.set(value.node().marks.get() & (HIDDEN | KEPT));
+            value.forget();
         }
         self.replaced.iter().for_each(|(_, value)| value.forget());
     }
@@ -117,81 +129,68 @@ impl<'t> Object<'t> {
         let mut typed: Option<Vec<String>> = None;
         let mut twice = Vec::new();
         for left in self.left() {
-            let name = self.tape.name(left);
-            for other in self.places().filter(|other| *other != left && self.tape.is_named(*other, &name)) {
+            let name = self.value.tape().name(left.node());
+            for other in self.all(&name).filter(|other| !std::ptr::eq(other.node(), left.node())) {
                 twice.extend([left, other]);
                 let typed = typed.get_or_insert_default();
-                if self.tape.marks(other) & TYPED != 0 {
+                if other.node().marks.get() & TYPED != 0 {
                     typed.push(name.clone().into_owned());
                 }
             }
         }
-        twice.into_iter().for_each(|place| self.mark(place, HIDDEN));
+        twice.into_iter().for_each(|value| mark(value, HIDDEN));
         typed
     }
 
     fn rest(&self, log: &mut Log) -> Option<Rest> {
         let mut members = Vec::new();
-        for place in self.left() {
+        for value in self.left() {
             log.room = log.room.checked_sub(1)?;
-            members.push((Box::from(&*self.tape.name(place)), Json::from_checked(self.tape.value(place).text())));
+            members.push((Box::from(&*value.tape().name(value.node())), Json::from_checked(value.text())));
         }
         Some(Rest::new(members))
     }
 
     /// What is neither typed nor hidden.
-    fn left(&self) -> impl Iterator<Item = usize> + use<'t> {
-        let tape = self.tape;
-        self.places().filter(move |place| {
-            let marks = tape.marks(*place);
+    fn left(&self) -> impl Iterator<Item = Value<'t>> + use<'t> {
+        self.value.values().filter(|value| {
+            let marks = value.node().marks.get();
             marks & HIDDEN == 0 && marks & (TYPED | MISFIT) != TYPED
         })
     }
 
-    /// The first of these names that is there with a value.
-    fn take(&mut self, names: &[&str], is_absent: impl Fn(Value<'_>) -> bool) -> Option<(usize, Value<'t>)> {
+    /// The member of the first of these names that is there with a value, and what to read it from.
+    fn take(&mut self, names: &[&str], is_absent: fn(Value<'_>) -> bool) -> Option<(Value<'t>, Value<'t>)> {
         for name in names {
-            let Some(place) = self.find(name) else { continue };
-            self.mark(place, TYPED);
-            self.hint = self.tape.next(place);
-            let value = match self.replaced {
-                Some((replaced, value)) if replaced == place => value,
-                _ => self.tape.value(place),
-            };
-            if !value.is_null() && !is_absent(value) {
-                return Some((place, value));
+            let after = self.find(name, self.hint, self.end);
+            let Some(member) = after.or_else(|| self.find(name, self.first, self.hint)) else { continue };
+            let (place, next) = member.inside();
+            let marks = &member.node().marks;
+            if marks.get() & HIDDEN != 0 {
+                continue;
             }
-            if !value.is_null() && self.tape.marks(place) & KEPT != 0 {
-                self.mark(place, MISFIT);
+            self.hint = next;
+            let value = self.replaced.filter(|(replaced, _)| *replaced == place).map_or(member, |(_, value)| value);
+            let is_there = !value.is_null() && !is_absent(value);
+            let is_kept = !value.is_null() && marks.get() & KEPT != 0;
+            marks.set(marks.get() | if !is_there && is_kept { TYPED | MISFIT } else { TYPED });
+            if is_there {
+                return Some((member, value));
             }
         }
         None
     }
 
-    fn find(&self, name: &str) -> Option<usize> {
-        let after = self.tape.find(name, self.hint, self.end);
-        let found = after.or_else(|| self.tape.find(name, self.first, self.hint))?;
-        (self.tape.marks(found) & HIDDEN == 0).then_some(found)
+    fn find(&self, name: &str, from: usize, to: usize) -> Option<Value<'t>> {
+        if self.bits & bit(name.as_bytes()) == 0 {
+            return None;
+        }
+        self.value.tape().find(name, from, to)
     }
+}
 
-    fn mark(&self, place: usize, mark: u8) {
-        self.tape.set_marks(place, self.tape.marks(place) | mark);
-    }
-
-    fn mark_all(&self, names: &[&str], mark: u8) {
-        names.iter().filter_map(|name| self.find(name)).for_each(|place| self.mark(place, mark));
-    }
-
-    fn places(&self) -> impl Iterator<Item = usize> + use<'t> {
-        let (tape, mut next, end) = (self.tape, self.first, self.end);
-        std::iter::from_fn(move || {
-            let place = next;
-            (place < end).then(|| {
-                next = tape.next(place);
-                place
-            })
-        })
-    }
+fn mark(value: Value<'_>, mark: u8) {
+    value.node().marks.set(value.node().marks.get() | mark);
 }
 
 /// The text of an object of any size with these members only.
@@ -270,10 +269,10 @@ pub(crate) trait Field: Sized {
 
 impl<T: FromValue + Serialize> Field for Option<T> {
     fn read(object: &mut Object<'_>, names: &[&'static str], at: &mut Reader<'_>) -> Self {
-        let (place, value) = object.take(names, T::is_absent)?;
+        let (member, value) = object.take(names, T::is_absent)?;
         let read = at.value(Segment::member(names), T::EXPECTED, |at| T::from_value(value, at));
         if read.is_none() {
-            object.mark(place, MISFIT);
+            mark(member, MISFIT);
         }
         read
     }
@@ -286,14 +285,14 @@ impl<T: FromValue + Serialize> Field for Option<T> {
 /// A list; one value where a list belongs is a list of one.
 impl<T: FromValue + Serialize> Field for Vec<T> {
     fn read(object: &mut Object<'_>, names: &[&'static str], at: &mut Reader<'_>) -> Self {
-        let is_absent = |value: Value<'_>| !value.is_list() && (T::is_absent(value) || value.text() == "\"\"");
-        let Some((place, value)) = object.take(names, is_absent) else { return Vec::new() };
+        let is_absent = |value: Value<'_>| !value.is_list() && (T::is_absent(value) || value.is_empty());
+        let Some((member, value)) = object.take(names, is_absent) else { return Vec::new() };
         let read = match value.is_list() {
             true => at.value(Segment::member(names), LIST, |at| read_list(value.indexed(&mut None), at)),
             false => at.value(Segment::member(names), T::EXPECTED, |at| T::from_value(value, at).map(|one| vec![one])),
         };
         read.unwrap_or_else(|| {
-            object.mark(place, MISFIT);
+            mark(member, MISFIT);
             Vec::new()
         })
     }

@@ -15,13 +15,14 @@ pub(crate) struct Tape<'a> {
     has_escaped_names: bool,
 }
 
-struct Node {
+pub(super) struct Node {
     name: Span,
     value: Span,
     /// Where on the tape the next one is that is not in this one.
     next: u32,
     kind: Kind,
-    marks: Cell<u8>,
+    /// What a reader has noted here.
+    pub(super) marks: Cell<u8>,
 }
 
 #[derive(Clone, Copy)]
@@ -48,75 +49,64 @@ enum Kind {
 impl<'a> Tape<'a> {
     /// `None` if the text is no JSON.
     pub(crate) fn new(text: &'a str) -> Option<Self> {
-        let nodes = Vec::with_capacity(TYPICAL_NODES);
+        Self::without(&[], text)
+    }
+
+    /// As [`new`](Self::new), but does not index lists of these names: for lists that are only kept.
+    pub(crate) fn without(lists: &'static [&'static str], text: &'a str) -> Option<Self> {
+        let nodes = Vec::with_capacity((text.len() / TYPICAL_LEN).clamp(MIN_NODES, MAX_NODES / 4));
         let tape = Self { text, nodes, has_escaped_names: false };
-        let mut scan = Scan { tape, bytes: text.as_bytes(), at: 0 };
+        let mut scan = Scan { tape, bytes: text.as_bytes(), at: 0, lists };
         scan.blank();
         scan.value(NO_NAME, 0)?;
         scan.blank();
         (scan.at == text.len()).then_some(scan.tape)
     }
 
-    /// The whole text.
-    pub(crate) fn root(&self) -> Value<'_> {
-        self.value(0)
-    }
-
     /// The whole text, if it is an object of at most 256 members.
     pub(crate) fn object(&self) -> Option<Object<'_>> {
-        Object::of(self.root())
+        Object::of(self.value(0)?)
     }
 
-    pub(super) fn value(&self, place: usize) -> Value<'_> {
-        let (span, kind) = self.nodes.get(place).map_or((NO_NAME, Kind::Null), |node| (node.value, node.kind));
-        Value { tape: self, place, text: self.slice(span), kind }
+    pub(super) fn value(&self, place: usize) -> Option<Value<'_>> {
+        Some(Value { tape: self, place, node: self.nodes.get(place)? })
     }
 
-    /// The place after the value and all that is in it.
-    pub(super) fn next(&self, place: usize) -> usize {
-        self.nodes.get(place).map_or(usize::MAX, |node| node.next as usize)
-    }
-
-    pub(super) fn name(&self, place: usize) -> Cow<'_, str> {
-        let name = self.nodes.get(place).map_or("", |node| self.slice(node.name));
+    pub(super) fn name(&self, node: &Node) -> Cow<'_, str> {
+        let name = self.slice(node.name);
         if self.has_escaped_names { unescape(name).unwrap_or(Cow::Borrowed(name)) } else { Cow::Borrowed(name) }
     }
 
-    pub(super) fn is_named(&self, place: usize, name: &str) -> bool {
-        self.find(name, place, place.saturating_add(1)).is_some()
-    }
-
     /// The first value of this name, among those side by side from here to there.
-    pub(super) fn find(&self, name: &str, from: usize, to: usize) -> Option<usize> {
+    pub(super) fn find(&self, name: &str, from: usize, to: usize) -> Option<Value<'_>> {
         let mut place = from;
         while place < to {
             let node = self.nodes.get(place)?;
-            let Span { from, to } = node.name;
-            // Most names differ in length.
             let is_it = match self.has_escaped_names {
-                true => self.name(place) == name,
-                false => {
-                    to.wrapping_sub(from) as usize == name.len()
-                        && self.text.as_bytes().get(from as usize..to as usize) == Some(name.as_bytes())
-                }
+                true => self.name(node) == name,
+                // Most names differ in length.
+                false => node.name.len() == name.len() && self.bytes(node.name) == name.as_bytes(),
             };
             if is_it {
-                return Some(place);
+                return Some(Value { tape: self, place, node });
             }
             place = node.next as usize;
         }
         None
     }
 
-    /// What a reader has noted here.
-    pub(super) fn marks(&self, place: usize) -> u8 {
-        self.nodes.get(place).map_or(0, |node| node.marks.get())
+    /// A bit for each name that is among these values: what has none here is not among them.
+    pub(super) fn bits(&self, from: usize, to: usize) -> u64 {
+        let (mut bits, mut place) = (if self.has_escaped_names { u64::MAX } else { 0 }, from);
+        while let Some(node) = self.nodes.get(place).filter(|_| place < to) {
+            bits |= bit(self.bytes(node.name));
+            place = node.next as usize;
+        }
+        bits
     }
 
-    pub(super) fn set_marks(&self, place: usize, marks: u8) {
-        if let Some(node) = self.nodes.get(place) {
-            node.marks.set(marks);
-        }
+    fn bytes(&self, span: Span) -> &'a [u8] {
+        self.text.as_bytes().get(span.from as usize..span.to as usize).unwrap_or_default()
     }
 
     fn slice(&self, span: Span) -> &'a str {
@@ -124,54 +114,82 @@ impl<'a> Tape<'a> {
     }
 }
 
+impl Span {
+    fn len(self) -> usize {
+        self.to.wrapping_sub(self.from) as usize
+    }
+}
+
+/// One of 64 bits, by the length and the last letters.
+pub(super) fn bit(name: &[u8]) -> u64 {
+    let last = name.last_chunk::<2>().map_or(0, |last| u32::from(u16::from_le_bytes(*last)));
+    1 << ((name.len() as u32).wrapping_mul(11).wrapping_add(last.wrapping_mul(0x9e5) >> 7) % 64)
+}
+
 /// A value in a text that was checked.
 #[derive(Clone, Copy)]
 pub(crate) struct Value<'t> {
     tape: &'t Tape<'t>,
     place: usize,
-    text: &'t str,
-    kind: Kind,
+    node: &'t Node,
 }
 
 impl<'t> Value<'t> {
     /// Its text.
     pub(crate) fn text(self) -> &'t str {
-        self.text
+        self.tape.slice(self.node.value)
     }
 
     pub(crate) fn is_null(self) -> bool {
-        self.kind == Kind::Null
+        self.node.kind == Kind::Null
     }
 
     pub(crate) fn is_string(self) -> bool {
-        matches!(self.kind, Kind::Plain | Kind::Escaped)
+        matches!(self.node.kind, Kind::Plain | Kind::Escaped)
+    }
+
+    /// Whether it is `""`.
+    pub(crate) fn is_empty(self) -> bool {
+        self.node.kind == Kind::Plain && self.node.value.len() == 2
     }
 
     pub(crate) fn is_list(self) -> bool {
-        self.text.starts_with('[')
+        self.tape.bytes(self.node.value).first() == Some(&b'[')
+    }
+
+    pub(crate) fn is_object(self) -> bool {
+        self.tape.bytes(self.node.value).first() == Some(&b'{')
     }
 
     pub(super) fn tape(self) -> &'t Tape<'t> {
         self.tape
     }
 
-    pub(super) fn place(self) -> usize {
-        self.place
+    pub(super) fn node(self) -> &'t Node {
+        self.node
+    }
+
+    /// Where what is in it begins and ends.
+    pub(super) fn inside(self) -> (usize, usize) {
+        (self.place.saturating_add(1), self.node.next as usize)
     }
 
     /// A string's content, or a number's text as it was sent.
     pub(crate) fn scalar(self) -> Option<Cow<'t, str>> {
-        match self.kind {
-            Kind::Plain => Some(Cow::Borrowed(inner(self.text))),
-            Kind::Escaped => scalar(self.text),
-            Kind::Number => Some(Cow::Borrowed(self.text)),
+        let Span { from, to } = self.node.value;
+        match self.node.kind {
+            Kind::Plain => {
+                Some(Cow::Borrowed(self.tape.slice(Span { from: from.wrapping_add(1), to: to.wrapping_sub(1) })))
+            }
+            Kind::Escaped => scalar(self.text()),
+            Kind::Number => Some(Cow::Borrowed(self.text())),
             _ => None,
         }
     }
 
     /// How many values are in this list or object, if it is indexed.
     pub(super) fn count(self) -> Option<usize> {
-        match self.kind {
+        match self.node.kind {
             Kind::Indexed(count) => Some(count as usize),
             _ => None,
         }
@@ -182,26 +200,25 @@ impl<'t> Value<'t> {
     where
         't: 's,
     {
-        match self.kind {
-            Kind::NotIndexed => {
-                *own = Tape::new(self.text);
-                own.as_ref().map_or(self, Tape::root)
-            }
-            _ => self,
+        if self.node.kind == Kind::NotIndexed {
+            *own = Tape::new(self.text());
         }
+        own.as_ref().and_then(|own| own.value(0)).unwrap_or(self)
     }
 
     /// Removes what readers have noted of what is in it.
     pub(super) fn forget(self) {
-        (self.place.saturating_add(1)..self.tape.next(self.place)).for_each(|place| self.tape.set_marks(place, 0));
+        let (from, to) = self.inside();
+        self.tape.nodes.get(from..to).unwrap_or_default().iter().for_each(|node| node.marks.set(0));
     }
 
-    /// The values in a list or object that is indexed, with their places.
-    pub(crate) fn values(self) -> impl Iterator<Item = Value<'t>> {
-        let mut place = self.place;
-        (0..self.count().unwrap_or_default()).map(move |number| {
-            place = if number == 0 { place.saturating_add(1) } else { self.tape.next(place) };
-            self.tape.value(place)
+    /// The values in a list or object that is indexed.
+    pub(crate) fn values(self) -> impl Iterator<Item = Value<'t>> + use<'t> {
+        let (tape, (mut place, end)) = (self.tape, self.inside());
+        std::iter::from_fn(move || {
+            let value = tape.value(place).filter(|_| place < end)?;
+            place = value.node.next as usize;
+            Some(value)
         })
     }
 }
@@ -209,15 +226,10 @@ impl<'t> Value<'t> {
 /// See [`Value::scalar`].
 pub(crate) fn scalar(json: &str) -> Option<Cow<'_, str>> {
     match json.as_bytes().first()? {
-        b'"' => unescape(inner(json)),
+        b'"' => unescape(json.get(1..json.len().saturating_sub(1))?),
         b'0'..=b'9' | b'-' => Some(Cow::Borrowed(json)),
         _ => None,
     }
-}
-
-/// A string's text without its quotes.
-fn inner(string: &str) -> &str {
-    string.get(1..string.len().saturating_sub(1)).unwrap_or_default()
 }
 
 /// The content of a string with escapes; a lone surrogate is U+FFFD.
@@ -232,28 +244,40 @@ struct Scan<'a> {
     tape: Tape<'a>,
     bytes: &'a [u8],
     at: usize,
+    /// What lists are only kept.
+    lists: &'static [&'static str],
 }
 
 impl Scan<'_> {
     /// Checks one value and puts it on the tape.
     fn value(&mut self, name: Span, depth: usize) -> Option<()> {
-        let place = self.tape.nodes.len();
-        let from = self.here()?;
-        let value = Span { from, to: from };
-        self.tape.nodes.push(Node { name, value, next: 0, kind: Kind::Null, marks: Cell::new(0) });
-        let kind = match self.peek()? {
-            b'{' if depth < MAX_DEPTH => self.inside(b'}', MAX_MEMBERS, place, depth)?,
-            b'[' if depth < MAX_DEPTH => self.inside(b']', MAX_ELEMENTS, place, depth)?,
-            first => self.skip(first)?,
+        let (place, from, first) = (self.tape.nodes.len(), self.here()?, self.peek()?);
+        let end = match first {
+            b'{' if depth < MAX_DEPTH => b'}',
+            b'[' if depth < MAX_DEPTH && !self.is_only_kept(name) => b']',
+            _ => {
+                let kind = self.skip(first)?;
+                let (value, next) = (Span { from, to: self.here()? }, u32::try_from(place).ok()?.checked_add(1)?);
+                self.tape.nodes.push(Node { name, value, next, kind, marks: Cell::new(0) });
+                return Some(());
+            }
         };
+        let node = Node { name, value: Span { from, to: from }, next: 0, kind: Kind::Null, marks: Cell::new(0) };
+        self.tape.nodes.push(node);
+        let kind = self.inside(end, place, depth)?;
         let (to, next) = (self.here()?, u32::try_from(self.tape.nodes.len()).ok()?);
         let node = self.tape.nodes.get_mut(place)?;
         (node.value.to, node.next, node.kind) = (to, next, kind);
         Some(())
     }
 
+    fn is_only_kept(&self, name: Span) -> bool {
+        self.lists.iter().any(|list| self.tape.bytes(name) == list.as_bytes())
+    }
+
     /// Checks a list or an object and puts what is in it on the tape, unless that is too much.
-    fn inside(&mut self, end: u8, most: u32, place: usize, depth: usize) -> Option<Kind> {
+    fn inside(&mut self, end: u8, place: usize, depth: usize) -> Option<Kind> {
+        let most = if end == b'}' { MAX_MEMBERS } else { MAX_ELEMENTS };
         let mut kind = Kind::Indexed(0);
         self.step();
         self.blank();
@@ -418,16 +442,15 @@ impl Scan<'_> {
 /// How many bytes there are before the first quote, backslash or control character.
 fn plain(text: &[u8]) -> usize {
     let is_special = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
-    let mut at = 0_usize;
+    let (mut at, mut rest) = (0_usize, text);
     // Most strings are short.
-    for eight in text.chunks_exact(8).take(WORDS) {
-        let special = special(eight.try_into().map_or(0, u64::from_le_bytes));
+    while let Some((eight, after)) = rest.split_first_chunk().filter(|_| at < SHORT) {
+        let special = special(u64::from_le_bytes(*eight));
         if special != 0 {
-            return at.saturating_add((special.trailing_zeros() / 8) as usize);
+            return at.wrapping_add((special.trailing_zeros() / 8) as usize);
         }
-        at = at.saturating_add(8);
+        (at, rest) = (at.wrapping_add(8), after);
     }
-    let rest = text.get(at..).unwrap_or_default();
     let blocks =
         rest.chunks_exact(BLOCK).take_while(|block| !block.iter().fold(false, |any, byte| any | is_special(byte)));
     at = at.saturating_add(blocks.count().saturating_mul(BLOCK));
@@ -442,7 +465,7 @@ fn special(eight: u64) -> u64 {
     (below(eight, b' ') | is(b'"') | is(b'\\')) & ONES.wrapping_mul(0x80)
 }
 
-const WORDS: usize = 6;
+const SHORT: usize = 48;
 const BLOCK: usize = 32;
 const ONES: u64 = 0x0101_0101_0101_0101;
 const NO_NAME: Span = Span { from: 0, to: 0 };
@@ -451,8 +474,9 @@ const MAX_ELEMENTS: u32 = 4096;
 const MAX_NODES: usize = 16_384;
 // No payload is typed deeper.
 const MAX_DEPTH: usize = 16;
-// Less than 1 KiB: glibc tidies its heap up for every larger allocation.
-const TYPICAL_NODES: usize = 32;
+const TYPICAL_LEN: usize = 24;
+// Not more than 1 KiB: glibc tidies its heap up for every larger allocation.
+const MIN_NODES: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -466,7 +490,7 @@ mod tests {
         let (tape, raw) = (Tape::new(text), serde_json::from_str::<&RawValue>(text));
         assert_eq!(tape.is_some(), raw.is_ok(), "{text:?}");
         if let (Some(tape), Ok(raw)) = (&tape, &raw) {
-            same(tape.root(), raw.get());
+            same(tape.value(0).unwrap(), raw.get());
         }
         tape.is_some()
     }
@@ -578,7 +602,7 @@ mod tests {
         for (text, count) in
             [(elements(4096), Some(4096)), (elements(4097), None), (members(256), Some(256)), (members(257), None)]
         {
-            assert_eq!(Tape::new(&text).unwrap().root().count(), count);
+            assert_eq!(Tape::new(&text).unwrap().value(0).unwrap().count(), count);
             assert!(agree(&text) && agree(&format!("[{text},{text}]")));
         }
         // What does not fit on the tape has an index of its own, and its neighbours are not lost.
@@ -587,7 +611,7 @@ mod tests {
         assert!(agree(&wide));
         let tape = Tape::new(&wide).unwrap();
         assert!(tape.nodes.len() <= MAX_NODES + 4096);
-        let [.., list, last] = &tape.root().values().collect::<Vec<_>>()[..] else { panic!() };
+        let [.., list, last] = &tape.value(0).unwrap().values().collect::<Vec<_>>()[..] else { panic!() };
         assert_eq!((list.count(), last.text()), (None, "4"));
         assert_eq!(list.indexed(&mut None).values().map(Value::text).collect::<Vec<_>>(), ["[1,2]", r#"{"a":3}"#]);
     }

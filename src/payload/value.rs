@@ -31,7 +31,7 @@ impl FromValue for String {
     }
 
     fn is_absent(value: Value<'_>) -> bool {
-        value.text() == "\"\""
+        value.is_empty()
     }
 }
 

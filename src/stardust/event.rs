@@ -256,11 +256,11 @@ impl Callback {
     }
 
     fn from_text(text: &str) -> Option<Self> {
-        let tape = Tape::new(text)?;
+        let tape = Tape::without(&["annotations", "hints"], text)?;
         let mut object = tape.object()?;
-        let mut task = None;
-        if let Some(data) = object.get("task").and_then(|value| of_envelope(value.indexed(&mut task))) {
-            object.replace("task", data);
+        let mut own = None;
+        if let Some(task) = object.get("task") {
+            of_envelope(task.indexed(&mut own)).into_iter().for_each(|data| object.replace(task, data));
         }
         let mut callback: Self = object.into_event()?;
         if let Some(task) = &callback.task {
@@ -274,7 +274,7 @@ impl Callback {
 /// The page calls `task` what Get Task answers with, and that is `{"code": 2000, "message": …, "data": TASK}`.
 fn of_envelope(task: Value<'_>) -> Option<Value<'_>> {
     let task = Object::of(task).filter(|task| task.has("code") && !task.has("taskId"))?;
-    task.get("data").filter(|data| data.text().starts_with('{'))
+    task.get("data").filter(|data| data.is_object())
 }
 
 /// The task's own member in the place of the callback's, whose misfit would be there beside it.

@@ -49,22 +49,16 @@ impl<'a> Triple<'a> {
     fn find(members: &Object<'a>) -> Result<Self, Rejection> {
         let mut found: [Option<Value<'a>>; 3] = [None; 3];
         let mut spelling = None;
-        for (key, value) in members.iter() {
-            let [timestamp, nonce, signature] = &mut found;
-            let (in_pascal, slot) = match &*key {
-                "timestamp" => (false, timestamp),
-                "nonce" => (false, nonce),
-                "signature" => (false, signature),
-                "Timestamp" => (true, timestamp),
-                "Nonce" => (true, nonce),
-                "Signature" => (true, signature),
-                _ => continue,
-            };
-            let before = slot.replace(value);
-            if before.is_some() || spelling.is_some_and(|first| first != in_pascal) {
-                return Err(malformed("a signing member is there twice or in two spellings"));
+        for (in_pascal, names) in [(false, SNAKE), (true, PASCAL)] {
+            for (slot, name) in found.iter_mut().zip(names) {
+                for value in members.all(name) {
+                    let before = slot.replace(value);
+                    if before.is_some() || spelling.is_some_and(|first| first != in_pascal) {
+                        return Err(malformed("a signing member is there twice or in two spellings"));
+                    }
+                    spelling = Some(in_pascal);
+                }
             }
-            spelling = Some(in_pascal);
         }
         let [timestamp, nonce, signature] = found.map(|value| match value {
             Some(value) => value.scalar().ok_or_else(|| malformed("a signing member is neither string nor number")),
@@ -245,9 +239,7 @@ impl crate::Signer for Signer {
     }
 }
 
-#[cfg(feature = "test-util")]
 const SNAKE: [&str; 3] = ["timestamp", "nonce", "signature"];
-#[cfg(feature = "test-util")]
 const PASCAL: [&str; 3] = ["Timestamp", "Nonce", "Signature"];
 const FARTHEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const SHORTEST_STAMP: usize = 10;

@@ -173,7 +173,7 @@ type Read = fn(&str, Object<'_>) -> Option<Event>;
 /// The family that knows the name. Where several do, a member decides that only one of them has.
 fn family(tag: &str, name: &str, object: &Object<'_>) -> Option<Read> {
     // As the payloads see it, so that an event which is read back is of the same family.
-    let has = |member: &str| object.get(member).is_some_and(|value| !value.is_null() && value.text() != "\"\"");
+    let has = |member: &str| object.get(member).is_some_and(|value| !value.is_null() && !value.is_empty());
     let is_zim = || ZimEvent::knows(name) && has("operator_account");
     let is_player = || PlayerEvent::knows(name) && ["AppID", "PlayerId", "UploadTaskId"].into_iter().any(has);
     let is_legacy = || LegacyRecordingEvent::knows(name) && object.iter().all(|(member, _)| member != "detail");
