@@ -2,7 +2,7 @@
 
 use super::{
     FromValue, Json, Misfit, Misfits, Rest,
-    tape::{Value, bit, scalar},
+    tape::{Node, Value, bit, scalar},
     value::whole,
 };
 use serde::{
@@ -20,8 +20,8 @@ pub(crate) struct Object<'t> {
     end: usize,
     /// Where the next member is looked for first: members mostly come in the documented order.
     hint: usize,
-    /// See [`Tape::bits`].
-    bits: u64,
+    /// The bits of the names, and those that more than one of them has.
+    bits: (u128, u128),
     replaced: Option<(usize, Value<'t>)>,
 }
 
@@ -29,7 +29,7 @@ impl<'t> Object<'t> {
     /// `None` if the value is no object, or one that is not indexed.
     pub(crate) fn of(value: Value<'t>) -> Option<Self> {
         let (first, end) = value.inside();
-        let is_object = value.count().is_some() && value.is_object();
+        let is_object = value.is_indexed() && value.is_object();
         is_object.then(|| Self { value, first, end, hint: first, bits: value.tape().bits(first, end), replaced: None })
     }
 
@@ -40,10 +40,11 @@ impl<'t> Object<'t> {
 
     /// All values under this name.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = Value<'t>> {
-        let mut next = self.first;
+        let (bit, (once, twice)) = (bit(name.as_bytes()), self.bits);
+        let mut next = if once & bit == 0 { self.end } else { self.first };
         std::iter::from_fn(move || {
-            let value = self.find(name, next, self.end)?;
-            (_, next) = value.inside();
+            let value = self.value.tape().find(name, next, self.end)?;
+            next = if twice & bit == 0 { self.end } else { value.inside().1 };
             Some(value)
         })
     }
@@ -74,12 +75,12 @@ impl<'t> Object<'t> {
 
     /// Keeps these members out of the payload and its rest.
     pub(crate) fn hide(&self, names: &[&str]) {
-        names.iter().for_each(|name| self.all(name).for_each(|value| mark(value, HIDDEN)));
+        names.iter().for_each(|name| self.all(name).for_each(|value| mark(value.node(), HIDDEN)));
     }
 
     /// Keeps these members in the rest where they are typed and blank.
     pub(crate) fn keep_blank(&self, names: &[&str]) {
-        names.iter().for_each(|name| self.all(name).for_each(|value| mark(value, KEPT)));
+        names.iter().for_each(|name| self.all(name).for_each(|value| mark(value.node(), KEPT)));
     }
 
     /// Reads this member from another value than its own.
@@ -138,7 +139,7 @@ impl<'t> Object<'t> {
                 }
             }
         }
-        twice.into_iter().for_each(|value| mark(value, HIDDEN));
+        twice.into_iter().for_each(|value| mark(value.node(), HIDDEN));
         typed
     }
 
@@ -160,37 +161,33 @@ impl<'t> Object<'t> {
     }
 
     /// The member of the first of these names that is there with a value, and what to read it from.
-    fn take(&mut self, names: &[&str], is_absent: fn(Value<'_>) -> bool) -> Option<(Value<'t>, Value<'t>)> {
+    fn take(&mut self, names: &[&str], is_absent: fn(Value<'_>) -> bool) -> Option<(&'t Node, Value<'t>)> {
+        let tape = self.value.tape();
         for name in names {
-            let after = self.find(name, self.hint, self.end);
-            let Some(member) = after.or_else(|| self.find(name, self.first, self.hint)) else { continue };
-            let (place, next) = member.inside();
-            let marks = &member.node().marks;
-            if marks.get() & HIDDEN != 0 {
+            if self.bits.0 & bit(name.as_bytes()) == 0 {
                 continue;
             }
+            let found = tape.find(name, self.hint, self.end).or_else(|| tape.find(name, self.first, self.hint));
+            let Some(member) = found.filter(|member| member.node().marks.get() & HIDDEN == 0) else { continue };
+            let ((place, next), marks) = (member.inside(), &member.node().marks);
             self.hint = next;
-            let value = self.replaced.filter(|(replaced, _)| *replaced == place).map_or(member, |(_, value)| value);
+            let value = match self.replaced {
+                Some((replaced, value)) if replaced == place => value,
+                _ => member,
+            };
             let is_there = !value.is_null() && !is_absent(value);
             let is_kept = !value.is_null() && marks.get() & KEPT != 0;
             marks.set(marks.get() | if !is_there && is_kept { TYPED | MISFIT } else { TYPED });
             if is_there {
-                return Some((member, value));
+                return Some((member.node(), value));
             }
         }
         None
     }
-
-    fn find(&self, name: &str, from: usize, to: usize) -> Option<Value<'t>> {
-        if self.bits & bit(name.as_bytes()) == 0 {
-            return None;
-        }
-        self.value.tape().find(name, from, to)
-    }
 }
 
-fn mark(value: Value<'_>, mark: u8) {
-    value.node().marks.set(value.node().marks.get() | mark);
+fn mark(node: &Node, mark: u8) {
+    node.marks.set(node.marks.get() | mark);
 }
 
 /// The text of an object of any size with these members only.
@@ -304,8 +301,11 @@ impl<T: FromValue + Serialize> Field for Vec<T> {
 
 /// `None` if there are more elements than there is room for.
 fn read_list<T: FromValue>(list: Value<'_>, at: &mut Reader<'_>) -> Option<Vec<T>> {
-    let count = list.count().filter(|count| *count <= at.log.room)?;
-    let mut read = Vec::with_capacity(count.min(TYPICAL_ELEMENTS));
+    if !list.is_indexed() {
+        return None;
+    }
+    let (from, to) = list.inside();
+    let mut read = Vec::with_capacity(to.saturating_sub(from).min(TYPICAL_ELEMENTS));
     for (place, value) in list.values().enumerate() {
         at.log.room = at.log.room.checked_sub(1)?;
         if !value.is_null() && !T::is_absent(value) {

@@ -40,8 +40,8 @@ enum Kind {
     /// A string without escapes.
     Plain,
     Escaped,
-    /// A list or an object of so many values, which follow.
-    Indexed(u32),
+    /// A list or an object whose values follow.
+    Indexed,
     NotIndexed,
     TooLong,
 }
@@ -95,14 +95,19 @@ impl<'a> Tape<'a> {
         None
     }
 
-    /// A bit for each name that is among these values: what has none here is not among them.
-    pub(super) fn bits(&self, from: usize, to: usize) -> u64 {
-        let (mut bits, mut place) = (if self.has_escaped_names { u64::MAX } else { 0 }, from);
+    /// The bits of all names among these values: what has none is not there. And those that more than one name has.
+    pub(super) fn bits(&self, from: usize, to: usize) -> (u128, u128) {
+        if self.has_escaped_names {
+            return (u128::MAX, u128::MAX);
+        }
+        let (mut once, mut twice, mut place) = (0, 0, from);
         while let Some(node) = self.nodes.get(place).filter(|_| place < to) {
-            bits |= bit(self.bytes(node.name));
+            let bit = bit(self.bytes(node.name));
+            twice |= once & bit;
+            once |= bit;
             place = node.next as usize;
         }
-        bits
+        (once, twice)
     }
 
     fn bytes(&self, span: Span) -> &'a [u8] {
@@ -120,10 +125,11 @@ impl Span {
     }
 }
 
-/// One of 64 bits, by the length and the last letters.
-pub(super) fn bit(name: &[u8]) -> u64 {
-    let last = name.last_chunk::<2>().map_or(0, |last| u32::from(u16::from_le_bytes(*last)));
-    1 << ((name.len() as u32).wrapping_mul(11).wrapping_add(last.wrapping_mul(0x9e5) >> 7) % 64)
+/// One of 128 bits, by the length and the last letters.
+pub(super) fn bit(name: &[u8]) -> u128 {
+    let last = name.last_chunk().map_or(0, |last| u16::from_le_bytes(*last));
+    let hash = last.wrapping_mul(0x9e5).wrapping_add((name.len() as u16).wrapping_mul(0x5e3));
+    1 << (hash >> 9)
 }
 
 /// A value in a text that was checked.
@@ -187,12 +193,9 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// How many values are in this list or object, if it is indexed.
-    pub(super) fn count(self) -> Option<usize> {
-        match self.node.kind {
-            Kind::Indexed(count) => Some(count as usize),
-            _ => None,
-        }
+    /// Whether this is a list or an object whose values are on the tape.
+    pub(super) fn is_indexed(self) -> bool {
+        self.node.kind == Kind::Indexed
     }
 
     /// This list or object with an index: `own` if it is not on the tape yet.
@@ -278,7 +281,7 @@ impl Scan<'_> {
     /// Checks a list or an object and puts what is in it on the tape, unless that is too much.
     fn inside(&mut self, end: u8, place: usize, depth: usize) -> Option<Kind> {
         let most = if end == b'}' { MAX_MEMBERS } else { MAX_ELEMENTS };
-        let mut kind = Kind::Indexed(0);
+        let (mut kind, mut count) = (Kind::Indexed, 0);
         self.step();
         self.blank();
         if self.peek()? == end {
@@ -287,23 +290,19 @@ impl Scan<'_> {
         }
         loop {
             let name = if end == b'}' { self.name()? } else { NO_NAME };
-            let is_room = depth == 0 || self.tape.nodes.len() < MAX_NODES;
-            kind = match kind {
-                Kind::Indexed(count) if count < most && is_room => {
-                    self.value(name, depth.saturating_add(1))?;
-                    Kind::Indexed(count.saturating_add(1))
-                }
-                kind => {
-                    self.tape.nodes.truncate(place.saturating_add(1));
-                    let first = self.peek()?;
-                    self.skip(first)?;
-                    match kind {
-                        Kind::Indexed(count) if count < most => Kind::NotIndexed,
-                        Kind::Indexed(_) => Kind::TooLong,
-                        kind => kind,
-                    }
-                }
-            };
+            if kind == Kind::Indexed && count == most {
+                kind = Kind::TooLong;
+            } else if kind == Kind::Indexed && depth > 0 && self.tape.nodes.len() >= MAX_NODES {
+                kind = Kind::NotIndexed;
+            }
+            if kind == Kind::Indexed {
+                self.value(name, depth.saturating_add(1))?;
+                count = count.saturating_add(1);
+            } else {
+                self.tape.nodes.truncate(place.saturating_add(1));
+                let first = self.peek()?;
+                self.skip(first)?;
+            }
             self.blank();
             let after = self.peek()?;
             self.step();
@@ -469,14 +468,14 @@ const SHORT: usize = 48;
 const BLOCK: usize = 32;
 const ONES: u64 = 0x0101_0101_0101_0101;
 const NO_NAME: Span = Span { from: 0, to: 0 };
-const MAX_MEMBERS: u32 = 256;
-const MAX_ELEMENTS: u32 = 4096;
+const MAX_MEMBERS: usize = 256;
+const MAX_ELEMENTS: usize = 4096;
 const MAX_NODES: usize = 16_384;
 // No payload is typed deeper.
 const MAX_DEPTH: usize = 16;
-const TYPICAL_LEN: usize = 24;
+const TYPICAL_LEN: usize = 32;
 // Not more than 1 KiB: glibc tidies its heap up for every larger allocation.
-const MIN_NODES: usize = 32;
+const MIN_NODES: usize = 42;
 
 #[cfg(test)]
 mod tests {
@@ -500,7 +499,7 @@ mod tests {
         assert_eq!((value.is_null(), value.is_string()), (text == "null", text.starts_with('"')));
         let strings = |text| serde_json::from_str::<String>(&mend(text)).ok();
         assert_eq!(value.scalar().filter(|_| value.is_string()).map(Cow::into_owned), strings(text));
-        if value.is_list() && value.count().is_some() {
+        if value.is_list() && value.is_indexed() {
             let elements: Vec<&RawValue> = serde_json::from_str(text).unwrap();
             assert_eq!(value.values().count(), elements.len());
             value.values().zip(elements).for_each(|(value, element)| same(value, element.get()));
@@ -516,7 +515,7 @@ mod tests {
                 same(value, text.get());
             }
         } else if !text.starts_with(['[', '{']) {
-            assert!(value.count().is_none());
+            assert!(!value.is_indexed());
         }
     }
 
@@ -602,7 +601,9 @@ mod tests {
         for (text, count) in
             [(elements(4096), Some(4096)), (elements(4097), None), (members(256), Some(256)), (members(257), None)]
         {
-            assert_eq!(Tape::new(&text).unwrap().value(0).unwrap().count(), count);
+            let tape = Tape::new(&text).unwrap();
+            let root = tape.value(0).unwrap();
+            assert_eq!(root.is_indexed().then(|| root.values().count()), count);
             assert!(agree(&text) && agree(&format!("[{text},{text}]")));
         }
         // What does not fit on the tape has an index of its own, and its neighbours are not lost.
@@ -612,7 +613,7 @@ mod tests {
         let tape = Tape::new(&wide).unwrap();
         assert!(tape.nodes.len() <= MAX_NODES + 4096);
         let [.., list, last] = &tape.value(0).unwrap().values().collect::<Vec<_>>()[..] else { panic!() };
-        assert_eq!((list.count(), last.text()), (None, "4"));
+        assert_eq!((list.is_indexed(), last.text()), (false, "4"));
         assert_eq!(list.indexed(&mut None).values().map(Value::text).collect::<Vec<_>>(), ["[1,2]", r#"{"a":3}"#]);
     }
 
