@@ -15,6 +15,9 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 /// let attr: JsonText = serde_json::from_str(r#""{\"cid\":3}""#)?;
 /// assert_eq!(attr.get(), r#"{"cid":3}"#);
 /// assert_eq!(attr.parse::<StreamAttr>()?.cid, Some(VideoCodec::H265));
+///
+/// let attr = JsonText::from("%7B%22cid%22%3A3%7D".to_owned());
+/// assert_eq!(attr.parse::<StreamAttr>()?.cid, Some(VideoCodec::H265));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]

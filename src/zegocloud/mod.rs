@@ -39,7 +39,7 @@
 //!
 //! Whatever is rightly signed is delivered. ZEGOCLOUD documents no field as required, so all are `Option`s or lists; a
 //! member of another type is absent and a [`Misfit`](crate::Misfit). JSON that the provider puts inside a string stays a
-//! string ([`JsonText`], [`MessageBody`](zim::MessageBody)) and is parsed on demand. A body that is not listed here, or
+//! string ([`JsonText`]) and is parsed on demand. A body that is not listed here, or
 //! has more than 256 members, is an [`Unknown`](crate::Unknown). A list of more than 4096 elements, such as the
 //! `user_ids` of a large group, is in the event's `rest` as JSON text.
 //!
