@@ -21,7 +21,7 @@ pub(crate) struct Object<'t> {
     /// Where the next member is looked for first: members mostly come in the documented order.
     hint: usize,
     /// The bits of the names, and those that more than one of them has.
-    bits: (u128, u128),
+    bits: (u64, u64),
     replaced: Option<(usize, Value<'t>)>,
 }
 
@@ -164,7 +164,7 @@ impl<'t> Object<'t> {
     fn take(&mut self, names: &[&str], is_absent: fn(Value<'_>) -> bool) -> Option<(&'t Node, Value<'t>)> {
         let tape = self.value.tape();
         for name in names {
-            if self.bits.0 & bit(name.as_bytes()) == 0 {
+            if self.bits.0 != u64::MAX && self.bits.0 & bit(name.as_bytes()) == 0 {
                 continue;
             }
             let found = tape.find(name, self.hint, self.end).or_else(|| tape.find(name, self.first, self.hint));

@@ -96,9 +96,10 @@ impl<'a> Tape<'a> {
     }
 
     /// The bits of all names among these values: what has none is not there. And those that more than one name has.
-    pub(super) fn bits(&self, from: usize, to: usize) -> (u128, u128) {
-        if self.has_escaped_names {
-            return (u128::MAX, u128::MAX);
+    /// Of few values all bits: to compare the names is faster.
+    pub(super) fn bits(&self, from: usize, to: usize) -> (u64, u64) {
+        if self.has_escaped_names || to.saturating_sub(from) <= FEW {
+            return (u64::MAX, u64::MAX);
         }
         let (mut once, mut twice, mut place) = (0, 0, from);
         while let Some(node) = self.nodes.get(place).filter(|_| place < to) {
@@ -125,11 +126,11 @@ impl Span {
     }
 }
 
-/// One of 128 bits, by the length and the last letters.
-pub(super) fn bit(name: &[u8]) -> u128 {
+/// One of 64 bits, by the length and the last letters.
+pub(super) fn bit(name: &[u8]) -> u64 {
     let last = name.last_chunk().map_or(0, |last| u16::from_le_bytes(*last));
     let hash = last.wrapping_mul(0x9e5).wrapping_add((name.len() as u16).wrapping_mul(0x5e3));
-    1 << (hash >> 9)
+    1 << (hash >> 10)
 }
 
 /// A value in a text that was checked.
@@ -471,6 +472,7 @@ const NO_NAME: Span = Span { from: 0, to: 0 };
 const MAX_MEMBERS: usize = 256;
 const MAX_ELEMENTS: usize = 4096;
 const MAX_NODES: usize = 16_384;
+const FEW: usize = 12;
 // No payload is typed deeper.
 const MAX_DEPTH: usize = 16;
 const TYPICAL_LEN: usize = 32;
