@@ -83,7 +83,7 @@ impl IntoResponse for Failure {
 async fn main() -> Result<(), Box<dyn Error>> {
     let url = env::var("POSTGRES_URL").map_err(|error| format!("POSTGRES_URL: {error}"))?;
     let secret = env::var("ZEGOCLOUD_CALLBACK_SECRET").unwrap_or_else(|_| "demo-zegocloud-callback-secret".to_owned());
-    let crash = env::var("LEDGER_CRASH").ok();
+    let crash = env::var("LEDGER_CRASH").ok().filter(|point| !point.is_empty());
     if !matches!(crash.as_deref(), None | Some("before_commit" | "after_commit")) {
         return Err("LEDGER_CRASH: neither before_commit nor after_commit".into());
     }

@@ -37,7 +37,7 @@ impl StandardWebhooks {
         let key = BASE64.decode(text).ok().filter(|key| (24..=64).contains(&key.len()));
         let key = key.ok_or(ConfigError::new("the secret is not base64 of 24 to 64 bytes"))?;
         let mac = Hmac::new_from_slice(&key).map_err(|_| ConfigError::new("the secret is no key"))?;
-        self.0.push((Secret::new(text)?, mac));
+        self.0.push((Secret::from_bytes(&key)?, mac));
         Ok(self)
     }
 }

@@ -68,6 +68,7 @@ impl IntoResponse for ReplayedResponse {
     /// The answer itself, marked to be kept for a repeat of the delivery.
     fn into_response(self) -> Response {
         let mut response = self.body.clone().into_response();
+        *response.status_mut() = self.status;
         response.headers_mut().insert(header::CONTENT_TYPE, self.content_type.clone());
         response.extensions_mut().insert(self);
         response

@@ -1,12 +1,13 @@
 //! The one future: read, authenticate, admit, call, finish.
 
 use crate::{
-    Delivery, DeliveryId, Provider, Rejection, RejectionKind, Verified,
+    Age, Delivery, DeliveryId, Provider, Rejection, RejectionKind, Verified,
     budget::Held,
     read::ReadBody,
-    replay::{Admission, Answered, ClaimGuard, Duplicate, Outcome, Recording, ReplayCheck, ReplayedResponse, Waiting},
+    replay::{Admission, Answered, ClaimGuard, Duplicate, Outcome, Recording, ReplayedResponse, Verdict, Waiting},
     settings::Shared,
     trace::Trace,
+    verified::Authentic,
 };
 use bytes::Bytes;
 use http::{Request, Response, request::Parts};
@@ -66,17 +67,10 @@ struct Passage<S, P> {
     trace: Trace,
 }
 
-/// What a request turned out to be.
-struct Accepted<P: Provider> {
-    body: Bytes,
-    delivery: Delivery<P::Event>,
-    delivery_id: Option<DeliveryId>,
-}
-
 /// A request whose claim the shared store is asked for.
 struct Asking<S, P: Provider> {
     passage: Passage<S, P>,
-    accepted: Accepted<P>,
+    authentic: Authentic<P::Event>,
     waiting: Waiting,
 }
 
@@ -143,8 +137,8 @@ where
                 }
                 Step::Admit(mut asking) => match asking.waiting.poll_answer(cx) {
                     Poll::Ready(answer) => {
-                        let Asking { passage, accepted, waiting } = *asking;
-                        passage.admitted(accepted, waiting.answered(answer))
+                        let Asking { passage, authentic, waiting } = *asking;
+                        passage.admitted(authentic, waiting.answered(answer))
                     }
                     Poll::Pending => break Step::Admit(asking),
                 },
@@ -210,12 +204,18 @@ where
     ) -> Result<(Delivery<P::Event>, SystemTime), Rejection> {
         let Shared { provider, settings } = &*self.shared;
         let now = self.checked_at.unwrap_or_else(|| settings.clock.now());
+        // While it is known what was learnt of the head: rules that are replaced may name another header by now.
+        let headers = self.head.headers.iter_mut();
+        for (_, value) in headers.filter(|(name, _)| provider.is_credential(&from_head, name)) {
+            value.set_sensitive(true);
+        }
         let delivery = provider.check_body(from_head, &self.head, body, now)?;
         // The head was fresh when it came, but the body may have taken its time.
         if delivery.proof.identity.as_ref().and_then(|identity| identity.valid_until).is_some_and(|end| end <= now) {
-            return Err(Rejection::new(RejectionKind::Stale));
+            let age = delivery.proof.signed_at.map(|signed_at| Age::between(signed_at, now));
+            return Err(Rejection::new(RejectionKind::Stale).with_age(age));
         }
-        self.trace.authentic(&delivery);
+        self.trace.authentic(&delivery, now);
         Ok((delivery, now))
     }
 
@@ -225,43 +225,28 @@ where
         let admission = guard.enter(P::NAME, &delivery.proof, keys, now);
         let delivery_id = keys.map(|keys| keys.delivery_id());
         self.trace.identified(delivery_id);
-        self.admitted(Accepted { body, delivery, delivery_id }, admission)
+        self.admitted(Authentic::new(P::NAME, delivery, body, delivery_id), admission)
     }
 
-    fn admitted(self, accepted: Accepted<P>, admission: Admission) -> Step<S, P> {
+    fn admitted(self, authentic: Authentic<P::Event>, admission: Admission) -> Step<S, P> {
         match admission {
-            Admission::Admitted { claim, attempt, checked } => self.call(accepted, claim, attempt, checked),
-            Admission::Waiting(waiting) => Step::Admit(Box::new(Asking { passage: self, accepted, waiting })),
+            Admission::Admitted { claim, attempt, checked } => {
+                self.call(authentic.admitted(attempt, checked, claim.as_ref().map(ClaimGuard::claim)), claim)
+            }
+            Admission::Waiting(waiting) => Step::Admit(Box::new(Asking { passage: self, authentic, waiting })),
             Admission::Answered(Answered::Refused(rejection)) => Step::refuse(self.trace, rejection),
             Admission::Answered(Answered::Repeated(answer)) => {
                 self.trace.repeated();
-                Step::Respond(Ok(repeated(accepted.delivery_id, answer)))
+                Step::Respond(Ok(repeated(authentic.metadata().delivery_id, answer)))
             }
         }
     }
 
-    fn call(
-        mut self,
-        Accepted { body, delivery, delivery_id }: Accepted<P>,
-        claim: Option<ClaimGuard>,
-        attempt: u32,
-        checked: ReplayCheck,
-    ) -> Step<S, P> {
-        self.trace.called(&delivery, attempt, checked);
+    fn call(mut self, event: Verified<P::Event>, claim: Option<ClaimGuard>) -> Step<S, P> {
+        self.trace.called(event.metadata());
         let Self { inner, shared, mut head, checked_at: _, trace } = self;
-        for (_, value) in head.headers.iter_mut().filter(|(name, _)| shared.provider.is_credential(name)) {
-            value.set_sensitive(true);
-        }
-        head.extensions.insert(Verified::new(
-            P::NAME,
-            delivery,
-            body.clone(),
-            attempt,
-            checked,
-            delivery_id,
-            #[cfg(feature = "postgres")]
-            claim.as_ref().map(|held| held.claim().clone()),
-        ));
+        let body = event.body().clone();
+        head.extensions.insert(event);
         let replayed_body_limit = shared.settings.guard.replayed_body_limit;
         let delivering = Delivering { claim, replayed_body_limit, trace };
         Step::Call(delivering, inner, Request::from_parts(head, Full::new(body)))
@@ -291,10 +276,10 @@ impl Delivering {
         P: Provider,
     {
         let outcome = match &response {
-            Ok(response) if response.status().is_success() => {
+            Ok(response) if is_done(response) => {
                 let answer = response.extensions().get::<ReplayedResponse>();
                 let answer = answer.filter(|answer| answer.body.len() <= self.replayed_body_limit);
-                Outcome::Done { answer: answer.cloned() }
+                Outcome::Done { answer: answer.map(|answer| answer.clone().with_status(response.status())) }
             }
             _ => Outcome::Failed,
         };
@@ -313,8 +298,17 @@ where
     R: Default,
 {
     fn refuse(trace: Trace, rejection: Rejection) -> Self {
+        let rejection = rejection.of(P::NAME);
         trace.refused(&rejection);
         Self::Respond(Ok(rejection.into_response(P::METHODS, P::CHALLENGE)))
+    }
+}
+
+fn is_done<R>(response: &Response<R>) -> bool {
+    match response.extensions().get() {
+        Some(Verdict::Done) => true,
+        Some(Verdict::Failed) => false,
+        None => response.status().is_success(),
     }
 }
 
@@ -322,6 +316,7 @@ fn repeated<R: Default>(delivery_id: Option<DeliveryId>, answer: Option<Replayed
     let mut response = Response::new(R::default());
     response.extensions_mut().insert(Duplicate { delivery_id });
     if let Some(answer) = answer {
+        *response.status_mut() = answer.status;
         response.extensions_mut().insert(answer);
     }
     response

@@ -48,7 +48,7 @@
 //! request ─►│ method, headers, │────►│ read the body │────►│ signature, time,    │────►│ claim   │──┐
 //!           │ length           │     │ into one piece│     │ grammar, typed event│     │ it once │  │
 //!           └──────────────────┘     └───────────────┘     └─────────────────────┘     └─────────┘  │
-//!             405 401 415 413          413 408 400 503       401 400                     200 409 503  │
+//!           405 404 401 415 413        413 408 400 503       401 400                     200 409 503  │
 //!                                                                                                   ▼
 //!                                                                       Request<Full<Bytes>> + Verified<Event>
 //!                                                                                                   │
@@ -70,6 +70,7 @@
 //! | --- | --- | --- |
 //! | `applied_twice` | 500 | the layer stands twice in front of one route |
 //! | `method_not_allowed` | 405 | not one of [`Provider::METHODS`] |
+//! | `no_rules` | 404 | an unknown tenant, or nothing puts rules into the request: [`PerRequest`] |
 //! | `credential_missing` | 401 | what proves the request is absent |
 //! | `credential_malformed` | 401 | not of the documented form, or there twice |
 //! | `credential_wrong` | 401 | of no configured key |
@@ -79,9 +80,10 @@
 //! | `read_timeout` | 408 | slower than [`read_timeout`](WebhookLayer::read_timeout) |
 //! | `read_budget` | 503 | too many unverified bytes at once, [`ReadBudget`] |
 //! | `body_unreadable` | 400 | the connection broke off |
-//! | `invalid` | 400 | rightly signed, but not of the documented shape |
+//! | `invalid` | 400 | nothing in it can be authenticated, as it cannot be read; what is authentic is delivered, whatever its shape |
 //! | `conflict` | 409 | the signature was used with other content |
 //! | `in_flight` | 409 | the same delivery is being handled |
+//! | `too_many_contents` | 503 | this signature has come with 64 contents already |
 //! | `store_full` | 503 | no claim may be forgotten yet |
 //! | `store_unavailable` | 503 | the shared store could not be asked |
 //!
@@ -106,6 +108,74 @@
 //! `ServiceBuilder` needs `MapRequestBodyLayer::new(axum::body::Body::new)` in between, and in a `route_layer` of its own
 //! it does not.
 //!
+//! A refusal has the inner service's type of response body, empty, so that type has to be [`Default`]. Those of tower-http's
+//! `TraceLayer` and `RequestBodyLimitLayer` are not. Between them and the webhook layer axum's own body takes their place,
+//! either by a layer or by a `route_layer` of their own:
+//!
+//! ```
+//! use axum::{Router, body::Body, http::StatusCode, routing::post};
+//! use tower::ServiceBuilder;
+//! use tower_http::{limit::RequestBodyLimitLayer, map_response_body::MapResponseBodyLayer, trace::TraceLayer};
+//! use tower_webhooks::{Verified, WebhookLayer, zegocloud::{Event, Zegocloud}};
+//!
+//! async fn on_event(_: Verified<Event>) -> StatusCode {
+//!     StatusCode::OK
+//! }
+//!
+//! let webhooks = WebhookLayer::new(Zegocloud::new("a callback secret")?);
+//! let inside = ServiceBuilder::new().layer(TraceLayer::new_for_http()).layer(RequestBodyLimitLayer::new(64 << 10));
+//!
+//! let in_one =
+//!     ServiceBuilder::new().layer(webhooks.clone()).layer(MapResponseBodyLayer::new(Body::new)).layer(inside.clone());
+//! let app: Router = Router::new()
+//!     .route("/in-one", post(on_event).route_layer(in_one))
+//!     // What is added last is outermost.
+//!     .route("/apart", post(on_event).route_layer(inside).route_layer(webhooks));
+//! # Ok::<(), tower_webhooks::ConfigError>(())
+//! ```
+//!
+//! ## Rate limiters
+//!
+//! Outside of the layer a limiter does not know whose a request is: strangers use up the sender's share, and what it refuses
+//! is lost where the sender does not send again (GeeLark, Vobiz trunk). Limit by address there, above the sender's bursts; to
+//! refuse a forged request costs this layer microseconds, and the memory of all is bounded.
+//!
+//! Inside of the layer it counts verified requests only. What it refuses leaves a failed claim, and the sender's retry gets
+//! in. tower's `RateLimitLayer` does not refuse, it waits, and is not `Clone`; behind a buffer it is, and while the buffer is
+//! full the delivery waits with its claim held:
+//!
+//! ```
+//! use axum::{Router, error_handling::HandleErrorLayer, http::StatusCode, routing::post};
+//! use std::time::Duration;
+//! use tower::{BoxError, ServiceBuilder};
+//! use tower_webhooks::{Verified, WebhookLayer, zegocloud::{Event, Zegocloud}};
+//!
+//! async fn on_event(_: Verified<Event>) -> StatusCode {
+//!     StatusCode::OK
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower_webhooks::ConfigError> {
+//! let webhooks = WebhookLayer::new(Zegocloud::new("a callback secret")?);
+//! let limited = ServiceBuilder::new()
+//!     // A 503 for what took longer than the sender waits: a failure, so that its retry is delivered.
+//!     .layer(HandleErrorLayer::new(async |_: BoxError| StatusCode::SERVICE_UNAVAILABLE))
+//!     .timeout(Duration::from_secs(3))
+//!     .buffer(256)
+//!     .rate_limit(100, Duration::from_secs(1));
+//! let app: Router = Router::new().route("/zegocloud", post(on_event).route_layer(limited).route_layer(webhooks));
+//! # Ok(()) }
+//! ```
+//!
+//! ## AWS Lambda
+//!
+//! `lambda_http::run(app)` takes the router as it is. Give the layer a shared store: each instance has its own memory, and a
+//! second instance does not know what the first has delivered.
+//!
+//! ## Which keys, which store
+//!
+//! Keys that change while the layer runs, or that belong to tenants, are [`Reloadable`] or come with the request
+//! ([`PerRequest`]).
+//!
 //! Layers that share a secret share a [`MemoryStore`](replay::MemoryStore); processes that share a route share a
 //! `RedisStore` (feature `redis`) or a `PostgresStore` (feature `postgres`).
 //!
@@ -126,7 +196,7 @@
 //! | `postgres` | the same in Postgres, where a claim commits with what the handler writes |
 //! | `tracing` | a span around each delivery, an event for each refusal |
 //! | `metrics` | counters and histograms |
-//! | `test-util` | signers, `Verified::for_test`, a clock that can be set, the suite that a replay store has to pass |
+//! | `test-util` | signers, `Verified::test`, a clock that can be set, the suite that a replay store has to pass |
 //! | `full` | all but `test-util` |
 //!
 //! # Guides
@@ -161,14 +231,15 @@ pub use self::{
     future::ResponseFuture,
     header::exactly_one,
     layer::WebhookLayer,
+    live::{PerRequest, Reloadable},
     payload::{Json, Misfit, Misfits, Rest, UnixMillis, UnixSeconds, Unknown, WebhookEvent},
-    proof::{Content, Covers, Identity, Proof},
+    proof::{Content, Covers, Identity, Input, Proof},
     provider::{Delivery, Provider, parse_json},
     rejection::{Rejection, RejectionKind},
     secret::{ConfigError, Secret},
     service::Webhook,
     verified::{Metadata, Verified},
-    window::{Timestamp, Window},
+    window::{Age, Timestamp, Window},
 };
 
 #[cfg(feature = "axum")]
@@ -176,7 +247,7 @@ pub use self::axum::NotVerified;
 #[cfg(feature = "metrics")]
 pub use self::trace::metric_names;
 #[cfg(feature = "test-util")]
-pub use self::{clock::TestClock, signer::Signer};
+pub use self::{clock::TestClock, signer::Signer, verified::VerifiedBuilder};
 
 #[cfg(feature = "geelark")]
 pub mod geelark;
@@ -197,6 +268,7 @@ mod delivery_id;
 mod future;
 mod header;
 mod layer;
+mod live;
 #[cfg_attr(
     not(feature = "full"),
     allow(dead_code, unused_imports, unused_macros, reason = "not every provider uses every form")

@@ -46,6 +46,7 @@ impl Covers {
 pub struct Identity {
     parts: Parts,
     pub(crate) content: Content,
+    inputs: u8,
     pub(crate) valid_until: Option<SystemTime>,
     pub(crate) unsigned: Option<[u8; 32]>,
 }
@@ -58,7 +59,7 @@ impl Identity {
     /// signature in two ways can use it twice.
     pub fn new(parts: &[&[u8]], content: Content) -> Self {
         let parts = Parts::kept(parts).unwrap_or_else(|| Parts::hashed(parts));
-        Self { parts, content, valid_until: None, unsigned: None }
+        Self { parts, content, inputs: 0, valid_until: None, unsigned: None }
     }
 
     /// Sets the first instant at which the signature is refused as stale, whatever way it is presented; without it the
@@ -69,10 +70,22 @@ impl Identity {
         self
     }
 
+    /// Counts this part of the request as content too: see [`Content`].
+    ///
+    /// What is not counted may change from one attempt to the next: a sender that adds `?attempt=2` to a retry is
+    /// understood, and whoever captured a request can write there what they like.
+    #[must_use]
+    pub const fn with_input(mut self, input: Input) -> Self {
+        self.inputs |= input.bit();
+        self
+    }
+
+    pub(crate) const fn has_input(&self, input: Input) -> bool {
+        self.inputs & input.bit() != 0
+    }
+
     /// Binds what the event is made of and nobody signs, such as its name in a header, to the request that comes first:
     /// with another value the signature is a conflict, also where the body is signed.
-    ///
-    /// The method, the path, the query, `Content-Type` and the body need no call: [`Content`] says what they mean.
     #[must_use]
     pub fn with_unsigned(mut self, input: impl AsRef<[u8]>) -> Self {
         let before = self.unsigned.unwrap_or_default();
@@ -150,12 +163,22 @@ impl Parts {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { parts: _, content, valid_until, unsigned: _ } = self;
+        let Self { parts: _, content, inputs: _, valid_until, unsigned: _ } = self;
         f.debug_struct("Identity").field("content", content).field("valid_until", valid_until).finish_non_exhaustive()
     }
 }
 
-/// What another body under the same signature means.
+/// What other content under the same signature means.
+///
+/// Content is what the event is made of: the method and the body, and what the provider adds
+/// ([`Identity::with_input`], [`Identity::with_unsigned`]). Of the providers in this crate:
+///
+/// | provider | content |
+/// | --- | --- |
+/// | GeeLark, ZEGOCLOUD | body, path |
+/// | Stardust, and ZEGOCLOUD's short nonces where they are separated | body |
+/// | Vobiz voice | by POST the body and `Content-Type`, by GET the query; the path is signed |
+/// | Vobiz kyc, campaign, ndnc, trunk, whatsapp | none: the body is signed |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Content {
@@ -163,10 +186,35 @@ pub enum Content {
     /// which no two honest requests share.
     Bound,
     /// Another delivery: honest requests can share the signature. For a signature over little more than the time.
+    ///
+    /// One signature is accepted with at most 64 contents, so that whoever captured it cannot fill the store:
+    /// [`Claim::MAX_CONTENTS`](crate::replay::Claim::MAX_CONTENTS).
     Part,
     /// Impossible: the body is signed. Where neither a time nor a number is signed with it, two honest deliveries of the
     /// same bytes are one for as long as the first is remembered ([`retention`](crate::WebhookLayer::retention)).
     Signed,
+}
+
+/// A part of the request, beside method and body, of which an event can be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Input {
+    /// The URL's path, where it tells what the event is about or who handles it.
+    Path,
+    /// The URL's query.
+    Query,
+    /// `Content-Type`, where it decides how the body is read.
+    ContentType,
+}
+
+impl Input {
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Path => 1,
+            Self::Query => 2,
+            Self::ContentType => 4,
+        }
+    }
 }
 
 // Two ids and a MAC. With the guard's prefix and a name it is no more than two blocks of SHA-256.

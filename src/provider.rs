@@ -43,6 +43,8 @@ use std::{borrow::Cow, str, time::SystemTime};
 /// * **Take the event type from signed bytes**: an unsigned header can be forged. Where there is no other,
 ///   [`with_unsigned`](crate::Identity::with_unsigned) keeps the first one.
 /// * **Give an [`Identity`](crate::Identity).** A delivery without one can be sent again by whoever captured it.
+/// * **Say what the event is made of** where the body is not signed: the body always counts, path, query and `Content-Type`
+///   with [`with_input`](crate::Identity::with_input). See [`Content`](crate::Content).
 /// * **Accept exactly one encoding of each credential**, so that a signature cannot be re-encoded and used twice: decode
 ///   text into an array or hold it to a grammar before it is hashed or compared, and read each header with
 ///   [`exactly_one`](crate::exactly_one).
@@ -76,7 +78,8 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Whether a header carries a credential: one of [`CREDENTIALS`](Self::CREDENTIALS). For rules whose header is a
     /// setting.
-    fn is_credential(&self, name: &HeaderName) -> bool {
+    fn is_credential(&self, from_head: &Self::FromHead, name: &HeaderName) -> bool {
+        let _ = from_head;
         Self::CREDENTIALS.contains(&name.as_str())
     }
 
@@ -94,9 +97,10 @@ pub trait Provider: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// A 401 kind of [`Rejection`], or [`RejectionKind::Invalid`] for a body that is not of the documented shape: `?`
-    /// makes it of serde's error, and [`parse_json`](crate::parse_json) does by itself. An event that the provider does not know is an event, not an error, or the sender will
-    /// send it again and again.
+    /// A 401 kind of [`Rejection`], or [`RejectionKind::Invalid`] where the body holds the credentials and cannot be read:
+    /// `?` makes it of serde's error, and [`parse_json`](crate::parse_json) does by itself. What was authenticated is
+    /// delivered, as an event of its own where the provider does not know it or it has another shape: refused, it would be
+    /// lost, or sent again and again.
     fn check_body(
         &self,
         from_head: Self::FromHead,
@@ -107,16 +111,21 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Checks a whole request in one call, in the order in which the layer does: for use without tower.
     ///
-    /// Single use is not part of it: keep the [`Identity`](crate::Identity) of what was accepted and refuse it the next
-    /// time, or use the layer, which does.
+    /// Single use is not part of it; the layer does it. Without the layer, keep the
+    /// [`digest`](crate::Identity::digest) of what was accepted until [`valid_until`](crate::Identity::valid_until), or for
+    /// as long as you choose where there is none, and refuse it the next time. Where the identity's content is
+    /// [`Part`](crate::Content::Part), as Stardust's is, two honest requests can have one digest: keep it together with a
+    /// digest of the body, and refuse that pair. The digest does not tell providers apart: put [`NAME`](Self::NAME) before
+    /// it where several share a table.
     ///
     /// # Errors
     ///
     /// Whatever the layer would have answered.
     fn verify(&self, request: &Request<Bytes>, now: SystemTime) -> Result<Delivery<Self::Event>, Rejection> {
         let (head, body) = request.clone().into_parts();
-        let from_head = check_head(self, &head, body.len() as u64, Self::BODY_LIMIT, now)?;
-        self.check_body(from_head, &head, &body, now)
+        check_head(self, &head, body.len() as u64, Self::BODY_LIMIT, now)
+            .and_then(|from_head| self.check_body(from_head, &head, &body, now))
+            .map_err(|rejection| rejection.of(Self::NAME))
     }
 }
 
@@ -202,6 +211,12 @@ impl<E> Delivery<E> {
     /// The typed event.
     pub fn event(&self) -> &E {
         &self.event
+    }
+
+    /// The same delivery with another event made of this one.
+    pub fn map<T>(self, to: impl FnOnce(E) -> T) -> Delivery<T> {
+        let Self { event, kind, proof, misfits } = self;
+        Delivery { event: to(event), kind, proof, misfits }
     }
 
     /// Gives the event away.

@@ -1,5 +1,6 @@
 //! Why a request was refused, for the response's extensions, logs and metrics.
 
+use crate::Age;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
@@ -44,6 +45,8 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 pub struct Rejection {
     kind: RejectionKind,
     detail: Option<&'static str>,
+    provider: Option<&'static str>,
+    age: Option<Age>,
     retry_after: Option<Duration>,
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
@@ -51,13 +54,20 @@ pub struct Rejection {
 impl Rejection {
     /// A rejection of that kind.
     pub const fn new(kind: RejectionKind) -> Self {
-        Self { kind, detail: None, retry_after: None, source: None }
+        Self { kind, detail: None, provider: None, age: None, retry_after: None, source: None }
     }
 
     /// Adds what exactly was wrong, in words that hold nothing from the request: `"nonce: not 20 digits"`.
     #[must_use]
     pub const fn with_detail(mut self, detail: &'static str) -> Self {
         self.detail = Some(detail);
+        self
+    }
+
+    /// Adds how old the signed time is; [`Window::check`](crate::Window::check) has done so.
+    #[must_use]
+    pub const fn with_age(mut self, age: Option<Age>) -> Self {
+        self.age = age;
         self
     }
 
@@ -88,6 +98,23 @@ impl Rejection {
     /// What exactly was wrong, where the check says more than its kind.
     pub const fn detail(&self) -> Option<&'static str> {
         self.detail
+    }
+
+    /// The provider's [`NAME`](crate::Provider::NAME), once a layer or [`Provider::verify`](crate::Provider::verify) has
+    /// refused the request.
+    pub const fn provider(&self) -> Option<&'static str> {
+        self.provider
+    }
+
+    /// How old the signed time of a [`Stale`](RejectionKind::Stale) request was, by this clock. Where all of a sender's
+    /// requests are refused and the age hardly varies, a clock is wrong, most likely this one.
+    pub const fn age(&self) -> Option<Age> {
+        self.age
+    }
+
+    pub(crate) fn of(mut self, provider: &'static str) -> Self {
+        self.provider = Some(provider);
+        self
     }
 
     pub(crate) fn into_response<B: Default>(self, methods: &[Method], challenge: Option<&'static str>) -> Response<B> {
@@ -172,6 +199,8 @@ kinds! {
     AppliedTwice = INTERNAL_SERVER_ERROR, "applied_twice", "the webhook layer is applied twice to this route";
     /// 405, with `Allow`.
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "the method is not one that the provider uses";
+    /// 404: no outer middleware has put the rules into the request: see [`PerRequest`](crate::PerRequest).
+    NoRules = NOT_FOUND, "no_rules", "the request's extensions do not hold the rules";
     /// 401: something that authenticates the request is absent.
     CredentialMissing = UNAUTHORIZED, "credential_missing", "a credential is missing";
     /// 401: present, but not of the documented form, or there more than once.
@@ -190,12 +219,15 @@ kinds! {
     ReadBudget = SERVICE_UNAVAILABLE, "read_budget", "too many bytes are being read";
     /// 400: reading the body failed.
     BodyUnreadable = BAD_REQUEST, "body_unreadable", "the body could not be read";
-    /// 400: the body, or the event in it, is not of the documented shape.
+    /// 400: the body cannot be read, and with it what would authenticate it. What is authentic is delivered, whatever its
+    /// shape; a provider of one's own holds to that by an event for what it cannot read.
     Invalid = BAD_REQUEST, "invalid", "the payload is not of the documented shape";
     /// 409: the signature was used before, with other content.
     Conflict = CONFLICT, "conflict", "the signature belongs to other content";
     /// 409, with `Retry-After`: the same delivery is being handled.
     InFlight = CONFLICT, "in_flight", "the same delivery is being handled";
+    /// 503, with `Retry-After`: too many contents share the signature. Others get in.
+    TooManyContents = SERVICE_UNAVAILABLE, "too_many_contents", "too many contents share the signature";
     /// 503, with `Retry-After`: the replay store is full of claims that must not be forgotten yet.
     StoreFull = SERVICE_UNAVAILABLE, "store_full", "the replay store is full";
     /// 503, with `Retry-After`: the shared replay store could not be asked.

@@ -24,7 +24,8 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// Takes the secret as the provider's console shows it; a string's UTF-8 bytes are the key.
+    /// Takes the secret as the provider's console shows it; a string's UTF-8 bytes are the key. A key that is bytes, such as
+    /// one that was decoded from base64, goes through [`from_bytes`](Self::from_bytes).
     ///
     /// # Errors
     ///
@@ -37,6 +38,19 @@ impl Secret {
         }
         if bytes.trim_ascii().len() != bytes.len() {
             return Err(ConfigError::new("the secret begins or ends with white space"));
+        }
+        Self::from_bytes(bytes)
+    }
+
+    /// Takes a binary key. Any bytes may stand at its ends: of 28 random keys of 24 bytes, one has white space there.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for an empty key.
+    pub fn from_bytes(key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+        let bytes = key.as_ref();
+        if bytes.is_empty() {
+            return Err(ConfigError::new("the secret is empty"));
         }
         let id = Sha256::new_with_prefix(b"tower-webhooks secret\0").chain_update(bytes).finalize().into();
         Ok(Self { bytes: bytes.into(), id })
@@ -93,6 +107,15 @@ mod tests {
             assert!(Secret::new(bad).is_err(), "{bad:?}");
         }
         assert_eq!(Secret::new("clé 1").unwrap().expose_secret(), "clé 1".as_bytes());
+    }
+
+    #[test]
+    fn a_binary_key_may_have_any_ends() {
+        for key in [&b"\x20\xff\x0a"[..], b" ", b"\0"] {
+            assert_eq!(Secret::from_bytes(key).unwrap().expose_secret(), key);
+        }
+        assert!(Secret::from_bytes("").is_err());
+        assert_eq!(Secret::from_bytes("key").unwrap().id(), Secret::new("key").unwrap().id());
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! Signing a request exactly as a provider would.
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, header};
+use http_body_util::Full;
 use std::{
+    error::Error,
+    future::{Future, poll_fn},
     hash::{BuildHasher, RandomState},
     time::SystemTime,
 };
+use tower_service::Service;
 
 /// Makes a request genuine: the other side of a [`Provider`](crate::Provider), for tests and for trying a receiver out.
 ///
@@ -14,6 +18,46 @@ use std::{
 pub trait Signer {
     /// Adds what the provider would add, signed at `now`.
     fn sign(&self, request: Request<Bytes>, now: SystemTime) -> Request<Bytes>;
+
+    /// Posts JSON to a path of an application, signed now, and gives its response.
+    ///
+    /// ```
+    /// use axum::{Router, routing::post};
+    /// use tower_webhooks::{Signer as _, Verified, WebhookLayer, zegocloud::{Event, Signer, Zegocloud}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?);
+    /// let app: Router = Router::new().route("/zegocloud", post(async |_: Verified<Event>| "ok").route_layer(layer));
+    ///
+    /// let signer = Signer::new("a callback secret")?;
+    /// let response = signer.post(&app, "/zegocloud", r#"{"event":"room_create"}"#).await?;
+    /// assert_eq!(response.status(), 200);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The service's, and one for what is no path.
+    fn post<S>(
+        &self,
+        app: &S,
+        path: &str,
+        json: impl AsRef<[u8]>,
+    ) -> impl Future<Output = Result<S::Response, Box<dyn Error + Send + Sync>>>
+    where
+        S: Service<Request<Full<Bytes>>, Error: Into<Box<dyn Error + Send + Sync>>> + Clone,
+        Self: Sized,
+    {
+        let request = Request::post(path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Bytes::copy_from_slice(json.as_ref()))
+            .map(|request| self.sign(request, SystemTime::now()).map(Full::new));
+        let mut app = app.clone();
+        async move {
+            poll_fn(|cx| app.poll_ready(cx)).await.map_err(Into::into)?;
+            app.call(request?).await.map_err(Into::into)
+        }
+    }
 }
 
 /// As many decimal digits; not for secrets.

@@ -4,10 +4,10 @@ pub(crate) use self::report::Trace;
 
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 mod report {
-    use crate::{Delivery, DeliveryId, Rejection, replay::ReplayCheck};
+    use crate::{Delivery, DeliveryId, Metadata, Rejection};
     use std::{
         borrow::Cow,
-        time::{Duration, Instant},
+        time::{Duration, Instant, SystemTime},
     };
 
     /// One request on its way. Dropped between [`called`](Self::called) and [`ended`](Self::ended), it counts as
@@ -16,6 +16,8 @@ mod report {
         provider: &'static str,
         since: Instant,
         called: bool,
+        #[cfg(feature = "tracing")]
+        attempt: u32,
         read: Option<Read>,
         learnt: Option<Learnt>,
         #[cfg(feature = "tracing")]
@@ -49,12 +51,14 @@ mod report {
                 provider,
                 since: Instant::now(),
                 called: false,
+                #[cfg(feature = "tracing")]
+                attempt: 0,
                 read: None,
                 learnt: None,
                 #[cfg(feature = "tracing")]
                 delivery_id: None,
                 #[cfg(feature = "metrics")]
-                checked: ReplayCheck::Unguarded.as_str(),
+                checked: crate::replay::ReplayCheck::Unguarded.as_str(),
                 #[cfg(feature = "tracing")]
                 span: tracing::Span::none(),
             }
@@ -67,7 +71,13 @@ mod report {
             self.read = Some(Read { len, took });
         }
 
-        pub(crate) fn authentic<E>(&mut self, delivery: &Delivery<E>) {
+        pub(crate) fn authentic<E>(&mut self, delivery: &Delivery<E>, now: SystemTime) {
+            #[cfg(feature = "metrics")]
+            if let Some(signed_at) = delivery.proof.signed_at {
+                metrics::histogram!(super::metric_names::AGE_SECONDS, "provider" => self.provider)
+                    .record(crate::Age::between(signed_at, now).as_secs_f64());
+            }
+            let _ = now;
             let label = match delivery.kind {
                 Cow::Borrowed(kind) => kind,
                 Cow::Owned(_) => "other",
@@ -101,6 +111,7 @@ mod report {
             let replay = match kind {
                 RejectionKind::Conflict => "conflict",
                 RejectionKind::InFlight => "in_flight",
+                RejectionKind::TooManyContents => "too_many_contents",
                 RejectionKind::StoreFull => "full",
                 RejectionKind::StoreUnavailable => "unavailable",
                 _ => return,
@@ -126,6 +137,7 @@ mod report {
                         kind = self.learnt.map(|learnt| learnt.label),
                         key_index = self.learnt.map(|learnt| learnt.key_index),
                         delivery_id = self.delivery_id.map(tracing::field::display),
+                        age_ms = rejection.age().map(crate::Age::as_millis),
                         json_error = json.map(|error| tracing::field::debug(error.classify())),
                         json_line = json.map(serde_json::Error::line),
                         json_column = json.map(serde_json::Error::column),
@@ -147,6 +159,10 @@ mod report {
                 // What was authentic is lost if its sender does not try again.
                 RejectionKind::StoreFull | RejectionKind::StoreUnavailable => log!(error),
                 RejectionKind::ReadBudget => log!(warn),
+                // A tenant that is not known, or a middleware that is missing.
+                RejectionKind::NoRules => log!(info),
+                // Whoever captured a signature can send it with many bodies.
+                RejectionKind::TooManyContents => log!(debug),
                 _ if self.learnt.is_some() => log!(info),
                 // Whatever strangers send.
                 _ => log!(debug),
@@ -170,28 +186,30 @@ mod report {
         }
 
         /// The inner service's turn begins.
-        pub(crate) fn called<E>(&mut self, delivery: &Delivery<E>, attempt: u32, checked: ReplayCheck) {
+        pub(crate) fn called(&mut self, metadata: &Metadata) {
+            let checked = metadata.checked.as_str();
             #[cfg(feature = "tracing")]
             {
+                self.attempt = metadata.attempt;
                 self.span = tracing::info_span!(
                     target: super::TARGET,
                     "webhook",
                     provider = self.provider,
-                    kind = delivery.kind(),
-                    key_index = delivery.proof.key_index,
+                    kind = &*metadata.kind,
+                    key_index = metadata.key_index,
                     delivery_id = self.delivery_id.map(tracing::field::display),
-                    attempt,
-                    checked = checked.as_str(),
+                    attempt = metadata.attempt,
+                    checked,
                     body_len = self.read.map(|read| read.len),
                     read_ms = self.read.map(|read| super::millis(read.took)),
                 );
             }
             #[cfg(feature = "metrics")]
             {
-                self.checked = checked.as_str();
+                self.checked = checked;
             }
-            let _ = (delivery, attempt, checked);
-            self.misfits(&delivery.misfits);
+            let _ = checked;
+            self.misfits(&metadata.misfits);
             self.since = Instant::now();
             self.called = true;
         }
@@ -247,7 +265,23 @@ mod report {
                 metrics::histogram!(HANDLER_SECONDS, "provider" => self.provider).record(took);
             }
             #[cfg(feature = "tracing")]
-            tracing::debug!(target: super::TARGET, parent: &self.span, outcome, handler_ms = super::millis(took), "webhook delivered");
+            if outcome == "done" {
+                let handler_ms = super::millis(took);
+                tracing::debug!(target: super::TARGET, parent: &self.span, outcome, handler_ms, "webhook delivered");
+            } else {
+                // With the span's fields: a filter that lets warnings through may have left the span out.
+                tracing::warn!(
+                    target: super::TARGET,
+                    parent: &self.span,
+                    provider = self.provider,
+                    kind = self.learnt.map(|learnt| learnt.label),
+                    attempt = self.attempt,
+                    delivery_id = self.delivery_id.map(tracing::field::display),
+                    outcome,
+                    handler_ms = super::millis(took),
+                    "the handler of a webhook failed"
+                );
+            }
             let _ = (took, outcome);
         }
     }
@@ -263,7 +297,8 @@ mod report {
 
 #[cfg(not(any(feature = "tracing", feature = "metrics")))]
 mod report {
-    use crate::{Delivery, DeliveryId, Rejection, replay::ReplayCheck};
+    use crate::{Delivery, DeliveryId, Metadata, Rejection};
+    use std::time::SystemTime;
 
     pub(crate) struct Trace;
 
@@ -274,7 +309,7 @@ mod report {
 
         pub(crate) fn body_read(&mut self, _: usize) {}
 
-        pub(crate) fn authentic<E>(&mut self, _: &Delivery<E>) {}
+        pub(crate) fn authentic<E>(&mut self, _: &Delivery<E>, _: SystemTime) {}
 
         pub(crate) fn identified(&mut self, _: Option<DeliveryId>) {}
 
@@ -282,7 +317,7 @@ mod report {
 
         pub(crate) fn repeated(&self) {}
 
-        pub(crate) fn called<E>(&mut self, _: &Delivery<E>, _: u32, _: ReplayCheck) {}
+        pub(crate) fn called(&mut self, _: &Metadata) {}
 
         pub(crate) fn within<T>(&self, act: impl FnOnce() -> T) -> T {
             act()
@@ -290,6 +325,14 @@ mod report {
 
         pub(crate) fn ended(&mut self, _: bool) {}
     }
+}
+
+/// A signature over the URL is wrong: the usual cause is a proxy, and a public URL that is not the sender's.
+#[cfg_attr(not(feature = "full"), allow(dead_code, reason = "not every scheme signs the URL"))]
+pub(crate) fn signed_here(url: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::debug!(target: TARGET, url = format_args!("{url:.1024}"), "the signature is not over this URL");
+    let _ = url;
 }
 
 /// So many more bytes of bodies are held, or fewer.
@@ -313,7 +356,7 @@ pub(crate) const TARGET: &str = "tower_webhooks";
 /// | --- | --- | --- | --- |
 /// | `webhooks_deliveries_total` | counter | `provider`, `kind`, `checked` = [`ReplayCheck::as_str`](crate::replay::ReplayCheck::as_str), `outcome` = `done`, `failed`, `dropped` | calls of the inner service |
 /// | `webhooks_rejections_total` | counter | `provider`, `reason` = [`RejectionKind::as_str`](crate::RejectionKind::as_str) | refused requests |
-/// | `webhooks_replays_total` | counter | `provider`, `outcome` = `repeated`, `in_flight`, `conflict`, `full`, `unavailable` | what the replay guard kept from the inner service |
+/// | `webhooks_replays_total` | counter | `provider`, `outcome` = `repeated`, `in_flight`, `conflict`, `too_many_contents`, `full`, `unavailable` | what the replay guard kept from the inner service |
 /// | `webhooks_store_errors_total` | counter | `provider`, `operation` = `claim`, `renew`, `finish` | failed calls of the shared store |
 /// | `webhooks_misfits_total` | counter | `provider`, `kind` | delivered members that did not fit their documented type |
 /// | `webhooks_store_seconds` | histogram | `provider`, `operation` | how long a call of the shared store took |
@@ -323,6 +366,7 @@ pub(crate) const TARGET: &str = "tower_webhooks";
 /// | `webhooks_claims`, `webhooks_claims_capacity` | gauge | `provider` | the memory store's claims and room, as of the last delivery |
 /// | `webhooks_answers_dropped_total` | counter | `provider` | kept answers that gave way to newer ones |
 /// | `webhooks_read_bytes` | gauge | | bytes of bodies that are being read, against all read budgets |
+/// | `webhooks_age_seconds` | histogram | `provider` | how old the signed time of what was accepted was; negative if it was ahead of this clock |
 /// | `webhooks_read_seconds` | histogram | `provider` | how long a body took to arrive |
 /// | `webhooks_handler_seconds` | histogram | `provider` | how long the inner service took |
 ///
@@ -356,6 +400,8 @@ pub mod metric_names {
     pub const ANSWERS_DROPPED: &str = "webhooks_answers_dropped_total";
     /// Bytes of bodies that are being read.
     pub const READ_BYTES: &str = "webhooks_read_bytes";
+    /// How old the signed time of what was accepted was, in seconds: a clock that goes wrong shows here before it refuses.
+    pub const AGE_SECONDS: &str = "webhooks_age_seconds";
     /// How long a body took to arrive, in seconds.
     pub const READ_SECONDS: &str = "webhooks_read_seconds";
     /// How long the inner service took, in seconds.

@@ -1,8 +1,9 @@
 //! The proof, in a request's extensions, that the layer accepted it.
 
-#[cfg(feature = "postgres")]
-use crate::replay::Claim;
-use crate::{Covers, Delivery, DeliveryId, Misfits, Proof, WebhookEvent, replay::ReplayCheck};
+use crate::{
+    Covers, Delivery, DeliveryId, Misfits, Proof, WebhookEvent,
+    replay::{Claim, ReplayCheck},
+};
 use bytes::Bytes;
 use std::{borrow::Cow, fmt, ops::Deref, sync::Arc, time::SystemTime};
 
@@ -20,7 +21,7 @@ use std::{borrow::Cow, fmt, ops::Deref, sync::Arc, time::SystemTime};
 ///     event.covers() == Covers::Body && event.starts_with("paid")
 /// }
 ///
-/// let event = Verified::for_test("paid 12.50".to_owned());
+/// let event = Verified::test("paid 12.50".to_owned()).build();
 /// assert!(!handle(&event));
 /// ```
 pub struct Verified<E> {
@@ -31,36 +32,48 @@ struct Inner<E> {
     event: E,
     metadata: Metadata,
     body: Bytes,
-    /// What the attempt holds it by.
-    #[cfg(feature = "postgres")]
     claim: Option<Claim>,
 }
 
-impl<E> Verified<E> {
-    pub(crate) fn new(
-        provider: &'static str,
-        delivery: Delivery<E>,
-        body: Bytes,
-        attempt: u32,
-        checked: ReplayCheck,
-        delivery_id: Option<DeliveryId>,
-        #[cfg(feature = "postgres")] claim: Option<Claim>,
-    ) -> Self {
+/// An authentic delivery that nobody has seen yet. It is made in its last place: an event can be large to move.
+pub(crate) struct Authentic<E> {
+    inner: Arc<Inner<E>>,
+}
+
+impl<E> Authentic<E> {
+    pub(crate) fn new(provider: &'static str, delivery: Delivery<E>, body: Bytes, id: Option<DeliveryId>) -> Self {
         let Delivery { event, kind, proof, misfits } = delivery;
         let Proof { covers, key_index, signed_at, identity: _ } = proof;
-        let metadata =
-            Metadata { provider, kind, covers, key_index, signed_at, attempt, checked, delivery_id, misfits };
-        Self {
-            inner: Arc::new(Inner {
-                event,
-                metadata,
-                body,
-                #[cfg(feature = "postgres")]
-                claim,
-            }),
-        }
+        let metadata = Metadata {
+            provider,
+            kind,
+            covers,
+            key_index,
+            signed_at,
+            attempt: 1,
+            checked: ReplayCheck::Unguarded,
+            delivery_id: id,
+            misfits,
+        };
+        Self { inner: Arc::new(Inner { event, metadata, body, claim: None }) }
     }
 
+    pub(crate) fn metadata(&self) -> &Metadata {
+        &self.inner.metadata
+    }
+
+    /// It was claimed for an attempt, if it is guarded.
+    pub(crate) fn admitted(mut self, attempt: u32, checked: ReplayCheck, claim: Option<&Claim>) -> Verified<E> {
+        // There is no other yet.
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            (inner.metadata.attempt, inner.metadata.checked) = (attempt, checked);
+            inner.claim = claim.cloned();
+        }
+        Verified { inner: self.inner }
+    }
+}
+
+impl<E> Verified<E> {
     /// What is known of the delivery beside its event.
     pub fn metadata(&self) -> &Metadata {
         &self.inner.metadata
@@ -91,25 +104,93 @@ impl<E> Verified<E> {
         &self.inner.body
     }
 
-    #[cfg(feature = "postgres")]
-    pub(crate) fn claim(&self) -> Option<&Claim> {
+    /// The event itself; a clone of it if it is shared with another `Verified`.
+    pub fn into_event(self) -> E
+    where
+        E: Clone,
+    {
+        match Arc::try_unwrap(self.inner) {
+            Ok(inner) => inner.event,
+            Err(shared) => shared.event.clone(),
+        }
+    }
+
+    /// What this attempt holds the delivery by; `None` if it is not guarded. For a store of one's own that records the
+    /// outcome itself, as [`PostgresStore`](crate::replay::PostgresStore) does.
+    pub fn claim(&self) -> Option<&Claim> {
         self.inner.claim.as_ref()
     }
 
     /// An event for the test of a handler, as if a layer had accepted it just now.
+    ///
+    /// ```
+    /// use tower_webhooks::{Covers, Verified};
+    ///
+    /// let second = Verified::test("paid 12.50").attempt(2).covers(Covers::Body).body("paid 12.50").build();
+    /// assert_eq!((second.metadata().attempt, second.into_event()), (2, "paid 12.50"));
+    /// ```
     #[cfg(feature = "test-util")]
-    pub fn for_test(event: E) -> Self {
+    pub fn test(event: E) -> VerifiedBuilder<E> {
         let proof = Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity: None };
-        Self::new(
-            "test",
-            Delivery::new(event, "test", proof),
-            Bytes::new(),
-            1,
-            ReplayCheck::Unguarded,
-            None,
-            #[cfg(feature = "postgres")]
-            None,
-        )
+        VerifiedBuilder { delivery: Delivery::new(event, "test", proof), body: Bytes::new(), attempt: 1 }
+    }
+}
+
+/// What a layer would have learnt of an event, for the test of a handler: see [`Verified::test`].
+///
+/// Unless it is told otherwise the event has the kind `test`, is covered by nothing, has no body and comes for the first
+/// time.
+#[cfg(feature = "test-util")]
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct VerifiedBuilder<E> {
+    delivery: Delivery<E>,
+    body: Bytes,
+    attempt: u32,
+}
+
+#[cfg(feature = "test-util")]
+impl<E> VerifiedBuilder<E> {
+    /// See [`Metadata::kind`].
+    pub fn kind(mut self, kind: impl Into<Cow<'static, str>>) -> Self {
+        self.delivery.kind = kind.into();
+        self
+    }
+
+    /// See [`Metadata::attempt`].
+    pub fn attempt(mut self, attempt: u32) -> Self {
+        self.attempt = attempt;
+        self
+    }
+
+    /// See [`Metadata::covers`].
+    pub fn covers(mut self, covers: Covers) -> Self {
+        self.delivery.proof.covers = covers;
+        self
+    }
+
+    /// See [`Metadata::key_index`].
+    pub fn key_index(mut self, key_index: usize) -> Self {
+        self.delivery.proof.key_index = key_index;
+        self
+    }
+
+    /// See [`Metadata::signed_at`].
+    pub fn signed_at(mut self, signed_at: SystemTime) -> Self {
+        self.delivery.proof.signed_at = Some(signed_at);
+        self
+    }
+
+    /// See [`Verified::body`].
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// The event with what was said of it.
+    pub fn build(self) -> Verified<E> {
+        let authentic = Authentic::new("test", self.delivery, self.body, None);
+        authentic.admitted(self.attempt, ReplayCheck::Unguarded, None)
     }
 }
 

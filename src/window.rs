@@ -1,7 +1,10 @@
 //! How old, and how far ahead of the clock, a signed timestamp may be.
 
 use crate::{ConfigError, Rejection, RejectionKind};
-use std::time::{Duration, SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 /// The freshness rule: by default 300 s into the past and 60 s into the future, both ends included.
 ///
@@ -57,7 +60,7 @@ impl Window {
     ///
     /// # Errors
     ///
-    /// [`RejectionKind::Stale`], also for a clock that stands before 1970.
+    /// [`RejectionKind::Stale`] with the [`age`](Rejection::age), also for a clock that stands before 1970.
     pub fn check(&self, signed: Timestamp, now: SystemTime) -> Result<SystemTime, Rejection> {
         let stale = || Rejection::new(RejectionKind::Stale);
         let clock = now.duration_since(SystemTime::UNIX_EPOCH).map_err(|_| stale())?;
@@ -70,7 +73,7 @@ impl Window {
         };
         let allowed = if signed <= clock { self.past } else { self.future };
         if signed.abs_diff(clock) > allowed {
-            return Err(stale());
+            return Err(stale().with_age(Some(Age::since(signed, clock))));
         }
         SystemTime::UNIX_EPOCH.checked_add(signed).ok_or_else(stale)
     }
@@ -98,6 +101,7 @@ impl Default for Window {
 
 /// A Unix time in the unit in which it was signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Timestamp {
     /// Seconds since 1970.
     Seconds(u64),
@@ -119,6 +123,52 @@ impl Timestamp {
             13 => text.parse().ok().map(Self::Milliseconds),
             _ => None,
         }
+    }
+}
+
+/// How old a signed time is by the clock here; negative if it lies ahead. `Display` is in seconds: `412.5 s`.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use tower_webhooks::{Timestamp, Window};
+///
+/// let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_400);
+/// let refused = Window::default().check(Timestamp::Seconds(1_700_000_000), now).unwrap_err();
+/// assert_eq!(refused.age().unwrap().to_string(), "400.0 s");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Age {
+    millis: i64,
+}
+
+impl Age {
+    /// From `signed_at` to `now`.
+    pub fn between(signed_at: SystemTime, now: SystemTime) -> Self {
+        match now.duration_since(signed_at) {
+            Ok(age) => Self::since(Duration::ZERO, age),
+            Err(ahead) => Self::since(ahead.duration(), Duration::ZERO),
+        }
+    }
+
+    fn since(signed: Duration, clock: Duration) -> Self {
+        let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        Self { millis: millis(clock).saturating_sub(millis(signed)) }
+    }
+
+    /// In milliseconds.
+    pub const fn as_millis(self) -> i64 {
+        self.millis
+    }
+
+    /// In seconds.
+    pub fn as_secs_f64(self) -> f64 {
+        self.millis as f64 / 1000.0
+    }
+}
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} s", self.as_secs_f64())
     }
 }
 

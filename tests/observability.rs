@@ -54,13 +54,14 @@ impl Write for Log {
 }
 
 fn logged(act: impl FnOnce()) -> String {
+    logged_at(tracing::Level::TRACE, act)
+}
+
+fn logged_at(level: tracing::Level, act: impl FnOnce()) -> String {
     let log = Log::default();
     let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(move || writer.clone()).finish();
     tracing::subscriber::with_default(subscriber, act);
     let bytes = log.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
@@ -127,6 +128,80 @@ fn attack_nothing_private_is_logged() {
     for credential in CREDENTIALS.lock().unwrap().iter() {
         assert!(!log.contains(credential.as_str()), "{credential} is in {log}");
     }
+}
+
+#[test]
+fn a_failing_handler_is_a_warning_with_all_that_names_the_delivery() {
+    let _alone = ALONE.lock();
+    let layer = layer();
+    let request = signed(r#"{"event":"room_create"}"#.into());
+    let log = logged_at(tracing::Level::WARN, || {
+        send(&layer, 500, request.clone());
+        send(&layer, 503, request.clone());
+        send(&layer, 200, request.clone());
+    });
+    let lines: Vec<_> = log.lines().collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    for (line, attempt) in lines.iter().zip(1..) {
+        for field in [
+            "WARN",
+            "handler of a webhook failed",
+            r#"provider="zegocloud""#,
+            r#"kind="room_create""#,
+            &format!("attempt={attempt}"),
+            "delivery_id=",
+            r#"outcome="failed""#,
+        ] {
+            assert!(line.contains(field), "{field} is not in {line}");
+        }
+    }
+}
+
+#[test]
+fn a_stale_signature_says_by_how_much() {
+    let _alone = ALONE.lock();
+    let request = Request::post("/zego").body(Bytes::from("{}")).unwrap();
+    let then = SystemTime::now() - std::time::Duration::from_secs(4_000);
+    let request = Signer::new(SECRET).unwrap().sign(request, then);
+    let log = logged(|| assert_eq!(send(&layer(), 200, request), 401));
+    let (_, age) = log.split_once("age_ms=").unwrap();
+    let age: i64 = age.split_whitespace().next().unwrap().parse().unwrap();
+    assert!((4_000_000..4_600_000).contains(&age), "{log}");
+}
+
+#[cfg(feature = "vobiz")]
+#[test]
+fn a_wrong_voice_signature_shows_the_url_that_was_signed_here() {
+    use tower_webhooks::{Provider as _, vobiz::voice};
+
+    let _alone = ALONE.lock();
+    let request = Request::post("/in/hangup?token=private").body(Bytes::from("Event=Hangup")).unwrap();
+    let signer = voice::Signer::new("an auth token", "https://public.example").unwrap();
+    let request = signer.sign(request, SystemTime::now());
+    let verify = |origin: &str| {
+        let voice = voice::Voice::new("an auth token", origin).unwrap();
+        voice.verify(&request, SystemTime::now()).is_ok()
+    };
+    let log = logged_at(tracing::Level::DEBUG, || assert!(!verify("http://internal.example:8080")));
+    assert!(log.contains("DEBUG") && log.contains("url=http://internal.example:8080/in/hangup\n"), "{log}");
+    assert!(!log.contains("private"), "{log}");
+    assert_eq!(logged_at(tracing::Level::INFO, || assert!(!verify("http://internal.example:8080"))), "");
+    assert_eq!(logged_at(tracing::Level::DEBUG, || assert!(verify("https://public.example"))), "");
+}
+
+/// A tenant without rules, or a middleware that is not there.
+#[test]
+fn rules_that_are_missing_are_named() {
+    let _alone = ALONE.lock();
+    let log = logged_at(tracing::Level::INFO, || {
+        let layer = WebhookLayer::new(tower_webhooks::PerRequest::<Zegocloud>::new());
+        let service =
+            layer.layer(service_fn(async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(Response::new(String::new()))));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let response = runtime.block_on(service.oneshot(signed("{}".into()).map(Full::new))).unwrap();
+        assert_eq!(response.status(), 404);
+    });
+    assert!(log.contains(r#"reason="no_rules""#) && log.contains("Arc<tower_webhooks::zegocloud::Zegocloud>"), "{log}");
 }
 
 // Which callsites are on is one table for the whole process.
@@ -196,6 +271,8 @@ fn what_is_counted() {
         r#"webhooks_rejections_total{provider="zegocloud",reason="conflict"} 1"#,
         r#"webhooks_read_seconds_count{provider="zegocloud"} 4"#,
         r#"webhooks_handler_seconds_count{provider="zegocloud"} 2"#,
+        // A conflict is authentic, too.
+        r#"webhooks_age_seconds_count{provider="zegocloud"} 4"#,
     ] {
         assert!(rendered.lines().any(|other| other == line), "{line} is not in\n{rendered}");
     }

@@ -316,11 +316,50 @@ fn attack_forged_and_odd_requests_are_refused() {
     stream.write_all(&head("content-encoding: gzip\r\ncontent-length: 0")).unwrap();
     assert_eq!(status(&mut stream), Some(415));
     assert!(receiver.stdout.try_recv().is_err(), "nothing of it is an event");
-    for part in ["401", "400", "405", "415"] {
+    for (part, look_at) in [("401", "the family"), ("400", "the family"), ("405", "the method"), ("415", "a proxy")] {
         let line = receiver.stderr.recv_timeout(Duration::from_secs(5)).unwrap();
         assert!(line.starts_with(&format!("refused with {part}: ")), "{line}");
+        assert!(line.contains(&format!("; first look at {look_at}")), "{line}");
         assert!(!line.contains("1763680000") && !line.contains("not JSON"), "nothing of the request: {line}");
     }
+}
+
+#[test]
+fn a_refusal_says_what_to_look_at_first() {
+    use tower_webhooks::{Signer, vobiz, zegocloud};
+
+    let token = "a token of the receiver";
+    let voice = [("VOBIZ_AUTH_TOKEN", token), ("VOBIZ_PUBLIC_URL", "https://public.example")];
+    let receiver = Receiver::start_with(&[("ZEGOCLOUD_CALLBACK_SECRET", SECRET), voice[0], voice[1]]);
+    let send = |signer: &dyn Signer, path: &str, at: SystemTime, expected: u16| {
+        let request = Request::post(path).body(Bytes::from(r#"{"event":"room_close"}"#)).unwrap();
+        let (head, body) = signer.sign(request, at).into_parts();
+        let mut text = format!("POST {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n");
+        for (name, value) in &head.headers {
+            text += &format!("{name}: {}\r\n", value.to_str().unwrap());
+        }
+        text += &format!("content-length: {}\r\n\r\n", body.len());
+        let mut stream = receiver.connect();
+        stream.write_all(text.as_bytes()).unwrap();
+        stream.write_all(&body).unwrap();
+        assert_eq!(status(&mut stream), Some(expected));
+        receiver.stderr.recv_timeout(PATIENCE).unwrap()
+    };
+    let now = SystemTime::now();
+    let (zegocloud, other) =
+        (zegocloud::Signer::new(SECRET).unwrap(), zegocloud::Signer::new("another secret").unwrap());
+    let elsewhere = vobiz::voice::Signer::new(token, "http://internal.example").unwrap();
+    let (hour, looks) =
+        (Duration::from_secs(3600), |line: &str, look_at: &str| assert!(line.contains(look_at), "{line}"));
+    looks(
+        &send(&zegocloud, "/zegocloud", now - hour, 401),
+        "first look at the clock, or a retry under an old signature",
+    );
+    looks(&send(&zegocloud, "/zegocloud", now + hour, 401), "first look at the clock: it was signed 3");
+    looks(&send(&other, "/zegocloud", now, 401), "first look at the secret");
+    looks(&send(&elsewhere, "/vobiz/voice", now, 401), "first look at the public URL");
+    let campaign = vobiz::campaign::Signer::new("another token").unwrap();
+    looks(&send(&campaign, "/vobiz/campaign", now, 401), "first look at the secret, then the family");
 }
 
 // What it prints, and how it ends.

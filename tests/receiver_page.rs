@@ -150,6 +150,11 @@ async fn a_delivery_its_repeat_a_refusal_and_a_failure_are_rows() {
             ["zegocloud", "/zegocloud", null, "refused", 401, "the credential is wrong", null],
         ])
     );
+    let id = |row: usize| rows[row].1["delivery_id"].as_str().map(str::len);
+    assert_eq!([id(0), id(1), id(2), id(3)], [Some(32), Some(32), Some(32), None]);
+    assert!(
+        rows[1].1["delivery_id"] == rows[0].1["delivery_id"] && rows[1].1["delivery_id"] == rows[2].1["delivery_id"]
+    );
     let age = rows[1].1["age"].as_i64().unwrap();
     assert!((0..600_000).contains(&age), "{age}");
 
@@ -169,6 +174,18 @@ async fn a_delivery_its_repeat_a_refusal_and_a_failure_are_rows() {
     assert_eq!(row["misfits"], 1);
     let misfits = &shown.detail(&id).await.unwrap()["delivery"]["misfits"];
     assert_eq!(misfits[0][0], "close_reason", "{misfits}");
+}
+
+#[tokio::test]
+async fn a_stale_refusal_has_an_age() {
+    let shown = Shown::start();
+    let request = Request::post("/zegocloud").body(Bytes::from(r#"{"event":"room_close"}"#)).unwrap();
+    let signer = tower_webhooks::zegocloud::Signer::new(DEMO).unwrap();
+    let then = SystemTime::now() - Duration::from_secs(4_000);
+    assert_eq!(shown.send(&tower_webhooks::Signer::sign(&signer, request, then)).await, 401);
+    let (_, row) = shown.rows().await.0.pop().unwrap();
+    let age = row["age"].as_i64().unwrap();
+    assert!((4_000_000..4_600_000).contains(&age), "{age}");
 }
 
 #[tokio::test]

@@ -441,6 +441,7 @@ proptest! {
                         Outcome::Done { .. } => 'd',
                         Outcome::Failed => 'f',
                         Outcome::Withdrawn => 'w',
+                        _ => continue,
                     };
                     let held = model.held(made.0, made.2, time).filter(|entry| entry.state == 'i' || entry.state == state);
                     prop_assert_eq!(now(store.finish(make(made), outcome)).unwrap(), held.is_some());

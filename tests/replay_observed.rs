@@ -19,7 +19,7 @@ use std::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 use tower_webhooks::{
-    Signer as _, TestClock, WebhookLayer,
+    Provider, Signer as _, TestClock, WebhookLayer,
     replay::{Claim, Claimed, MemoryStore, Outcome, ReplayStore, ReplayedResponse, StoreError},
     zegocloud::{Signer, Zegocloud},
 };
@@ -38,7 +38,7 @@ fn event() -> Request<Bytes> {
     Signer::new(SECRET).unwrap().sign(request, SystemTime::now())
 }
 
-async fn send(layer: &ZegocloudLayer, takes: Duration, request: Request<Bytes>) -> u16 {
+async fn send<P: Provider>(layer: &WebhookLayer<P>, takes: Duration, request: Request<Bytes>) -> u16 {
     let service = layer.layer(service_fn(move |_: Request<Full<Bytes>>| async move {
         tokio::time::sleep(takes).await;
         let mut response = Response::new(String::new());
@@ -220,6 +220,30 @@ fn a_lost_lease_is_counted_and_logged() {
     });
     assert_line(&log, &["WARN", "the lease is lost", r#"operation="renew""#]);
     assert_line(&metrics, &[r#"webhooks_leases_lost_total{provider="zegocloud",operation="renew"} 1"#]);
+}
+
+/// One captured signature, many bodies.
+#[cfg(feature = "stardust")]
+#[test]
+fn attack_contents_under_one_signature_are_quiet() {
+    use tower_webhooks::stardust;
+
+    let (log, metrics) = observed(async {
+        let layer = WebhookLayer::new(stardust::Stardust::new("an access key", SECRET).unwrap());
+        let signer = stardust::Signer::new("an access key", SECRET).unwrap();
+        let request = signer.sign(Request::post("/stardust").body(Bytes::new()).unwrap(), SystemTime::now());
+        for number in 0..Claim::MAX_CONTENTS + 3 {
+            let body = Bytes::from(format!(r#"{{"taskId":"{number}"}}"#));
+            let status = send(&layer, Duration::ZERO, request.clone().map(|_| body)).await;
+            assert_eq!(status, if number < Claim::MAX_CONTENTS { 200 } else { 503 });
+        }
+    });
+    let refusals: Vec<_> = log.lines().filter(|line| line.contains("webhook refused")).collect();
+    assert_eq!(refusals.len(), 3, "{refusals:#?}");
+    for refusal in refusals {
+        assert!(refusal.contains("DEBUG") && refusal.contains(r#"reason="too_many_contents""#), "{refusal}");
+    }
+    assert_line(&metrics, &[r#"webhooks_replays_total{provider="stardust",outcome="too_many_contents"} 3"#]);
 }
 
 #[test]

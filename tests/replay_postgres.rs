@@ -731,3 +731,16 @@ async fn attack_contenders_over_two_receivers() {
     let rooms: HashSet<_> = lines.iter().map(|line| line["event"]["room_id"].to_string()).collect();
     assert_eq!((lines.len(), rooms.len()), (keys, keys));
 }
+
+#[test]
+fn a_receiver_has_one_shared_store() {
+    let test = std::env::current_exe().unwrap();
+    let ended = std::process::Command::new(test.parent().unwrap().parent().unwrap().join("examples/receiver"))
+        .env("RECEIVER_ADDR", "127.0.0.1:0")
+        .env("POSTGRES_URL", "postgres://localhost:1/nothing")
+        .env("REDIS_URL", "redis://localhost:1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(!ended.status.success() && said.contains("REDIS_URL, POSTGRES_URL: one of them is enough"), "{said}");
+}

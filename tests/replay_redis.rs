@@ -286,7 +286,8 @@ async fn it_asks_sentinel_who_the_primary_is() {
         sleep(Duration::from_millis(50)).await;
     }
 
-    let sentinel = SentinelClient::build(vec![watcher.url()], "primary", None, SentinelServerType::Master).unwrap();
+    let sentinel =
+        SentinelClient::build(vec![watcher.url()], "primary".to_owned(), None, SentinelServerType::Master).unwrap();
     let sentinel = Arc::new(tokio::sync::Mutex::new(sentinel));
     let store = RedisStore::with_connector(move || {
         let sentinel = Arc::clone(&sentinel);

@@ -62,7 +62,7 @@ macro_rules! families {
                 }
                 assert_eq!($provider::NAME, concat!("vobiz.", stringify!($module)));
                 assert_eq!($provider::CREDENTIALS, [$header]);
-                assert!(provider.is_credential(&HeaderName::from_static($header)));
+                assert!(provider.is_credential(&[0; 32], &HeaderName::from_static($header)));
                 let delivery = provider.verify(request, SystemTime::now())?;
                 let text = serde_json::to_string(delivery.event()).unwrap();
                 assert_eq!(serde_json::from_str::<$module::Event>(&text).unwrap(), *delivery.event(), "{text}");
@@ -378,7 +378,7 @@ fn the_trunk_s_header_and_prefix_are_settings() {
     assert_eq!(verify(trunk.clone()), Err(CredentialMissing));
     assert_eq!(verify(trunk.clone().header(header.clone())), Err(CredentialMalformed));
     assert_eq!(verify(trunk.clone().header(header.clone()).prefix(String::from("v1="))), Ok(()));
-    assert!(!trunk.is_credential(&header) && trunk.header(header.clone()).is_credential(&header));
+    assert!(!trunk.is_credential(&[0; 32], &header) && trunk.header(header.clone()).is_credential(&[0; 32], &header));
 }
 
 #[test]

@@ -10,6 +10,7 @@
 mod vars;
 
 mod deliver;
+mod hints;
 mod page;
 mod routes;
 mod settings;

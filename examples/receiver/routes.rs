@@ -2,6 +2,7 @@
 
 use crate::{
     deliver::{Handlers, deliver, deliver_call},
+    hints::first_look,
     page::Page,
     settings::{Guard, Settings},
     vars::{self, Vars},
@@ -154,7 +155,7 @@ impl Routes<'_> {
 /// Says on stderr why a request was refused; only the kind and the fixed detail, as the source may quote the payload.
 fn report(response: Response<Body>) -> Response<Body> {
     if let Some(rejection) = response.extensions().get::<Rejection>() {
-        eprintln!("refused with {}: {rejection}", rejection.status().as_u16());
+        eprintln!("refused with {}: {rejection}; first look at {}", rejection.status().as_u16(), first_look(rejection));
     }
     response
 }

@@ -92,6 +92,7 @@ impl Args {
 /// A request that is still to be signed, and who signs it.
 struct Outgoing {
     label: String,
+    name: &'static str,
     request: Request<Bytes>,
     signer: Box<dyn Signer>,
 }
@@ -120,7 +121,7 @@ impl Outgoing {
             .header(header::CONTENT_TYPE, family.content_type)
             .body(body.replace("FRESH", &format!("{:012}", fastrand::u64(..1_000_000_000_000))).into())
             .map_err(|error| format!("{url}: {error}"))?;
-        Ok(Self { label: format!("{} {kind}", family.name), request, signer })
+        Ok(Self { label: format!("{} {kind}", family.name), name: family.name, request, signer })
     }
 }
 
@@ -156,8 +157,32 @@ async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
     Ok(accepted)
 }
 
+/// What to look at first.
+fn hint(status: StatusCode, family: &str) -> Option<&'static str> {
+    Some(match (status, family) {
+        (StatusCode::UNAUTHORIZED, "vobiz-voice") => {
+            "the receiver refused the signature: does it have the same public URL (VOBIZ_PUBLIC_URL, --public-url), and the \
+             same secret?"
+        }
+        (StatusCode::UNAUTHORIZED, family) if family.starts_with("vobiz-") => {
+            "the receiver refused the signature: does it have the same secret? Is the URL that of the same family?"
+        }
+        (StatusCode::UNAUTHORIZED, "geelark-token" | "stardust") => {
+            "the receiver refused the credential: does it have the same secret?"
+        }
+        (StatusCode::UNAUTHORIZED, _) => {
+            "the receiver refused the signature: does it have the same secret? Do both machines' clocks agree?"
+        }
+        (StatusCode::NOT_FOUND, _) => "the receiver has no such route: are the variables of the provider set there?",
+        (StatusCode::METHOD_NOT_ALLOWED | StatusCode::BAD_REQUEST, _) => "is the URL that of the same family?",
+        (StatusCode::CONFLICT, _) => "the receiver has seen the signature with other content, or is still handling it",
+        (StatusCode::SERVICE_UNAVAILABLE, _) => "the receiver's replay store cannot be asked, or has no room",
+        _ => return None,
+    })
+}
+
 async fn post(client: &Client<HttpConnector, Full<Bytes>>, event: Outgoing) -> Result<bool, Box<dyn Error>> {
-    let Outgoing { label, request, signer } = event;
+    let Outgoing { label, name, request, signer } = event;
     let request = signer.sign(request, SystemTime::now());
     println!("{label}: {} {}", request.method(), request.uri());
     println!("  {}", String::from_utf8_lossy(request.body()));
@@ -168,8 +193,8 @@ async fn post(client: &Client<HttpConnector, Full<Bytes>>, event: Outgoing) -> R
     })?;
     let status = response.status();
     println!("  {status}");
-    if status == StatusCode::UNAUTHORIZED {
-        eprintln!("  the receiver refused the signature: does it have the same secret?");
+    if let Some(hint) = hint(status, name) {
+        eprintln!("  {hint}");
     }
     Ok(status.is_success())
 }

@@ -1,7 +1,7 @@
 //! The two ways in which a head proves itself: a signature over the appId and the request's id, or a bearer token.
 
 use crate::{
-    ConfigError, Content, Covers, Identity, Proof, Rejection, Secret, Timestamp, Window, exactly_one,
+    ConfigError, Content, Covers, Identity, Input, Proof, Rejection, Secret, Timestamp, Window, exactly_one,
     signature::{find, from_hex, malformed},
     token,
 };
@@ -58,7 +58,8 @@ pub(super) fn verify(headers: &HeaderMap, pairs: &[Pair], window: Window, now: S
     let sign = |pair: &Pair| (pair.app_id == app_id).then(|| pair.sign(trace_id, ts, nonce));
     let (key_index, pair) = find(pairs, &mac, sign)?;
     let signed_at = window.check(stamp, now)?;
-    let identity = Identity::new(&[pair.app_key.id(), &mac], Content::Bound).with_valid_until(window.ends(stamp)?);
+    let identity = Identity::new(&[pair.app_key.id(), &mac], Content::Bound).with_input(Input::Path);
+    let identity = identity.with_valid_until(window.ends(stamp)?);
     Ok(Proof { covers: Covers::Nothing, key_index, signed_at: Some(signed_at), identity: Some(identity) })
 }
 

@@ -6,7 +6,7 @@ use super::{
     shared::{Answer, Limits, SharedStore},
     trace,
 };
-use crate::{ConfigError, Content, DeliveryId, Identity, Proof, Rejection, RejectionKind};
+use crate::{ConfigError, Content, DeliveryId, Identity, Input, Proof, Rejection, RejectionKind};
 use bytes::Bytes;
 use http::{header, request::Parts};
 use sha2::{Digest, Sha256};
@@ -176,8 +176,8 @@ impl Keys {
     fn new(provider: &'static str, identity: &Identity, head: &Parts, body: &Bytes, guarded: bool) -> Self {
         let part = identity.content == Content::Part;
         let fingerprint = match identity.content {
-            Content::Bound if guarded => fingerprint(head, body),
-            Content::Part => fingerprint(head, body),
+            Content::Bound if guarded => fingerprint(identity, head, body),
+            Content::Part => fingerprint(identity, head, body),
             Content::Bound | Content::Signed => [0; 16],
         };
         let fingerprint = match identity.unsigned {
@@ -220,7 +220,8 @@ impl Answered {
         match claimed {
             Claimed::Done { answer } => Self::Repeated(answer),
             Claimed::InFlight { retry_after } => refused(RejectionKind::InFlight, retry_after),
-            Claimed::Full | Claimed::TooManyContents => refused(RejectionKind::StoreFull, RETRY_AFTER),
+            Claimed::TooManyContents => refused(RejectionKind::TooManyContents, RETRY_AFTER),
+            Claimed::Full => refused(RejectionKind::StoreFull, RETRY_AFTER),
             Claimed::Conflict | Claimed::Won { .. } => Self::Refused(
                 Rejection::new(RejectionKind::Conflict)
                     .with_detail("a replay, or honest requests that share a nonce: see the security model"),
@@ -313,15 +314,16 @@ impl Tokens {
     }
 }
 
-/// The content that a signature is bound to: all of the request that means something and that nobody signed.
-fn fingerprint(head: &Parts, body: &Bytes) -> [u8; 16] {
+/// The content that a signature is bound to: what the event is made of and nobody signed.
+fn fingerprint(identity: &Identity, head: &Parts, body: &Bytes) -> [u8; 16] {
+    let counted = |input, part| if identity.has_input(input) { part } else { &b""[..] };
     let content_type = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
     let mut hash = Sha256::new();
     for part in [
         head.method.as_str().as_bytes(),
-        head.uri.path().as_bytes(),
-        head.uri.query().unwrap_or_default().as_bytes(),
-        content_type,
+        counted(Input::Path, head.uri.path().as_bytes()),
+        counted(Input::Query, head.uri.query().unwrap_or_default().as_bytes()),
+        counted(Input::ContentType, content_type),
         body,
     ] {
         hash.update((part.len() as u64).to_be_bytes());

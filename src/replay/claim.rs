@@ -60,7 +60,6 @@ impl ClaimGuard {
         }
     }
 
-    #[cfg(feature = "postgres")]
     pub(crate) fn claim(&self) -> &Claim {
         &self.claim
     }
@@ -130,9 +129,9 @@ impl ClaimGuard {
     /// Records the outcome here at once; what is returned has to be waited for.
     pub(crate) fn finish(mut self, outcome: Outcome) -> Option<Recording> {
         self.local.finish_now(&self.claim, &outcome);
-        let unrecorded = self.unrecorded(outcome);
         self.phase = Phase::Over;
-        let (shared, unrecorded) = (self.shared.as_ref()?, unrecorded?);
+        let shared = self.shared.as_ref()?;
+        let unrecorded = self.unrecorded(outcome)?;
         let answer = shared.record(unrecorded.clone());
         self.phase = Phase::Recording(unrecorded.outcome);
         Some(Recording { claim: self, answer })
@@ -158,7 +157,8 @@ impl Drop for ClaimGuard {
         if !here {
             self.local.finish_now(&self.claim, &outcome);
         }
-        if let (Some(shared), Some(unrecorded)) = (&self.shared, self.unrecorded(outcome)) {
+        let Some(shared) = &self.shared else { return };
+        if let Some(unrecorded) = self.unrecorded(outcome) {
             shared.record_later(unrecorded);
         }
     }

@@ -24,7 +24,7 @@
 
 use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError};
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use std::{
     error::Error,
     fmt,
@@ -216,7 +216,8 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
     async fn answers(&self) -> Result<(), Violation> {
         let all: Vec<u8> = (0..=u8::MAX).collect();
         for body in [Bytes::new(), Bytes::from_static(b"<Response/>"), Bytes::from(all)] {
-            let answer = ReplayedResponse { content_type: HeaderValue::from_static("application/xml"), body };
+            let status = if body.is_empty() { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::ACCEPTED };
+            let answer = ReplayedResponse::new(HeaderValue::from_static("application/xml"), body).with_status(status);
             let claim = self.claim();
             is("the first attempt wins", self.a.claim(claim.clone()).await, Claimed::won(1))?;
             let outcome = Outcome::done(Some(answer.clone()));

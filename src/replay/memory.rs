@@ -539,7 +539,7 @@ impl Answers {
         kept.bytes = kept.bytes.saturating_add(weight);
         kept.last = kept.last.saturating_add(1);
         let number = kept.last;
-        kept.answers.insert(number, ReplayedResponse { content_type: answer.content_type.clone(), body });
+        kept.answers.insert(number, ReplayedResponse { body, ..answer.clone() });
         number
     }
 

@@ -7,11 +7,11 @@
 //! | nothing | the handler is called | |
 //! | failed, or the lease ran out | the handler is called again | 409 |
 //! | in flight | 409 | 409 |
-//! | done | 200 without a call, with the kept answer | 409 |
+//! | done | 200 without a call, or the kept answer | 409 |
 //!
 //! So a sender's retry gets through after a failure, an acknowledged delivery does not run twice, and other content
-//! under a used signature is neither delivered nor acknowledged. *Done* is any 2xx of the handler, and it is recorded
-//! before the response leaves.
+//! under a used signature is neither delivered nor acknowledged. *Done* is any 2xx of the handler, unless it says
+//! otherwise ([`Verdict`]), and it is recorded before the response leaves.
 //!
 //! A [`MemoryStore`] guards one process and is on by default. Processes that serve one route share a `RedisStore` (feature
 //! `redis`) or a `PostgresStore` (feature `postgres`), or bring their own [`ReplayStore`]. This one is whole but for the place where it keeps
@@ -138,7 +138,7 @@ pub(crate) use self::{
 
 use crate::DeliveryId;
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
 
 #[cfg(feature = "test-util")]
@@ -324,8 +324,9 @@ impl Claimed {
 
 /// How a delivery ended.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Outcome {
-    /// The handler answered with a 2xx.
+    /// The handler answered with a 2xx, or said [`Verdict::Done`].
     #[non_exhaustive]
     Done {
         /// What to answer when it is sent again.
@@ -345,13 +346,52 @@ impl Outcome {
     }
 }
 
+/// What a handler says of a delivery against its status, in its response's extensions.
+///
+/// [`Done`](Self::Done) beside a 500 ends an event that will never work while the sender still hears of the failure: when it
+/// is sent again, the layer answers. [`Failed`](Self::Failed) beside a 200 lets the same delivery in again, for a sender that
+/// takes every other status amiss and sends again by itself or by hand.
+///
+/// ```
+/// use axum::{Extension, Router, http::StatusCode, response::{IntoResponse, Response}, routing::post};
+/// use tower_webhooks::{Signer as _, Verified, WebhookLayer, replay::Verdict, zegocloud::{Event, Signer, Zegocloud}};
+///
+/// async fn on_event(event: Verified<Event>) -> Response {
+///     match &*event {
+///         // It fails for ever.
+///         Event::Unknown(_) => (StatusCode::INTERNAL_SERVER_ERROR, Extension(Verdict::Done)).into_response(),
+///         _ => StatusCode::OK.into_response(),
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?);
+/// let app: Router = Router::new().route("/zegocloud", post(on_event).route_layer(layer));
+/// let signer = Signer::new("a callback secret")?.nonce("7254119327986670314");
+/// for status in [500, 200] {
+///     assert_eq!(signer.post(&app, "/zegocloud", r#"{"event":"unheard_of"}"#).await?.status(), status);
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It is not delivered again.
+    Done,
+    /// It is delivered again if it is sent again.
+    Failed,
+}
+
 /// An answer that is given again when its delivery is sent again.
 ///
 /// A handler whose answer's body matters to the sender puts one into its response's extensions (with feature `axum`, it
-/// returns one). When the delivery is repeated, the layer puts it into the extensions of its own 200, and an outer
-/// `map_response` turns it into the body: with axum, `ReplayedResponse::restore`.
+/// returns one). When the delivery is repeated, the layer answers with its status and puts it into the extensions, and an
+/// outer `map_response` turns it into the body: with axum, `ReplayedResponse::restore`.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ReplayedResponse {
+    /// The answer's status. The layer keeps the one that the handler's response has when it leaves.
+    pub status: StatusCode,
     /// The answer's `Content-Type`.
     pub content_type: HeaderValue,
     /// The answer's body, at most as long as [`WebhookLayer::replayed_body_limit`](crate::WebhookLayer::replayed_body_limit) says; a
@@ -360,13 +400,33 @@ pub struct ReplayedResponse {
 }
 
 impl ReplayedResponse {
-    /// An answer of that type.
+    /// An answer of that type, with status 200.
     pub fn new(content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
-        Self { content_type, body: body.into() }
+        Self { status: StatusCode::OK, content_type, body: body.into() }
+    }
+
+    /// Sets the status.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Status and type in one, as this crate's stores keep them.
+    #[cfg(any(feature = "redis", feature = "postgres"))]
+    fn head(&self) -> Vec<u8> {
+        [self.status.as_str().as_bytes(), b" ", self.content_type.as_bytes()].concat()
+    }
+
+    #[cfg(any(feature = "redis", feature = "postgres"))]
+    fn from_head(head: &[u8], body: impl Into<Bytes>) -> Option<Self> {
+        let (status, content_type) = head.split_at_checked("200 ".len())?;
+        let status = StatusCode::from_bytes(status.trim_ascii_end()).ok()?;
+        Some(Self::new(HeaderValue::from_bytes(content_type).ok()?, body).with_status(status))
     }
 }
 
-/// Marks, in a response's extensions, the layer's 200 for what was delivered before.
+/// Marks, in a response's extensions, the layer's own answer to what was delivered before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Duplicate {

@@ -2,7 +2,6 @@
 
 use super::{Claim, Claimed, Outcome, ReplayCheck, ReplayStore, ReplayedResponse, StoreError};
 use crate::{ConfigError, Verified};
-use http::HeaderValue;
 use sqlx::{
     Executor, PgPool, Postgres, Row, Transaction,
     pool::PoolConnection,
@@ -243,9 +242,9 @@ impl ReplayStore for PostgresStore {
         let retention = claim.retention_millis();
         match outcome {
             Outcome::Done { answer } => {
-                let content_type = answer.as_ref().map(|answer| answer.content_type.as_bytes());
+                let head = answer.as_ref().map(ReplayedResponse::head);
                 let body = answer.as_ref().map(|answer| &answer.body[..]);
-                self.ask(|| statement(&self.table.done, &claim, retention).bind(content_type).bind(body)).await
+                self.ask(|| statement(&self.table.done, &claim, retention).bind(head.as_deref()).bind(body)).await
             }
             Outcome::Failed => self.ask(|| statement(&self.table.failed, &claim, retention)).await,
             Outcome::Withdrawn => self.ask(|| statement(&self.table.withdrawn, &claim, retention)).await,
@@ -364,10 +363,9 @@ fn decide(row: &PgRow, claim: &Claim) -> sqlx::Result<Option<Claimed>> {
         return Ok(Some(Claimed::Conflict));
     }
     if row.try_get::<i16, _>("state")? == DONE {
-        let content_type: Option<&[u8]> = row.try_get("content_type")?;
-        let content_type = content_type.and_then(|content_type| HeaderValue::from_bytes(content_type).ok());
+        let head: Option<&[u8]> = row.try_get("answer_head")?;
         let body: Option<Vec<u8>> = row.try_get("body")?;
-        let answer = content_type.zip(body).map(|(content_type, body)| ReplayedResponse::new(content_type, body));
+        let answer = head.zip(body).and_then(|(head, body)| ReplayedResponse::from_head(head, body));
         return Ok(Some(Claimed::done(answer)));
     }
     let left: Option<i64> = row.try_get("held_for")?;
@@ -440,7 +438,7 @@ create table if not exists $table (
     key bytea primary key,
     fingerprint bytea not null,
     signature bytea,
-    content_type bytea,
+    answer_head bytea,
     body bytea
 ) with (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 create index if not exists "$index_sweep_at" on $table (sweep_at);
@@ -455,7 +453,7 @@ create index if not exists "$index_signature" on $table (signature) where signat
 // perhaps in a transaction of the handler's that takes its time.
 const CLAIM: &str = r"
 with found as (
-    select fingerprint, state, token, leased_until, content_type, body
+    select fingerprint, state, token, leased_until, answer_head, body
     from $table where key = $1 and expires_at > $now
 ), free as (
     select key from $table
@@ -472,7 +470,7 @@ with found as (
             else c.attempt + 1
         end,
         leased_until = $now + $5 * interval '1 millisecond',
-        token = $2, state = 1, fingerprint = $4, signature = $6, content_type = null, body = null,
+        token = $2, state = 1, fingerprint = $4, signature = $6, answer_head = null, body = null,
         $keep
     from free where c.key = free.key
     returning c.attempt
@@ -489,7 +487,7 @@ with found as (
 select
     coalesce((select attempt from made), (select attempt from taken)) as attempt,
     exists (select from too_many) and not exists (select from $table where key = $1) as too_many,
-    found.fingerprint, found.state, found.content_type, found.body,
+    found.fingerprint, found.state, found.answer_head, found.body,
     case when found.token <> $2 then ceil(extract(epoch from found.leased_until - $now) * 1000)::bigint end as held_for
 from (select) as one left join found on true
 ";
@@ -504,14 +502,14 @@ with held as (
 select exists (select from $table where key = $1 and token = $2 and state = 1)
 ";
 
-// $4 type and $5 body of the answer. What is done already is only read, unless its answer comes now.
+// $4 status and type, and $5 body of the answer. What is done already is only read, unless its answer comes now.
 const RECORD_DONE: &str = r"
 with held as (
     select key from $table
     where key = $1 and token = $2 and (state = 1 or state = 3 and body is null and $5::bytea is not null)
     for update skip locked
 ), recorded as (
-    update $table as c set state = 3, content_type = $4, body = $5, $keep from held where c.key = held.key returning 1
+    update $table as c set state = 3, answer_head = $4, body = $5, $keep from held where c.key = held.key returning 1
 )
 select exists (select from recorded) or case c.state when 3 then true when 1 then null else false end
 from (select) as one left join $table as c on c.key = $1 and c.token = $2
@@ -552,7 +550,7 @@ const ADOPT: &str = r"
 with recorded as (
     insert into $table as c (key, token, fingerprint, signature, state, attempt, leased_until, expires_at, sweep_at)
     values ($1, $2, $4, $5, 3, 1, $now, $until, $until + interval '10 seconds')
-    on conflict (key) do update set state = 3, token = $2, fingerprint = $4, content_type = null, body = null, $keep
+    on conflict (key) do update set state = 3, token = $2, fingerprint = $4, answer_head = null, body = null, $keep
     where c.expires_at <= $now
         or c.fingerprint = $4 and (c.state = 2 or c.state = 1 and (c.token = $2 or c.leased_until <= $now))
     returning 1

@@ -2,8 +2,6 @@
 
 use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError};
 use crate::ConfigError;
-use bytes::Bytes;
-use http::HeaderValue;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult,
     ServerErrorKind, Value, aio::ConnectionLike, cmd, io::tcp::TcpSettings,
@@ -209,7 +207,7 @@ impl ReplayStore for RedisStore {
         match &status[..] {
             b"won" => number().and_then(|attempt| u32::try_from(attempt).ok()).map(Claimed::won),
             b"in_flight" => number().map(|left| Claimed::in_flight(Duration::from_millis(left))),
-            b"done" => Some(Claimed::done(kept_answer(&detail, answer.next()))),
+            b"done" => Some(Claimed::done(answer.next().and_then(|body| ReplayedResponse::from_head(&detail, body)))),
             b"conflict" => Some(Claimed::Conflict),
             b"too_many_contents" => Some(Claimed::TooManyContents),
             _ => None,
@@ -233,7 +231,7 @@ impl ReplayStore for RedisStore {
         let arguments = |command: &mut Cmd| {
             command.arg(state).arg(kept_millis(&claim));
             if let Some(answer) = answer {
-                command.arg(answer.content_type.as_bytes()).arg(&answer.body[..]);
+                command.arg(answer.head()).arg(&answer.body[..]);
             }
         };
         self.call(&self.shared.finish, &claim, arguments).await
@@ -249,11 +247,6 @@ impl fmt::Debug for RedisStore {
 
 fn kept_millis(claim: &Claim) -> i64 {
     claim.retention_millis().saturating_add(CLOCK_STEP_MILLIS)
-}
-
-fn kept_answer(content_type: &[u8], body: Option<Vec<u8>>) -> Option<ReplayedResponse> {
-    let content_type = HeaderValue::from_bytes(content_type).ok()?;
-    Some(ReplayedResponse { content_type, body: Bytes::from(body?) })
 }
 
 fn is_out_of_memory(error: &RedisError) -> bool {
@@ -369,7 +362,7 @@ impl Script {
 }
 
 // The fields of a key: f fingerprint, s state (i in flight, f failed, d done), t token, l end of the lease, a attempt,
-// c and b kept answer. Where a signature has several contents, each has such fields with its own key behind the name,
+// c (status and type) and b (body) kept answer. Where a signature has several contents, each has such fields with its own key behind the name,
 // and n is their number; they are forgotten together, with the last.
 const CLAIM: &str = r"
 local key, p = KEYS[1], ARGV[1]

@@ -92,7 +92,7 @@ macro_rules! family {
             type FromHead = [u8; 32];
             type Event = $event;
 
-            fn is_credential(&self, name: &http::HeaderName) -> bool {
+            fn is_credential(&self, _: &[u8; 32], name: &http::HeaderName) -> bool {
                 *name == self.rules.header
             }
 

@@ -1,7 +1,7 @@
 //! The signing members: grammar first, then SHA-1, then the window.
 
 use crate::{
-    Content, Covers, Identity, Proof, Rejection, RejectionKind, Secret, Timestamp, Window,
+    Content, Covers, Identity, Input, Proof, Rejection, RejectionKind, Secret, Timestamp, Window,
     payload::{Object, Value},
     signature::{find, from_hex, malformed},
 };
@@ -32,9 +32,13 @@ pub(super) fn verify(
     // Whoever cuts the hashed text elsewhere, or for another secret, changes nothing: the longest of all nonces counts.
     let shortest = secrets.iter().map(|secret| secret.expose_secret().len()).min().unwrap_or_default();
     let longest = hashed.len().saturating_sub(shortest).saturating_sub(SHORTEST_STAMP);
-    let content = if separates_short_nonces && longest < LONG_NONCE { Content::Part } else { Content::Bound };
     // Without the secret's id: it is in the MAC, and two secrets can fit one hashed text.
-    let identity = Identity::new(&[&mac], content).with_valid_until(end);
+    let identity = if separates_short_nonces && longest < LONG_NONCE {
+        Identity::new(&[&mac], Content::Part)
+    } else {
+        Identity::new(&[&mac], Content::Bound).with_input(Input::Path)
+    };
+    let identity = identity.with_valid_until(end);
     Ok(Proof { covers: Covers::Nothing, key_index, signed_at: Some(signed_at), identity: Some(identity) })
 }
 

@@ -19,7 +19,7 @@ use std::{
     sync::{Arc, atomic::AtomicUsize},
     time::SystemTime,
 };
-use tower_webhooks::{Provider, Rejection, Verified, replay::Duplicate};
+use tower_webhooks::{Age, DeliveryId, Provider, Rejection, Verified, replay::Duplicate};
 
 /// Which routes are watched, and which headers carry a credential on any of them: one provider's may be sent to another.
 #[derive(Clone)]
@@ -90,6 +90,7 @@ impl Note {
             kind: metadata.kind.chars().take(LONGEST_KIND).collect(),
             attempt: metadata.attempt,
             signed_at: metadata.signed_at,
+            delivery_id: metadata.delivery_id,
             delivery: Delivery {
                 event: Text::of_json(&**event),
                 misfits: metadata.misfits.iter().map(|misfit| (misfit.path().to_owned(), misfit.expected())).collect(),
@@ -108,6 +109,7 @@ struct Delivered {
     kind: String,
     attempt: u32,
     signed_at: Option<SystemTime>,
+    delivery_id: Option<DeliveryId>,
     delivery: Delivery,
 }
 
@@ -146,6 +148,13 @@ impl Shown {
     }
 }
 
+/// What the answer says of a request that has not reached its handler.
+#[derive(Default)]
+struct Learnt {
+    age: Option<i64>,
+    delivery_id: Option<DeliveryId>,
+}
+
 /// A request on its way; one that is dropped before its answer is written down as that.
 struct Came {
     watch: Arc<Watch>,
@@ -164,21 +173,28 @@ impl Came {
         self.answered = true;
         let status = response.status();
         let delivered = self.delivered.lock().is_some();
-        let (outcome, why) = if let Some(rejection) = response.extensions().get::<Rejection>() {
+        let rejection = response.extensions().get::<Rejection>();
+        let duplicate = response.extensions().get::<Duplicate>();
+        let (outcome, why) = if let Some(rejection) = rejection {
             (Outcome::Refused, Some(rejection.to_string()))
-        } else if response.extensions().get::<Duplicate>().is_some() {
+        } else if duplicate.is_some() {
             (Outcome::Repeated, Some("it was acknowledged before".to_owned()))
         } else if delivered && status.is_success() {
             (Outcome::Delivered, None)
         } else {
             (Outcome::Failed, Some(format!("the handler answered {}", status.as_u16())))
         };
-        self.write(outcome, Some(status), why);
+        let learnt = Learnt {
+            age: rejection.and_then(Rejection::age).map(Age::as_millis),
+            delivery_id: duplicate.and_then(|duplicate| duplicate.delivery_id),
+        };
+        self.write(outcome, Some(status), why, learnt);
     }
 
-    fn write(&self, outcome: Outcome, status: Option<StatusCode>, why: Option<String>) {
+    fn write(&self, outcome: Outcome, status: Option<StatusCode>, why: Option<String>, learnt: Learnt) {
         let delivered = self.delivered.lock().take();
         let signed_at = delivered.as_ref().and_then(|delivered| delivered.signed_at);
+        let delivery_id = delivered.as_ref().and_then(|delivered| delivered.delivery_id).or(learnt.delivery_id);
         let row = Row {
             time: millis(SystemTime::UNIX_EPOCH, self.at).unsigned_abs(),
             provider: self.provider,
@@ -188,8 +204,8 @@ impl Came {
             status: status.map(|status| status.as_u16()),
             why,
             attempt: delivered.as_ref().map(|delivered| delivered.attempt),
-            age: signed_at.map(|signed| millis(signed, self.at)),
-            delivery_id: None,
+            age: signed_at.map(|signed| millis(signed, self.at)).or(learnt.age),
+            delivery_id: delivery_id.map(|id| id.to_string()),
             misfits: delivered.as_ref().map(|delivered| delivered.delivery.misfits.len()),
         };
         let (headers, body, delivery) = match delivered {
@@ -212,7 +228,8 @@ impl Came {
 impl Drop for Came {
     fn drop(&mut self) {
         if !self.answered {
-            self.write(Outcome::Dropped, None, Some("the client went away before the answer".to_owned()));
+            let why = "the client went away before the answer".to_owned();
+            self.write(Outcome::Dropped, None, Some(why), Learnt::default());
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The voice signature: nonce grammar first, then HMAC-SHA256 over URL and nonce.
 
 use crate::{
-    Content, Covers, Identity, Proof, Rejection, RejectionKind, exactly_one,
+    Content, Covers, Identity, Input, Proof, Rejection, RejectionKind, exactly_one,
     signature::{malformed, same},
+    trace,
     vobiz::{key::Key, origin::SignedUrl},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -28,11 +29,11 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// What a rightly signed head proves.
+    /// What a rightly signed head proves. The fields are in the query, or in a body that its type says how to read.
     ///
     /// The identity is of URL and nonce alone: both signatures of a request, each of its keys and both spellings of a
     /// root URL belong to one delivery.
-    pub(super) fn verify(&self, headers: &HeaderMap, url: &SignedUrl) -> Result<Proof, Rejection> {
+    pub(super) fn verify(&self, headers: &HeaderMap, url: &SignedUrl, fields: Input) -> Result<Proof, Rejection> {
         let Scheme { label, own, parent, nonce, separator, .. } = self.scheme;
         let own = self.presented(headers, own)?;
         let parent = if self.parents.is_empty() { None } else { self.presented(headers, parent)? };
@@ -57,8 +58,12 @@ impl Rules {
                     presented.iter().any(|presented| same(presented, &mac))
                 })
             })
-            .ok_or(Rejection::new(RejectionKind::CredentialWrong))?;
+            .ok_or_else(|| {
+                trace::signed_here(url.as_str());
+                Rejection::new(RejectionKind::CredentialWrong)
+            })?;
         let identity = Identity::new(&[label, url.as_str().as_bytes(), nonce.as_bytes()], Content::Bound);
+        let identity = identity.with_input(fields);
         Ok(Proof { covers: Covers::Url, key_index, signed_at: None, identity: Some(identity) })
     }
 

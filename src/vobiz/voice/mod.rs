@@ -79,7 +79,7 @@ pub use self::signer::Signer;
 
 use self::auth::{CREDENTIALS, Rules, V2, V3};
 use super::{key::Key, origin::Target};
-use crate::{ConfigError, Delivery, Proof, Provider, Rejection};
+use crate::{ConfigError, Delivery, Input, Proof, Provider, Rejection};
 use bytes::Bytes;
 use http::{Method, request::Parts};
 use std::time::SystemTime;
@@ -181,7 +181,8 @@ impl Provider for Voice {
     type Event = Event;
 
     fn check_head(&self, head: &Parts, _now: SystemTime) -> Result<Proof, Rejection> {
-        self.rules.verify(&head.headers, &self.target.url(head.uri.path()))
+        let fields = if head.method == Method::GET { Input::Query } else { Input::ContentType };
+        self.rules.verify(&head.headers, &self.target.url(head.uri.path()), fields)
     }
 
     fn check_body(
