@@ -6,10 +6,10 @@
 //! * [`payload!`]: structs, which look as they are;
 //! * [`codes!`] and [`words!`]: tables of numbers and of words that stay open.
 //!
-//! All are read in one way. The body is checked and indexed in one pass ([`Tape`]); each field takes its member out
-//! of its object ([`Object`]) and converts its text ([`FromValue`]). `null` and blank text are the same as missing, numbers are read from text and
-//! text from numbers. What does not convert is absent and noted ([`Misfit`]); what is not asked for is kept
-//! ([`Rest`]). Nothing here is an error.
+//! All are read in one way. The body is checked and indexed in one pass ([`Tape`]); each field takes its member out of
+//! its object ([`Object`]) and converts its text ([`FromValue`]). `null` and blank text are the same as missing, numbers
+//! are read from text and text from numbers. What does not convert is absent and noted ([`Misfit`]); what is not asked for
+//! is kept ([`Rest`]). Nothing here is an error.
 
 pub use self::{
     event::{Unknown, WebhookEvent},
