@@ -164,7 +164,7 @@ impl<'t> Object<'t> {
     fn take(&mut self, names: &[&str], is_absent: fn(Value<'_>) -> bool) -> Option<(&'t Node, Value<'t>)> {
         let tape = self.value.tape();
         for name in names {
-            if self.bits.0 != u64::MAX && self.bits.0 & bit(name.as_bytes()) == 0 {
+            if self.bits.0 & bit(name.as_bytes()) == 0 {
                 continue;
             }
             let found = tape.find(name, self.hint, self.end).or_else(|| tape.find(name, self.first, self.hint));

@@ -96,9 +96,8 @@ impl<'a> Tape<'a> {
     }
 
     /// The bits of all names among these values: what has none is not there. And those that more than one name has.
-    /// Of few values all bits: to compare the names is faster.
     pub(super) fn bits(&self, from: usize, to: usize) -> (u64, u64) {
-        if self.has_escaped_names || to.saturating_sub(from) <= FEW {
+        if self.has_escaped_names {
             return (u64::MAX, u64::MAX);
         }
         let (mut once, mut twice, mut place) = (0, 0, from);
@@ -472,7 +471,6 @@ const NO_NAME: Span = Span { from: 0, to: 0 };
 const MAX_MEMBERS: usize = 256;
 const MAX_ELEMENTS: usize = 4096;
 const MAX_NODES: usize = 16_384;
-const FEW: usize = 12;
 // No payload is typed deeper.
 const MAX_DEPTH: usize = 16;
 const TYPICAL_LEN: usize = 32;
