@@ -2,9 +2,9 @@
 //!
 //! `scripts/postgres-load` runs it.
 
-#[path = "../tests/common/postgres.rs"]
+#[path = "../tests/support/postgres.rs"]
 mod postgres;
-#[path = "../tests/common/redis.rs"]
+#[path = "../tests/support/redis.rs"]
 mod redis;
 
 use postgres::Postgres;

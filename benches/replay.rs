@@ -50,7 +50,7 @@ fn claim_and_finish_in_memory(bencher: Bencher<'_, '_>) {
 }
 
 #[cfg(feature = "redis")]
-#[path = "../tests/common/redis.rs"]
+#[path = "../tests/support/redis.rs"]
 mod redis;
 
 #[cfg(feature = "redis")]

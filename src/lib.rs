@@ -211,18 +211,10 @@
 //! * [Testing your handlers](guide::testing_your_handlers)
 
 #![cfg_attr(feature = "vobiz", doc = "* [Behind a proxy](guide::behind_a_proxy), where the signature is over the URL")]
+// `arithmetic_side_effects` is denied where untrusted numbers are counted, at the modules below.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, unreachable_pub)]
-#![cfg_attr(
-    not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects
-    )
-)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use self::{
@@ -250,18 +242,24 @@ pub use self::trace::metric_names;
 pub use self::{clock::TestClock, signer::Signer, verified::VerifiedBuilder};
 
 #[cfg(feature = "geelark")]
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod geelark;
 pub mod guide;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod replay;
 #[cfg(feature = "stardust")]
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod stardust;
 #[cfg(feature = "vobiz")]
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod vobiz;
 #[cfg(feature = "zegocloud")]
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod zegocloud;
 
 #[cfg(feature = "axum")]
 mod axum;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod budget;
 mod clock;
 mod delivery_id;
@@ -273,9 +271,11 @@ mod live;
     not(feature = "full"),
     allow(dead_code, unused_imports, unused_macros, reason = "not every provider uses every form")
 )]
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod payload;
 mod proof;
 mod provider;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod read;
 mod rejection;
 mod secret;
@@ -290,6 +290,7 @@ mod signer;
 mod token;
 mod trace;
 mod verified;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 mod window;
 
 #[cfg(all(doctest, feature = "axum", feature = "zegocloud"))]

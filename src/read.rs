@@ -69,7 +69,7 @@ where
         bounds: &Bounds,
     ) -> Poll<Result<(Bytes, Held), Rejection>> {
         let mut this = self.project();
-        for _ in 0..FRAMES_A_POLL {
+        for _ in 0..FRAMES_PER_POLL {
             if this.body.is_end_stream() {
                 return Poll::Ready(Ok(take(this.first, this.buffer, this.held)));
             }
@@ -154,7 +154,7 @@ fn unreadable(error: Box<dyn Error + Send + Sync>) -> Rejection {
     Rejection::new(RejectionKind::BodyUnreadable).with_source(error)
 }
 
-const FRAMES_A_POLL: usize = 256;
+const FRAMES_PER_POLL: usize = 256;
 const MIN_BUFFER: usize = 1024;
 /// hyper's read buffers begin at 8 KiB: to copy half of that is cheap and to keep the whole is not.
 const COPIED_OUT: usize = 4 << 10;

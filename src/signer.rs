@@ -6,7 +6,6 @@ use http_body_util::Full;
 use std::{
     error::Error,
     future::{Future, poll_fn},
-    hash::{BuildHasher, RandomState},
     time::SystemTime,
 };
 use tower_service::Service;
@@ -62,6 +61,5 @@ pub trait Signer {
 
 /// As many decimal digits; not for secrets.
 pub(crate) fn random_digits(count: usize) -> String {
-    let digit = |_| char::from(b'0'.wrapping_add((RandomState::new().hash_one(()) % 10) as u8));
-    (0..count).map(digit).collect()
+    std::iter::repeat_with(|| fastrand::digit(10)).take(count).collect()
 }

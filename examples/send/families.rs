@@ -1,6 +1,6 @@
 //! What each route of the receiver is sent: the variables it needs, some events, and who signs them.
 
-use crate::{
+use super::{
     vars::{self, Names},
     zegocloud_catalogue,
 };

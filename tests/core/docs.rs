@@ -1,0 +1,33 @@
+//! What the documentation lists is all that there is.
+
+use tower_webhooks::RejectionKind;
+
+#[test]
+fn the_crate_page_lists_every_rejection() {
+    let page = include_str!("../../src/lib.rs");
+    let rows = page.lines().skip_while(|line| !line.starts_with("//! | [`RejectionKind`]")).skip(2);
+    let listed: Vec<_> = rows
+        .map_while(|line| line.strip_prefix("//! | `"))
+        .map(|row| {
+            let (name, rest) = row.split_once("` | ").unwrap();
+            (name, rest[..3].parse::<u16>().unwrap())
+        })
+        .collect();
+    let kinds: Vec<_> = RejectionKind::ALL.iter().map(|kind| (kind.as_str(), kind.status().as_u16())).collect();
+    assert_eq!(listed, kinds);
+}
+
+/// A page that no module includes is on no page of the documentation, and none of its snippets is compiled.
+#[test]
+fn every_guide_is_included_and_linked() {
+    let guide = include_str!("../../src/guide.rs");
+    let readme = include_str!("../../README.md");
+    for page in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide")).unwrap() {
+        let name = page.unwrap().file_name().into_string().unwrap();
+        assert!(guide.contains(&format!("guide/{name}")), "{name}");
+        let rendered = format!("/tower_webhooks/guide/{}/)", name.trim_end_matches(".md"));
+        assert!(readme.contains(&rendered), "{name} is not linked in the README");
+    }
+    let links = readme.matches("/tower_webhooks/guide/").count();
+    assert_eq!(links, guide.matches("pub mod ").count());
+}

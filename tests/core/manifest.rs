@@ -1,0 +1,143 @@
+//! What the manifest names is found wherever a reader or a test looks for it.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn names(folder: &str) -> Vec<String> {
+    let files = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
+    files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// Each feature, and what it switches on.
+fn features() -> Vec<(String, Vec<String>)> {
+    let manifest = read("Cargo.toml");
+    let section = manifest.lines().skip_while(|line| *line != "[features]").skip(1);
+    let lines = section.take_while(|line| !line.starts_with('['));
+    lines
+        .filter_map(|line| line.split_once(" = ["))
+        .map(|(name, list)| {
+            let list = list.trim_end_matches(']').split(", ").map(|other| other.trim_matches('"').to_owned());
+            (name.to_owned(), list.filter(|other| !other.is_empty()).collect())
+        })
+        .collect()
+}
+
+fn providers() -> Vec<String> {
+    features().into_iter().find(|(name, _)| name == "default").unwrap().1
+}
+
+#[test]
+fn the_crate_page_lists_every_feature() {
+    let page = read("src/lib.rs");
+    let rows = page.lines().skip_while(|line| !line.starts_with("//! | feature |")).skip(2);
+    let listed: BTreeSet<_> = rows
+        .map_while(|line| line.strip_prefix("//! | "))
+        .flat_map(|row| row.split(" | ").next().unwrap().split(", ").map(|name| name.trim_matches('`').to_owned()))
+        .collect();
+    let features: BTreeSet<_> = features().into_iter().map(|(name, _)| name).filter(|name| name != "default").collect();
+    assert_eq!(listed, features);
+}
+
+#[test]
+fn full_is_all_but_test_util() {
+    let features = features();
+    let (_, full) = features.iter().find(|(name, _)| name == "full").unwrap();
+    for (name, _) in &features {
+        let reached = full.contains(name)
+            || full.iter().any(|other| features.iter().any(|(feature, list)| feature == other && list.contains(name)));
+        assert_eq!(reached, !matches!(&**name, "test-util" | "full" | "default") || full.contains(name), "{name}");
+    }
+}
+
+/// Whoever adds a provider finds here what is still missing.
+#[test]
+fn every_provider_is_everywhere() {
+    let providers = providers();
+    assert!(providers.len() >= 4, "{providers:?}");
+    for provider in &providers {
+        for file in [
+            "README.md",
+            "src/guide/security_model.md",
+            "src/guide/allow_listing_addresses.md",
+            "examples/README.md",
+            "examples/receiver/routes.rs",
+            "examples/send/families.rs",
+            "tests/providers/nothing_lost.rs",
+            "tests/replay/providers.rs",
+            "tests/core/delivery_id.rs",
+        ] {
+            assert!(read(file).to_lowercase().contains(&**provider), "{provider} is not in {file}");
+        }
+        assert!(read("src/lib.rs").contains(&format!("\npub mod {provider};")), "{provider} is no module");
+        for (folder, what) in [
+            ("tests/providers", "tests"),
+            ("tests/payloads", "payloads of its events"),
+            ("tests/vectors", "published or computed signatures"),
+        ] {
+            assert!(
+                names(folder).iter().any(|file| file.starts_with(&**provider)),
+                "{provider}: no {what} in {folder}"
+            );
+        }
+        let payloads = read("tests/providers/nothing_lost.rs");
+        for file in names("tests/payloads").iter().filter(|file| file.starts_with(&**provider)) {
+            let name = file.trim_end_matches(".json");
+            assert!(payloads.contains(&format!("\"{name}\"")), "{file} is asked for nowhere");
+        }
+    }
+    let other: Vec<_> = names("tests/payloads")
+        .into_iter()
+        .filter(|file| !providers.iter().any(|provider| file.starts_with(&**provider)))
+        .collect();
+    assert!(other.is_empty(), "{other:?} belong to no provider");
+}
+
+/// The checks walk the manifest's features by themselves, so that no list has to be kept.
+#[test]
+fn the_checks_name_no_provider() {
+    let checks = read(".ci/run");
+    assert!(checks.contains("cargo hack") && checks.contains("--each-feature"));
+    for provider in providers() {
+        assert!(!checks.contains(&*provider), "{provider}");
+    }
+}
+
+/// The name of every dependency stands there with the reason for it.
+#[test]
+fn every_dependency_has_a_reason() {
+    let manifest = read("Cargo.toml");
+    let lines: Vec<_> = manifest.lines().collect();
+    let start = lines.iter().position(|line| *line == "[dependencies]").unwrap();
+    let end = start + lines[start..].iter().position(|line| *line == "[dev-dependencies]").unwrap();
+    for (index, line) in lines.iter().enumerate().take(end).skip(start + 1) {
+        if line.contains(" = ") && !line.starts_with('#') {
+            assert!(lines[index - 1].starts_with("# "), "why {line}?");
+        }
+    }
+}
+
+/// Files that are named as text, which no compiler follows.
+#[test]
+fn what_contributing_names_is_there() {
+    for page in ["CONTRIBUTING.md", "README.md", "SECURITY.md", "examples/README.md"] {
+        let text = read(page);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
+        let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+        for link in links.filter(|link| !link.starts_with("http")) {
+            let path = link.split('#').next().unwrap();
+            assert!(path.is_empty() || folder.parent().unwrap().join(path).exists(), "{page}: {link}");
+        }
+        for name in text.split('`').skip(1).step_by(2) {
+            let is_path = ["src/", "tests/", "examples/", "benches/", "scripts/", "docs/"]
+                .iter()
+                .any(|start| name.starts_with(start));
+            if is_path && !name.contains(['<', '*', ' ', '{']) {
+                assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(name).exists(), "{page}: {name}");
+            }
+        }
+    }
+}

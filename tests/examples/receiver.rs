@@ -1,0 +1,556 @@
+//! The examples `receiver` and `send` as processes of their own: what strangers can do to one, and what both print.
+#![cfg(all(feature = "zegocloud", target_os = "linux"))]
+
+use crate::support::cpu::cpu_of;
+use bytes::Bytes;
+use http::Request;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::{self, Receiver as Lines},
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+use tower_webhooks::{Signer as _, zegocloud::Signer};
+
+const SECRET: &str = "a callback secret of the receiver";
+const MIB: u64 = 1 << 20;
+/// For what a busy machine may take its time with.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The example's executable, beside this test's own.
+fn example(name: &str) -> Command {
+    let test = std::env::current_exe().unwrap();
+    let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
+    let path: PathBuf = profile.join("examples").join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: `cargo test` builds it, `cargo test --test receiver` needs `cargo build --examples` first",
+        path.display()
+    );
+    let mut command = Command::new(path);
+    command.env_clear();
+    command
+}
+
+/// A running receiver; it is killed when dropped.
+struct Receiver {
+    child: Child,
+    addr: SocketAddr,
+    stdout: Lines<String>,
+    stderr: Lines<String>,
+    greeting: Vec<String>,
+}
+
+impl Receiver {
+    fn start() -> Self {
+        Self::start_with(&[("ZEGOCLOUD_CALLBACK_SECRET", SECRET)])
+    }
+
+    fn start_with(vars: &[(&str, &str)]) -> Self {
+        let mut child = example("receiver")
+            .env("RECEIVER_ADDR", "127.0.0.1:0")
+            .envs(vars.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = lines(child.stdout.take().unwrap());
+        let stderr = lines(child.stderr.take().unwrap());
+        let mut greeting = Vec::new();
+        let addr = loop {
+            let line = stderr.recv_timeout(PATIENCE).expect("the receiver does not say where it listens");
+            if let Some(addr) = line.strip_prefix("listening on http://") {
+                break addr.parse().unwrap();
+            }
+            greeting.push(line);
+        };
+        Self { child, addr, stdout, stderr, greeting }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.addr).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// Posts it on a connection of its own and returns the status.
+    fn post(&self, body: &[u8]) -> u16 {
+        let mut stream = self.connect();
+        stream.write_all(&head(&format!("content-length: {}", body.len()))).unwrap();
+        stream.write_all(body).unwrap();
+        status(&mut stream).expect("no answer")
+    }
+
+    fn line(&self) -> String {
+        self.stdout.recv_timeout(PATIENCE).expect("the receiver prints nothing")
+    }
+
+    /// Resident memory in bytes: now (`VmRSS`), or at its highest (`VmHWM`).
+    fn memory(&self, what: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':')).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    }
+
+    fn cpu(&self) -> Duration {
+        cpu_of(&self.child.id().to_string())
+    }
+
+    /// Waits until it has read all that was sent to it.
+    fn wait_until_drained(&self) {
+        let port = format!(":{:04X}", self.addr.port());
+        let deadline = Instant::now() + PATIENCE;
+        let waiting = || {
+            let table = fs::read_to_string("/proc/net/tcp").unwrap();
+            table.lines().skip(1).any(|line| {
+                let fields: Vec<&str> = line.split_whitespace().collect();
+                let (unsent, unread) = fields[4].split_once(':').unwrap();
+                let busy = |queue: &str| queue != "00000000";
+                // On its side what it has not read, on the clients' what they have not sent.
+                fields[1].ends_with(&port) && busy(unread) || fields[2].ends_with(&port) && busy(unsent)
+            })
+        };
+        while waiting() {
+            assert!(Instant::now() < deadline, "the receiver does not read");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().unwrap();
+        assert!(kill.success());
+    }
+
+    fn wait(&mut self, limit: Duration) -> ExitStatus {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the receiver does not end");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn lines(pipe: impl Read + Send + 'static) -> Lines<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines() {
+            if line.map(|line| sender.send(line)).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+fn head(headers: &str) -> Vec<u8> {
+    format!("POST /zegocloud HTTP/1.1\r\nhost: test\r\ncontent-type: application/json\r\n{headers}\r\n\r\n")
+        .into_bytes()
+}
+
+/// The status of the next response; `None` if the connection ends without one.
+fn status(stream: &mut TcpStream) -> Option<u16> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while !line.ends_with(b"\r\n") {
+        if stream.read(&mut byte).ok()? == 0 {
+            return None;
+        }
+        line.extend_from_slice(&byte);
+    }
+    std::str::from_utf8(&line).ok()?.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
+}
+
+/// Signed now, with a nonce of its own.
+fn signed(json: &str) -> Bytes {
+    let request = Request::post("/").body(Bytes::copy_from_slice(json.as_bytes())).unwrap();
+    Signer::new(SECRET).unwrap().sign(request, SystemTime::now()).into_body()
+}
+
+fn room_close() -> Bytes {
+    signed(r#"{"event":"room_close","room_id":"lobby"}"#)
+}
+
+fn raise_file_limit() {
+    let limit = rlimit::increase_nofile_limit(8192).unwrap();
+    assert!(limit >= 4096, "the machine allows {limit} open files only");
+}
+
+// What strangers can do to it.
+
+#[test]
+fn attack_one_byte_chunks_cost_no_more_than_their_bytes() {
+    // Unoptimised, hyper takes longer than the deadline of 10 s for six million chunks, and a body that is late is gone.
+    let patient = [("ZEGOCLOUD_CALLBACK_SECRET", SECRET), ("RECEIVER_READ_TIMEOUT_MS", "600000")];
+    let (statuses, most) = post_in_one_byte_chunks(&Receiver::start_with(&patient), 100, 64 << 10);
+    println!("100 bodies of 64 KiB in chunks of one byte: {:.1} MiB at most", most as f64 / MIB as f64);
+    assert!(most <= 32 * MIB, "{most} bytes");
+    assert!(statuses.iter().all(|status| *status == Some(200)), "{statuses:?}");
+}
+
+/// The answers, and by how much the receiver's memory grew; no body ends before all of them are there.
+fn post_in_one_byte_chunks(receiver: &Receiver, connections: usize, length: usize) -> (Vec<Option<u16>>, u64) {
+    assert_eq!(receiver.post(&room_close()), 200);
+    let before = receiver.memory("VmRSS");
+    let requests: Vec<Vec<u8>> = (0..connections)
+        .map(|_| {
+            let body = signed(&format!(r#"{{"event":"room_close","pad":"{}"}}"#, "x".repeat(length)));
+            let mut chunks = head("transfer-encoding: chunked");
+            for byte in &body[..body.len() - 2] {
+                chunks.extend_from_slice(b"1\r\n");
+                chunks.push(*byte);
+                chunks.extend_from_slice(b"\r\n");
+            }
+            chunks
+        })
+        .collect();
+    let mut streams: Vec<TcpStream> = requests.iter().map(|_| receiver.connect()).collect();
+    for (stream, chunks) in streams.iter_mut().zip(&requests) {
+        stream.write_all(chunks).ok();
+    }
+    receiver.wait_until_drained();
+    for stream in &mut streams {
+        stream.write_all(b"2\r\n\"}\r\n0\r\n\r\n").ok();
+    }
+    let statuses = streams.iter_mut().map(status).collect();
+    (statuses, receiver.memory("VmHWM").saturating_sub(before))
+}
+
+#[test]
+fn attack_stalled_bodies_are_answered_and_cheap_and_keep_nobody_out() {
+    const CONNECTIONS: usize = 1500;
+
+    raise_file_limit();
+    let receiver = Receiver::start();
+    assert_eq!(receiver.post(&room_close()), 200);
+    let before = receiver.memory("VmRSS");
+
+    let mut stalled = Vec::with_capacity(CONNECTIONS);
+    for _ in 0..CONNECTIONS {
+        let mut stream = receiver.connect();
+        let mut start = head("content-length: 2000");
+        start.extend_from_slice(&[b' '; 500]);
+        stream.write_all(&start).unwrap();
+        stalled.push((stream, Instant::now()));
+    }
+    receiver.wait_until_drained();
+    let start = Instant::now();
+    assert_eq!(receiver.post(&room_close()), 200, "beside them");
+    let beside = start.elapsed();
+    let mut slowest = Duration::ZERO;
+    for (stream, since) in &mut stalled {
+        assert_eq!(status(stream), Some(408));
+        slowest = slowest.max(since.elapsed());
+    }
+    let most = receiver.memory("VmHWM");
+    println!(
+        "{CONNECTIONS} stalled bodies: {:.1} MiB at most, the last 408 after {slowest:.1?}, a delivery beside them took \
+         {beside:.1?}",
+        (most - before) as f64 / MIB as f64
+    );
+    assert!(slowest <= Duration::from_secs(12), "{slowest:?}");
+    assert!(most - before <= 64 * MIB, "{} bytes", most - before);
+    assert_eq!(receiver.post(&room_close()), 200, "after them");
+}
+
+#[test]
+fn attack_disconnects_in_the_middle_leave_nothing_running() {
+    let receiver = Receiver::start();
+    for n in 0..200 {
+        let mut stream = receiver.connect();
+        let start = if n % 2 == 0 { head("content-length: 2000") } else { head("transfer-encoding: chunked") };
+        stream.write_all(&start).unwrap();
+        stream.write_all(b"5\r\n{\"a\":\r\n").unwrap();
+    }
+    receiver.wait_until_drained();
+    thread::sleep(Duration::from_millis(500));
+    let before = receiver.cpu();
+    thread::sleep(Duration::from_secs(2));
+    let used = receiver.cpu() - before;
+    println!("2 s after 200 disconnects in the middle: {used:?} of CPU");
+    assert!(used <= Duration::from_millis(100), "{used:?}");
+    assert_eq!(receiver.post(&room_close()), 200);
+}
+
+#[test]
+fn attack_a_declared_length_of_terabytes_is_413_at_once() {
+    let receiver = Receiver::start();
+    let before = receiver.memory("VmRSS");
+    for declared in ["6597069766656", "262145"] {
+        let mut stream = receiver.connect();
+        stream.write_all(&head(&format!("content-length: {declared}\r\nexpect: 100-continue"))).unwrap();
+        let start = Instant::now();
+        assert_eq!(status(&mut stream), Some(413), "{declared}");
+        assert!(start.elapsed() < Duration::from_secs(2));
+    }
+    assert!(receiver.memory("VmRSS") - before < 4 * MIB);
+}
+
+#[test]
+fn attack_forged_and_odd_requests_are_refused() {
+    let receiver = Receiver::start();
+    let forged = r#"{"event":"room_close","timestamp":"1763680000","nonce":"1","signature":"00"}"#;
+    assert_eq!(receiver.post(forged.as_bytes()), 401);
+    assert_eq!(receiver.post(b"not JSON"), 400);
+    let mut stream = receiver.connect();
+    stream.write_all(b"GET /zegocloud HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
+    assert_eq!(status(&mut stream), Some(405));
+    let mut stream = receiver.connect();
+    stream.write_all(&head("content-encoding: gzip\r\ncontent-length: 0")).unwrap();
+    assert_eq!(status(&mut stream), Some(415));
+    assert!(receiver.stdout.try_recv().is_err(), "nothing of it is an event");
+    for (part, look_at) in [("401", "the family"), ("400", "the family"), ("405", "the method"), ("415", "a proxy")] {
+        let line = receiver.stderr.recv_timeout(Duration::from_secs(5)).unwrap();
+        assert!(line.starts_with(&format!("refused with {part}: ")), "{line}");
+        assert!(line.contains(&format!("; first look at {look_at}")), "{line}");
+        assert!(!line.contains("1763680000") && !line.contains("not JSON"), "nothing of the request: {line}");
+    }
+}
+
+#[test]
+fn a_refusal_says_what_to_look_at_first() {
+    use tower_webhooks::{Signer, vobiz, zegocloud};
+
+    let token = "a token of the receiver";
+    let voice = [("VOBIZ_AUTH_TOKEN", token), ("VOBIZ_PUBLIC_URL", "https://public.example")];
+    let receiver = Receiver::start_with(&[("ZEGOCLOUD_CALLBACK_SECRET", SECRET), voice[0], voice[1]]);
+    let send = |signer: &dyn Signer, path: &str, at: SystemTime, expected: u16| {
+        let request = Request::post(path).body(Bytes::from(r#"{"event":"room_close"}"#)).unwrap();
+        let (head, body) = signer.sign(request, at).into_parts();
+        let mut text = format!("POST {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n");
+        for (name, value) in &head.headers {
+            text += &format!("{name}: {}\r\n", value.to_str().unwrap());
+        }
+        text += &format!("content-length: {}\r\n\r\n", body.len());
+        let mut stream = receiver.connect();
+        stream.write_all(text.as_bytes()).unwrap();
+        stream.write_all(&body).unwrap();
+        assert_eq!(status(&mut stream), Some(expected));
+        receiver.stderr.recv_timeout(PATIENCE).unwrap()
+    };
+    let now = SystemTime::now();
+    let (zegocloud, other) =
+        (zegocloud::Signer::new(SECRET).unwrap(), zegocloud::Signer::new("another secret").unwrap());
+    let elsewhere = vobiz::voice::Signer::new(token, "http://internal.example").unwrap();
+    let (hour, looks) =
+        (Duration::from_secs(3600), |line: &str, look_at: &str| assert!(line.contains(look_at), "{line}"));
+    looks(
+        &send(&zegocloud, "/zegocloud", now - hour, 401),
+        "first look at the clock, or a retry under an old signature",
+    );
+    looks(&send(&zegocloud, "/zegocloud", now + hour, 401), "first look at the clock: it was signed 3");
+    looks(&send(&other, "/zegocloud", now, 401), "first look at the secret");
+    looks(&send(&elsewhere, "/vobiz/voice", now, 401), "first look at the public URL");
+    let campaign = vobiz::campaign::Signer::new("another token").unwrap();
+    looks(&send(&campaign, "/vobiz/campaign", now, 401), "first look at the secret, then the family");
+}
+
+// What it prints, and how it ends.
+
+#[test]
+fn every_event_is_one_line_of_json() {
+    let receiver = Receiver::start();
+    let mut ids = Vec::new();
+    let mut line = |body: &[u8]| -> Value {
+        assert_eq!(receiver.post(body), 200);
+        let mut printed: Value = serde_json::from_str(&receiver.line()).unwrap();
+        let id = printed.as_object_mut().unwrap().remove("id").unwrap();
+        let digits = id.as_str().unwrap();
+        assert!(digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()), "{digits}");
+        assert!(!ids.contains(&id), "each delivery has its own");
+        ids.push(id);
+        printed
+    };
+    let stamp = |line: &Value| line["event"]["timestamp"].clone();
+
+    let printed = line(&signed(r#"{"event":"room_close","room_id":"lobby","close_reason":2,"later":1}"#));
+    let event = json!({ "event": "room_close", "timestamp": stamp(&printed), "room_id": "lobby", "close_reason": 2, "later": 1 });
+    assert_eq!(
+        printed,
+        json!({ "provider": "zegocloud", "kind": "room_close", "covers": "nothing", "attempt": 1, "misfits": [], "event": event })
+    );
+    assert!(stamp(&printed).is_number());
+
+    let printed = line(&signed("{\r\n  \"event\": \"from_tomorrow\",\r\n  \"data\": {\n    \"a\": [\n1.10,\n2]\r}\n}"));
+    let event = json!({ "timestamp": stamp(&printed), "event": "from_tomorrow", "data": { "a": [1.10, 2] } });
+    assert_eq!(
+        printed,
+        json!({ "provider": "zegocloud", "kind": "unknown", "covers": "nothing", "attempt": 1, "misfits": [], "event": event })
+    );
+    assert!(stamp(&printed).is_string(), "as it came");
+
+    let printed = line(&signed("{\"event\":\"room_close\",\"room_id\":\"two\\nlines\\u2028\"}"));
+    assert_eq!(printed["event"]["room_id"], "two\nlines\u{2028}");
+
+    thread::sleep(Duration::from_millis(100));
+    assert!(receiver.stdout.try_recv().is_err(), "one line each");
+}
+
+#[test]
+fn attack_no_credential_is_printed() {
+    let mut receiver = Receiver::start();
+    let mut credentials = Vec::new();
+    for json in [r#"{"event":"room_close"}"#, r#"{"event":"from_tomorrow"}"#, r#"{"Event":"x"}"#] {
+        let body = signed(json);
+        let sent: Value = serde_json::from_slice(&body).unwrap();
+        for name in ["nonce", "signature", "Nonce", "Signature"] {
+            credentials.extend(sent.get(name).map(|value| value.as_str().unwrap().to_owned()));
+        }
+        assert_eq!(receiver.post(&body), 200);
+        let forged = String::from_utf8(body.to_vec()).unwrap().replace(r#"onature":""#, r#"onature":"0"#);
+        receiver.post(forged.as_bytes());
+    }
+    receiver.signal("TERM");
+    assert!(receiver.wait(Duration::from_secs(5)).success());
+    let printed: String =
+        receiver.stdout.iter().chain(receiver.stderr.iter()).chain(receiver.greeting.clone()).collect();
+    assert!(printed.contains("from_tomorrow"));
+    assert_eq!(credentials.len(), 6);
+    for credential in credentials.iter().map(String::as_str).chain([SECRET]) {
+        assert!(!printed.contains(credential), "{printed}");
+    }
+}
+
+#[test]
+fn sigterm_finishes_a_slow_request_and_exits_with_0() {
+    for name in ["TERM", "INT"] {
+        let mut receiver = Receiver::start();
+        let idle = receiver.connect();
+        let body = room_close();
+        let mut slow = receiver.connect();
+        slow.write_all(&head(&format!("content-length: {}", body.len()))).unwrap();
+        slow.write_all(&body[..20]).unwrap();
+        receiver.wait_until_drained();
+
+        receiver.signal(name);
+        let said = receiver.stderr.recv_timeout(Duration::from_secs(5)).unwrap();
+        assert_eq!(said, "shutting down");
+        assert!(TcpStream::connect(receiver.addr).is_err(), "no new connections");
+        assert!(receiver.child.try_wait().unwrap().is_none(), "one request is still to be answered");
+        slow.write_all(&body[20..]).unwrap();
+        assert_eq!(status(&mut slow), Some(200));
+        let end = receiver.wait(Duration::from_secs(2));
+        assert_eq!(end.code(), Some(0), "{end}");
+        assert!(receiver.line().contains("room_close"));
+        drop(idle);
+    }
+}
+
+#[test]
+fn an_open_page_does_not_hold_up_the_end() {
+    let mut receiver = Receiver::start();
+    let mut page = receiver.connect();
+    page.write_all(b"GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    assert_eq!(status(&mut page), Some(200));
+    receiver.signal("TERM");
+    let end = receiver.wait(Duration::from_secs(5));
+    assert_eq!(end.code(), Some(0), "{end}");
+    page.read_to_end(&mut Vec::new()).unwrap();
+}
+
+#[test]
+fn the_demo_is_warned_of_only_when_no_variable_is_set() {
+    let warns = |receiver: &Receiver| {
+        receiver.greeting.iter().any(|line| line.starts_with("warning: zegocloud: ") && line.contains("forge"))
+    };
+    let demo = Receiver::start_with(&[]);
+    assert!(warns(&demo), "{:?}", demo.greeting);
+    assert!(demo.stdout.try_recv().is_err(), "stdout is for events");
+    assert!(!warns(&Receiver::start()));
+    let request = Request::post("/").body(Bytes::from(r#"{"event":"x"}"#)).unwrap();
+    let signer = Signer::new("demo-zegocloud-callback-secret").unwrap();
+    assert_eq!(demo.post(&signer.sign(request.clone(), SystemTime::now()).into_body()), 200);
+    assert_eq!(Receiver::start().post(&signer.sign(request, SystemTime::now()).into_body()), 401, "not with a secret");
+}
+
+#[test]
+fn a_blank_secret_is_an_error_that_names_the_variable() {
+    for blank in ["", " ", "secret\n"] {
+        let output = example("receiver")
+            .env("RECEIVER_ADDR", "127.0.0.1:0")
+            .env("ZEGOCLOUD_CALLBACK_SECRET", blank)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("receiver: ZEGOCLOUD_CALLBACK_SECRET: the secret "), "{stderr}");
+        assert!(!stderr.contains("listening"), "{stderr}");
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_an_error() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    let output = example("receiver").env("RECEIVER_ADDR", &addr).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains(&format!("receiver: RECEIVER_ADDR {addr}: ")), "{stderr}");
+}
+
+// The sender.
+
+fn send(receiver: SocketAddr, args: &[&str], secret: Option<&str>) -> (Option<i32>, String) {
+    let mut command = example("send");
+    command.env("RECEIVER_ADDR", receiver.to_string()).args(args);
+    if let Some(secret) = secret {
+        command.env("ZEGOCLOUD_CALLBACK_SECRET", secret);
+    }
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), text)
+}
+
+#[test]
+fn send_exits_with_0_only_when_everything_was_accepted() {
+    let receiver = Receiver::start();
+    for event in ["stream_create", "room_create"] {
+        let (code, text) = send(receiver.addr, &["zegocloud", event], Some(SECRET));
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains("200 OK"), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&receiver.line()).unwrap()["kind"], event);
+    }
+    let url = format!("http://{}/zegocloud", receiver.addr);
+    let elsewhere = "127.0.0.1:9".parse().unwrap();
+    let (code, text) = send(elsewhere, &["zegocloud", "--url", &url, "--secret", SECRET], None);
+    assert_eq!(code, Some(0), "{text}");
+
+    let (code, text) = send(receiver.addr, &["zegocloud"], Some("another secret"));
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("401 Unauthorized") && text.contains("the same secret?"), "{text}");
+
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (code, text) = send(nobody, &["zegocloud"], Some(SECRET));
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("is the receiver running?"), "{text}");
+
+    let (code, text) = send(receiver.addr, &["zegocloud", "no_such_event"], Some(SECRET));
+    assert_ne!(code, Some(0));
+    assert!(text.contains("stream_create"), "it lists what there is: {text}");
+    let (code, _) = send(receiver.addr, &["zegocloud", "--secret", ""], None);
+    assert_ne!(code, Some(0));
+}
+
+#[test]
+fn send_without_arguments_and_the_demo_receiver_suit_each_other() {
+    let receiver = Receiver::start_with(&[]);
+    let (code, text) = send(receiver.addr, &[], None);
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = send(receiver.addr, &[], None);
+    assert_eq!(code, Some(0), "and again, signed anew: {text}");
+}

@@ -1,0 +1,257 @@
+//! What is traced and counted, and what never is.
+
+use crate::{alone, support::log::Log};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use std::{collections::BTreeSet, convert::Infallible, sync::Mutex, time::SystemTime};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_webhooks::{
+    Signer as _, WebhookLayer, metric_names,
+    zegocloud::{Signer, Zegocloud},
+};
+
+const SECRET: &str = "a-callback-secret-in-no-log";
+
+fn layer() -> WebhookLayer<Zegocloud> {
+    WebhookLayer::new(Zegocloud::new(SECRET).unwrap())
+}
+
+fn signed(body: String) -> Request<Bytes> {
+    let request = Request::post("/zego").header("x-private", "header-in-no-log").body(Bytes::from(body)).unwrap();
+    Signer::new(SECRET).unwrap().sign(request, SystemTime::now())
+}
+
+fn send(layer: &WebhookLayer<Zegocloud>, status: u16, request: Request<Bytes>) -> u16 {
+    let service = layer.layer(service_fn(move |_: Request<Full<Bytes>>| async move {
+        tracing::info!("inside the handler");
+        let mut response = Response::new(String::new());
+        *response.status_mut() = http::StatusCode::from_u16(status).unwrap();
+        Ok::<_, Infallible>(response)
+    }));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(service.oneshot(request.map(Full::new))).unwrap().status().as_u16()
+}
+
+fn logged(act: impl FnOnce()) -> String {
+    logged_at(tracing::Level::TRACE, act)
+}
+
+fn logged_at(level: tracing::Level, act: impl FnOnce()) -> String {
+    let log = Log::default();
+    let guard = log.install_at(level);
+    act();
+    drop(guard);
+    log.text()
+}
+
+#[test]
+fn a_delivery_is_a_span_around_the_handler() {
+    let _alone = alone();
+    let log = logged(|| {
+        send(&layer(), 200, signed(r#"{"event":"room_create","room_id":"private-room"}"#.into()));
+    });
+    let handler = log.lines().find(|line| line.contains("inside the handler")).unwrap();
+    for field in [
+        "webhook{",
+        r#"provider="zegocloud""#,
+        r#"kind="room_create""#,
+        "key_index=0",
+        "delivery_id=",
+        "attempt=1",
+        "body_len=",
+    ] {
+        assert!(handler.contains(field), "{field} is not in {handler}");
+    }
+}
+
+#[test]
+fn attack_nothing_private_is_logged() {
+    let _alone = alone();
+    let layer = layer();
+    let log = logged(|| {
+        let request = signed(r#"{"event":"room_create","room_id":"private-room"}"#.into());
+        assert_eq!(send(&layer, 200, request.clone()), 200);
+        assert_eq!(send(&layer, 200, request.clone()), 200);
+        let genuine = String::from_utf8(request.body().to_vec()).unwrap();
+        for forged in [
+            genuine.replace("private-room", "private-hall"),
+            genuine.replace("signature\":\"", "signature\":\"0"),
+            genuine.replace("nonce\":\"", "nonce\":\"7"),
+            "private garbage".into(),
+        ] {
+            let request = Request::post("/zego").body(Bytes::from(forged)).unwrap();
+            assert!(send(&layer, 200, request) >= 400);
+        }
+        let broken = signed(r#"{"event":"room_create","room_id":"private-room""#.into());
+        assert_eq!(send(&layer, 200, broken), 400);
+        let odd = signed(r#"{"event":"room_create","room_session_id":["private-number"]}"#.into());
+        assert_eq!(send(&layer, 200, odd), 200);
+        for part in genuine.split('"').filter(|part| part.len() >= 19) {
+            assert!(part.len() < 100, "{part}");
+        }
+        let credentials: Vec<_> = genuine.split('"').filter(|part| part.len() >= 19).map(str::to_owned).collect();
+        assert!(credentials.len() >= 2);
+        CREDENTIALS.lock().unwrap().extend(credentials);
+    });
+    assert!(log.contains(r#"reason="conflict""#) && log.contains(r#"reason="credential_wrong""#), "{log}");
+    assert!(log.contains(r#"reason="invalid""#) && log.contains("json_error=Eof"), "{log}");
+    assert!(log.contains(r#"misfits="room_session_id""#), "{log}");
+    assert!(log.contains("sent again"), "{log}");
+    let conflict = log.lines().find(|line| line.contains(r#"reason="conflict""#)).unwrap();
+    assert!(conflict.contains(r#"kind="room_create""#) && conflict.contains("key_index=0"), "{conflict}");
+    for private in ["private", "header-in-no-log", SECRET] {
+        assert!(!log.contains(private), "{private} is in {log}");
+    }
+    for credential in CREDENTIALS.lock().unwrap().iter() {
+        assert!(!log.contains(credential.as_str()), "{credential} is in {log}");
+    }
+}
+
+#[test]
+fn a_failing_handler_is_a_warning_with_all_that_names_the_delivery() {
+    let _alone = alone();
+    let layer = layer();
+    let request = signed(r#"{"event":"room_create"}"#.into());
+    let log = logged_at(tracing::Level::WARN, || {
+        send(&layer, 500, request.clone());
+        send(&layer, 503, request.clone());
+        send(&layer, 200, request.clone());
+    });
+    let lines: Vec<_> = log.lines().collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    for (line, attempt) in lines.iter().zip(1..) {
+        for field in [
+            "WARN",
+            "handler of a webhook failed",
+            r#"provider="zegocloud""#,
+            r#"kind="room_create""#,
+            &format!("attempt={attempt}"),
+            "delivery_id=",
+            r#"outcome="failed""#,
+        ] {
+            assert!(line.contains(field), "{field} is not in {line}");
+        }
+    }
+}
+
+#[test]
+fn a_stale_signature_says_by_how_much() {
+    let _alone = alone();
+    let request = Request::post("/zego").body(Bytes::from("{}")).unwrap();
+    let then = SystemTime::now() - std::time::Duration::from_secs(4_000);
+    let request = Signer::new(SECRET).unwrap().sign(request, then);
+    let log = logged(|| assert_eq!(send(&layer(), 200, request), 401));
+    let (_, age) = log.split_once("age_ms=").unwrap();
+    let age: i64 = age.split_whitespace().next().unwrap().parse().unwrap();
+    assert!((4_000_000..4_600_000).contains(&age), "{log}");
+}
+
+#[cfg(feature = "vobiz")]
+#[test]
+fn a_wrong_voice_signature_shows_the_url_that_was_signed_here() {
+    use tower_webhooks::{Provider as _, vobiz::voice};
+
+    let _alone = alone();
+    let request = Request::post("/in/hangup?token=private").body(Bytes::from("Event=Hangup")).unwrap();
+    let signer = voice::Signer::new("an auth token", "https://public.example").unwrap();
+    let request = signer.sign(request, SystemTime::now());
+    let verify = |origin: &str| {
+        let voice = voice::Voice::new("an auth token", origin).unwrap();
+        voice.verify(&request, SystemTime::now()).is_ok()
+    };
+    let log = logged_at(tracing::Level::DEBUG, || assert!(!verify("http://internal.example:8080")));
+    assert!(log.contains("DEBUG") && log.contains("url=http://internal.example:8080/in/hangup\n"), "{log}");
+    assert!(!log.contains("private"), "{log}");
+    assert_eq!(logged_at(tracing::Level::INFO, || assert!(!verify("http://internal.example:8080"))), "");
+    assert_eq!(logged_at(tracing::Level::DEBUG, || assert!(verify("https://public.example"))), "");
+}
+
+/// A tenant without rules, or a middleware that is not there.
+#[test]
+fn rules_that_are_missing_are_named() {
+    let _alone = alone();
+    let log = logged_at(tracing::Level::INFO, || {
+        let layer = WebhookLayer::new(tower_webhooks::PerRequest::<Zegocloud>::new());
+        let service =
+            layer.layer(service_fn(async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(Response::new(String::new()))));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let response = runtime.block_on(service.oneshot(signed("{}".into()).map(Full::new))).unwrap();
+        assert_eq!(response.status(), 404);
+    });
+    assert!(log.contains(r#"reason="no_rules""#) && log.contains("Arc<tower_webhooks::zegocloud::Zegocloud>"), "{log}");
+}
+
+static CREDENTIALS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn series(rendered: &str) -> BTreeSet<String> {
+    let lines = rendered.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    // Quantiles apart, a line is a series.
+    lines.filter_map(|line| line.rsplit_once(' ')).map(|(series, _)| series.to_owned()).collect()
+}
+
+#[test]
+fn attack_hostile_requests_make_no_series() {
+    let _alone = alone();
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    metrics::with_local_recorder(&recorder, || {
+        let layer = layer();
+        let hostile = |number: usize| {
+            let body = match number % 5 {
+                0 => format!("{{\"event\":\"made-up-{number}\"}}"),
+                1 => format!("garbage {number}"),
+                2 => format!("{{\"timestamp\":\"{number}\",\"nonce\":\"{number}\",\"signature\":\"{number:040}\"}}"),
+                3 => String::new(),
+                _ => return signed(format!("{{\"event\":\"made-up-{number}\"}}")),
+            };
+            Request::builder()
+                .method(if number % 7 == 0 { "PURGE" } else { "POST" })
+                .uri(format!("/{number}"))
+                .body(Bytes::from(body))
+                .unwrap()
+        };
+        for number in 0..100 {
+            send(&layer, 200, hostile(number));
+        }
+        let before = series(&handle.render());
+        for number in 100..1100 {
+            send(&layer, 200, hostile(number));
+        }
+        assert_eq!(series(&handle.render()), before);
+        assert!(before.len() > 5, "{before:?}");
+    });
+}
+
+#[test]
+fn what_is_counted() {
+    let _alone = alone();
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    metrics::with_local_recorder(&recorder, || {
+        let layer = layer();
+        let request = signed(r#"{"event":"room_create"}"#.into());
+        send(&layer, 500, request.clone());
+        send(&layer, 200, request.clone());
+        send(&layer, 200, request.clone());
+        let mut forged = request.clone();
+        *forged.uri_mut() = "/elsewhere".parse().unwrap();
+        send(&layer, 200, forged);
+    });
+    let rendered = handle.render();
+    for line in [
+        r#"webhooks_deliveries_total{provider="zegocloud",kind="room_create",checked="local",outcome="failed"} 1"#,
+        r#"webhooks_deliveries_total{provider="zegocloud",kind="room_create",checked="local",outcome="done"} 1"#,
+        r#"webhooks_replays_total{provider="zegocloud",outcome="repeated"} 1"#,
+        r#"webhooks_replays_total{provider="zegocloud",outcome="conflict"} 1"#,
+        r#"webhooks_rejections_total{provider="zegocloud",reason="conflict"} 1"#,
+        r#"webhooks_read_seconds_count{provider="zegocloud"} 4"#,
+        r#"webhooks_handler_seconds_count{provider="zegocloud"} 2"#,
+        // A conflict is authentic, too.
+        r#"webhooks_age_seconds_count{provider="zegocloud"} 4"#,
+    ] {
+        assert!(rendered.lines().any(|other| other == line), "{line} is not in\n{rendered}");
+    }
+    assert!(rendered.contains(metric_names::DELIVERIES));
+}

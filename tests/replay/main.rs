@@ -1,0 +1,14 @@
+//! Single use: the guard in one process and in several, and every store.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[cfg(feature = "zegocloud")]
+mod handler;
+mod layer;
+mod postgres;
+mod processes;
+mod providers;
+mod redis;
+mod store;
+mod trouble;

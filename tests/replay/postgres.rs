@@ -1,0 +1,740 @@
+//! The store in Postgres: claims that commit with the handler's effect, and a server that comes and goes.
+//!
+//! `scripts/postgres-load` runs the long form; without `POSTGRES_FULL` everything is a fraction of the size.
+#![cfg(all(feature = "postgres", feature = "zegocloud"))]
+
+use crate::support::{
+    ledger::Ledger,
+    postgres::Postgres,
+    processes::{Receiver, Sender},
+};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use sqlx::{PgPool, Row, postgres::PgPoolOptions};
+use std::{
+    cell::Cell,
+    collections::HashSet,
+    future::Future,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+use tokio::sync::{Barrier, Notify, Semaphore};
+use tower::{BoxError, Layer, ServiceExt, service_fn, util::BoxCloneSyncService};
+use tower_webhooks::{
+    Rejection, RejectionKind, Signer, Verified, WebhookLayer,
+    replay::{Claim, Claimed, DoneInError, Duplicate, OutagePolicy, Outcome, PostgresStore, ReplayStore, conformance},
+    zegocloud::{self, Event, Zegocloud},
+};
+
+const SECRET: &str = "a-callback-secret";
+const LEASE: Duration = Duration::from_millis(1500);
+const LEASE_MS: &str = "1500";
+
+fn full() -> bool {
+    std::env::var_os("POSTGRES_FULL").is_some()
+}
+
+async fn store(postgres: &Postgres) -> PostgresStore {
+    let store = PostgresStore::new(postgres.pool().await);
+    store.migrate().await.unwrap();
+    store
+}
+
+/// Waits until each connection is back in the pool: on its way there it is tested.
+async fn idle(pool: &PgPool) {
+    while pool.num_idle() < pool.size() as usize {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn event(number: usize) -> Request<Bytes> {
+    let body = format!(r#"{{"event":"room_create","room_id":"{number}"}}"#);
+    let request = Request::post("/zegocloud").body(Bytes::from(body)).unwrap();
+    zegocloud::Signer::new(SECRET).unwrap().sign(request, SystemTime::now())
+}
+
+async fn count(pool: &PgPool, query: &str) -> i64 {
+    sqlx::query(query).fetch_one(pool).await.unwrap().get(0)
+}
+
+/// What stands behind a layer, as one of several processes has it: with a memory store of its own.
+type Process = BoxCloneSyncService<Request<Full<Bytes>>, Response<String>, BoxError>;
+
+fn process<F: Future<Output = StatusCode> + Send + 'static>(
+    layer: WebhookLayer<Zegocloud>,
+    handler: impl Fn(Verified<Event>) -> F + Clone + Send + Sync + 'static,
+) -> Process {
+    let inner = service_fn(move |request: Request<Full<Bytes>>| {
+        let handled = handler(request.extensions().get::<Verified<Event>>().unwrap().clone());
+        async move { Ok::<_, BoxError>(Response::builder().status(handled.await).body(String::new())?) }
+    });
+    BoxCloneSyncService::new(layer.layer(inner))
+}
+
+fn guarded(store: &PostgresStore) -> WebhookLayer<Zegocloud> {
+    // Where outages are not what is tested, a slow machine is not one.
+    WebhookLayer::new(Zegocloud::new(SECRET).unwrap())
+        .shared_store(store.clone())
+        .store_timeout(Duration::from_secs(30))
+        .lease(Duration::from_secs(1))
+        .unwrap()
+}
+
+async fn send(process: &Process, request: &Request<Bytes>) -> Response<String> {
+    process.clone().oneshot(request.clone().map(Full::new)).await.unwrap()
+}
+
+fn is_duplicate(response: &Response<String>) -> bool {
+    response.status() == StatusCode::OK && response.extensions().get::<Duplicate>().is_some()
+}
+
+/// Books in the handler's own transaction, as the example `ledger` does.
+async fn book(pool: &PgPool, store: &PostgresStore, event: &Verified<Event>) -> Result<(), BoxError> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query("insert into bookings (delivery_id) values ($1)")
+        .bind(event.metadata().delivery_id.unwrap().to_string())
+        .execute(&mut *transaction)
+        .await?;
+    store.done_in(&mut transaction, event).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+async fn with_bookings(pool: &PgPool) {
+    sqlx::query("create table bookings (delivery_id text)").execute(pool).await.unwrap();
+}
+
+const BOOKINGS: &str = "select count(*) from bookings";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_store_conforms() {
+    let postgres = Postgres::start().await;
+    let pair = [store(&postgres).await, store(&postgres).await];
+    let handles = Cell::new(0);
+    // Two pools, as two processes have them.
+    conformance::check(|| pair[handles.replace(handles.get() + 1) % 2].clone()).await.unwrap();
+}
+
+/// Every statement of a database may run under an isolation in which others are in the way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_store_conforms_where_every_transaction_is_serializable() {
+    let postgres = Postgres::start_with(&["default_transaction_isolation=serializable"]).await;
+    let store = store(&postgres).await;
+    conformance::check(|| store.clone()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn tables_are_made_once_and_keep_apart() {
+    let postgres = Postgres::start().await;
+    let pool = postgres.pool().await;
+    sqlx::query("create schema hooks").execute(&pool).await.unwrap();
+    let named = |name| PostgresStore::new(pool.clone()).table(name).unwrap();
+    let mut migrations = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        for store in [PostgresStore::new(pool.clone()), named("hooks.claims"), named("2claims")] {
+            migrations.spawn(async move { store.migrate().await });
+        }
+    }
+    while let Some(migrated) = migrations.join_next().await {
+        migrated.unwrap().unwrap();
+    }
+    let indexes = "select count(*) from pg_indexes where tablename in ('webhook_claims', 'claims', '2claims')";
+    assert_eq!(count(&pool, indexes).await, 9);
+
+    let claim = Claim::for_test([1; 16], [2; 16], 3, Duration::from_secs(60), Duration::from_secs(60));
+    for store in [PostgresStore::new(pool.clone()), named("hooks.claims"), named("2claims")] {
+        assert_eq!(store.claim(claim.clone()).await.unwrap(), Claimed::won(1));
+    }
+    for name in ["", ".", "a.", ".a", "a.b.c", "Claims", "a b", "a\"b", "a;b", "ä", &"a".repeat(41)] {
+        assert!(PostgresStore::new(pool.clone()).table(name).is_err(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_over_goes_while_claims_come() {
+    let postgres = Postgres::start().await;
+    let pool = postgres.pool().await;
+    let store = store(&postgres).await;
+    let claim = |number: u128, seconds| {
+        let time = Duration::from_secs(seconds);
+        Claim::for_test(number.to_be_bytes(), [0; 16], 1, time, time)
+    };
+    let over = "update webhook_claims set expires_at = now() - interval '1 s', sweep_at = now() - interval '1 s'
+        where leased_until < now() + interval '1 minute'";
+    for number in 0..700 {
+        assert_eq!(store.claim(claim(number, 30)).await.unwrap(), Claimed::won(1));
+    }
+    assert_eq!(count(&pool, "select count(*) from webhook_claims").await, 700);
+    sqlx::query(over).execute(&pool).await.unwrap();
+    let mut number = 1000;
+    let start = Instant::now();
+    while count(&pool, "select count(*) from webhook_claims where leased_until < now() + interval '1 minute'").await > 0
+    {
+        assert!(start.elapsed() < Duration::from_secs(120), "nothing is swept");
+        assert_eq!(store.claim(claim(number, 3600)).await.unwrap(), Claimed::won(1));
+        number += 1;
+    }
+    assert!(number - 1000 >= 128, "three batches within {} claims", number - 1000);
+    assert_eq!(count(&pool, "select count(*) from webhook_claims").await as u128, number - 1000);
+
+    for number in 0..600 {
+        assert_eq!(store.claim(claim(number, 30)).await.unwrap(), Claimed::won(1));
+    }
+    sqlx::query(over).execute(&pool).await.unwrap();
+    // Claims have not come since, so nobody else sweeps: only the batch that the last ones may have set off.
+    let swept = store.sweep().await.unwrap();
+    assert!((344..=600).contains(&swept), "{swept}");
+    while count(&pool, "select count(*) from webhook_claims").await as u128 != number - 1000 {
+        assert!(start.elapsed() < Duration::from_secs(120), "something is left");
+    }
+    assert_eq!(store.sweep().await.unwrap(), 0);
+}
+
+/// An attempt that was overtaken must not commit what it did.
+#[tokio::test]
+async fn attack_a_stale_attempt_commits_after_another_took_over() {
+    let postgres = Postgres::start().await;
+    let (pool, store) = (postgres.pool().await, store(&postgres).await);
+    with_bookings(&pool).await;
+    let (entered, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let stale = {
+        let (pool, store, entered, go_on) = (pool.clone(), store.clone(), Arc::clone(&entered), Arc::clone(&go_on));
+        process(guarded(&store.clone()), move |event| {
+            let (pool, store) = (pool.clone(), store.clone());
+            let (entered, go_on) = (Arc::clone(&entered), Arc::clone(&go_on));
+            async move {
+                let mut transaction = pool.begin().await.unwrap();
+                sqlx::query("insert into bookings values ('stale')").execute(&mut *transaction).await.unwrap();
+                entered.notify_one();
+                go_on.notified().await;
+                let error = store.done_in(&mut transaction, &event).await.unwrap_err();
+                assert!(matches!(error, DoneInError::ClaimLost), "{error}");
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        })
+    };
+    let fresh = {
+        let (pool, store) = (pool.clone(), store.clone());
+        process(guarded(&store.clone()), move |event| {
+            let (pool, store) = (pool.clone(), store.clone());
+            async move { book(&pool, &store, &event).await.map_or(StatusCode::SERVICE_UNAVAILABLE, |()| StatusCode::OK) }
+        })
+    };
+    let request = event(1);
+    let mut first = Box::pin(stale.oneshot(request.clone().map(Full::new)));
+    tokio::select! {
+        _ = &mut first => panic!("the handler waits"),
+        () = entered.notified() => {}
+    }
+    // Nobody polls the first attempt now, as if its thread were stuck: its lease is not renewed.
+    assert_eq!(send(&fresh, &request).await.status(), StatusCode::CONFLICT);
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    assert_eq!(send(&fresh, &request).await.status(), StatusCode::OK);
+    go_on.notify_one();
+    assert_eq!(first.await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+
+    assert_eq!(count(&pool, "select count(*) from bookings where delivery_id = 'stale'").await, 0);
+    assert_eq!(count(&pool, BOOKINGS).await, 1);
+    assert!(is_duplicate(&send(&fresh, &request).await));
+}
+
+/// From `done_in` to the end of the transaction nobody takes over and nobody waits, the lease's renewal included.
+#[tokio::test]
+async fn an_open_transaction_holds_its_claim_beyond_the_lease() {
+    let postgres = Postgres::start().await;
+    let (pool, store) = (postgres.pool().await, store(&postgres).await);
+    with_bookings(&pool).await;
+    let (entered, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let commits = Arc::new(AtomicBool::new(false));
+    let handler = {
+        let (entered, go_on, commits) = (Arc::clone(&entered), Arc::clone(&go_on), Arc::clone(&commits));
+        let (pool, store) = (pool.clone(), store.clone());
+        move |event: Verified<Event>| {
+            let (entered, go_on, commits) = (Arc::clone(&entered), Arc::clone(&go_on), Arc::clone(&commits));
+            let (pool, store) = (pool.clone(), store.clone());
+            async move {
+                let mut transaction = pool.begin().await.unwrap();
+                store.done_in(&mut transaction, &event).await.unwrap();
+                sqlx::query("insert into bookings values ('one')").execute(&mut *transaction).await.unwrap();
+                entered.notify_one();
+                go_on.notified().await;
+                if commits.load(Ordering::SeqCst) {
+                    transaction.commit().await.unwrap();
+                    return StatusCode::OK;
+                }
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        }
+    };
+    // A statement that waited for the transaction would wait for ever, and not be refused as in flight.
+    let (first, second) = (process(guarded(&store), handler.clone()), process(guarded(&store), handler));
+    let request = event(1);
+    for (polled, commit) in [(true, false), (false, false), (false, true)] {
+        commits.store(commit, Ordering::SeqCst);
+        let mut attempt = Box::pin(first.clone().oneshot(request.clone().map(Full::new)));
+        tokio::select! {
+            _ = &mut attempt => panic!("the handler waits"),
+            () = entered.notified() => {}
+        }
+        // Polled, it renews the lease; else the lease runs out.
+        let wait = tokio::time::sleep(Duration::from_millis(1300));
+        if polled {
+            tokio::select! { _ = &mut attempt => panic!("the handler waits"), () = wait => {} }
+        } else {
+            wait.await;
+        }
+        let refused = send(&second, &request).await;
+        assert_eq!(refused.extensions().get::<Rejection>().unwrap().kind(), RejectionKind::InFlight);
+        go_on.notify_one();
+        let expected = if commit { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
+        assert_eq!(attempt.await.unwrap().status(), expected);
+    }
+    assert!(is_duplicate(&send(&second, &request).await));
+    assert_eq!(count(&pool, BOOKINGS).await, 1);
+}
+
+/// Calls that waited for a lock would pile up in the server while the layer repeats them.
+#[tokio::test]
+async fn no_call_waits_for_a_transaction() {
+    let postgres = Postgres::start().await;
+    let (pool, store) = (postgres.pool().await, store(&postgres).await);
+    let claim = Claim::for_test([1; 16], [0; 16], 1, Duration::from_secs(1), Duration::from_secs(60));
+    let next = Claim::for_test([1; 16], [0; 16], 2, Duration::from_secs(60), Duration::from_secs(60));
+    assert_eq!(store.claim(claim.clone()).await.unwrap(), Claimed::won(1));
+    let mut transaction = pool.begin().await.unwrap();
+    sqlx::query("select from webhook_claims for update").execute(&mut *transaction).await.unwrap();
+    let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+
+    assert!(matches!(store.claim(next.clone()).await.unwrap(), Claimed::InFlight { .. }), "its lease has run out");
+    assert!(store.renew(claim.clone()).await.unwrap(), "and yet it is held");
+    for outcome in [Outcome::done(None), Outcome::Failed, Outcome::Withdrawn] {
+        assert!(store.finish(claim.clone(), outcome).await.is_err());
+        assert_eq!(count(&pool, waiting).await, 0);
+    }
+    // An outcome that comes while the handler's transaction is being rolled back finds its way.
+    let recorded = tokio::spawn({
+        let (store, claim) = (store.clone(), claim.clone());
+        async move { store.finish(claim, Outcome::Failed).await }
+    });
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    drop(transaction);
+    assert!(recorded.await.unwrap().unwrap());
+    assert_eq!(store.claim(next).await.unwrap(), Claimed::won(2));
+}
+
+#[tokio::test]
+async fn a_commit_that_looked_failed_is_told_apart() {
+    let postgres = Postgres::start().await;
+    let (pool, store) = (postgres.pool().await, store(&postgres).await);
+    with_bookings(&pool).await;
+    let handled = {
+        let (pool, store) = (pool.clone(), store.clone());
+        process(guarded(&store.clone()), move |event| {
+            let (pool, store) = (pool.clone(), store.clone());
+            async move {
+                book(&pool, &store, &event).await.unwrap();
+                // The handler has heard of an error and tries its transaction again.
+                let again = book(&pool, &store, &event).await.unwrap_err();
+                assert!(matches!(again.downcast_ref(), Some(DoneInError::AlreadyDone)), "{again}");
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        })
+    };
+    let request = event(1);
+    assert_eq!(send(&handled, &request).await.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    // What was committed stays done, whatever the handler says afterwards.
+    assert!(is_duplicate(&send(&handled, &request).await));
+    assert_eq!(count(&pool, BOOKINGS).await, 1);
+}
+
+#[tokio::test]
+async fn a_sender_that_hangs_up_rolls_back() {
+    let postgres = Postgres::start().await;
+    let (pool, store) = (postgres.pool().await, store(&postgres).await);
+    with_bookings(&pool).await;
+    let (entered, stuck) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(true)));
+    let handled = {
+        let (pool, store, entered, stuck) = (pool.clone(), store.clone(), Arc::clone(&entered), Arc::clone(&stuck));
+        process(guarded(&store.clone()), move |event| {
+            let (pool, store) = (pool.clone(), store.clone());
+            let (entered, stuck) = (Arc::clone(&entered), Arc::clone(&stuck));
+            async move {
+                let mut transaction = pool.begin().await.unwrap();
+                sqlx::query("insert into bookings values ('one')").execute(&mut *transaction).await.unwrap();
+                store.done_in(&mut transaction, &event).await.unwrap();
+                entered.notify_one();
+                if stuck.load(Ordering::SeqCst) {
+                    std::future::pending::<()>().await;
+                }
+                transaction.commit().await.unwrap();
+                StatusCode::OK
+            }
+        })
+    };
+    let request = event(1);
+    tokio::select! {
+        _ = send(&handled, &request) => panic!("the handler waits"),
+        () = entered.notified() => {}
+    }
+    stuck.store(false, Ordering::SeqCst);
+    // The failure is recorded in the background, once the transaction has been rolled back.
+    let start = Instant::now();
+    while send(&handled, &request).await.status() != StatusCode::OK {
+        assert!(start.elapsed() < Duration::from_secs(60), "the claim is stuck");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(is_duplicate(&send(&handled, &request).await));
+    assert_eq!(count(&pool, BOOKINGS).await, 1);
+}
+
+/// While the store cannot be asked two processes deliver one event, and one of them commits.
+#[tokio::test]
+async fn under_local_fallback_one_commits() {
+    let postgres = Postgres::start().await;
+    let pool = postgres.pool().await;
+    with_bookings(&pool).await;
+    store(&postgres).await;
+    let lost = Arc::new(AtomicUsize::new(0));
+    let fallback = |pool: PgPool, lost: Arc<AtomicUsize>| async move {
+        let closed = PgPoolOptions::new().connect_with(postgres_options(&pool)).await.unwrap();
+        let store = PostgresStore::new(closed.clone());
+        closed.close().await;
+        process(guarded(&store).on_outage(OutagePolicy::LocalFallback), move |event| {
+            let (pool, store, lost) = (pool.clone(), store.clone(), Arc::clone(&lost));
+            async move {
+                match book(&pool, &store, &event).await {
+                    Ok(()) => StatusCode::OK,
+                    Err(error) => {
+                        assert!(matches!(error.downcast_ref(), Some(DoneInError::ClaimLost)), "{error}");
+                        lost.fetch_add(1, Ordering::SeqCst);
+                        StatusCode::SERVICE_UNAVAILABLE
+                    }
+                }
+            }
+        })
+    };
+    let first = fallback(pool.clone(), Arc::clone(&lost)).await;
+    let second = fallback(pool.clone(), Arc::clone(&lost)).await;
+    let request = event(1);
+    assert_eq!(send(&first, &request).await.status(), StatusCode::OK);
+    assert_eq!(send(&second, &request).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!((count(&pool, BOOKINGS).await, lost.load(Ordering::SeqCst)), (1, 1));
+
+    let other = event(2);
+    let (a, b) = tokio::join!(send(&first, &other), send(&second, &other));
+    let mut statuses = [a.status(), b.status()];
+    statuses.sort();
+    assert_eq!(statuses, [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE]);
+    assert_eq!(count(&pool, BOOKINGS).await, 2);
+}
+
+fn postgres_options(pool: &PgPool) -> sqlx::postgres::PgConnectOptions {
+    (*pool.connect_options()).clone()
+}
+
+/// Of two handlers that are in each other's way one fails, and its sender's retry gets in.
+#[tokio::test]
+async fn serialization_failures_are_failures() {
+    let postgres = Postgres::start().await;
+    let (pool, store) = (postgres.pool().await, store(&postgres).await);
+    sqlx::query("create table balance (total bigint)").execute(&pool).await.unwrap();
+    sqlx::query("insert into balance values (0)").execute(&pool).await.unwrap();
+    let both_have_read = Arc::new(Barrier::new(2));
+    let handled = {
+        let (pool, store) = (pool.clone(), store.clone());
+        process(guarded(&store.clone()), move |event| {
+            let (pool, store, both_have_read) = (pool.clone(), store.clone(), Arc::clone(&both_have_read));
+            async move {
+                let add = async {
+                    let mut transaction = pool.begin_with("begin isolation level serializable").await?;
+                    store.done_in(&mut transaction, &event).await?;
+                    let total = sqlx::query("select total from balance").fetch_one(&mut *transaction).await?;
+                    let total: i64 = total.get(0);
+                    if event.metadata().attempt == 1 {
+                        both_have_read.wait().await;
+                    }
+                    sqlx::query("update balance set total = $1").bind(total + 1).execute(&mut *transaction).await?;
+                    transaction.commit().await?;
+                    Ok::<_, BoxError>(())
+                };
+                add.await.map_or(StatusCode::INTERNAL_SERVER_ERROR, |()| StatusCode::OK)
+            }
+        })
+    };
+    let requests = [event(1), event(2)];
+    let (a, b) = tokio::join!(send(&handled, &requests[0]), send(&handled, &requests[1]));
+    let failed = [a, b].map(|response| response.status() == StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(failed.iter().filter(|failed| **failed).count(), 1);
+    assert_eq!(count(&pool, "select total from balance").await, 1);
+    for (request, failed) in requests.iter().zip(failed) {
+        let response = send(&handled, request).await;
+        assert_eq!((response.status(), is_duplicate(&response)), (StatusCode::OK, !failed));
+    }
+    assert_eq!(count(&pool, "select total from balance").await, 2);
+}
+
+#[tokio::test]
+async fn a_pool_without_a_connection_left_is_an_outage_and_heals() {
+    let postgres = Postgres::start().await;
+    store(&postgres).await;
+    let pool = PgPoolOptions::new().max_connections(2).connect_with(postgres.options()).await.unwrap();
+    let handled =
+        process(guarded(&PostgresStore::new(pool.clone())).store_timeout(Duration::from_millis(300)), |_| async {
+            StatusCode::OK
+        });
+    let held = [pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
+    let refused = send(&handled, &event(1)).await;
+    assert_eq!(refused.extensions().get::<Rejection>().unwrap().kind(), RejectionKind::StoreUnavailable);
+    drop(held);
+    let start = Instant::now();
+    while send(&handled, &event(1)).await.status() != StatusCode::OK {
+        assert!(start.elapsed() < Duration::from_secs(60), "the pool has connections again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A server that answers nothing keeps no connection of a call that nobody waits for any more.
+#[tokio::test]
+async fn a_paused_server_costs_no_connections() {
+    let postgres = Postgres::start().await;
+    store(&postgres).await;
+    let pool = PgPoolOptions::new().max_connections(3).test_before_acquire(false).connect_with(postgres.options());
+    let pool = pool.await.unwrap();
+    let store = PostgresStore::new(pool.clone());
+    let claim =
+        |number: u8| Claim::for_test([number; 16], [0; 16], 1, Duration::from_secs(60), Duration::from_secs(60));
+    for number in 0..3 {
+        assert_eq!(store.claim(claim(number)).await.unwrap(), Claimed::won(1));
+    }
+    idle(&pool).await;
+    postgres.signal("STOP");
+    for number in 10..16 {
+        let called = tokio::time::timeout(Duration::from_millis(100), store.claim(claim(number))).await;
+        assert!(called.is_err(), "nobody can have answered");
+    }
+    // The sessions that were asked are given up within seconds, while the server still says nothing.
+    let start = Instant::now();
+    while pool.size() > 0 {
+        assert!(start.elapsed() < Duration::from_secs(60), "{} connections are held", pool.size());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    postgres.signal("CONT");
+    for number in 20..26 {
+        assert_eq!(store.claim(claim(number)).await.unwrap(), Claimed::won(1));
+    }
+}
+
+#[tokio::test]
+async fn a_restarted_server_costs_one_more_try() {
+    let mut postgres = Postgres::start().await;
+    let pool = PgPoolOptions::new().max_connections(1).test_before_acquire(false).connect_with(postgres.options());
+    let pool = pool.await.unwrap();
+    let store = PostgresStore::new(pool.clone());
+    store.migrate().await.unwrap();
+    let claim = Claim::for_test([1; 16], [0; 16], 1, Duration::from_secs(60), Duration::from_secs(60));
+    assert_eq!(store.claim(claim.clone()).await.unwrap(), Claimed::won(1));
+    assert!(store.finish(claim.clone(), Outcome::done(None)).await.unwrap());
+    idle(&pool).await;
+    postgres.kill();
+    postgres.restart().await;
+    let broken = store.claim(claim.clone()).await.unwrap_err();
+    assert!(broken.is_disconnected(), "{broken:?}");
+    assert_eq!(store.claim(claim.clone()).await.unwrap(), Claimed::done(None));
+
+    // The layer makes that try itself.
+    let handled = process(guarded(&store), |_| async { StatusCode::OK });
+    assert_eq!(send(&handled, &event(1)).await.status(), StatusCode::OK);
+    idle(&pool).await;
+    postgres.kill();
+    postgres.restart().await;
+    assert_eq!(send(&handled, &event(2)).await.status(), StatusCode::OK);
+}
+
+/// A server that was demoted takes no writes; the next connection may reach the one that is in charge.
+#[tokio::test]
+async fn a_session_that_takes_no_writes_is_given_up() {
+    let postgres = Postgres::start().await;
+    let pool = postgres.pool().await;
+    let store = store(&postgres).await;
+    let claim = Claim::for_test([1; 16], [0; 16], 1, Duration::from_secs(60), Duration::from_secs(60));
+    assert_eq!(store.claim(claim.clone()).await.unwrap(), Claimed::won(1));
+    let set = |value| format!("alter database postgres set default_transaction_read_only = {value}");
+    sqlx::query(&set("on")).execute(&pool).await.unwrap();
+    let fresh = PostgresStore::new(postgres.pool().await);
+    let refused = fresh.renew(claim.clone()).await.unwrap_err();
+    assert!(refused.is_disconnected(), "{refused:?}");
+    sqlx::query(&set("off")).execute(&pool).await.unwrap();
+    assert!(fresh.renew(claim).await.unwrap());
+}
+
+fn ledger(url: &str, crash: Option<&str>) -> Ledger {
+    let mut variables =
+        vec![("POSTGRES_URL", url), ("ZEGOCLOUD_CALLBACK_SECRET", SECRET), ("LEDGER_LEASE_MS", LEASE_MS)];
+    variables.extend(crash.map(|point| ("LEDGER_CRASH", point)));
+    Ledger::start(&variables)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_before_the_commit_it_runs_again_and_after_it_does_not() {
+    let postgres = Postgres::start().await;
+    let (url, pool, sender) = (postgres.url(), postgres.pool().await, Sender::new());
+    let mut sound = ledger(&url, None);
+    for (number, (point, booked, at_once)) in
+        [("before_commit", 0, 409), ("after_commit", 1, 200)].into_iter().enumerate()
+    {
+        sqlx::query("truncate bookings").execute(&pool).await.unwrap();
+        let mut crashing = ledger(&url, Some(point));
+        let (request, sent) = (event(number), Instant::now());
+        assert_eq!(sender.send(&crashing.addr, &request).await, 0, "{point}");
+        crashing.crashed();
+        assert_eq!(count(&pool, BOOKINGS).await, booked, "{point}");
+        let status = sender.send(&sound.addr, &request).await;
+        // A slow machine may have let the lease run out.
+        if sent.elapsed() < LEASE || booked == 1 {
+            assert_eq!(status, at_once, "{point}");
+            assert_eq!(count(&pool, BOOKINGS).await, booked, "{point}: without a call");
+        }
+        let start = Instant::now();
+        while sender.send(&sound.addr, &request).await != 200 {
+            assert!(start.elapsed() < Duration::from_secs(60), "{point}: the claim is stuck");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(sender.send(&sound.addr, &request).await, 200);
+        assert_eq!(count(&pool, BOOKINGS).await, 1, "{point}");
+    }
+    sound.kill();
+}
+
+/// Two ledgers that are killed and started again, a server that is killed and paused, and senders that do not give up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn as_many_bookings_as_events_whatever_is_killed() {
+    let (events, rounds) = if full() { (10_000, 20) } else { (300, 3) };
+    let mut postgres = Postgres::start_with(&["max_connections=200"]).await;
+    let url = postgres.url();
+    let mut ledgers = [ledger(&url, None), ledger(&url, None)];
+    let addrs = Arc::new(Mutex::new([ledgers[0].addr.clone(), ledgers[1].addr.clone()]));
+    let (sender, permits) = (Sender::new(), Arc::new(Semaphore::new(64)));
+    let answered = Arc::new(AtomicUsize::new(0));
+    let start = Instant::now();
+    let senders = tokio::spawn({
+        let (addrs, answered) = (Arc::clone(&addrs), Arc::clone(&answered));
+        async move {
+            let mut tasks = tokio::task::JoinSet::new();
+            let mut sent = 0;
+            for number in 0..events {
+                let permit = Arc::clone(&permits).acquire_owned().await.unwrap();
+                let (sender, addrs, answered) = (sender.clone(), Arc::clone(&addrs), Arc::clone(&answered));
+                tasks.spawn(async move {
+                    let request = event(number);
+                    let signed = Instant::now();
+                    let mut sends = 0;
+                    loop {
+                        let addr = addrs.lock().unwrap()[fastrand::usize(..2)].clone();
+                        sends += 1;
+                        if sender.send(&addr, &request).await == 200 {
+                            break;
+                        }
+                        assert!(signed.elapsed() < Duration::from_secs(250), "event {number} is stuck");
+                        tokio::time::sleep(Duration::from_millis(fastrand::u64(20..200))).await;
+                    }
+                    // As if the answer had been lost: it changes nothing.
+                    if number % 3 == 0 {
+                        let addr = addrs.lock().unwrap()[fastrand::usize(..2)].clone();
+                        sender.send(&addr, &request).await;
+                    }
+                    answered.fetch_add(1, Ordering::SeqCst);
+                    drop(permit);
+                    sends
+                });
+                while let Some(done) = tasks.join_next().now_or_never().flatten() {
+                    sent += done.unwrap();
+                }
+            }
+            while let Some(done) = tasks.join_next().await {
+                sent += done.unwrap();
+            }
+            sent
+        }
+    });
+
+    // Each round begins when its share of the events is through, however long that takes.
+    for round in 1..=rounds {
+        while answered.load(Ordering::SeqCst) < events * round / (rounds + 1) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let killed = round % 2;
+        ledgers[killed].kill();
+        match round % 3 {
+            0 => {
+                postgres.signal("STOP");
+                tokio::time::sleep(Duration::from_millis(1000)).await;
+                postgres.signal("CONT");
+            }
+            1 => {
+                postgres.kill();
+                postgres.restart().await;
+            }
+            _ => {}
+        }
+        ledgers[killed] = ledger(&url, None);
+        addrs.lock().unwrap()[killed] = ledgers[killed].addr.clone();
+    }
+    let sent = senders.await.unwrap();
+
+    let pool = postgres.pool().await;
+    let booked = count(&pool, BOOKINGS).await;
+    let distinct = count(&pool, "select count(distinct delivery_id) from bookings").await;
+    println!(
+        "{events} events in {:.0} s, sent {sent} times, {rounds} ledgers killed, Postgres killed {} times and paused {}: \
+         {booked} bookings of {distinct} events",
+        start.elapsed().as_secs_f64(),
+        (1..=rounds).filter(|round| round % 3 == 1).count(),
+        rounds / 3,
+    );
+    assert_eq!((booked, distinct), (events as i64, events as i64));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attack_contenders_over_two_receivers() {
+    let keys = if full() { 300 } else { 20 };
+    let postgres = Postgres::start().await;
+    let url = postgres.url();
+    let variables =
+        [("POSTGRES_URL", &url[..]), ("ZEGOCLOUD_CALLBACK_SECRET", SECRET), ("RECEIVER_REDIS_TIMEOUT_MS", "30000")];
+    let mut pair = [(); 2].map(|()| Receiver::start(&variables));
+    let sender = Sender::new();
+    for key in 0..keys {
+        let request = Arc::new(event(key));
+        let mut tasks = tokio::task::JoinSet::new();
+        for contender in 0..128 {
+            let (sender, request) = (sender.clone(), Arc::clone(&request));
+            let addr = pair[contender % 2].addr.clone();
+            tasks.spawn(async move { sender.send(&addr, &request).await });
+        }
+        while let Some(status) = tasks.join_next().await {
+            assert!(matches!(status.unwrap(), 200 | 409));
+        }
+    }
+    let lines: Vec<_> = pair.iter_mut().flat_map(Receiver::end).collect();
+    let rooms: HashSet<_> = lines.iter().map(|line| line["event"]["room_id"].to_string()).collect();
+    assert_eq!((lines.len(), rooms.len()), (keys, keys));
+}
+
+#[test]
+fn a_receiver_has_one_shared_store() {
+    let test = std::env::current_exe().unwrap();
+    let ended = std::process::Command::new(test.parent().unwrap().parent().unwrap().join("examples/receiver"))
+        .env("RECEIVER_ADDR", "127.0.0.1:0")
+        .env("POSTGRES_URL", "postgres://localhost:1/nothing")
+        .env("REDIS_URL", "redis://localhost:1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(!ended.status.success() && said.contains("REDIS_URL, POSTGRES_URL: one of them is enough"), "{said}");
+}

@@ -1,0 +1,465 @@
+//! The store in Redis against real servers: what it keeps, and what it does when they fail, move, fill up or hang.
+#![cfg(feature = "redis")]
+
+use crate::support::redis::{Address, Redis, free_port};
+use http::HeaderValue;
+use redis::{
+    cluster::ClusterClient,
+    sentinel::{SentinelClient, SentinelServerType},
+};
+use std::{
+    error::Error,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::time::{sleep, timeout};
+use tower_webhooks::replay::{
+    Claim, Claimed, Outcome, RedisStore, ReplayStore, ReplayedResponse, StoreError, conformance,
+};
+
+const RETENTION: Duration = Duration::from_secs(60);
+
+fn claim(key: u64, token: i64) -> Claim {
+    let mut digest = [0; 16];
+    digest[..8].copy_from_slice(&key.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    Claim::for_test(digest, [1; 16], token, Duration::from_secs(15), RETENTION)
+}
+
+fn done() -> Outcome {
+    Outcome::done(None)
+}
+
+/// An error with its causes, as a log has it.
+fn chain(error: &dyn Error) -> String {
+    let cause = error.source().map(|cause| format!(": {}", chain(cause)));
+    format!("{error}{}", cause.unwrap_or_default())
+}
+
+/// Calls until it works, as the layer's retries do.
+async fn in_the_end<T>(mut call: impl AsyncFnMut() -> Result<T, StoreError>) -> T {
+    let start = Instant::now();
+    loop {
+        let failed = match timeout(Duration::from_secs(1), call()).await {
+            Ok(Ok(answer)) => return answer,
+            Ok(Err(error)) => chain(&error),
+            Err(_) => "no answer".to_owned(),
+        };
+        assert!(start.elapsed() < Duration::from_secs(60), "{failed}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn it_conforms() {
+    let redis = Redis::start();
+    conformance::check(|| RedisStore::new(&redis.url()).unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn answers_are_kept() {
+    let redis = Redis::start();
+    let store = RedisStore::new(&redis.url()).unwrap();
+    let answer = ReplayedResponse::new(HeaderValue::from_static("application/xml"), &b"<Response/>\0\xff"[..]);
+    store.claim(claim(1, 1)).await.unwrap();
+    store.finish(claim(1, 1), Outcome::done(Some(answer.clone()))).await.unwrap();
+    assert_eq!(store.claim(claim(1, 2)).await.unwrap(), Claimed::done(Some(answer)));
+}
+
+#[tokio::test]
+async fn prefixes_keep_apart() {
+    let redis = Redis::start();
+    let store = RedisStore::new(&redis.url()).unwrap();
+    let other = store.clone().prefix("another:");
+    assert_eq!(store.claim(claim(1, 1)).await.unwrap(), Claimed::won(1));
+    assert_eq!(other.claim(claim(1, 1)).await.unwrap(), Claimed::won(1));
+    let mut keys: Vec<String> = redis.command(&["KEYS", "*"]);
+    keys.sort();
+    assert_eq!(keys.len(), 2);
+    assert!(keys[0].starts_with("another:") && keys[1].starts_with("tower-webhooks:"), "{keys:?}");
+}
+
+/// Redis expires by the wall clock: a step of a minute does no harm, and nothing stays for ever.
+#[tokio::test]
+async fn a_key_outlives_its_claim_by_a_minute() {
+    let redis = Redis::start();
+    let store = RedisStore::new(&redis.url()).unwrap();
+    let bounds = RETENTION.as_millis() as i64 + 30_000..=RETENTION.as_millis() as i64 + 60_000;
+    let left = || {
+        let keys: Vec<String> = redis.command(&["KEYS", "*"]);
+        redis.command::<i64>(&["PTTL", &keys[0]])
+    };
+    store.claim(claim(1, 1)).await.unwrap();
+    assert!(bounds.contains(&left()), "{}", left());
+    store.finish(claim(1, 1), done()).await.unwrap();
+    assert!(bounds.contains(&left()), "{}", left());
+    let withdrawn = Claim::for_test([9; 16], [1; 16], 1, Duration::from_secs(15), RETENTION);
+    store.claim(withdrawn.clone()).await.unwrap();
+    store.finish(withdrawn, Outcome::Withdrawn).await.unwrap();
+    assert_eq!(redis.command::<i64>(&["DBSIZE"]), 1);
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_recorded_at_the_memory_limit() {
+    let redis = Redis::start();
+    let store = RedisStore::new(&redis.url()).unwrap();
+    let (acknowledged, repeated, failed) = (claim(1, 1), claim(2, 1), claim(3, 1));
+    for claim in [&acknowledged, &repeated, &failed] {
+        assert_eq!(store.claim(claim.clone()).await.unwrap(), Claimed::won(1));
+    }
+    store.finish(repeated, done()).await.unwrap();
+    let () = redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
+
+    assert_eq!(store.claim(claim(4, 1)).await.unwrap(), Claimed::Full);
+    assert!(store.renew(acknowledged.clone()).await.unwrap());
+    let answer = ReplayedResponse::new(HeaderValue::from_static("text/plain"), vec![b'x'; 4096]);
+    assert!(store.finish(acknowledged, Outcome::done(Some(answer.clone()))).await.unwrap());
+    assert!(store.finish(failed, Outcome::Failed).await.unwrap());
+
+    // What is known is answered, also at the limit and by another process.
+    let other = RedisStore::new(&redis.url()).unwrap();
+    assert_eq!(other.claim(claim(1, 2)).await.unwrap(), Claimed::done(Some(answer)));
+    assert_eq!(other.claim(claim(2, 2)).await.unwrap(), Claimed::done(None));
+    assert_eq!(other.claim(claim(3, 2)).await.unwrap(), Claimed::Full);
+    let () = redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(other.claim(claim(3, 3)).await.unwrap(), Claimed::won(2));
+    assert_eq!(other.claim(claim(4, 2)).await.unwrap(), Claimed::won(1));
+}
+
+/// The primary becomes the other's replica and the address moves, while the connection stays open: `READONLY`. Or the
+/// replica that has answered so far has lost its primary: `MASTERDOWN`.
+#[tokio::test]
+async fn it_follows_a_failover() {
+    for reply in ["READONLY", "MASTERDOWN"] {
+        let mut old = Redis::with(&["--replica-serve-stale-data", if reply == "MASTERDOWN" { "no" } else { "yes" }]);
+        let new = Redis::with(&["--replicaof", "127.0.0.1", &old.port().to_string()]);
+        let address = Address::of(&old).await;
+        let store = RedisStore::new(&address.url()).unwrap();
+        assert_eq!(store.claim(claim(1, 1)).await.unwrap(), Claimed::won(1));
+        assert!(store.finish(claim(1, 1), done()).await.unwrap());
+        while new.command::<i64>(&["DBSIZE"]) == 0 {
+            sleep(Duration::from_millis(10)).await;
+        }
+
+        let () = new.command(&["REPLICAOF", "NO", "ONE"]);
+        let primary = if reply == "MASTERDOWN" { free_port() } else { new.port() };
+        let () = old.command(&["REPLICAOF", "127.0.0.1", &primary.to_string()]);
+        address.moves_to(&new);
+        let mut failed = 0;
+        for number in 0..150 {
+            match store.claim(claim(100 + number, 1)).await {
+                Ok(claimed) => assert_eq!(claimed, Claimed::won(1)),
+                Err(error) => {
+                    assert!(error.is_disconnected() && error.is_unsent());
+                    assert!(chain(&error).to_uppercase().contains(reply), "{}", chain(&error));
+                    failed += 1;
+                }
+            }
+        }
+        assert_eq!(failed, 1, "{reply}: the first call finds out, and all others go to the new primary");
+        assert_eq!(store.claim(claim(1, 2)).await.unwrap(), Claimed::done(None));
+        assert_eq!(address.connections(), 2);
+        old.kill();
+        assert_eq!(store.claim(claim(1, 3)).await.unwrap(), Claimed::done(None));
+    }
+}
+
+#[tokio::test]
+async fn it_finds_a_server_again_that_has_learnt_to_trust_it() {
+    let redis = Redis::with(&["--requirepass", "hunter2"]);
+    let store = RedisStore::new(&redis.url()).unwrap();
+    let error = store.claim(claim(1, 1)).await.unwrap_err();
+    assert!(chain(&error).contains("NOAUTH"), "{}", chain(&error));
+    assert!(error.is_unsent() && error.is_disconnected());
+
+    let with_password = format!("redis://:hunter2@127.0.0.1:{}", redis.port());
+    let trusted = RedisStore::new(&with_password).unwrap();
+    assert_eq!(trusted.claim(claim(1, 1)).await.unwrap(), Claimed::won(1));
+    let mut client = redis::Client::open(with_password).unwrap().get_connection().unwrap();
+    let () = redis::cmd("CONFIG").arg(&["SET", "requirepass", ""]).query(&mut client).unwrap();
+    assert_eq!(store.claim(claim(1, 1)).await.unwrap(), Claimed::won(2), "the claim is repeated under its token");
+}
+
+#[tokio::test]
+async fn nothing_tells_the_password() {
+    let url = format!("redis://:hunter2@127.0.0.1:{}", free_port());
+    let store = RedisStore::new(&url).unwrap();
+    let error = store.claim(claim(1, 1)).await.unwrap_err();
+    assert!(error.is_unsent() && error.is_disconnected());
+    for text in [format!("{store:?}"), format!("{error:?}"), chain(&error)] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    assert!(chain(&error).contains("refused"), "{}", chain(&error));
+}
+
+#[tokio::test]
+async fn claims_outlive_a_killed_server_and_the_next_call_but_one_finds_it() {
+    let mut redis = Redis::start();
+    let store = RedisStore::new(&redis.url()).unwrap();
+    assert_eq!(store.claim(claim(1, 1)).await.unwrap(), Claimed::won(1));
+    assert!(store.finish(claim(1, 1), done()).await.unwrap());
+    redis.kill();
+    for token in 0..5 {
+        let error = store.claim(claim(2, token)).await.unwrap_err();
+        assert!(error.is_disconnected());
+        assert_eq!(error.is_unsent(), token > 0, "who was connected cannot know: {}", chain(&error));
+    }
+    redis.restart();
+    assert_eq!(store.claim(claim(1, 2)).await.unwrap(), Claimed::done(None));
+
+    // While it is idle: the connection is broken, and the call says so at once.
+    redis.kill();
+    redis.restart();
+    let error = store.claim(claim(3, 1)).await.unwrap_err();
+    assert!(error.is_disconnected());
+    assert!(matches!(store.claim(claim(3, 1)).await.unwrap(), Claimed::Won { .. }));
+}
+
+#[tokio::test]
+async fn a_peer_that_is_gone_without_a_word_is_left() {
+    let (old, new) = (Redis::start(), Redis::start());
+    let address = Address::of(&old).await;
+    let store = RedisStore::new(&address.url()).unwrap();
+    assert_eq!(store.claim(claim(1, 1)).await.unwrap(), Claimed::won(1));
+    // Calls that are given up while others are answered are no reason to leave.
+    for token in 0..50 {
+        let _ = timeout(Duration::ZERO, store.claim(claim(2, token))).await;
+        assert!(store.renew(claim(1, 1)).await.unwrap());
+    }
+    assert_eq!(address.connections(), 1);
+
+    address.sever();
+    address.moves_to(&new);
+    assert_eq!(in_the_end(async || store.claim(claim(3, 1)).await).await, Claimed::won(1));
+    assert_eq!(address.connections(), 2);
+    assert_eq!(new.command::<i64>(&["DBSIZE"]), 1);
+}
+
+#[tokio::test]
+async fn a_hung_server_is_back_when_it_is_back() {
+    let redis = Redis::start();
+    let store = RedisStore::new(&redis.url()).unwrap();
+    assert_eq!(store.claim(claim(1, 1)).await.unwrap(), Claimed::won(1));
+    assert!(store.finish(claim(1, 1), done()).await.unwrap());
+    redis.signal("STOP");
+    for token in 0..3 {
+        assert!(timeout(Duration::from_millis(100), store.claim(claim(2, token))).await.is_err());
+    }
+    redis.signal("CONT");
+    assert_eq!(in_the_end(async || store.claim(claim(1, 2)).await).await, Claimed::done(None));
+}
+
+/// Callers that give up do not begin the connection anew, or one that takes longer than they wait would never be made.
+#[tokio::test]
+async fn connecting_goes_on_when_nobody_waits() {
+    let redis = Redis::start();
+    let client = redis::Client::open(redis.url()).unwrap();
+    let connected = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&connected);
+    let store = RedisStore::with_connector(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        let client = client.clone();
+        async move {
+            sleep(Duration::from_millis(300)).await;
+            client.get_multiplexed_async_connection().await
+        }
+    });
+    let mut given_up = 0;
+    while timeout(Duration::from_millis(50), store.claim(claim(1, 1))).await.is_err() {
+        given_up += 1;
+    }
+    assert!(given_up > 1);
+    assert_eq!(connected.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn it_asks_sentinel_who_the_primary_is() {
+    let mut old = Redis::start();
+    let new = Redis::with(&["--replicaof", "127.0.0.1", &old.port().to_string()]);
+    let watcher = Redis::sentinel(&old);
+    while !watcher.command::<String>(&["INFO", "sentinel"]).contains("slaves=1") {
+        sleep(Duration::from_millis(50)).await;
+    }
+
+    let sentinel =
+        SentinelClient::build(vec![watcher.url()], String::from("primary"), None, SentinelServerType::Master).unwrap();
+    let sentinel = Arc::new(tokio::sync::Mutex::new(sentinel));
+    let store = RedisStore::with_connector(move || {
+        let sentinel = Arc::clone(&sentinel);
+        async move { sentinel.lock().await.get_async_connection().await }
+    });
+    assert_eq!(store.claim(claim(1, 1)).await.unwrap(), Claimed::won(1));
+    assert!(store.finish(claim(1, 1), done()).await.unwrap());
+    while new.command::<i64>(&["DBSIZE"]) == 0 {
+        sleep(Duration::from_millis(10)).await;
+    }
+    old.kill();
+    assert_eq!(in_the_end(async || store.claim(claim(1, 2)).await).await, Claimed::done(None));
+    assert_eq!(in_the_end(async || store.claim(claim(2, 1)).await).await, Claimed::won(1));
+    assert_eq!(new.command::<i64>(&["DBSIZE"]), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_cluster_of_three_conforms() {
+    let nodes: Vec<Redis> = (0..3)
+        .map(|_| Redis::with(&["--cluster-enabled", "yes", "--cluster-port", &free_port().to_string()]))
+        .collect();
+    for (node, slots) in nodes.iter().zip([["0", "5460"], ["5461", "10922"], ["10923", "16383"]]) {
+        let () = node.command(&["CLUSTER", "ADDSLOTSRANGE", slots[0], slots[1]]);
+        let bus: Vec<String> = nodes[0].command(&["CONFIG", "GET", "cluster-port"]);
+        let () = node.command(&["CLUSTER", "MEET", "127.0.0.1", &nodes[0].port().to_string(), &bus[1]]);
+    }
+    let is_whole = |node: &Redis| {
+        let info: String = node.command(&["CLUSTER", "INFO"]);
+        info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+    };
+    let start = Instant::now();
+    while !nodes.iter().all(is_whole) {
+        assert!(start.elapsed() < Duration::from_secs(60), "the cluster does not come together");
+        sleep(Duration::from_millis(50)).await;
+    }
+
+    let cluster = ClusterClient::new(nodes.iter().map(Redis::url)).unwrap();
+    let store = || {
+        let cluster = cluster.clone();
+        RedisStore::with_connector(move || {
+            let cluster = cluster.clone();
+            async move { cluster.get_async_connection().await }
+        })
+    };
+    conformance::check(store).await.unwrap();
+    for node in &nodes {
+        assert!(node.command::<i64>(&["DBSIZE"]) > 0, "all nodes have a part of it");
+    }
+}
+
+#[cfg(not(feature = "redis-tls"))]
+#[test]
+fn tls_needs_its_feature() {
+    let error = RedisStore::new("rediss://localhost").unwrap_err();
+    assert!(error.to_string().contains("redis-tls"), "{error}");
+}
+
+#[cfg(feature = "redis-tls")]
+mod tls {
+    use super::*;
+    use redis::{Client, TlsCertificates};
+    use std::{
+        path::{Path, PathBuf},
+        process::Command,
+    };
+
+    /// A server that answers over TLS, with a certificate of an authority of its own.
+    struct TlsRedis {
+        redis: Redis,
+        port: u16,
+        dir: PathBuf,
+    }
+
+    impl TlsRedis {
+        fn start() -> Self {
+            let port = free_port();
+            let dir = std::env::temp_dir().join(format!("tower-webhooks-tls-{}-{port}", std::process::id()));
+            std::fs::create_dir_all(&dir).unwrap();
+            let ca = ["-subj", "/CN=an authority of the test's own"];
+            openssl(&dir, "ca", &ca);
+            let leaf = ["-subj", "/CN=localhost", "-CA", "ca.pem", "-CAkey", "ca.key"];
+            let names = ["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"];
+            openssl(&dir, "server", &[&leaf[..], &names].concat());
+            let file = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+            let (certificate, key) = (file("server.pem"), file("server.key"));
+            let redis = Redis::with(&[
+                "--tls-port",
+                &port.to_string(),
+                "--tls-cert-file",
+                &certificate,
+                "--tls-key-file",
+                &key,
+                "--tls-auth-clients",
+                "no",
+            ]);
+            Self { redis, port, dir }
+        }
+
+        fn url(&self) -> String {
+            format!("rediss://localhost:{}", self.port)
+        }
+
+        fn authority(&self) -> PathBuf {
+            self.dir.join("ca.pem")
+        }
+    }
+
+    impl Drop for TlsRedis {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.dir);
+        }
+    }
+
+    fn openssl(dir: &Path, name: &str, more: &[&str]) {
+        let (key, certificate) = (format!("{name}.key"), format!("{name}.pem"));
+        let output = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+            .args(["-days", "2", "-keyout", &key, "-out", &certificate])
+            .args(more)
+            .current_dir(dir)
+            .output()
+            .expect("openssl is not installed");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn it_conforms_over_tls() {
+        let server = TlsRedis::start();
+        let certificates =
+            TlsCertificates { client_tls: None, root_cert: Some(std::fs::read(server.authority()).unwrap()) };
+        // Connections of the application's own need its choice of an implementation.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::build_with_tls(server.url(), certificates).unwrap();
+        let store = || {
+            let client = client.clone();
+            RedisStore::with_connector(move || {
+                let client = client.clone();
+                async move { client.get_multiplexed_async_connection().await }
+            })
+        };
+        conformance::check(store).await.unwrap();
+        assert!(server.redis.command::<i64>(&["DBSIZE"]) > 0);
+    }
+
+    #[tokio::test]
+    async fn a_certificate_of_an_unknown_authority_is_refused() {
+        let server = TlsRedis::start();
+        let store = RedisStore::new(&server.url()).unwrap();
+        let error = store.claim(claim(1, 1)).await.unwrap_err();
+        assert!(error.is_unsent());
+        assert!(chain(&error).contains("UnknownIssuer"), "{}", chain(&error));
+        assert_eq!(server.redis.command::<i64>(&["DBSIZE"]), 0);
+    }
+
+    /// What the system trusts is read from a variable of the process, so this one is another.
+    #[test]
+    fn a_certificate_of_a_known_authority_is_accepted() {
+        let server = TlsRedis::start();
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "redis::tls::claims_at_the_url_that_it_is_told", "--ignored", "--nocapture"])
+            .env("SSL_CERT_FILE", server.authority())
+            .env("REDIS_URL", server.url())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(server.redis.command::<i64>(&["DBSIZE"]), 1);
+    }
+
+    #[tokio::test]
+    #[ignore = "run by the test above"]
+    async fn claims_at_the_url_that_it_is_told() {
+        let store = RedisStore::new(&std::env::var("REDIS_URL").unwrap()).unwrap();
+        match store.claim(claim(1, 1)).await {
+            Ok(claimed) => assert_eq!(claimed, Claimed::won(1)),
+            Err(error) => panic!("{}", chain(&error)),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What every replay store must do, for the one in memory and the one in Redis.
+
+use std::time::{Duration, SystemTime};
+use tower_webhooks::{
+    TestClock,
+    replay::{Claim, Claimed, MemoryStore, Outcome, ReplayStore, ReplayedResponse, StoreError, conformance},
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_memory_store_conforms() {
+    let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+    let store = MemoryStore::new().clock(clock.clone());
+    let wait = async |time| clock.advance(time);
+    conformance::check_by_clock(|| store.clone(), wait).await.unwrap();
+    assert_eq!(store.answers_dropped(), 0);
+}
+
+/// The suite has to find what it is there for: a store that does one thing wrong breaks the rule about it.
+#[tokio::test]
+async fn the_suite_finds_faults() {
+    let right = Fault { call: |_, claim| claim, outcome: |outcome| outcome, claimed: |_, claimed| claimed };
+    let faults = [
+        ("a second attempt has to wait", Fault { call: |_, claim| remade(claim, |it| it.token = 0), ..right }),
+        (
+            "other content under a used signature is a conflict",
+            Fault { call: |_, claim| remade(claim, |it| it.fingerprint = [0; 16]), ..right },
+        ),
+        (
+            "another content is one too many",
+            Fault { call: |_, claim| remade(claim, |it| it.signature = it.key), ..right },
+        ),
+        (
+            "one of all copies that race for a lapsed lease wins",
+            Fault { call: |_, claim| remade(claim, |it| it.lease = Duration::MAX), ..right },
+        ),
+        (
+            "a lease that was renewed begins anew",
+            Fault {
+                call: |call, claim| match call {
+                    Call::Renew if claim.lease() < Duration::from_secs(2) => {
+                        remade(claim, |it| it.lease = Duration::ZERO)
+                    }
+                    _ => claim,
+                },
+                ..right
+            },
+        ),
+        (
+            "what was done is known for its retention",
+            Fault {
+                call: |call, claim| match call {
+                    Call::Finish => remade(claim, |it| it.retention = Duration::ZERO),
+                    _ => claim,
+                },
+                ..right
+            },
+        ),
+        (
+            "of a first attempt that was withdrawn nothing is left",
+            Fault {
+                outcome: |outcome| match outcome {
+                    Outcome::Withdrawn => Outcome::Failed,
+                    outcome => outcome,
+                },
+                ..right
+            },
+        ),
+        (
+            "an answer comes back to the byte or not at all",
+            Fault {
+                // Without its status.
+                claimed: |_, claimed| match claimed {
+                    Claimed::Done { answer: Some(answer), .. } => {
+                        Claimed::done(Some(ReplayedResponse::new(answer.content_type, answer.body)))
+                    }
+                    claimed => claimed,
+                },
+                ..right
+            },
+        ),
+        (
+            "an answer comes back to the byte or not at all",
+            Fault {
+                claimed: |_, claimed| match claimed {
+                    Claimed::Done { answer: Some(answer), .. } if !answer.body.is_empty() => {
+                        Claimed::done(Some(ReplayedResponse::new(answer.content_type, answer.body.slice(1..))))
+                    }
+                    claimed => claimed,
+                },
+                ..right
+            },
+        ),
+        (
+            "a claim is kept for its lease, however short its retention is",
+            Fault {
+                claimed: |claim, claimed| match claimed {
+                    Claimed::InFlight { .. } if claim.retention() < claim.lease() => Claimed::won(1),
+                    claimed => claimed,
+                },
+                ..right
+            },
+        ),
+    ];
+    for (rule, fault) in faults {
+        let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+        let memory = MemoryStore::new().clock(clock.clone());
+        let faulty = || Faulty { memory: memory.clone(), fault };
+        let found = conformance::check_by_clock(faulty, async |time| clock.advance(time)).await;
+        let found = found.expect_err(rule).to_string();
+        assert!(found.starts_with(rule), "{rule}: {found}");
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Fault {
+    call: fn(Call, Claim) -> Claim,
+    outcome: fn(Outcome) -> Outcome,
+    claimed: fn(&Claim, Claimed) -> Claimed,
+}
+
+enum Call {
+    Claim,
+    Renew,
+    Finish,
+}
+
+struct Remade {
+    key: [u8; 16],
+    signature: [u8; 16],
+    fingerprint: [u8; 16],
+    token: i64,
+    lease: Duration,
+    retention: Duration,
+}
+
+fn remade(claim: Claim, change: fn(&mut Remade)) -> Claim {
+    let mut it = Remade {
+        key: *claim.key(),
+        signature: *claim.signature(),
+        fingerprint: *claim.fingerprint(),
+        token: claim.token(),
+        lease: claim.lease(),
+        retention: claim.retention(),
+    };
+    change(&mut it);
+    Claim::for_test(it.key, it.fingerprint, it.token, it.lease, it.retention).with_signature(it.signature)
+}
+
+struct Faulty {
+    memory: MemoryStore,
+    fault: Fault,
+}
+
+impl ReplayStore for Faulty {
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+        let claimed = self.memory.claim((self.fault.call)(Call::Claim, claim.clone())).await?;
+        Ok((self.fault.claimed)(&claim, claimed))
+    }
+
+    async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
+        self.memory.renew((self.fault.call)(Call::Renew, claim)).await
+    }
+
+    async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
+        self.memory.finish((self.fault.call)(Call::Finish, claim), (self.fault.outcome)(outcome)).await
+    }
+}

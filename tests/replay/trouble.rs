@@ -1,0 +1,539 @@
+//! The guard while its shared store is in trouble, by a store that does what it is told and on a clock that is paused.
+#![cfg(feature = "zegocloud")]
+
+use super::handler::{Handler, is_repeat, kind, send};
+use crate::support::zegocloud::{SECRET, pair};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use std::{
+    collections::VecDeque,
+    future::Future,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+use tokio::time::{Instant, sleep};
+use tower::{ServiceExt, service_fn};
+use tower_webhooks::{
+    RejectionKind, Signer as _, TestClock, WebhookLayer,
+    replay::{Claim, Claimed, MemoryStore, OutagePolicy, Outcome, ReplayCheck, ReplayStore, StoreError},
+    zegocloud::{Event, Signer, Zegocloud},
+};
+
+/// A store whose claims live in tokio's time, which can be paused.
+#[derive(Clone)]
+struct Scripted {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    memory: MemoryStore,
+    clock: TestClock,
+    start: (Instant, SystemTime),
+    /// What each call meets, once; then what `always` says.
+    next: Mutex<VecDeque<Fault>>,
+    always: Mutex<Fault>,
+    calls: Mutex<Vec<(&'static str, Duration)>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    None,
+    /// The call is refused before it was sent.
+    Refused,
+    /// The connection breaks before or after the call took effect.
+    Broken {
+        after: bool,
+    },
+    /// The answer is an error.
+    Error,
+    /// There is never an answer.
+    Hangs,
+}
+
+impl Scripted {
+    fn new() -> Self {
+        let now = SystemTime::now();
+        let clock = TestClock::at(now);
+        let memory = MemoryStore::new().clock(clock.clone());
+        let inner = Inner {
+            memory,
+            clock,
+            start: (Instant::now(), now),
+            next: Mutex::default(),
+            always: Mutex::new(Fault::None),
+            calls: Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    fn always(&self, fault: Fault) {
+        *self.inner.always.lock().unwrap() = fault;
+    }
+
+    fn next(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.inner.next.lock().unwrap().extend(faults);
+    }
+
+    /// The calls since the last look, with their times.
+    fn timed_calls(&self) -> Vec<(&'static str, Duration)> {
+        std::mem::take(&mut self.inner.calls.lock().unwrap())
+    }
+
+    fn calls(&self) -> Vec<&'static str> {
+        self.timed_calls().into_iter().map(|(name, _)| name).collect()
+    }
+
+    async fn call<T>(
+        &self,
+        name: &'static str,
+        act: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let Inner { clock, start, next, always, calls, .. } = &*self.inner;
+        calls.lock().unwrap().push((name, start.0.elapsed()));
+        clock.set(start.1 + start.0.elapsed());
+        let fault = next.lock().unwrap().pop_front().unwrap_or(*always.lock().unwrap());
+        match fault {
+            Fault::None => act.await,
+            Fault::Refused => Err(StoreError::unsent("nobody listens").disconnected()),
+            Fault::Broken { after } => {
+                if after {
+                    act.await?;
+                }
+                Err(StoreError::new("the connection broke").disconnected())
+            }
+            Fault::Error => Err(StoreError::new("not now")),
+            Fault::Hangs => std::future::pending().await,
+        }
+    }
+}
+
+impl ReplayStore for Scripted {
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+        self.call("claim", self.inner.memory.claim(claim)).await
+    }
+
+    async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
+        self.call("renew", self.inner.memory.renew(claim)).await
+    }
+
+    async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
+        self.call("finish", self.inner.memory.finish(claim, outcome)).await
+    }
+}
+
+/// One process of several on one store.
+fn process(store: &Scripted) -> WebhookLayer<Zegocloud> {
+    alone().shared_store(store.clone())
+}
+
+fn alone() -> WebhookLayer<Zegocloud> {
+    WebhookLayer::new(Zegocloud::new(SECRET).unwrap())
+}
+
+fn event() -> Request<Bytes> {
+    pair().0
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn an_acknowledgement_outlives_an_outage_longer_than_the_lease() {
+    let store = Scripted::new();
+    let (a, b) = (process(&store).lease(2 * SECOND).unwrap(), process(&store).lease(2 * SECOND).unwrap());
+    let handler = Handler::default();
+    let request = event();
+    store.next([Fault::None]);
+    store.always(Fault::Refused);
+    assert_eq!(send(&a, &handler, &request).await.body(), "handled");
+    sleep(7 * SECOND).await;
+    let tries = store.calls().len();
+    assert!((10..60).contains(&tries), "{tries} calls in 7 s");
+    store.always(Fault::None);
+    a.drained().await;
+    assert!(is_repeat(&send(&b, &handler, &request).await));
+    assert_eq!(handler.calls(), 1);
+    // It was acknowledged for as long as its signature is worth anything, and no longer tried after that.
+    let request = event();
+    store.next([Fault::None]);
+    store.always(Fault::Error);
+    send(&a, &handler, &request).await;
+    sleep(1000 * SECOND).await;
+    a.drained().await;
+    store.timed_calls();
+    sleep(10 * SECOND).await;
+    assert!(store.calls().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_cannot_be_recorded_is_given_up_with_its_lease() {
+    let store = Scripted::new();
+    let layer = process(&store).lease(5 * SECOND).unwrap();
+    store.next([Fault::None]);
+    store.always(Fault::Error);
+    let began = Instant::now();
+    assert_eq!(send(&layer, &Handler::default().failing(), &event()).await.status(), 500);
+    layer.drained().await;
+    let took = began.elapsed();
+    assert!((5 * SECOND..7 * SECOND).contains(&took), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn outcomes_that_wait_are_bounded_and_the_oldest_give_way() {
+    let store = Scripted::new();
+    let layer = process(&store).unrecorded_limit(2);
+    let handler = Handler::default();
+    let events = [event(), event(), event()];
+    for request in &events {
+        store.always(Fault::None);
+        store.next([Fault::None]);
+        store.always(Fault::Error);
+        send(&layer, &handler, request).await;
+        // Past the breaker's second.
+        sleep(2 * SECOND).await;
+    }
+    store.always(Fault::None);
+    layer.drained().await;
+    // The leases have run out.
+    sleep(20 * SECOND).await;
+    let other = process(&store);
+    let repeats: Vec<_> = [
+        send(&other, &handler, &events[0]).await,
+        send(&other, &handler, &events[1]).await,
+        send(&other, &handler, &events[2]).await,
+    ]
+    .iter()
+    .map(is_repeat)
+    .collect();
+    assert_eq!(repeats, [false, true, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn drained_waits_for_the_last_outcome() {
+    let store = Scripted::new();
+    let layer = process(&store);
+    layer.drained().await;
+    alone().drained().await;
+    store.next([Fault::None]);
+    store.always(Fault::Hangs);
+    let handler = Handler::default();
+    send(&layer, &handler, &event()).await;
+    assert!(tokio::time::timeout(30 * SECOND, layer.drained()).await.is_err());
+    store.always(Fault::None);
+    tokio::time::timeout(2 * SECOND, layer.drained()).await.unwrap();
+}
+
+/// The runtime that an outcome was kept in may be gone.
+#[test]
+fn an_outcome_outlives_its_runtime() {
+    let run = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let first = run();
+    let store = first.block_on(async { Scripted::new() });
+    let layer = process(&store);
+    let (handler, request) = (Handler::default(), event());
+    first.block_on(async {
+        store.next([Fault::None]);
+        store.always(Fault::Error);
+        send(&layer, &handler, &request).await;
+    });
+    drop(first);
+    store.always(Fault::None);
+    run().block_on(async {
+        layer.drained().await;
+        assert!(is_repeat(&send(&process(&store), &handler, &request).await));
+    });
+    assert_eq!(handler.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_connection_broke_is_sent_once_more() {
+    for broken in [Fault::Refused, Fault::Broken { after: false }, Fault::Broken { after: true }] {
+        let store = Scripted::new();
+        let (a, b) = (process(&store), process(&store));
+        let (handler, request) = (Handler::default(), event());
+        store.next([broken, Fault::None, broken, Fault::None]);
+        assert_eq!(send(&a, &handler, &request).await.body(), "handled", "{broken:?}");
+        assert_eq!(store.calls(), ["claim", "claim", "finish", "finish"], "{broken:?}");
+        assert!(is_repeat(&send(&b, &handler, &request).await), "{broken:?}");
+        // Once: the second time it is an outage.
+        store.next([broken, broken]);
+        assert_eq!(kind(&send(&a, &handler, &event()).await), Some(RejectionKind::StoreUnavailable));
+    }
+    // An error that the store itself gave is none of the connection's.
+    let store = Scripted::new();
+    store.next([Fault::Error]);
+    assert_eq!(send(&process(&store), &Handler::default(), &event()).await.status(), 503);
+    assert_eq!(store.calls()[0..1], ["claim"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attack_a_renewal_that_failed_lets_nobody_else_in() {
+    let store = Scripted::new();
+    let (a, b) = (process(&store), process(&store));
+    let (handler, request) = (Handler::default(), event());
+    let first = tokio::spawn({
+        let (a, handler, request) = (a.clone(), handler.slow(60 * SECOND), request.clone());
+        async move { send(&a, &handler, &request).await }
+    });
+    sleep(Duration::from_millis(4800)).await;
+    store.always(Fault::Refused);
+    sleep(Duration::from_millis(10_500)).await;
+    store.always(Fault::None);
+    let renewals: Vec<_> = store.timed_calls().into_iter().filter(|(name, _)| *name == "renew").collect();
+    assert!(renewals.windows(2).all(|pair| pair[1].1 - pair[0].1 <= SECOND / 2), "{renewals:?}");
+    sleep(Duration::from_millis(700)).await;
+    for _ in 0..40 {
+        let meanwhile = send(&b, &handler, &request).await;
+        assert_eq!(kind(&meanwhile), Some(RejectionKind::InFlight));
+        sleep(SECOND).await;
+    }
+    assert_eq!(first.await.unwrap().body(), "handled");
+    assert!(is_repeat(&send(&b, &handler, &request).await));
+    assert_eq!(handler.calls(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attack_local_fallback_is_written_back() {
+    for fault in [Fault::Refused, Fault::Error, Fault::Hangs] {
+        let store = Scripted::new();
+        let [a, b] = [(); 2].map(|()| process(&store).on_outage(OutagePolicy::LocalFallback));
+        let (handler, request) = (Handler::default(), event());
+        store.always(fault);
+        let first = tokio::spawn({
+            let (a, handler, request) = (a.clone(), handler.slow(3 * SECOND), request.clone());
+            async move { send(&a, &handler, &request).await }
+        });
+        sleep(2 * SECOND).await;
+        store.always(Fault::None);
+        assert_eq!(first.await.unwrap().body(), "handled");
+        a.drained().await;
+        assert!(is_repeat(&send(&b, &handler, &request).await), "{fault:?}");
+
+        // And when the store comes back after the handler.
+        let request = event();
+        store.always(fault);
+        assert_eq!(send(&a, &handler, &request).await.body(), "handled");
+        sleep(30 * SECOND).await;
+        store.always(Fault::None);
+        a.drained().await;
+        assert!(is_repeat(&send(&b, &handler, &request).await), "{fault:?}");
+        assert_eq!(handler.checks(), [(1, ReplayCheck::LocalFallback); 2]);
+    }
+}
+
+/// Of a claim that came to nothing, nobody keeps a place.
+#[tokio::test(start_paused = true)]
+async fn deliveries_that_an_outage_refused_take_no_room() {
+    let store = Scripted::new();
+    let memory = MemoryStore::with_capacity(4).unwrap();
+    let layer = process(&store).local_store(memory.clone());
+    let handler = Handler::default();
+    store.always(Fault::Refused);
+    for _ in 0..8 {
+        let refused = send(&layer, &handler, &event()).await;
+        assert_eq!(kind(&refused), Some(RejectionKind::StoreUnavailable));
+        assert!(memory.is_empty());
+    }
+    store.always(Fault::None);
+    sleep(2 * SECOND).await;
+    for _ in 0..4 {
+        assert_eq!(send(&layer, &handler, &event()).await.body(), "handled");
+    }
+    // What another process has, has no place here either.
+    let (request, forged) = pair();
+    let other = process(&store).local_store(MemoryStore::new());
+    assert_eq!(send(&other, &handler, &request).await.body(), "handled");
+    let memory = MemoryStore::new();
+    let layer = process(&store).local_store(memory.clone());
+    assert_eq!(kind(&send(&layer, &handler, &forged).await), Some(RejectionKind::Conflict));
+    assert!(memory.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_hangs_holds_nobody() {
+    let store = Scripted::new();
+    store.always(Fault::Hangs);
+    for (layer, limit) in [(process(&store), SECOND / 4), (process(&store).store_timeout(2 * SECOND), 2 * SECOND)] {
+        let handler = Handler::default();
+        let began = Instant::now();
+        for _ in 0..3 {
+            let refused = send(&layer, &handler, &event()).await;
+            assert_eq!(kind(&refused), Some(RejectionKind::StoreUnavailable));
+        }
+        assert_eq!(began.elapsed().as_millis(), (3 * limit).as_millis());
+        // From here on it is asked once a second, and everybody else is answered at once.
+        store.timed_calls();
+        let began = Instant::now();
+        for _ in 0..1000 {
+            send(&layer, &handler, &event()).await;
+        }
+        assert!(began.elapsed() < 10 * limit, "{:?}", began.elapsed());
+    }
+}
+
+/// The breaker lets one call through after its second; the others wait for what it finds.
+#[tokio::test(start_paused = true)]
+async fn one_call_tries_a_store_that_was_away() {
+    let store = Scripted::new();
+    let (layer, handler) = (process(&store), Handler::default());
+    store.always(Fault::Error);
+    for _ in 0..3 {
+        send(&layer, &handler, &event()).await;
+    }
+    layer.drained().await;
+    sleep(2 * SECOND).await;
+    store.always(Fault::Hangs);
+    store.timed_calls();
+    let tries: Vec<_> = (0..10)
+        .map(|_| {
+            let (layer, handler) = (layer.clone(), handler.clone());
+            tokio::spawn(async move { send(&layer, &handler, &event()).await.status() })
+        })
+        .collect();
+    for tried in tries {
+        assert_eq!(tried.await.unwrap(), 503);
+    }
+    assert_eq!(store.calls().iter().filter(|name| **name == "claim").count(), 1);
+    store.always(Fault::None);
+    layer.drained().await;
+    sleep(2 * SECOND).await;
+    assert_eq!(send(&layer, &handler, &event()).await.body(), "handled");
+}
+
+/// An attempt that was dropped before the handler was called binds no content, here or there.
+#[tokio::test(start_paused = true)]
+async fn attack_a_dropped_attempt_binds_nothing() {
+    let store = Scripted::new();
+    let layer = process(&store).on_outage(OutagePolicy::LocalFallback);
+    let handler = Handler::default();
+    let (request, forged) = pair();
+
+    // Dropped while the store is asked, which has taken the claim.
+    store.next([Fault::Broken { after: true }, Fault::Hangs]);
+    let asking = tokio::time::timeout(SECOND / 10, send(&layer, &handler, &forged)).await;
+    assert!(asking.is_err());
+    // Dropped before its call.
+    store.always(Fault::Error);
+    let never_ready = tower::ServiceBuilder::new().layer(&layer).layer_fn(NeverReady).service(service_fn({
+        let handler = handler.clone();
+        move |request| handler.clone().handle::<Event>(request)
+    }));
+    let readying = never_ready.oneshot(forged.clone().map(Full::new));
+    assert!(tokio::time::timeout(SECOND, readying).await.is_err());
+    store.always(Fault::None);
+    layer.drained().await;
+
+    assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
+    assert_eq!(kind(&send(&layer, &handler, &forged).await), Some(RejectionKind::Conflict));
+    assert_eq!(kind(&send(&process(&store), &handler, &forged).await), Some(RejectionKind::Conflict));
+    assert_eq!(handler.calls(), 1);
+}
+
+#[derive(Clone)]
+struct NeverReady<S>(S);
+
+impl<S: tower::Service<R>, R> tower::Service<R> for NeverReady<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, _cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), S::Error>> {
+        std::task::Poll::Pending
+    }
+
+    fn call(&mut self, request: R) -> S::Future {
+        self.0.call(request)
+    }
+}
+
+/// Nothing renews the claim of a handler that blocks its thread; in one process nothing has to.
+#[tokio::test]
+async fn attack_a_blocked_handler_runs_once() {
+    let clock = TestClock::at(SystemTime::now());
+    let store = MemoryStore::new().clock(clock.clone());
+    let layer = alone().local_store(store.clone()).lease(SECOND).unwrap();
+    let (handler, request) = (Handler::default(), event());
+    let slow = handler.slow(60 * SECOND);
+    let mut blocked = Box::pin(send(&layer, &slow, &request));
+    assert!(futures_util::poll!(blocked.as_mut()).is_pending());
+    for _ in 0..10 {
+        clock.advance(20 * SECOND);
+        assert_eq!(kind(&send(&layer, &handler, &request).await), Some(RejectionKind::InFlight));
+    }
+    drop(blocked);
+    assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
+    assert_eq!(handler.calls(), 2);
+}
+
+#[test]
+fn settings_that_would_undo_the_guard_are_refused() {
+    for lease in [Duration::ZERO, Duration::from_millis(999)] {
+        assert!(alone().lease(lease).is_err(), "{lease:?}");
+    }
+    assert!(alone().lease(SECOND).is_ok());
+    assert!(alone().retention(Duration::ZERO).is_err());
+    assert!(alone().retention(SECOND).is_ok());
+}
+
+/// The wall clock of the machine steps; the store's own time does not.
+#[tokio::test]
+async fn attack_a_clock_that_steps_back_reopens_nothing() {
+    let wall = SystemTime::now();
+    for (received_after, ahead, step) in
+        [(0, 0, 61), (0, 0, 3600), (290, 0, 400), (290, 0, 90), (0, 250, 250), (0, 250, 900)]
+    {
+        let (clock, uptime) = (TestClock::at(wall), TestClock::at(wall));
+        let layer = alone().clock(clock.clone()).local_store(MemoryStore::new().clock(uptime.clone()));
+        let handler = Handler::default();
+        let signer = Signer::new(SECRET).unwrap().nonce("1-2-3");
+        let sign = |body: &'static str| signer.sign(Request::post("/zego").body(Bytes::from(body)).unwrap(), wall);
+        let (genuine, forged) = (sign(r#"{"event":"room_create"}"#), sign(r#"{"event":"room_close"}"#));
+
+        clock.advance(Duration::from_secs(received_after + ahead));
+        assert_eq!(send(&layer, &handler, &genuine).await.body(), "handled");
+        let mut behind = 0;
+        for minute in 0..120 {
+            for clock in [&clock, &uptime] {
+                clock.advance(60 * SECOND);
+            }
+            if minute % 10 == 9 {
+                clock.set(clock.now() - Duration::from_secs(step));
+                behind += step;
+            }
+            let refused = send(&layer, &handler, &forged).await;
+            let expected = [Some(RejectionKind::Conflict), Some(RejectionKind::Stale)];
+            assert!(expected.contains(&kind(&refused)), "minute {minute}, {behind} s behind: {:?}", kind(&refused));
+        }
+        assert_eq!(handler.calls(), 1);
+
+        // What is signed now is delivered, whatever the clock has done.
+        clock.set(wall + Duration::from_secs(120 * 60));
+        let request = signer.sign(Request::post("/zego").body(Bytes::from("{}")).unwrap(), clock.now());
+        assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
+    }
+}
+
+/// A machine whose clock was ahead, and is set right, takes what its senders sign.
+#[tokio::test]
+async fn a_clock_that_was_ahead_and_is_set_right_shuts_nobody_out() {
+    let wall = SystemTime::now();
+    for ahead in [30, 250, 299] {
+        let (clock, uptime) = (TestClock::at(wall + Duration::from_secs(ahead)), TestClock::at(wall));
+        let layer = alone().clock(clock.clone()).local_store(MemoryStore::new().clock(uptime.clone()));
+        let handler = Handler::default();
+        let mut signed_at = wall;
+        for second in 0..1200 {
+            if second == 600 {
+                clock.set(signed_at);
+            }
+            let request = Signer::new(SECRET)
+                .unwrap()
+                .sign(Request::post("/zego").body(Bytes::from(r#"{"event":"room_create"}"#)).unwrap(), signed_at);
+            assert_eq!(send(&layer, &handler, &request).await.body(), "handled", "{ahead} s ahead, {second}");
+            for clock in [&clock, &uptime] {
+                clock.advance(SECOND);
+            }
+            signed_at += SECOND;
+        }
+    }
+}
