@@ -1,6 +1,6 @@
 //! What all events have in common, and the one that is not known.
 
-use super::{Json, Misfits, Object};
+use super::{Json, Misfits, Tape};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
@@ -121,11 +121,12 @@ impl PartialEq for Unknown {
 impl Serialize for Unknown {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         let json = self.to_json();
-        let Some(object) = Object::new(json.get()) else { return json.serialize(out) };
+        let tape = Tape::new(json.get());
+        let Some(object) = tape.as_ref().and_then(Tape::object) else { return json.serialize(out) };
         // Member by member, so that an enum around the event can add its tag.
         let mut map = out.serialize_map(None)?;
         for (name, value) in object.iter() {
-            map.serialize_entry(name, &Json::from_raw(value))?;
+            map.serialize_entry(&name, &Json::from_checked(value.text()))?;
         }
         map.end()
     }

@@ -31,12 +31,12 @@ use std::{borrow::Cow, fmt};
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Json(Box<RawValue>);
+pub struct Json(Box<str>);
 
 impl Json {
     /// The text.
     pub fn get(&self) -> &str {
-        self.0.get()
+        &self.0
     }
 
     /// Deserializes the text into `T`.
@@ -50,30 +50,24 @@ impl Json {
 
     /// The text, if it is JSON.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
-        serde_json::from_str::<&RawValue>(text).ok().map(Self::from_raw)
+        serde_json::from_str::<&RawValue>(text).ok().map(|raw| Self::from_checked(raw.get()))
     }
 
-    pub(crate) fn from_raw(raw: &RawValue) -> Self {
-        match mend(raw.get()) {
-            Cow::Borrowed(_) => Self(raw.to_owned()),
-            Cow::Owned(text) => Self(RawValue::from_string(text).unwrap_or_else(|_| raw.to_owned())),
-        }
+    /// Of text that is JSON.
+    pub(crate) fn from_checked(text: &str) -> Self {
+        Self(mend(text).into())
     }
 
     /// The content of a JSON string.
     pub(crate) fn from_string(text: &str) -> Self {
-        serde_json::value::to_raw_value(text).map(Self).unwrap_or_default()
-    }
-
-    pub(crate) fn as_raw(&self) -> &RawValue {
-        &self.0
+        serde_json::to_string(text).map(|json| Self(json.into())).unwrap_or_default()
     }
 }
 
 impl Default for Json {
     /// `null`.
     fn default() -> Self {
-        Self(RawValue::NULL.to_owned())
+        Self("null".into())
     }
 }
 
@@ -94,7 +88,7 @@ impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // Only serde_json knows what raw text is. Binary formats get the value.
         if serializer.is_human_readable() {
-            return self.0.serialize(serializer);
+            return self.parse::<&RawValue>().map_err(S::Error::custom)?.serialize(serializer);
         }
         self.parse::<Value>().map_err(S::Error::custom)?.serialize(serializer)
     }
@@ -102,7 +96,7 @@ impl Serialize for Json {
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Box::deserialize(AnyFormat(deserializer)).map(Self)
+        Box::<RawValue>::deserialize(AnyFormat(deserializer)).map(|raw| Self(Box::<str>::from(raw)))
     }
 }
 

@@ -6,10 +6,10 @@
 //! * [`payload!`]: structs, which look as they are;
 //! * [`codes!`] and [`words!`]: tables of numbers and of words that stay open.
 //!
-//! All are read in one way. The body is indexed once, as slices ([`Object`]); each field takes its member out of the
-//! index and converts it ([`FromValue`]). `null` and blank text are the same as missing, numbers are read from text and
-//! text from numbers. What does not convert is absent and noted ([`Misfit`]); what is not asked for is kept
-//! ([`Rest`]). Nothing here is an error.
+//! All are read in one way. The body is checked and indexed in one pass ([`Tape`]); each field takes its member out of
+//! its object ([`Object`]) and converts its text ([`FromValue`]). `null` and blank text are the same as missing, numbers
+//! are read from text and text from numbers. What does not convert is absent and noted ([`Misfit`]); what is not asked for
+//! is kept ([`Rest`]). Nothing here is an error.
 
 pub use self::{
     event::{Unknown, WebhookEvent},
@@ -24,8 +24,9 @@ pub(crate) use self::form::form_to_json;
 pub(crate) use self::{
     event::{dedup_key, part, read_back, text},
     json::mend,
-    object::{Field, Object, Open, Payload, Reader, without},
-    value::{FromValue, scalar, whole},
+    object::{Field, Object, Payload, Reader, only},
+    tape::{Tape, Value, scalar},
+    value::{FromValue, whole},
 };
 
 mod event;
@@ -35,6 +36,7 @@ mod json;
 mod misfit;
 mod object;
 mod rest;
+mod tape;
 mod value;
 
 /// An enum of events, a row for each.
@@ -152,11 +154,11 @@ macro_rules! events {
             impl $enum {
                 /// The event that the body is, by its member that holds the name.
                 pub(crate) fn from_body(body: &bytes::Bytes) -> Result<Self, $crate::Unknown> {
-                    let object = $crate::payload::text(body).and_then($crate::payload::Object::new);
                     let unknown = || $crate::Unknown::new(body.clone());
-                    let mut object = object.ok_or_else(unknown)?;
+                    let tape = $crate::payload::text(body).and_then($crate::payload::Tape::new).ok_or_else(unknown)?;
+                    let object = tape.object().ok_or_else(unknown)?;
                     let name = object.name($tag).ok_or_else(unknown)?;
-                    object.hide(|member| member == $tag);
+                    object.hide(&[$tag]);
                     Self::of(&name, object).ok_or_else(|| unknown().claiming(name))
                 }
             }
@@ -299,10 +301,7 @@ macro_rules! codes {
         impl $crate::payload::FromValue for $enum {
             const EXPECTED: &'static str = <i64 as $crate::payload::FromValue>::EXPECTED;
 
-            fn from_value(
-                value: &serde_json::value::RawValue,
-                at: &mut $crate::payload::Reader<'_>,
-            ) -> Option<Self> {
+            fn from_value(value: $crate::payload::Value<'_>, at: &mut $crate::payload::Reader<'_>) -> Option<Self> {
                 i64::from_value(value, at).map(Self::from)
             }
         }
@@ -364,8 +363,8 @@ macro_rules! words {
         impl $crate::payload::FromValue for $enum {
             const EXPECTED: &'static str = <String as $crate::payload::FromValue>::EXPECTED;
 
-            fn from_value(value: &serde_json::value::RawValue, _: &mut $crate::payload::Reader<'_>) -> Option<Self> {
-                $crate::payload::scalar(value).map(|word| Self::from(&*word))
+            fn from_value(value: $crate::payload::Value<'_>, _: &mut $crate::payload::Reader<'_>) -> Option<Self> {
+                value.scalar().map(|word| Self::from(&*word))
             }
         }
     )*};
@@ -391,8 +390,9 @@ pub(crate) fn misfits(payload: &impl Payload) -> &Misfits {
 }
 
 pub(crate) fn from_json<T: Payload, E: serde::de::Error>(json: &Json) -> Result<T, E> {
-    let object = Object::new(json.get()).ok_or_else(|| E::custom(T::EXPECTED))?;
-    object.into_event().ok_or_else(|| E::custom(T::EXPECTED))
+    let tape = Tape::new(json.get());
+    let payload = tape.as_ref().and_then(Tape::object).and_then(Object::into_event);
+    payload.ok_or_else(|| E::custom(T::EXPECTED))
 }
 
 #[cfg(test)]

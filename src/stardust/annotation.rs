@@ -2,7 +2,7 @@
 
 use crate::{
     Json,
-    payload::{FromValue, Reader, payload},
+    payload::{FromValue, Reader, Value, payload},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -73,8 +73,8 @@ impl<T> fmt::Debug for Elements<T> {
 impl<T> FromValue for Elements<T> {
     const EXPECTED: &'static str = "a list";
 
-    fn from_value(value: &RawValue, _: &mut Reader<'_>) -> Option<Self> {
-        value.get().starts_with('[').then(|| Self { json: Json::from_raw(value), of: PhantomData })
+    fn from_value(value: Value<'_>, _: &mut Reader<'_>) -> Option<Self> {
+        value.is_list().then(|| Self { json: Json::from_checked(value.text()), of: PhantomData })
     }
 }
 

@@ -4,12 +4,11 @@ use super::{Annotation, Elements};
 use crate::{
     Json, Misfits, Rest, Unknown, WebhookEvent,
     payload::{
-        FromValue, Object, Open, Reader, codes, dedup_key, part, payload, read_back, scalar, text, whole, words,
+        FromValue, Object, Reader, Tape, Value, codes, dedup_key, part, payload, read_back, scalar, text, whole, words,
     },
 };
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, de};
-use serde_json::value::RawValue;
 use std::fmt;
 
 /// What Stardust has posted.
@@ -239,7 +238,7 @@ impl Callback {
         let task = self.task.as_ref();
         let quality = task.and_then(|task| task.quality_status.as_ref());
         let audit = task.and_then(|task| task.rest.get("auditStatus"));
-        let in_task = [quality, audit].into_iter().flatten().filter_map(|json| Status::of(json.as_raw()));
+        let in_task = [quality, audit].into_iter().flatten().filter_map(|json| Status::of(json.get()));
         self.status.iter().cloned().chain(in_task).find(|status| status.state().is_audit())
     }
 
@@ -257,8 +256,12 @@ impl Callback {
     }
 
     fn from_text(text: &str) -> Option<Self> {
-        let mut object = Object::opening(text, CALLBACK)?;
-        object.open("task").map(take_out_of_envelope);
+        let tape = Tape::without(&["annotations", "hints"], text)?;
+        let mut object = tape.object()?;
+        let mut own = None;
+        if let Some(task) = object.get("task") {
+            of_envelope(task.indexed(&mut own)).into_iter().for_each(|data| object.replace(task, data));
+        }
         let mut callback: Self = object.into_event()?;
         if let Some(task) = &callback.task {
             fall_back(&mut callback.task_id, &task.task_id, "taskId", &mut callback.rest);
@@ -269,12 +272,9 @@ impl Callback {
 }
 
 /// The page calls `task` what Get Task answers with, and that is `{"code": 2000, "message": …, "data": TASK}`.
-fn take_out_of_envelope(task: &mut Object<'_>) {
-    let is_envelope = task.has("code") && !task.has("taskId");
-    let data = task.get("data").filter(|_| is_envelope).and_then(|data| Object::opening(data.get(), TASK));
-    if let Some(data) = data {
-        *task = data;
-    }
+fn of_envelope(task: Value<'_>) -> Option<Value<'_>> {
+    let task = Object::of(task).filter(|task| task.has("code") && !task.has("taskId"))?;
+    task.get("data").filter(|data| data.is_object())
 }
 
 /// The task's own member in the place of the callback's, whose misfit would be there beside it.
@@ -336,10 +336,9 @@ impl Status {
         }
     }
 
-    fn of(value: &RawValue) -> Option<Self> {
-        let text = scalar(value)?;
-        let is_text = value.get().starts_with('"');
-        Some(Self(if is_text { Form::Text(text.into()) } else { Form::Code(whole(value)?) }))
+    fn of(json: &str) -> Option<Self> {
+        let text = scalar(json)?;
+        Some(Self(if json.starts_with('"') { Form::Text(text.into()) } else { Form::Code(whole(&text)?) }))
     }
 }
 
@@ -367,14 +366,14 @@ impl fmt::Display for Status {
 impl FromValue for Status {
     const EXPECTED: &'static str = "a word or a code";
 
-    fn from_value(value: &RawValue, _: &mut Reader<'_>) -> Option<Self> {
-        Self::of(value)
+    fn from_value(value: Value<'_>, _: &mut Reader<'_>) -> Option<Self> {
+        Self::of(value.text())
     }
 }
 
 impl<'de> Deserialize<'de> for Status {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        Self::of(Json::deserialize(input)?.as_raw()).ok_or_else(|| de::Error::custom(Self::EXPECTED))
+        Self::of(Json::deserialize(input)?.get()).ok_or_else(|| de::Error::custom(Self::EXPECTED))
     }
 }
 
@@ -448,12 +447,3 @@ impl State {
         matches!(self, Self::Approved | Self::Rejected | Self::Fixed)
     }
 }
-
-const CALLBACK: Open = Open(&[("task", TASK)]);
-const TASK: Open = Open(&[
-    ("taskParams", Open(&[("record", Open(&[("metadata", NONE)]))])),
-    ("result", NONE),
-    ("previousResult", NONE),
-    ("appendInfo", Open(&[("poolInfo", NONE), ("projectInfo", NONE)])),
-]);
-const NONE: Open = Open(&[]);

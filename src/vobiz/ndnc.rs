@@ -26,7 +26,7 @@
 use super::body::family;
 use crate::{
     Unknown,
-    payload::{Object, events, payload, read_back, text},
+    payload::{Tape, events, payload, read_back, text},
 };
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
@@ -82,7 +82,8 @@ payload! {
 
 impl Event {
     pub(crate) fn from_body(body: &Bytes) -> Result<Self, Unknown> {
-        let event = text(body).and_then(Object::new).and_then(|object| Self::of("ndnc_alert", object));
+        let tape = text(body).and_then(Tape::new);
+        let event = tape.as_ref().and_then(Tape::object).and_then(|object| Self::of("ndnc_alert", object));
         event
             .filter(|event| matches!(event, Self::Alert(alert) if !alert.is_empty()))
             .ok_or_else(|| Unknown::new(body.clone()))

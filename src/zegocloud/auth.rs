@@ -2,10 +2,9 @@
 
 use crate::{
     Content, Covers, Identity, Input, Proof, Rejection, RejectionKind, Secret, Timestamp, Window,
-    payload::{Object, scalar},
+    payload::{Object, Value},
     signature::{find, from_hex, malformed},
 };
-use serde_json::value::RawValue;
 use sha1::{Digest, Sha1};
 use std::{
     borrow::Cow,
@@ -52,27 +51,21 @@ struct Triple<'a> {
 impl<'a> Triple<'a> {
     /// The three members in one spelling; a second one of a kind is refused whatever its spelling.
     fn find(members: &Object<'a>) -> Result<Self, Rejection> {
-        let mut found: [Option<&'a RawValue>; 3] = [None; 3];
+        let mut found: [Option<Value<'a>>; 3] = [None; 3];
         let mut spelling = None;
-        for (key, value) in members.iter() {
-            let [timestamp, nonce, signature] = &mut found;
-            let (in_pascal, slot) = match key {
-                "timestamp" => (false, timestamp),
-                "nonce" => (false, nonce),
-                "signature" => (false, signature),
-                "Timestamp" => (true, timestamp),
-                "Nonce" => (true, nonce),
-                "Signature" => (true, signature),
-                _ => continue,
-            };
-            let before = slot.replace(value);
-            if before.is_some() || spelling.is_some_and(|first| first != in_pascal) {
-                return Err(malformed("a signing member is there twice or in two spellings"));
+        for (in_pascal, names) in [(false, SNAKE), (true, PASCAL)] {
+            for (slot, name) in found.iter_mut().zip(names) {
+                for value in members.all(name) {
+                    let before = slot.replace(value);
+                    if before.is_some() || spelling.is_some_and(|first| first != in_pascal) {
+                        return Err(malformed("a signing member is there twice or in two spellings"));
+                    }
+                    spelling = Some(in_pascal);
+                }
             }
-            spelling = Some(in_pascal);
         }
         let [timestamp, nonce, signature] = found.map(|value| match value {
-            Some(value) => scalar(value).ok_or_else(|| malformed("a signing member is neither string nor number")),
+            Some(value) => value.scalar().ok_or_else(|| malformed("a signing member is neither string nor number")),
             None => Err(Rejection::new(RejectionKind::CredentialMissing)),
         });
         Ok(Self { timestamp: timestamp?, nonce: nonce?, signature: signature? })
@@ -239,8 +232,8 @@ impl crate::Signer for Signer {
             let Some(rest) = body.trim_start().strip_prefix('{') else {
                 return format!("{body}&timestamp={timestamp}&nonce={nonce}&signature={signature}").into();
             };
-            let pascal = Object::only(&body, |name| ["Event", "EventType"].contains(&name))
-                .is_some_and(|members| members.has("Event") || members.has("EventType"));
+            let pascal = crate::payload::only(&body, |name| ["Event", "EventType"].contains(&name));
+            let pascal = pascal.is_some_and(|members| members != "{}");
             let [t, n, s] = if pascal { PASCAL } else { SNAKE };
             let quote = if self.numeric { "" } else { "\"" };
             let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
@@ -250,9 +243,7 @@ impl crate::Signer for Signer {
     }
 }
 
-#[cfg(feature = "test-util")]
 const SNAKE: [&str; 3] = ["timestamp", "nonce", "signature"];
-#[cfg(feature = "test-util")]
 const PASCAL: [&str; 3] = ["Timestamp", "Nonce", "Signature"];
 const FARTHEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const SHORTEST_STAMP: usize = 10;

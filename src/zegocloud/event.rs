@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     Misfits, Unknown, WebhookEvent,
-    payload::{Object, read_back, text, without},
+    payload::{Object, Tape, only, read_back, text},
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -96,7 +96,7 @@ impl Event {
     pub(super) fn of(text: &str, object: Option<Object<'_>>) -> Self {
         let mut claimed = None;
         object.and_then(|object| Self::known(object, &mut claimed)).unwrap_or_else(|| {
-            let unknown = Unknown::new(without(text, is_consumed).unwrap_or_else(|| text.to_owned()));
+            let unknown = Unknown::new(only(text, |name| !is_consumed(name)).unwrap_or_else(|| text.to_owned()));
             Self::Unknown(match claimed {
                 Some(name) => unknown.claiming(name),
                 None => unknown,
@@ -105,11 +105,11 @@ impl Event {
     }
 
     /// By the first member that holds a name which is known.
-    fn known(mut object: Object<'_>, claimed: &mut Option<String>) -> Option<Self> {
+    fn known(object: Object<'_>, claimed: &mut Option<String>) -> Option<Self> {
         for tag in ["event", "Event", "event_type", "EventType"] {
             let Some(name) = object.scalar(tag) else { continue };
             if let Some(read) = family(tag, &name, &object) {
-                object.hide(|member| member == tag || is_consumed(member));
+                object.hide(&[tag, "nonce", "signature", "Nonce", "Signature"]);
                 let event = read(&name, object);
                 if event.is_none() {
                     *claimed = Some(name.into_owned());
@@ -162,7 +162,7 @@ impl<'de> Deserialize<'de> for Event {
     fn deserialize<In: Deserializer<'de>>(input: In) -> Result<Self, In::Error> {
         let from_body = |body: &bytes::Bytes| {
             let text = text(body).ok_or_else(|| Unknown::new(body.clone()))?;
-            Ok(Self::of(text, Object::new(text)))
+            Ok(Self::of(text, Tape::new(text).as_ref().and_then(Tape::object)))
         };
         read_back(input, from_body).map(|read| read.unwrap_or_else(Self::Unknown))
     }
@@ -173,7 +173,7 @@ type Read = fn(&str, Object<'_>) -> Option<Event>;
 /// The family that knows the name. Where several do, a member decides that only one of them has.
 fn family(tag: &str, name: &str, object: &Object<'_>) -> Option<Read> {
     // As the payloads see it, so that an event which is read back is of the same family.
-    let has = |member: &str| object.get(member).is_some_and(|value| !matches!(value.get(), "null" | "\"\""));
+    let has = |member: &str| object.get(member).is_some_and(|value| !value.is_null() && !value.is_empty());
     let is_zim = || ZimEvent::knows(name) && has("operator_account");
     let is_player = || PlayerEvent::knows(name) && ["AppID", "PlayerId", "UploadTaskId"].into_iter().any(has);
     let is_legacy = || LegacyRecordingEvent::knows(name) && object.iter().all(|(member, _)| member != "detail");

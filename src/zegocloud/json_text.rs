@@ -2,11 +2,10 @@
 
 use crate::{
     Json,
-    payload::{FromValue, Reader, scalar},
+    payload::{FromValue, Reader, Value},
 };
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
-use serde_json::value::RawValue;
 
 /// JSON text inside a string, parsed on demand only.
 ///
@@ -15,6 +14,9 @@ use serde_json::value::RawValue;
 ///
 /// let attr: JsonText = serde_json::from_str(r#""{\"cid\":3}""#)?;
 /// assert_eq!(attr.get(), r#"{"cid":3}"#);
+/// assert_eq!(attr.parse::<StreamAttr>()?.cid, Some(VideoCodec::H265));
+///
+/// let attr = JsonText::from("%7B%22cid%22%3A3%7D".to_owned());
 /// assert_eq!(attr.parse::<StreamAttr>()?.cid, Some(VideoCodec::H265));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
@@ -69,14 +71,14 @@ impl<'de> Deserialize<'de> for JsonText {
 impl FromValue for JsonText {
     const EXPECTED: &'static str = "text or JSON";
 
-    fn from_value(value: &RawValue, _: &mut Reader<'_>) -> Option<Self> {
-        Some(Self(match value.get().starts_with('"') {
-            true => Form::Quoted(scalar(value)?.into_owned()),
-            false => Form::Bare(Json::from_raw(value)),
+    fn from_value(value: Value<'_>, _: &mut Reader<'_>) -> Option<Self> {
+        Some(Self(match value.is_string() {
+            true => Form::Quoted(value.scalar()?.into_owned()),
+            false => Form::Bare(Json::from_checked(value.text())),
         }))
     }
 
-    fn is_absent(value: &RawValue) -> bool {
+    fn is_absent(value: Value<'_>) -> bool {
         String::is_absent(value)
     }
 }

@@ -39,7 +39,7 @@
 //!
 //! Whatever is rightly signed is delivered. ZEGOCLOUD documents no field as required, so all are `Option`s or lists; a
 //! member of another type is absent and a [`Misfit`](crate::Misfit). JSON that the provider puts inside a string stays a
-//! string ([`JsonText`], [`MessageBody`](zim::MessageBody)) and is parsed on demand. A body that is not listed here, or
+//! string ([`JsonText`]) and is parsed on demand. A body that is not listed here, or
 //! has more than 256 members, is an [`Unknown`](crate::Unknown). A list of more than 4096 elements, such as the
 //! `user_ids` of a large group, is in the event's `rest` as JSON text.
 //!
@@ -87,7 +87,10 @@ pub use self::{event::Event, json_text::JsonText};
 #[cfg(feature = "test-util")]
 pub use self::auth::Signer;
 
-use crate::{ConfigError, Delivery, Provider, Rejection, RejectionKind, Secret, Window, payload::Object};
+use crate::{
+    ConfigError, Delivery, Provider, Rejection, RejectionKind, Secret, Window,
+    payload::{Object, Tape, only},
+};
 use bytes::Bytes;
 use http::request::Parts;
 use serde::de::IgnoredAny;
@@ -190,14 +193,16 @@ impl Provider for Zegocloud {
         let json = encoding::to_json(body)?;
         let verify =
             |members: &Object<'_>| auth::verify(members, &self.secrets, self.window, self.separates_short_nonces, now);
-        let object = Object::new(&json);
+        let tape = Tape::new(&json);
+        let object = tape.as_ref().and_then(Tape::object);
         let proof = match &object {
             Some(members) => verify(members)?,
             // It may be one that is too large for the index.
-            None => match Object::only(&json, auth::is_signing) {
-                Some(members) => verify(&members)?,
-                None => return Err(unreadable(&json)),
-            },
+            None => {
+                let signing = only(&json, auth::is_signing).ok_or_else(|| unreadable(&json))?;
+                let tape = Tape::new(&signing);
+                verify(&tape.as_ref().and_then(Tape::object).ok_or_else(|| unreadable(&json))?)?
+            }
         };
         Ok(Delivery::of(Event::of(&json, object), proof))
     }

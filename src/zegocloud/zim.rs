@@ -5,10 +5,9 @@
 use super::{JsonText, room::Relogin};
 use crate::{
     Json, UnixMillis, UnixSeconds,
-    payload::{FromValue, Reader, codes, events, payload, words},
+    payload::{codes, events, payload, words},
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::value::RawValue;
+use serde::Serialize;
 
 events! {
     /// A callback of the family *ZIM*.
@@ -103,8 +102,10 @@ payload! {
         pub sub_msg_type: Option<i64>,
         /// From where it was sent; missing means from a client.
         pub source: Option<MessageSource>,
-        /// The message.
-        pub msg_body: Option<MessageBody>,
+        /// The message. A [`MessageType::Text`] or [`MessageType::Custom`] is plain text. What a client sent of another type
+        /// is JSON: [`MediaBody`], [`MultiBody`], [`CombinedBody`]. What a server sent ([`MessageSource::Server`]) is
+        /// whatever it passed.
+        pub msg_body: Option<JsonText>,
         /// The message's id; empty in a batch.
         pub msg_id: Option<String>,
         /// The message's number in its conversation.
@@ -153,12 +154,12 @@ payload! {
         pub msg_type: Option<MessageType>,
         /// The app's own kind of a [`MessageType::Custom`], 0 to 200.
         pub sub_msg_type: Option<i64>,
-        /// The message.
-        pub msg_body: Option<MessageBody>,
+        /// The message, as in [`SendMsg::msg_body`].
+        pub msg_body: Option<JsonText>,
         ..rest
     }
 
-    /// The [`MessageBody`] of images, files, audio and video.
+    /// The [message](SendMsg::msg_body) of images, files, audio and video.
     pub struct MediaBody {
         /// The file's MD5.
         pub md5: Option<String>,
@@ -195,7 +196,7 @@ payload! {
         ..rest
     }
 
-    /// The [`MessageBody`] of a [`MessageType::Multi`].
+    /// The [message](SendMsg::msg_body) of a [`MessageType::Multi`].
     pub struct MultiBody {
         /// The parts.
         pub multi_msg: Vec<MultiPart>,
@@ -213,7 +214,7 @@ payload! {
         ..rest
     }
 
-    /// The [`MessageBody`] of a [`MessageType::Combined`].
+    /// The [message](SendMsg::msg_body) of a [`MessageType::Combined`].
     pub struct CombinedBody {
         /// The title.
         pub title: Option<String> = "Title",
@@ -457,58 +458,6 @@ payload! {
         /// The users who left.
         pub exit_user_ids: Vec<String>,
         ..rest
-    }
-}
-
-/// A message's content as it came: plain text or, of some types, JSON inside the string.
-///
-/// A [`MessageType::Text`] or [`MessageType::Custom`] is plain text. What a client sent of another type is JSON:
-/// [`MediaBody`], [`MultiBody`], [`CombinedBody`]. What a server sent ([`MessageSource::Server`]) is whatever it
-/// passed.
-///
-/// ```
-/// use tower_webhooks::zegocloud::zim::{CombinedBody, MessageBody};
-///
-/// let body = MessageBody::from("%7B%22Title%22%3A%22Minutes%22%7D".to_owned());
-/// assert_eq!(body.parse::<CombinedBody>()?.title.as_deref(), Some("Minutes"));
-/// assert_eq!(body.get(), "%7B%22Title%22%3A%22Minutes%22%7D");
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct MessageBody(JsonText);
-
-impl MessageBody {
-    /// The text, as it came.
-    pub fn get(&self) -> &str {
-        self.0.get()
-    }
-
-    /// Deserializes the text into `T`, see [`JsonText::parse`].
-    ///
-    /// # Errors
-    ///
-    /// serde's, if the text is no JSON in either form, or of another shape.
-    pub fn parse<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
-        self.0.parse()
-    }
-}
-
-impl From<String> for MessageBody {
-    fn from(text: String) -> Self {
-        Self(text.into())
-    }
-}
-
-impl FromValue for MessageBody {
-    const EXPECTED: &'static str = JsonText::EXPECTED;
-
-    fn from_value(value: &RawValue, at: &mut Reader<'_>) -> Option<Self> {
-        JsonText::from_value(value, at).map(Self)
-    }
-
-    fn is_absent(value: &RawValue) -> bool {
-        JsonText::is_absent(value)
     }
 }
 

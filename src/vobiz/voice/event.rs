@@ -3,7 +3,7 @@
 use super::payload::*;
 use crate::{
     Json, Rest, Unknown,
-    payload::{Object, events, form_to_json, read_back, text},
+    payload::{Object, Tape, events, form_to_json, read_back, text},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, header::CONTENT_TYPE, request::Parts};
@@ -144,15 +144,16 @@ impl Event {
 
     fn from_form(form: &[u8], bytes: impl Fn() -> Bytes) -> Self {
         let Some(json) = form_to_json(form) else { return Self::Unknown(Unknown::new(bytes())) };
-        Self::from_object(Object::new(&json), || Unknown::new(bytes()).meaning(Json::from_text(&json)))
+        Self::of_text(Some(&json), || Unknown::new(bytes()).meaning(Json::from_text(&json)))
     }
 
     fn from_json(body: &Bytes) -> Self {
-        Self::from_object(text(body).and_then(Object::new), || Unknown::new(body.clone()))
+        Self::of_text(text(body), || Unknown::new(body.clone()))
     }
 
-    fn from_object(object: Option<Object<'_>>, unknown: impl Fn() -> Unknown) -> Self {
-        let Some(mut object) = object else { return Self::Unknown(unknown()) };
+    fn of_text(json: Option<&str>, unknown: impl Fn() -> Unknown) -> Self {
+        let tape = json.and_then(Tape::new);
+        let Some(object) = tape.as_ref().and_then(Tape::object) else { return Self::Unknown(unknown()) };
         let event = object.scalar("Event");
         let row = match event.as_deref() {
             // A transferred call's Dial action comes under the name of `<Redirect>`.
@@ -203,7 +204,7 @@ fn is_form(content_type: Option<&HeaderValue>, body: &[u8]) -> bool {
 }
 
 fn tells(object: &Object<'_>, names: &[&str]) -> bool {
-    names.iter().any(|name| object.get(name).is_some_and(|value| value.get() != "null"))
+    names.iter().any(|name| object.get(name).is_some_and(|value| !value.is_null()))
 }
 
 /// The row of a callback without `Event`, and the names that tell it.

@@ -1,0 +1,636 @@
+//! JSON text, checked in one pass that notes where everything in it is.
+
+use super::{Object, mend};
+use serde::de::IgnoredAny;
+use std::{borrow::Cow, cell::Cell};
+
+/// The index of a whole JSON text: its values in their order, each before what is in it.
+///
+/// What is nested too deep, or beyond the first 16,384 values, is checked and not indexed: whoever reads it gives it an
+/// index of its own. Lists of more than 4,096 elements and objects of more than 256 members are never indexed.
+pub(crate) struct Tape<'a> {
+    text: &'a str,
+    nodes: Vec<Node>,
+    /// Whether any name has to be read before it can be compared.
+    has_escaped_names: bool,
+}
+
+pub(super) struct Node {
+    name: Span,
+    value: Span,
+    /// Where on the tape the next one is that is not in this one.
+    next: u32,
+    kind: Kind,
+    /// What a reader has noted here.
+    pub(super) marks: Cell<u8>,
+}
+
+#[derive(Clone, Copy)]
+struct Span {
+    from: u32,
+    to: u32,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Null,
+    /// True or false.
+    Word,
+    Number,
+    /// A string without escapes.
+    Plain,
+    Escaped,
+    /// A list or an object whose values follow.
+    Indexed,
+    NotIndexed,
+    TooLong,
+}
+
+impl<'a> Tape<'a> {
+    /// `None` if the text is no JSON.
+    pub(crate) fn new(text: &'a str) -> Option<Self> {
+        Self::without(&[], text)
+    }
+
+    /// As [`new`](Self::new), but does not index lists of these names: for lists that are only kept.
+    pub(crate) fn without(lists: &'static [&'static str], text: &'a str) -> Option<Self> {
+        let nodes = Vec::with_capacity((text.len() / TYPICAL_LEN).clamp(MIN_NODES, MAX_NODES / 4));
+        let tape = Self { text, nodes, has_escaped_names: false };
+        let mut scan = Scan { tape, bytes: text.as_bytes(), at: 0, lists };
+        scan.blank();
+        scan.value(NO_NAME, 0)?;
+        scan.blank();
+        (scan.at == text.len()).then_some(scan.tape)
+    }
+
+    /// The whole text, if it is an object of at most 256 members.
+    pub(crate) fn object(&self) -> Option<Object<'_>> {
+        Object::of(self.value(0)?)
+    }
+
+    pub(super) fn value(&self, place: usize) -> Option<Value<'_>> {
+        Some(Value { tape: self, place, node: self.nodes.get(place)? })
+    }
+
+    pub(super) fn name(&self, node: &Node) -> Cow<'_, str> {
+        let name = self.slice(node.name);
+        if self.has_escaped_names { unescape(name).unwrap_or(Cow::Borrowed(name)) } else { Cow::Borrowed(name) }
+    }
+
+    /// The first value of this name, among those side by side from here to there.
+    pub(super) fn find(&self, name: &str, from: usize, to: usize) -> Option<Value<'_>> {
+        let mut place = from;
+        while place < to {
+            let node = self.nodes.get(place)?;
+            let is_it = match self.has_escaped_names {
+                true => self.name(node) == name,
+                // Most names differ in length.
+                false => node.name.len() == name.len() && self.bytes(node.name) == name.as_bytes(),
+            };
+            if is_it {
+                return Some(Value { tape: self, place, node });
+            }
+            place = node.next as usize;
+        }
+        None
+    }
+
+    /// The bits of all names among these values: what has none is not there. And those that more than one name has.
+    pub(super) fn bits(&self, from: usize, to: usize) -> (u64, u64) {
+        if self.has_escaped_names {
+            return (u64::MAX, u64::MAX);
+        }
+        let (mut once, mut twice, mut place) = (0, 0, from);
+        while let Some(node) = self.nodes.get(place).filter(|_| place < to) {
+            let bit = bit(self.bytes(node.name));
+            twice |= once & bit;
+            once |= bit;
+            place = node.next as usize;
+        }
+        (once, twice)
+    }
+
+    fn bytes(&self, span: Span) -> &'a [u8] {
+        self.text.as_bytes().get(span.from as usize..span.to as usize).unwrap_or_default()
+    }
+
+    fn slice(&self, span: Span) -> &'a str {
+        self.text.get(span.from as usize..span.to as usize).unwrap_or_default()
+    }
+}
+
+impl Span {
+    fn len(self) -> usize {
+        self.to.wrapping_sub(self.from) as usize
+    }
+}
+
+/// One of 64 bits, by the length and the last letters.
+pub(super) fn bit(name: &[u8]) -> u64 {
+    let last = name.last_chunk().map_or(0, |last| u16::from_le_bytes(*last));
+    let hash = last.wrapping_mul(0x9e5).wrapping_add((name.len() as u16).wrapping_mul(0x5e3));
+    1 << (hash >> 10)
+}
+
+/// A value in a text that was checked.
+#[derive(Clone, Copy)]
+pub(crate) struct Value<'t> {
+    tape: &'t Tape<'t>,
+    place: usize,
+    node: &'t Node,
+}
+
+impl<'t> Value<'t> {
+    /// Its text.
+    pub(crate) fn text(self) -> &'t str {
+        self.tape.slice(self.node.value)
+    }
+
+    pub(crate) fn is_null(self) -> bool {
+        self.node.kind == Kind::Null
+    }
+
+    pub(crate) fn is_string(self) -> bool {
+        matches!(self.node.kind, Kind::Plain | Kind::Escaped)
+    }
+
+    /// Whether it is `""`.
+    pub(crate) fn is_empty(self) -> bool {
+        self.node.kind == Kind::Plain && self.node.value.len() == 2
+    }
+
+    pub(crate) fn is_list(self) -> bool {
+        self.tape.bytes(self.node.value).first() == Some(&b'[')
+    }
+
+    pub(crate) fn is_object(self) -> bool {
+        self.tape.bytes(self.node.value).first() == Some(&b'{')
+    }
+
+    pub(super) fn tape(self) -> &'t Tape<'t> {
+        self.tape
+    }
+
+    pub(super) fn node(self) -> &'t Node {
+        self.node
+    }
+
+    /// Where what is in it begins and ends.
+    pub(super) fn inside(self) -> (usize, usize) {
+        (self.place.saturating_add(1), self.node.next as usize)
+    }
+
+    /// A string's content, or a number's text as it was sent.
+    pub(crate) fn scalar(self) -> Option<Cow<'t, str>> {
+        let Span { from, to } = self.node.value;
+        match self.node.kind {
+            Kind::Plain => {
+                Some(Cow::Borrowed(self.tape.slice(Span { from: from.wrapping_add(1), to: to.wrapping_sub(1) })))
+            }
+            Kind::Escaped => scalar(self.text()),
+            Kind::Number => Some(Cow::Borrowed(self.text())),
+            _ => None,
+        }
+    }
+
+    /// Whether this is a list or an object whose values are on the tape.
+    pub(super) fn is_indexed(self) -> bool {
+        self.node.kind == Kind::Indexed
+    }
+
+    /// This list or object with an index: `own` if it is not on the tape yet.
+    pub(crate) fn indexed<'s>(self, own: &'s mut Option<Tape<'t>>) -> Value<'s>
+    where
+        't: 's,
+    {
+        if self.node.kind == Kind::NotIndexed {
+            *own = Tape::new(self.text());
+        }
+        own.as_ref().and_then(|own| own.value(0)).unwrap_or(self)
+    }
+
+    /// Removes what readers have noted of what is in it.
+    pub(super) fn forget(self) {
+        let (from, to) = self.inside();
+        self.tape.nodes.get(from..to).unwrap_or_default().iter().for_each(|node| node.marks.set(0));
+    }
+
+    /// The values in a list or object that is indexed.
+    pub(crate) fn values(self) -> impl Iterator<Item = Value<'t>> + use<'t> {
+        let (tape, (mut place, end)) = (self.tape, self.inside());
+        std::iter::from_fn(move || {
+            let value = tape.value(place).filter(|_| place < end)?;
+            place = value.node.next as usize;
+            Some(value)
+        })
+    }
+}
+
+/// See [`Value::scalar`].
+pub(crate) fn scalar(json: &str) -> Option<Cow<'_, str>> {
+    match json.as_bytes().first()? {
+        b'"' => unescape(json.get(1..json.len().saturating_sub(1))?),
+        b'0'..=b'9' | b'-' => Some(Cow::Borrowed(json)),
+        _ => None,
+    }
+}
+
+/// The content of a string with escapes; a lone surrogate is U+FFFD.
+fn unescape(inner: &str) -> Option<Cow<'_, str>> {
+    if !inner.contains('\\') {
+        return Some(Cow::Borrowed(inner));
+    }
+    serde_json::from_str(&mend(&["\"", inner, "\""].concat())).ok().map(Cow::Owned)
+}
+
+struct Scan<'a> {
+    tape: Tape<'a>,
+    bytes: &'a [u8],
+    at: usize,
+    /// What lists are only kept.
+    lists: &'static [&'static str],
+}
+
+impl Scan<'_> {
+    /// Checks one value and puts it on the tape.
+    fn value(&mut self, name: Span, depth: usize) -> Option<()> {
+        let (place, from, first) = (self.tape.nodes.len(), self.here()?, self.peek()?);
+        let end = match first {
+            b'{' if depth < MAX_DEPTH => b'}',
+            b'[' if depth < MAX_DEPTH && !self.is_only_kept(name) => b']',
+            _ => {
+                let kind = self.skip(first)?;
+                let (value, next) = (Span { from, to: self.here()? }, u32::try_from(place).ok()?.checked_add(1)?);
+                self.tape.nodes.push(Node { name, value, next, kind, marks: Cell::new(0) });
+                return Some(());
+            }
+        };
+        let node = Node { name, value: Span { from, to: from }, next: 0, kind: Kind::Null, marks: Cell::new(0) };
+        self.tape.nodes.push(node);
+        let kind = self.inside(end, place, depth)?;
+        let (to, next) = (self.here()?, u32::try_from(self.tape.nodes.len()).ok()?);
+        let node = self.tape.nodes.get_mut(place)?;
+        (node.value.to, node.next, node.kind) = (to, next, kind);
+        Some(())
+    }
+
+    fn is_only_kept(&self, name: Span) -> bool {
+        self.lists.iter().any(|list| self.tape.bytes(name) == list.as_bytes())
+    }
+
+    /// Checks a list or an object and puts what is in it on the tape, unless that is too much.
+    fn inside(&mut self, end: u8, place: usize, depth: usize) -> Option<Kind> {
+        let most = if end == b'}' { MAX_MEMBERS } else { MAX_ELEMENTS };
+        let (mut kind, mut count) = (Kind::Indexed, 0);
+        self.step();
+        self.blank();
+        if self.peek()? == end {
+            self.step();
+            return Some(kind);
+        }
+        loop {
+            let name = if end == b'}' { self.name()? } else { NO_NAME };
+            if kind == Kind::Indexed && count == most {
+                kind = Kind::TooLong;
+            } else if kind == Kind::Indexed && depth > 0 && self.tape.nodes.len() >= MAX_NODES {
+                kind = Kind::NotIndexed;
+            }
+            if kind == Kind::Indexed {
+                self.value(name, depth.saturating_add(1))?;
+                count = count.saturating_add(1);
+            } else {
+                self.tape.nodes.truncate(place.saturating_add(1));
+                let first = self.peek()?;
+                self.skip(first)?;
+            }
+            self.blank();
+            let after = self.peek()?;
+            self.step();
+            match after {
+                b',' => self.blank(),
+                _ if after == end => return Some(kind),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Checks a name and its colon, up to the value.
+    fn name(&mut self) -> Option<Span> {
+        if self.peek()? != b'"' {
+            return None;
+        }
+        self.step();
+        let from = self.here()?;
+        self.tape.has_escaped_names |= self.string()? == Kind::Escaped;
+        let name = Span { from, to: self.here()?.checked_sub(1)? };
+        self.blank();
+        if self.peek()? != b':' {
+            return None;
+        }
+        self.step();
+        self.blank();
+        Some(name)
+    }
+
+    /// Checks one value.
+    fn skip(&mut self, first: u8) -> Option<Kind> {
+        match first {
+            b'"' => {
+                self.step();
+                self.string()
+            }
+            b'-' | b'0'..=b'9' => self.number(),
+            b'n' => self.word("null", Kind::Null),
+            b't' => self.word("true", Kind::Word),
+            b'f' => self.word("false", Kind::Word),
+            _ => {
+                let rest = self.tape.text.get(self.at..)?;
+                let mut values = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
+                values.next()?.ok()?;
+                self.at = self.at.saturating_add(values.byte_offset());
+                Some(Kind::NotIndexed)
+            }
+        }
+    }
+
+    /// Checks a string from behind its first quote to behind its last one.
+    fn string(&mut self) -> Option<Kind> {
+        let mut kind = Kind::Plain;
+        loop {
+            self.at = self.at.saturating_add(plain(self.bytes.get(self.at..)?));
+            let byte = self.peek()?;
+            self.step();
+            match byte {
+                b'"' => return Some(kind),
+                b'\\' => {
+                    kind = Kind::Escaped;
+                    let escape = self.peek()?;
+                    self.step();
+                    match escape {
+                        b'u' => {
+                            let digits = self.bytes.get(self.at..)?.first_chunk::<4>()?;
+                            self.at = self.at.saturating_add(4);
+                            digits.iter().all(u8::is_ascii_hexdigit).then_some(())?;
+                        }
+                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
+                        _ => return None,
+                    }
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    fn number(&mut self) -> Option<Kind> {
+        if self.peek() == Some(b'-') {
+            self.step();
+        }
+        if self.peek() == Some(b'0') {
+            self.step();
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.step();
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.step();
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.step();
+            }
+            self.digits()?;
+        }
+        Some(Kind::Number)
+    }
+
+    /// One digit or more.
+    fn digits(&mut self) -> Option<()> {
+        let from = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.step();
+        }
+        (self.at > from).then_some(())
+    }
+
+    fn word(&mut self, word: &str, kind: Kind) -> Option<Kind> {
+        self.bytes.get(self.at..)?.starts_with(word.as_bytes()).then_some(())?;
+        self.at = self.at.saturating_add(word.len());
+        Some(kind)
+    }
+
+    fn blank(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.step();
+        }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn step(&mut self) {
+        self.at = self.at.saturating_add(1);
+    }
+
+    fn here(&self) -> Option<u32> {
+        u32::try_from(self.at).ok()
+    }
+}
+
+/// How many bytes there are before the first quote, backslash or control character.
+fn plain(text: &[u8]) -> usize {
+    let is_special = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
+    let (mut at, mut rest) = (0_usize, text);
+    // Most strings are short.
+    while let Some((eight, after)) = rest.split_first_chunk().filter(|_| at < SHORT) {
+        let special = special(u64::from_le_bytes(*eight));
+        if special != 0 {
+            return at.wrapping_add((special.trailing_zeros() / 8) as usize);
+        }
+        (at, rest) = (at.wrapping_add(8), after);
+    }
+    let blocks =
+        rest.chunks_exact(BLOCK).take_while(|block| !block.iter().fold(false, |any, byte| any | is_special(byte)));
+    at = at.saturating_add(blocks.count().saturating_mul(BLOCK));
+    let rest = text.get(at..).unwrap_or_default();
+    at.saturating_add(rest.iter().position(is_special).unwrap_or(rest.len()))
+}
+
+/// The lowest bit that is set is in the first of eight bytes that is a quote, a backslash or a control character.
+fn special(eight: u64) -> u64 {
+    let below = |bytes: u64, limit: u8| bytes.wrapping_sub(ONES.wrapping_mul(limit.into())) & !bytes;
+    let is = |byte: u8| below(eight ^ ONES.wrapping_mul(byte.into()), 1);
+    (below(eight, b' ') | is(b'"') | is(b'\\')) & ONES.wrapping_mul(0x80)
+}
+
+const SHORT: usize = 48;
+const BLOCK: usize = 32;
+const ONES: u64 = 0x0101_0101_0101_0101;
+const NO_NAME: Span = Span { from: 0, to: 0 };
+const MAX_MEMBERS: usize = 256;
+const MAX_ELEMENTS: usize = 4096;
+const MAX_NODES: usize = 16_384;
+// No payload is typed deeper.
+const MAX_DEPTH: usize = 16;
+const TYPICAL_LEN: usize = 32;
+// Not more than 1 KiB: glibc tidies its heap up for every larger allocation.
+const MIN_NODES: usize = 42;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payload::object::each_member;
+    use proptest::{collection::vec, prelude::*, sample::Index};
+    use serde_json::value::RawValue;
+
+    /// Whether the text is JSON, by serde_json as well; if so, that the tape has what serde_json finds.
+    fn agree(text: &str) -> bool {
+        let (tape, raw) = (Tape::new(text), serde_json::from_str::<&RawValue>(text));
+        assert_eq!(tape.is_some(), raw.is_ok(), "{text:?}");
+        if let (Some(tape), Ok(raw)) = (&tape, &raw) {
+            same(tape.value(0).unwrap(), raw.get());
+        }
+        tape.is_some()
+    }
+
+    fn same(value: Value<'_>, text: &str) {
+        assert_eq!(value.text(), text);
+        assert_eq!((value.is_null(), value.is_string()), (text == "null", text.starts_with('"')));
+        let strings = |text| serde_json::from_str::<String>(&mend(text)).ok();
+        assert_eq!(value.scalar().filter(|_| value.is_string()).map(Cow::into_owned), strings(text));
+        if value.is_list() && value.is_indexed() {
+            let elements: Vec<&RawValue> = serde_json::from_str(text).unwrap();
+            assert_eq!(value.values().count(), elements.len());
+            value.values().zip(elements).for_each(|(value, element)| same(value, element.get()));
+        } else if let Some(object) = Object::of(value) {
+            let mut members = Vec::new();
+            each_member(text, |name, value| {
+                members.push((name, value));
+                Some(())
+            });
+            assert_eq!(object.iter().count(), members.len());
+            for ((name, value), (expected, text)) in object.iter().zip(members) {
+                assert_eq!(name, expected);
+                same(value, text.get());
+            }
+        } else if !text.starts_with(['[', '{']) {
+            assert!(!value.is_indexed());
+        }
+    }
+
+    #[test]
+    fn what_is_json_and_what_is_not() {
+        for text in [
+            "{}",
+            " [\t]\r\n",
+            "7",
+            r#""""#,
+            r#"{"a":1}"#,
+            r#" { "a" : [ 1 , { } , [ ] ] , "b" : null } "#,
+            r#"[-0.0e+10,0,1E5,12.50,-7e-1,true,false,null]"#,
+            r#"{"\u00e9\ud83d":"\"\\\/\b\f\n\r\t\uABcd\udc00","é":"☃"}"#,
+            r#"{"a":1,"a":2,"":{"":[[],{}]}}"#,
+            "\"sixteen letters, and é more\"",
+        ] {
+            assert!(agree(text), "{text}");
+        }
+        #[rustfmt::skip]
+        let none = [
+            "", " ", "{", "}", "{}{}", "{}x", "[}", "{]", "-", "+1", "01", "1.", ".5", "1e", "1e+", "0x1",
+            "-a", "NaN", "tru", "True", "nulll", "\"", "\"\\\"", "\"\\x\"", "\"\\u12g4\"", "\"\\u123\"",
+            "\"\n\"", "\"seven..\u{0}\"", "'a'", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,\"a\":1}",
+            "{\"a\":1 \"b\":2}", "{a:1}", "{1:1}", "[1,]", "[,1]", "[1 2]", "[1", "\u{feff}{}", "{\u{a0}}",
+            "[1\u{c}]", "{\"a\u{1}\":1}", "[1,2}", "{\"a\":[1}",
+        ];
+        for text in none {
+            assert!(!agree(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn attack_deep_and_wide_text() {
+        for depth in [15, 16, 17, 18, 100_000] {
+            for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
+                let text = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+                assert!(Tape::new(&text).is_some() && Tape::new(&text[..text.len() - 1]).is_none());
+                assert!(depth > 100 || agree(&text));
+            }
+        }
+        let elements = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
+        let members = |count: usize| format!("{{{}\"a\":0}}", "\"a\":0,".repeat(count - 1));
+        for (text, count) in
+            [(elements(4096), Some(4096)), (elements(4097), None), (members(256), Some(256)), (members(257), None)]
+        {
+            let tape = Tape::new(&text).unwrap();
+            let root = tape.value(0).unwrap();
+            assert_eq!(root.is_indexed().then(|| root.values().count()), count);
+            assert!(agree(&text) && agree(&format!("[{text},{text}]")));
+        }
+        // What does not fit on the tape has an index of its own, and its neighbours are not lost.
+        let full = format!("{},", elements(4000)).repeat(4);
+        let wide = format!("[{full}{},[[1,2],{{\"a\":3}}],4]", elements(378));
+        assert!(agree(&wide));
+        let tape = Tape::new(&wide).unwrap();
+        assert!(tape.nodes.len() <= MAX_NODES + 4096);
+        let [.., list, last] = &tape.value(0).unwrap().values().collect::<Vec<_>>()[..] else { panic!() };
+        assert_eq!((list.is_indexed(), last.text()), (false, "4"));
+        assert_eq!(list.indexed(&mut None).values().map(Value::text).collect::<Vec<_>>(), ["[1,2]", r#"{"a":3}"#]);
+    }
+
+    fn json() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            "null|true|false|-?(0|[1-9][0-9]{0,3})(\\.[0-9]{1,3})?([eE][+-]?[0-9]{1,2})?",
+            r#""([ -!#-\[\]-~é☃]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4}|\\ud[89ab]3d\\ude0[0-9]){0,20}""#,
+        ];
+        let blank = "[ \t\r\n]{0,2}";
+        leaf.prop_recursive(6, 40, 6, move |inner| {
+            let member = (r#""([a-z]|\\u006[1-9]){0,9}""#, blank, inner.clone());
+            prop_oneof![
+                vec((inner, blank), 0..6).prop_map(|list| {
+                    let list: Vec<_> =
+                        list.into_iter().map(|(value, blank)| format!("{blank}{value}{blank}")).collect();
+                    format!("[{}]", list.join(","))
+                }),
+                vec(member, 0..6).prop_map(|members| {
+                    let members: Vec<_> = members
+                        .into_iter()
+                        .map(|(name, blank, value)| format!("{name}{blank}:{blank}{value}"))
+                        .collect();
+                    format!("{{{}}}", members.join(","))
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn json_is_what_serde_json_takes_for_it(text in json()) {
+            prop_assert!(agree(&text));
+        }
+
+        #[test]
+        fn broken_json_is_refused_where_serde_json_refuses_it(
+            text in json(),
+            other in json(),
+            edits in vec((any::<Index>(), any::<Index>(), 0..5_u8, prop_oneof![any::<char>(), "[\\[\\]{}\",:0-9eE+. \\\\\\-tfnu]".prop_map(|one| one.chars().next().unwrap())]), 1..4),
+        ) {
+            let mut text: Vec<char> = text.chars().collect();
+            let other: Vec<char> = other.chars().collect();
+            for (one, two, edit, letter) in edits {
+                if text.is_empty() {
+                    break;
+                }
+                let (one, two) = (one.index(text.len()), two.index(text.len()));
+                match edit {
+                    0 => text[one] = letter,
+                    1 => text.truncate(one),
+                    2 => text.insert(one, letter),
+                    3 => text.swap(one, two),
+                    _ => drop(text.splice(one.min(two)..one.max(two), other.iter().copied())),
+                }
+            }
+            agree(&text.into_iter().collect::<String>());
+        }
+    }
+}
