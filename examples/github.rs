@@ -23,7 +23,7 @@ pub enum Event {
     Ping,
     Push(Push),
     Issues(Issues),
-    /// Any other event, and one of another shape.
+    /// Any other event, and one of another shape: what is authentic is delivered.
     Other(Bytes),
 }
 
@@ -82,7 +82,6 @@ impl Provider for GitHub {
     }
 }
 
-/// What is authentic is delivered, whatever its shape.
 fn read<T: DeserializeOwned>(body: &Bytes, event: impl FnOnce(T) -> Event) -> Event {
     parse_json(body).map_or_else(|_| Event::Other(body.clone()), event)
 }
