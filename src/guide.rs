@@ -14,6 +14,9 @@ pub mod behind_a_proxy {}
 #[cfg_attr(not(all(feature = "axum", feature = "postgres")), doc = "Needs features `axum` and `postgres`.")]
 pub mod exactly_once {}
 
+#[doc = include_str!("guide/how_it_is_tested.md")]
+pub mod how_it_is_tested {}
+
 #[doc = include_str!("guide/limits_and_retention.md")]
 pub mod limits_and_retention {}
 
