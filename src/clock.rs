@@ -19,7 +19,7 @@ impl Clock {
     }
 }
 
-/// A clock that stands still until it is told otherwise; clones share its hands.
+/// A clock that stands still until it is set. Clones show the same time.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};

@@ -24,7 +24,7 @@ use std::{
 /// It holds a million claims in at most 100 MB and allocates as they come. A claim is forgotten when its retention is
 /// over and never before: when the store is full of live claims, deliveries are answered with 503. So the capacity
 /// divided by the retention is the rate of signed deliveries that it takes: a million claims of 6 minutes (300 s window
-/// and 60 s for clocks that differ) are 2,777 a second, of 24 hours 11 a second.
+/// and 60 s for clocks that differ) are 2,777 per second, of 24 hours 11 per second.
 ///
 /// ```
 /// use tower_webhooks::{WebhookLayer, replay::MemoryStore, zegocloud::Zegocloud};
