@@ -16,7 +16,8 @@ use std::{
 /// so that what is held can exceed the budget by one body for each thread that polls.
 ///
 /// A quarter is kept for bodies of up to 64 KiB, so that strangers with large ones cannot shut out real events, which are
-/// a few KiB. Many layers can share one: then it bounds what all of them hold.
+/// a few KiB. Many layers can share one: then it bounds what all of them hold. For many
+/// tenants one layer is enough: [`PerRequest`](crate::PerRequest).
 ///
 /// ```
 /// use tower_webhooks::{ReadBudget, WebhookLayer, zegocloud::Zegocloud};

@@ -12,7 +12,7 @@ use tower_layer::Layer;
 /// Verifies requests by a provider's rules before an inner service sees them.
 ///
 /// Settings of the sender (keys, window, public URL) belong to the provider; limits, timeouts and replay belong here.
-/// Clones, and all services that one layer wraps, share the read budget.
+/// Clones, and all services that one layer wraps, share the read budget and the memory store.
 pub struct WebhookLayer<P> {
     shared: Arc<Shared<P>>,
 }

@@ -34,6 +34,10 @@
 //! # Ok(()) }
 //! ```
 //!
+//! ```toml
+//! tower-webhooks = { version = "0.1", features = ["axum"] }
+//! ```
+//!
 //! Without axum the event is in the request's extensions, `request.extensions().get::<Verified<Event>>()`, and without
 //! tower there is [`Provider::verify`]. A sender that is not built in takes [one trait](Provider).
 //!

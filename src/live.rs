@@ -56,7 +56,11 @@ use std::{
 /// One layer serves all tenants. What a signature proves is a tenant's own: its keys are part of what the replay guard
 /// remembers. Vobiz voice is the exception, whose claims are named by URL and nonce: give each tenant a path of its own.
 ///
-/// `examples/tenants.rs` reads the keys from a file that changes.
+/// The lookup runs before anything is verified, and strangers can cause it: keep what it finds, the made `Arc<P>` with it.
+/// A lookup that fails is answered by the middleware, with a 503: passed on, an outage would be a 404, and some senders never
+/// send again. A 404 beside a 401 also tells which tenants there are.
+///
+/// The example `tenants` in the repository reads the keys from a file that changes.
 pub struct PerRequest<P> {
     rules: PhantomData<fn() -> P>,
 }

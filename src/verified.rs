@@ -227,7 +227,7 @@ pub struct Metadata {
     pub kind: Cow<'static, str>,
     /// What the signature is over.
     pub covers: Covers,
-    /// Which of the configured keys verified it, counted from 0.
+    /// Which of the configured keys verified it, counted from 0 in the order in which they were given.
     pub key_index: usize,
     /// The signed time; `None` where the scheme has none.
     pub signed_at: Option<SystemTime>,
