@@ -182,7 +182,8 @@ fn attack_deep_nesting_holds_at_most_twice_the_body() {
             let (result, held) = check(request);
             println!("100,000 levels of {open} in {place}: {} KiB for a body of {} KiB", held / KIB, length / KIB);
             assert_eq!(result, Ok(()), "{place}");
-            assert!(held <= 2 * length, "{place}: {held} bytes for {length}");
+            // And the index of the first members.
+            assert!(held <= 2 * length + 32 * KIB, "{place}: {held} bytes for {length}");
         }
     }
 }

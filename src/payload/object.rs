@@ -192,7 +192,7 @@ fn mark(node: &Node, mark: u8) {
 
 /// The text of an object of any size with these members only.
 pub(crate) fn only(text: &str, is_kept: impl Fn(&str) -> bool) -> Option<String> {
-    let mut kept = String::new();
+    let mut kept = String::with_capacity(text.len());
     kept.push('{');
     each_member(text, |name, value| {
         if is_kept(&name) {
