@@ -116,7 +116,7 @@ impl<E> Verified<E> {
     }
 
     /// What this attempt holds the delivery by; `None` if it is not guarded. For a store of one's own that records the
-    /// outcome itself, as [`PostgresStore`](crate::replay::PostgresStore) does.
+    /// outcome itself, as `PostgresStore` does.
     pub fn claim(&self) -> Option<&Claim> {
         self.inner.claim.as_ref()
     }
