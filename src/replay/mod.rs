@@ -14,8 +14,9 @@
 //! otherwise ([`Verdict`]), and it is recorded before the response leaves.
 //!
 //! A [`MemoryStore`] guards one process and is on by default. Processes that serve one route share a `RedisStore` (feature
-//! `redis`) or a `PostgresStore` (feature `postgres`), or bring their own [`ReplayStore`]. This one is whole but for the place where it keeps
-//! its entries, and the suite in `replay::conformance` (feature `test-util`) is what every store has to pass:
+//! `redis`) or a `PostgresStore` (feature `postgres`), or bring their own [`ReplayStore`]. This one is whole but for the
+//! place where it keeps its entries, and the suite in `replay::conformance` (feature `test-util`) is what every store has to
+//! pass:
 //!
 //! ```
 //! use std::{collections::HashMap, sync::{Arc, Mutex}, time::Duration};

@@ -362,8 +362,8 @@ impl Script {
 }
 
 // The fields of a key: f fingerprint, s state (i in flight, f failed, d done), t token, l end of the lease, a attempt,
-// c (status and type) and b (body) kept answer. Where a signature has several contents, each has such fields with its own key behind the name,
-// and n is their number; they are forgotten together, with the last.
+// c (status and type) and b (body) kept answer. Where a signature has several contents, each has such fields with its own
+// key behind the name, and n is their number; they are forgotten together, with the last.
 const CLAIM: &str = r"
 local key, p = KEYS[1], ARGV[1]
 local time = redis.call('TIME')

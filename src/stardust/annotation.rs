@@ -17,10 +17,11 @@ use std::{fmt, iter, marker::PhantomData};
 /// for annotation in list.iter() {
 ///     let annotation = annotation?;
 ///     assert_eq!(annotation.label.as_deref(), Some("Car"));
-///     let slots = annotation.slots.unwrap();
-///     assert_eq!(slots.iter().next().unwrap()?.id.as_deref(), Some("s1"));
+///     let slots = annotation.slots.ok_or("no slots")?;
+///     let slot = slots.iter().next().ok_or("no slot")??;
+///     assert_eq!(slot.id.as_deref(), Some("s1"));
 /// }
-/// # Ok::<(), serde_json::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Serialize, Deserialize)]
 #[serde(transparent, bound = "")]

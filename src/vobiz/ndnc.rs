@@ -12,7 +12,7 @@
 //!
 //! let delivery = Ndnc::new("0123456789abcdef0123456789abcdef")?.verify(&request, SystemTime::now())?;
 //! assert_eq!((delivery.kind(), delivery.covers()), ("ndnc_alert", Covers::Body));
-//! let Event::Alert(alert) = delivery.event() else { panic!() };
+//! let Event::Alert(alert) = delivery.event() else { return Err("another event".into()) };
 //! assert_eq!(alert.complaints[0].urn.as_deref(), Some("URN0001"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

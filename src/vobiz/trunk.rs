@@ -12,7 +12,7 @@
 //!
 //! let delivery = Trunk::new("a trunk's signing secret")?.verify(&request, SystemTime::now())?;
 //! assert_eq!((delivery.kind(), delivery.covers()), ("CallInitiated", Covers::Body));
-//! let Event::CallInitiated(call) = delivery.event() else { panic!() };
+//! let Event::CallInitiated(call) = delivery.event() else { return Err("another event".into()) };
 //! assert_eq!(call.allowed, Some(false));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -13,10 +13,10 @@
 //!
 //! let delivery = Whatsapp::new("a subscription's secret")?.verify(&request, SystemTime::now())?;
 //! assert_eq!((delivery.kind(), delivery.covers()), ("message.inbound", Covers::Body));
-//! let Event::MessageInbound(envelope) = delivery.event() else { panic!() };
-//! let message = envelope.messages().next().unwrap();
+//! let Event::MessageInbound(envelope) = delivery.event() else { return Err("another event".into()) };
+//! let message = envelope.messages().next().ok_or("no message")?;
 //! assert_eq!(message.from.as_deref(), Some("919800000001"));
-//! assert_eq!(message.text.as_ref().unwrap().body.as_deref(), Some("hi"));
+//! assert_eq!(message.text.as_ref().and_then(|text| text.body.as_deref()), Some("hi"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

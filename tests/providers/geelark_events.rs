@@ -1,10 +1,11 @@
 //! GeeLark's payloads: each with all members, with none and with nulls; and what does not fit.
 #![cfg(feature = "geelark")]
 
+use crate::support::events::{misfits, payloads, written};
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
-use std::{fs, time::SystemTime};
+use std::time::SystemTime;
 use tower_webhooks::{
     Provider, UnixSeconds, WebhookEvent as _,
     geelark::{Channel, Event, GeeLarkToken, Outcome},
@@ -22,30 +23,9 @@ fn event(body: &Value) -> Event {
     parse(body.to_string())
 }
 
-/// What is written of the event, which reads back as the event.
-fn written(event: &Event) -> Value {
-    let text = serde_json::to_string(event).unwrap();
-    assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), *event, "{text}");
-    serde_json::from_str(&text).unwrap()
-}
-
-fn misfits(event: &Event) -> Vec<&str> {
-    event.misfits().iter().map(|misfit| misfit.path()).collect()
-}
-
-/// Every documented payload with all its members in the documented form, and its kind.
-fn payloads() -> Vec<(Value, String)> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/payloads/geelark.json");
-    let payloads: Vec<Value> = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    payloads
-        .into_iter()
-        .map(|payload| (payload["body"].clone(), payload["kind"].as_str().unwrap().to_owned()))
-        .collect()
-}
-
 #[test]
 fn all_members() {
-    let payloads = payloads();
+    let payloads = payloads("geelark");
     assert_eq!(payloads.len(), 14);
     for (payload, kind) in payloads {
         let event = event(&payload);
@@ -60,7 +40,7 @@ fn all_members() {
 
 #[test]
 fn the_typed_members() {
-    let find = |kind| event(&payloads().into_iter().find(|payload| payload.1 == kind).unwrap().0);
+    let find = |kind| event(&payloads("geelark").into_iter().find(|payload| payload.1 == kind).unwrap().0);
     let Event::PhoneStarted(started) = find("phone_started") else { panic!() };
     assert_eq!((started.ip.as_deref(), started.event_time), (Some("2001:db8::17"), Some(UnixSeconds(1_767_000_001))));
     let Event::PhoneStopped(stopped) = find("phone_stopped") else { panic!() };
@@ -79,7 +59,7 @@ fn the_typed_members() {
 
 #[test]
 fn without_members_and_with_nulls() {
-    for (payload, kind) in payloads() {
+    for (payload, kind) in payloads("geelark") {
         let bare = json!({"type": payload["type"]});
         let mut nulls = payload.clone();
         nulls.as_object_mut().unwrap().iter_mut().filter(|member| member.0 != "type").for_each(|member| {
@@ -95,7 +75,7 @@ fn without_members_and_with_nulls() {
 
 #[test]
 fn keys_hold_the_id_and_the_outcome() {
-    let keys: Vec<_> = payloads().iter().map(|(payload, _)| event(payload).dedup_key()).collect();
+    let keys: Vec<_> = payloads("geelark").iter().map(|(payload, _)| event(payload).dedup_key()).collect();
     let expected = [
         Some(r#"["phone_started","520000000000000001",1767000001,true]"#),
         Some(r#"["patch_installed","910000000000000002",false]"#),
@@ -120,7 +100,7 @@ fn keys_hold_the_id_and_the_outcome() {
     // An empty id would be the key of every other event that has none.
     let id_of =
         |payload: &Value| ["orderId", "taskId", "taskIds", "id"].into_iter().find(|id| payload.get(id).is_some());
-    for (payload, _) in payloads().into_iter().filter(|(payload, _)| event(payload).dedup_key().is_some()) {
+    for (payload, _) in payloads("geelark").into_iter().filter(|(payload, _)| event(payload).dedup_key().is_some()) {
         for blank in [json!(""), json!(" "), json!(null), json!([]), json!([" "]), json!({})] {
             let mut odd = payload.clone();
             odd[id_of(&payload).unwrap()] = blank;

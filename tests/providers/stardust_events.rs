@@ -1,10 +1,11 @@
 //! Stardust's payload: with all members, with few, with nulls, with odd ones, and with nothing lost.
 #![cfg(feature = "stardust")]
 
+use crate::support::events::{misfits, payloads, written};
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
-use std::{fs, time::SystemTime};
+use std::time::SystemTime;
 use tower_webhooks::{
     Provider, WebhookEvent as _,
     stardust::{Annotation, AttachmentType, Callback, Event, PoolType, StardustKeyOnly, State, Status},
@@ -29,40 +30,19 @@ fn callback(body: &Value) -> Callback {
     }
 }
 
-/// What is written of the event, which reads back as the event.
-fn written(event: &Event) -> Value {
-    let text = serde_json::to_string(event).unwrap();
-    assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), *event, "{text}");
-    serde_json::from_str(&text).unwrap()
-}
-
-fn misfits(event: &Event) -> Vec<&str> {
-    event.misfits().iter().map(|misfit| misfit.path()).collect()
-}
-
-/// One payload for each kind; the first has every documented member.
-fn payloads() -> Vec<(Value, String)> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/payloads/stardust.json");
-    let payloads: Vec<Value> = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    payloads
-        .into_iter()
-        .map(|payload| (payload["body"].clone(), payload["kind"].as_str().unwrap().to_owned()))
-        .collect()
-}
-
 fn task() -> Value {
-    payloads().remove(0).0["task"].clone()
+    payloads("stardust").remove(0).0["task"].clone()
 }
 
 #[test]
 fn all_members() {
-    for (payload, kind) in payloads() {
+    for (payload, kind) in payloads("stardust") {
         let event = event(&payload);
         assert_eq!(event.kind(), kind);
         assert!(event.misfits().is_empty());
         assert_eq!(written(&event), payload);
     }
-    let (payload, _) = payloads().remove(0);
+    let (payload, _) = payloads("stardust").remove(0);
     let callback = callback(&payload);
     assert_eq!(callback.task_id.as_deref(), Some("410000000000000001"));
     assert_eq!(callback.status, Some(Status::from("completed")));
@@ -103,7 +83,7 @@ fn all_members() {
 
 #[test]
 fn annotations_are_typed_one_by_one() {
-    let callback = callback(&payloads()[0].0);
+    let callback = callback(&payloads("stardust")[0].0);
     let list = callback.task.as_ref().unwrap().annotations().unwrap();
     let annotations: Vec<Annotation> = list.iter().collect::<Result<_, _>>().unwrap();
     let [annotation] = &annotations[..] else { panic!("{annotations:?}") };

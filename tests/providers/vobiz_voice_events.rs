@@ -1,6 +1,7 @@
 //! Voice callbacks: every kind in every form, and what nobody expects.
 #![cfg(feature = "vobiz")]
 
+use crate::support::events::misfits;
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Map, Value, json};
@@ -46,10 +47,6 @@ fn comes_back(event: &Event) {
     assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), *event, "{text}");
     let value = serde_json::to_value(event).unwrap();
     assert_eq!(serde_json::from_value::<Event>(value).unwrap(), *event, "{text}");
-}
-
-fn misfits(event: &Event) -> Vec<&str> {
-    event.misfits().iter().map(|misfit| misfit.path()).collect()
 }
 
 fn pairs(form: &str) -> Map<String, Value> {

@@ -710,16 +710,7 @@ async fn attack_contenders_over_two_receivers() {
     let mut pair = [(); 2].map(|()| Receiver::start(&variables));
     let sender = Sender::new();
     for key in 0..keys {
-        let request = Arc::new(event(key));
-        let mut tasks = tokio::task::JoinSet::new();
-        for contender in 0..128 {
-            let (sender, request) = (sender.clone(), Arc::clone(&request));
-            let addr = pair[contender % 2].addr.clone();
-            tasks.spawn(async move { sender.send(&addr, &request).await });
-        }
-        while let Some(status) = tasks.join_next().await {
-            assert!(matches!(status.unwrap(), 200 | 409));
-        }
+        sender.contend([&pair[0].addr, &pair[1].addr], event(key)).await;
     }
     let lines: Vec<_> = pair.iter_mut().flat_map(Receiver::end).collect();
     let rooms: HashSet<_> = lines.iter().map(|line| line["event"]["room_id"].to_string()).collect();

@@ -107,16 +107,7 @@ async fn attack_contenders_over_two_processes() {
     let sender = Sender::new();
     let start = Instant::now();
     for key in 0..keys {
-        let request = Arc::new(room(key));
-        let mut tasks = tokio::task::JoinSet::new();
-        for contender in 0..128 {
-            let (sender, request) = (sender.clone(), Arc::clone(&request));
-            let addr = pair[contender % 2].addr.clone();
-            tasks.spawn(async move { sender.send(&addr, &request).await });
-        }
-        while let Some(status) = tasks.join_next().await {
-            assert!(matches!(status.unwrap(), 200 | 409));
-        }
+        sender.contend([&pair[0].addr, &pair[1].addr], room(key)).await;
     }
     let delivered = rooms(&mut pair);
     let winners: Vec<_> = (0..keys).map(|key| delivered.get(&key).copied().unwrap_or(0)).collect();

@@ -5,6 +5,7 @@
 pub mod browser;
 #[cfg(target_os = "linux")]
 pub mod cpu;
+pub mod events;
 pub mod hostile;
 pub mod ledger;
 pub mod letterbox;

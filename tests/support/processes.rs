@@ -105,6 +105,19 @@ impl Drop for Receiver {
 pub struct Sender(Client<HttpConnector, Full<Bytes>>);
 
 impl Sender {
+    /// Sends one request 128 times at once, in turns to each of two addresses: it is handled, repeated or in flight.
+    pub async fn contend(&self, pair: [&str; 2], request: Request<Bytes>) {
+        let request = Arc::new(request);
+        let mut tasks = tokio::task::JoinSet::new();
+        for contender in 0..128 {
+            let (sender, request, addr) = (self.clone(), Arc::clone(&request), pair[contender % 2].to_owned());
+            tasks.spawn(async move { sender.send(&addr, &request).await });
+        }
+        while let Some(status) = tasks.join_next().await {
+            assert!(matches!(status.unwrap(), 200 | 409));
+        }
+    }
+
     pub fn new() -> Self {
         Self(Client::builder(TokioExecutor::new()).build_http())
     }

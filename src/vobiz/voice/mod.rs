@@ -14,7 +14,7 @@
 //! let delivery = Voice::new("an auth token", "https://hooks.example.com")?.verify(&request, now)?;
 //! assert_eq!(delivery.kind(), "Hangup");
 //! assert_eq!(delivery.covers(), Covers::Url);
-//! let Event::Hangup(hangup) = delivery.event() else { panic!() };
+//! let Event::Hangup(hangup) = delivery.event() else { return Err("another event".into()) };
 //! assert_eq!(hangup.call.call_status, Some(CallStatus::Completed));
 //! assert_eq!(hangup.duration, Some(42));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
