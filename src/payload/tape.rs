@@ -126,8 +126,11 @@ impl Span {
 }
 
 /// One of 64 bits, by the length and the last letters.
-pub(super) fn bit(name: &[u8]) -> u64 {
-    let last = name.last_chunk().map_or(0, |last| u16::from_le_bytes(*last));
+pub(super) const fn bit(name: &[u8]) -> u64 {
+    let last = match name.last_chunk() {
+        Some(last) => u16::from_le_bytes(*last),
+        None => 0,
+    };
     let hash = last.wrapping_mul(0x9e5).wrapping_add((name.len() as u16).wrapping_mul(0x5e3));
     1 << (hash >> 10)
 }
@@ -165,6 +168,23 @@ impl<'t> Value<'t> {
 
     pub(crate) fn is_object(self) -> bool {
         self.tape.bytes(self.node.value).first() == Some(&b'{')
+    }
+
+    /// Whether the name is written just so.
+    pub(super) fn is_named(self, name: &str) -> bool {
+        // Most names differ in length.
+        self.node.name.len() == name.len() && self.tape.bytes(self.node.name) == name.as_bytes()
+    }
+
+    /// Whether it is neither `null` nor blank text.
+    pub(super) fn is_filled(self) -> bool {
+        match self.node.kind {
+            Kind::Null => false,
+            Kind::Plain | Kind::Escaped => {
+                self.tape.bytes(self.node.value).get(1).is_some_and(|first| *first > b' ' && *first != b'"')
+            }
+            _ => true,
+        }
     }
 
     pub(super) fn tape(self) -> &'t Tape<'t> {
