@@ -2,7 +2,7 @@
 
 use super::{
     FromValue, Json, Misfit, Misfits, Rest,
-    tape::{Node, Value, bit, scalar},
+    tape::{Node, Value, bit, scalar, tag},
     value::whole,
 };
 use serde::{
@@ -16,6 +16,7 @@ use std::{borrow::Cow, cell::OnceCell, fmt};
 /// The members of a JSON object, in their order.
 pub(crate) struct Object<'t> {
     value: Value<'t>,
+    /// Every member before it is taken.
     first: usize,
     end: usize,
     /// Where the next member is looked for first: members mostly come in the documented order.
@@ -40,8 +41,8 @@ impl<'t> Object<'t> {
 
     /// All values under this name.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = Value<'t>> {
-        let (bit, (once, twice)) = (bit(name.as_bytes()), self.bits());
-        let mut next = if once & bit == 0 { self.end } else { self.first };
+        let (bit, (once, twice)) = (bit(tag(name.as_bytes())), self.bits());
+        let mut next = if once & bit == 0 { self.end } else { self.value.inside().0 };
         std::iter::from_fn(move || {
             let value = self.value.tape().find(name, next, self.end)?;
             next = if twice & bit == 0 { self.end } else { value.inside().1 };
@@ -117,7 +118,8 @@ impl<'t> Object<'t> {
     }
 
     /// Takes back what was noted while the members were read.
-    fn forget(&self) {
+    fn forget(&mut self) {
+        (self.first, _) = self.value.inside();
         for value in self.value.values() {
             value.node().marks.set(value.node().marks.get() & (HIDDEN | KEPT));
             value.forget();
@@ -165,7 +167,7 @@ impl<'t> Object<'t> {
         if let Some(value) = self.next(names.first()) {
             return Some((value.node(), value));
         }
-        if self.bits().0 & names.bits == 0 {
+        if self.first == self.end || self.bits().0 & names.bits == 0 {
             return None;
         }
         let tape = self.value.tape();
@@ -197,12 +199,16 @@ impl<'t> Object<'t> {
             return None;
         }
         marks.set(TYPED);
-        self.hint = value.inside().1;
+        let next = value.inside().1;
+        if self.first == self.hint {
+            self.first = next;
+        }
+        self.hint = next;
         Some(value)
     }
 
     fn bits(&self) -> (u64, u64) {
-        *self.bits.get_or_init(|| self.value.tape().bits(self.first, self.end))
+        *self.bits.get_or_init(|| self.value.tape().bits(self.value.inside().0, self.end))
     }
 }
 
@@ -218,7 +224,7 @@ impl Names {
         let names = if given.is_empty() { own } else { given };
         let (mut bits, mut rest) = (0, names);
         while let [name, after @ ..] = rest {
-            bits |= bit(name.as_bytes());
+            bits |= bit(tag(name.as_bytes()));
             rest = after;
         }
         Self { names, bits }
@@ -348,8 +354,7 @@ fn read_list<T: FromValue>(list: Value<'_>, at: &mut Reader<'_>) -> Option<Vec<T
     if !list.is_indexed() {
         return None;
     }
-    let (from, to) = list.inside();
-    let mut read = Vec::with_capacity(to.saturating_sub(from).min(TYPICAL_ELEMENTS));
+    let mut read = Vec::with_capacity(list.values().count());
     for (place, value) in list.values().enumerate() {
         at.log.room = at.log.room.checked_sub(1)?;
         if !value.is_null() && !T::is_absent(value) {
@@ -446,7 +451,6 @@ fn push_member(text: &mut String, name: &str) {
 const LIST: &str = "a list of at most 4096 elements, in an event of at most 16384 values";
 const MAX_VALUES: usize = 16_384;
 const MAX_MISFITS: usize = 64;
-const TYPICAL_ELEMENTS: usize = 64;
 // What a reader notes of a member.
 const TYPED: u8 = 1;
 const MISFIT: u8 = 2;
