@@ -64,7 +64,7 @@ impl<'t> Object<'t> {
     /// See [`Value::scalar`]; a whole number in its shortest form, as where numbers are names `1.0` is one of them.
     pub(crate) fn name(&self, member: &str) -> Option<Cow<'t, str>> {
         let name = self.scalar(member)?;
-        let is_short = name.parse::<i64>().is_ok() || !name.ends_with(|last: char| last.is_ascii_digit());
+        let is_short = !name.ends_with(|last: char| last.is_ascii_digit()) || name.parse::<i64>().is_ok();
         let number = if is_short { None } else { whole::<i64>(&name) };
         Some(number.map_or(name, |number| number.to_string().into()))
     }
