@@ -554,6 +554,14 @@ fn attack_bytes_beyond_the_budget_are_503() {
     let _first = stalled(&layer);
     let other = WebhookLayer::new(Letterbox).read_budget(ReadBudget::new(10));
     assert_eq!(outcome(&send(&other, "0123456789")), ACCEPTED, "another layer has its own");
+
+    let budget = ReadBudget::new(10);
+    let [here, there] = [(); 2].map(|()| WebhookLayer::new(Letterbox).read_budget(budget.clone()));
+    let reading = stalled(&here);
+    assert_eq!(budget.held(), 7);
+    assert_eq!(outcome(&send(&there, "four")), refused(RejectionKind::ReadBudget), "unless it was given the same");
+    drop(reading);
+    assert_eq!(outcome(&send(&there, "four")), ACCEPTED);
 }
 
 #[test]

@@ -5,8 +5,14 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use std::{collections::BTreeSet, convert::Infallible, sync::Mutex, time::SystemTime};
-use tower::{Layer, ServiceExt, service_fn};
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    sync::Mutex,
+    task::{Context, Poll},
+    time::SystemTime,
+};
+use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_webhooks::{
     Signer as _, WebhookLayer, metric_names,
     zegocloud::{Signer, Zegocloud},
@@ -222,6 +228,46 @@ fn attack_hostile_requests_make_no_series() {
         assert_eq!(series(&handle.render()), before);
         assert!(before.len() > 5, "{before:?}");
     });
+}
+
+/// A service that fails to become ready has failed, and was not dropped.
+#[test]
+fn a_service_that_cannot_get_ready_is_a_failure() {
+    #[derive(Clone)]
+    struct Closed;
+
+    impl Service<Request<Full<Bytes>>> for Closed {
+        type Response = Response<String>;
+        type Error = &'static str;
+        type Future = std::future::Pending<Result<Response<String>, &'static str>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
+            Poll::Ready(Err("closed"))
+        }
+
+        fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
+            panic!("called after it failed to become ready");
+        }
+    }
+
+    let _alone = alone();
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    let request = signed(r#"{"event":"room_create"}"#.into());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let log = logged(|| {
+        metrics::with_local_recorder(&recorder, || {
+            let ended = runtime.block_on(layer().layer(Closed).oneshot(request.map(Full::new)));
+            assert_eq!(ended.unwrap_err(), "closed");
+        })
+    });
+    let rendered = handle.render();
+    let failed =
+        r#"webhooks_deliveries_total{provider="zegocloud",kind="room_create",checked="local",outcome="failed"} 1"#;
+    assert!(rendered.lines().any(|line| line == failed), "{rendered}");
+    assert!(!rendered.contains(r#"outcome="dropped""#), "{rendered}");
+    let line = log.lines().find(|line| line.contains("the handler of a webhook failed")).expect("a failure");
+    assert!(line.contains("WARN") && line.contains(r#"outcome="failed""#), "{line}");
 }
 
 #[test]

@@ -660,3 +660,35 @@ async fn a_panic_in_the_handler_is_a_failure() {
     assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
     assert_eq!(handler.attempts(), [2]);
 }
+
+/// A service that fails to become ready has failed the attempt, as a handler does: nobody has to wait until the future is
+/// dropped.
+#[tokio::test]
+async fn a_service_that_cannot_get_ready_fails_the_attempt() {
+    #[derive(Clone)]
+    struct Closed;
+
+    impl Service<Request<Full<Bytes>>> for Closed {
+        type Response = Response<String>;
+        type Error = &'static str;
+        type Future = std::future::Pending<Result<Response<String>, &'static str>>;
+
+        fn poll_ready(&mut self, _cx: &mut std::task::Context<'_>) -> Poll<Result<(), &'static str>> {
+            Poll::Ready(Err("closed"))
+        }
+
+        fn call(&mut self, _request: Request<Full<Bytes>>) -> Self::Future {
+            panic!("called after it failed to become ready");
+        }
+    }
+
+    for layer in [layer(), layer().shared_store(Shared::default())] {
+        let (request, forged) = pair();
+        let mut first = pin!(layer.layer(Closed).call(request.clone().map(Full::new)));
+        assert_eq!(first.as_mut().await.unwrap_err(), "closed");
+        let handler = Handler::default();
+        assert_eq!(kind(&send(&layer, &handler, &forged).await), RejectionKind::Conflict);
+        assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
+        assert_eq!(handler.attempts(), [2]);
+    }
+}
