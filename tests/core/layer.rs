@@ -1,8 +1,11 @@
 //! The layer and its body reader, by bodies and inner services of their own: no provider, no server.
 
-use crate::support::letterbox::{
-    ACCEPTED, Broken, COSIGN, Desk, Letterbox, PROOF, Probe, STAMP, Scripted, Step, data, outcome, paid, refused,
-    run_without_runtime,
+use crate::support::{
+    closed::Closed,
+    letterbox::{
+        ACCEPTED, Broken, COSIGN, Desk, Letterbox, PROOF, Probe, STAMP, Scripted, Step, data, outcome, paid, refused,
+        run_without_runtime,
+    },
 };
 use bytes::{Buf, Bytes};
 use futures_util::{FutureExt, StreamExt, stream};
@@ -663,25 +666,8 @@ async fn attack_a_slow_body_holds_no_inner_capacity() {
 
 #[test]
 fn errors_of_the_inner_service_pass_through() {
-    #[derive(Clone)]
-    struct Closed;
-
-    impl Service<Request<Full<Bytes>>> for Closed {
-        type Response = Response<String>;
-        type Error = Broken;
-        type Future = std::future::Ready<Result<Response<String>, Broken>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-            Poll::Ready(Err(Broken))
-        }
-
-        fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
-            panic!("called after it failed to become ready");
-        }
-    }
-
     let request = || letter("letter");
-    assert_eq!(run_without_runtime(layer().layer(Closed).call(request())).unwrap_err(), Broken);
+    assert_eq!(run_without_runtime(layer().layer(Closed).call(request())).unwrap_err(), "closed");
     let failing = service_fn(|_: Request<Full<Bytes>>| ready(Err::<Response<String>, _>(Broken)));
     assert_eq!(run_without_runtime(layer().layer(failing).call(request())).unwrap_err(), Broken);
 }

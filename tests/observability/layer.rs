@@ -1,18 +1,15 @@
 //! What is traced and counted, and what never is.
 
-use crate::{alone, support::log::Log};
+use crate::{
+    alone,
+    support::{closed::Closed, log::Log},
+};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use std::{
-    collections::BTreeSet,
-    convert::Infallible,
-    sync::Mutex,
-    task::{Context, Poll},
-    time::SystemTime,
-};
-use tower::{Layer, Service, ServiceExt, service_fn};
+use std::{collections::BTreeSet, convert::Infallible, sync::Mutex, time::SystemTime};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_webhooks::{
     Signer as _, WebhookLayer, metric_names,
     zegocloud::{Signer, Zegocloud},
@@ -233,23 +230,6 @@ fn attack_hostile_requests_make_no_series() {
 /// A service that fails to become ready has failed, and was not dropped.
 #[test]
 fn a_service_that_cannot_get_ready_is_a_failure() {
-    #[derive(Clone)]
-    struct Closed;
-
-    impl Service<Request<Full<Bytes>>> for Closed {
-        type Response = Response<String>;
-        type Error = &'static str;
-        type Future = std::future::Pending<Result<Response<String>, &'static str>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), &'static str>> {
-            Poll::Ready(Err("closed"))
-        }
-
-        fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
-            panic!("called after it failed to become ready");
-        }
-    }
-
     let _alone = alone();
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();

@@ -2,7 +2,10 @@
 #![cfg(feature = "zegocloud")]
 
 use super::handler::{Handler, send};
-use crate::support::zegocloud::{SECRET, layer, pair, signed};
+use crate::support::{
+    closed::Closed,
+    zegocloud::{SECRET, layer, pair, signed},
+};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
@@ -665,23 +668,6 @@ async fn a_panic_in_the_handler_is_a_failure() {
 /// dropped.
 #[tokio::test]
 async fn a_service_that_cannot_get_ready_fails_the_attempt() {
-    #[derive(Clone)]
-    struct Closed;
-
-    impl Service<Request<Full<Bytes>>> for Closed {
-        type Response = Response<String>;
-        type Error = &'static str;
-        type Future = std::future::Pending<Result<Response<String>, &'static str>>;
-
-        fn poll_ready(&mut self, _cx: &mut std::task::Context<'_>) -> Poll<Result<(), &'static str>> {
-            Poll::Ready(Err("closed"))
-        }
-
-        fn call(&mut self, _request: Request<Full<Bytes>>) -> Self::Future {
-            panic!("called after it failed to become ready");
-        }
-    }
-
     for layer in [layer(), layer().shared_store(Shared::default())] {
         let (request, forged) = pair();
         let mut first = pin!(layer.layer(Closed).call(request.clone().map(Full::new)));

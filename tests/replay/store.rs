@@ -19,16 +19,6 @@ async fn the_memory_store_conforms() {
     assert_eq!(store.answers_dropped(), 0);
 }
 
-/// The application may hold on to its store.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_store_in_an_arc_conforms() {
-    let clock = TestClock::at(SystemTime::UNIX_EPOCH);
-    let store = Arc::new(MemoryStore::new().clock(clock.clone()));
-    let wait = async |time| clock.advance(time);
-    conformance::check_by_clock(|| Arc::clone(&store), wait).await.unwrap();
-    assert!(!store.is_empty());
-}
-
 /// The suite has to find what it is there for: a store that does one thing wrong breaks the rule about it.
 #[tokio::test]
 async fn the_suite_finds_faults() {
