@@ -261,6 +261,18 @@ pub mod vobiz;
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod zegocloud;
 
+/// What the targets in `fuzz/` reach beside the public items.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+#[allow(missing_docs)]
+pub mod fuzzing {
+    pub use crate::payload::fuzzing::*;
+
+    pub fn zegocloud_body(body: &[u8]) -> Option<std::borrow::Cow<'_, str>> {
+        crate::zegocloud::body_to_json(body)
+    }
+}
+
 #[cfg(feature = "axum")]
 mod axum;
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]

@@ -32,6 +32,8 @@ pub(crate) use self::{
 mod event;
 #[cfg(feature = "vobiz")]
 mod form;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod json;
 mod misfit;
 mod object;
