@@ -1,7 +1,9 @@
 //! What the fuzz targets share.
 
+pub mod forms;
 pub mod json;
 pub mod mutate;
+pub mod provider;
 
 /// Numbers from a seed: the same for the same one.
 pub struct Random(u64);

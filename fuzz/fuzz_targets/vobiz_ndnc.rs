@@ -1,0 +1,7 @@
+//! Vobiz's ndnc callbacks, signed, with bodies of any shape.
+
+#![no_main]
+
+use tower_webhooks::vobiz::ndnc::{Signer as Signs, Ndnc as Rules};
+
+tower_webhooks_fuzz::provider!("vobiz_ndnc", Rules::new("a token"), Signs::new("a token"), |asked, data| asked.post(data));
