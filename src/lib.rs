@@ -271,6 +271,10 @@ pub mod fuzzing {
     pub fn zegocloud_body(body: &[u8]) -> Option<std::borrow::Cow<'_, str>> {
         crate::zegocloud::body_to_json(body)
     }
+
+    pub fn claim_without_lease(store: &crate::replay::MemoryStore, claim: &crate::replay::Claim) -> crate::replay::Claimed {
+        crate::replay::claim_without_lease(store, claim)
+    }
 }
 
 #[cfg(feature = "axum")]

@@ -33,3 +33,23 @@ impl Random {
         &some[self.below(some.len())]
     }
 }
+
+/// Bytes as decisions; zeros when they are used up.
+pub struct Data<'a>(pub &'a [u8]);
+
+impl Data<'_> {
+    pub fn byte(&mut self) -> u8 {
+        let (first, rest) = self.0.split_first().unwrap_or((&0, &[]));
+        self.0 = rest;
+        *first
+    }
+
+    /// Below `end`, which is at most 256 and not 0.
+    pub fn below(&mut self, end: usize) -> usize {
+        usize::from(self.byte()) % end
+    }
+
+    pub fn of<T: Copy>(&mut self, some: &[T]) -> T {
+        some[self.below(some.len())]
+    }
+}

@@ -595,8 +595,9 @@ const DEFAULT_ANSWER_BUDGET: usize = 16 << 20;
 const CLAIMS_PER_SHARD: usize = 12_500;
 const MIN_SHARDS: usize = 16;
 const MAX_SHARDS: usize = 4096;
-const STEP: usize = 1024;
-const DUE_PER_CLAIM: usize = 64;
+const STEP: usize = if cfg!(fuzzing) { 8 } else { 1024 };
+// Few when fuzzing: a batch that is not enough is what matters.
+const DUE_PER_CLAIM: usize = if cfg!(fuzzing) { 2 } else { 64 };
 const ANSWER_OVERHEAD: usize = 128;
 /// The end of a claim without a lease.
 const HELD: Millis = Millis::MAX;

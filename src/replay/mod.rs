@@ -531,4 +531,10 @@ impl Error for StoreError {
     }
 }
 
+/// As the layer claims.
+#[cfg(fuzzing)]
+pub(crate) fn claim_without_lease(store: &MemoryStore, claim: &Claim) -> Claimed {
+    store.claim_at(claim, None, store.uptime())
+}
+
 const CENTURY_MILLIS: i64 = 100 * 366 * 24 * 60 * 60 * 1000;
