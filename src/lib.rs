@@ -272,7 +272,10 @@ pub mod fuzzing {
         crate::zegocloud::body_to_json(body)
     }
 
-    pub fn claim_without_lease(store: &crate::replay::MemoryStore, claim: &crate::replay::Claim) -> crate::replay::Claimed {
+    pub fn claim_without_lease(
+        store: &crate::replay::MemoryStore,
+        claim: &crate::replay::Claim,
+    ) -> crate::replay::Claimed {
         crate::replay::claim_without_lease(store, claim)
     }
 }

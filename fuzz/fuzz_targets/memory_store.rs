@@ -12,11 +12,11 @@ use std::{
     task::{Context, Poll, Waker},
     time::{Duration, SystemTime},
 };
-use tower_webhooks_fuzz::Data;
 use tower_webhooks::{
     TestClock, fuzzing,
     replay::{Claim, Claimed, MemoryStore, Outcome, ReplayStore, ReplayedResponse},
 };
+use tower_webhooks_fuzz::Data;
 
 fuzz_target!(|data: &[u8]| {
     let mut data = Data(data);
@@ -179,9 +179,9 @@ impl Model {
         };
         assert_eq!(*claimed, Claimed::won(attempt));
         let before = self.entries.remove(claim.key());
-        let (kept_until, held_until) = before.as_ref().map_or((0, 0), |entry| {
-            (entry.kept_until, if entry.ends() == HELD { now } else { entry.held_until })
-        });
+        let (kept_until, held_until) = before
+            .as_ref()
+            .map_or((0, 0), |entry| (entry.kept_until, if entry.ends() == HELD { now } else { entry.held_until }));
         let mut entry = Entry {
             signature: *claim.signature(),
             fingerprint: *claim.fingerprint(),

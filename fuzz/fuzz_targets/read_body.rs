@@ -27,9 +27,7 @@ use tokio::{
 };
 use tower_layer::Layer;
 use tower_service::Service;
-use tower_webhooks::{
-    Covers, Delivery, Proof, Provider, ReadBudget, Rejection, RejectionKind, Verified, WebhookLayer,
-};
+use tower_webhooks::{Covers, Delivery, Proof, Provider, ReadBudget, Rejection, RejectionKind, Verified, WebhookLayer};
 use tower_webhooks_fuzz::Data;
 
 fuzz_target!(|data: &[u8]| {
@@ -72,9 +70,18 @@ fn layers() -> Vec<Layered> {
         let layer = WebhookLayer::new(Anyone).body_limit(limit).read_timeout(TIMEOUT).read_budget(budget.clone());
         Layered { service: layer.layer(Handler), limit, budget }
     };
-    [(0, 4096), (1, 1), (1000, 1500), (5000, 8000), (5000, 100_000), (200_000, 300_000), (200_000, 1 << 20), (3000, 2000)]
-        .map(|(limit, capacity)| layer(limit, capacity))
-        .into()
+    [
+        (0, 4096),
+        (1, 1),
+        (1000, 1500),
+        (5000, 8000),
+        (5000, 100_000),
+        (200_000, 300_000),
+        (200_000, 1 << 20),
+        (3000, 2000),
+    ]
+    .map(|(limit, capacity)| layer(limit, capacity))
+    .into()
 }
 
 /// One body on its way.
@@ -215,10 +222,7 @@ impl Body for Scripted {
     type Data = Bytes;
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let mut script = self.0.borrow_mut();
         let Some(step) = script.steps.pop_front() else {
             script.waits = !script.ended;

@@ -257,10 +257,14 @@ enum Fault {
     /// It is refused before it was sent.
     Refused,
     /// The connection breaks before or after it took effect.
-    Broken { after: bool },
+    Broken {
+        after: bool,
+    },
     Error,
     /// There is never an answer, whether it took effect or not.
-    Hangs { after: bool },
+    Hangs {
+        after: bool,
+    },
 }
 
 const FAULTS: &[Fault] = &[

@@ -2,6 +2,7 @@
 
 #![no_main]
 
-use tower_webhooks::vobiz::campaign::{Signer as Signs, Campaign as Rules};
+use tower_webhooks::vobiz::campaign::{Campaign as Rules, Signer as Signs};
 
-tower_webhooks_fuzz::provider!("vobiz_campaign", Rules::new("a token"), Signs::new("a token"), |asked, data| asked.post(data));
+tower_webhooks_fuzz::provider!("vobiz_campaign", Rules::new("a token"), Signs::new("a token"), |asked, data| asked
+    .post(data));

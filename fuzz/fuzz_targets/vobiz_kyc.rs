@@ -2,6 +2,7 @@
 
 #![no_main]
 
-use tower_webhooks::vobiz::kyc::{Signer as Signs, Kyc as Rules};
+use tower_webhooks::vobiz::kyc::{Kyc as Rules, Signer as Signs};
 
-tower_webhooks_fuzz::provider!("vobiz_kyc", Rules::new("a token"), Signs::new("a token"), |asked, data| asked.post(data));
+tower_webhooks_fuzz::provider!("vobiz_kyc", Rules::new("a token"), Signs::new("a token"), |asked, data| asked
+    .post(data));

@@ -2,6 +2,7 @@
 
 #![no_main]
 
-use tower_webhooks::vobiz::ndnc::{Signer as Signs, Ndnc as Rules};
+use tower_webhooks::vobiz::ndnc::{Ndnc as Rules, Signer as Signs};
 
-tower_webhooks_fuzz::provider!("vobiz_ndnc", Rules::new("a token"), Signs::new("a token"), |asked, data| asked.post(data));
+tower_webhooks_fuzz::provider!("vobiz_ndnc", Rules::new("a token"), Signs::new("a token"), |asked, data| asked
+    .post(data));

@@ -41,12 +41,52 @@ pub fn of(json: &[u8]) -> Vec<u8> {
 }
 
 fn encode(text: &str) -> String {
-    let letter = |byte| if u8::is_ascii_alphanumeric(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let letter =
+        |byte| if u8::is_ascii_alphanumeric(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     text.bytes().map(letter).collect()
 }
 
 const PIECES: &[&[u8]] = &[
-    b"&", b"=", b"%", b"+", b"&a=", b"&a=1", b"&b=2&a=1", b"&%61=3", b"&a[]=1", b"&a[0]=x", b"&a[12]=y", b"[", b"]", b"[]", b"&a[99999]=z", b"%5B0%5D",
-    b"%E9", b"%c3%A9", b"%ff", b"\xff", b"\xc3", b"%00", b"\0", b"\"", b"\\", b"%zz", b"%4", b"{", b"%7B", b"%7D", b" ", b"\n", b"\xef\xbb\xbf",
-    b"\xe2\x98\x83", b"&&", b"a", b"Event=Hangup", b"%22", b"%5c", b"&=", b"%ef%bf%bd", b"\xef\xbf\xbd",
+    b"&",
+    b"=",
+    b"%",
+    b"+",
+    b"&a=",
+    b"&a=1",
+    b"&b=2&a=1",
+    b"&%61=3",
+    b"&a[]=1",
+    b"&a[0]=x",
+    b"&a[12]=y",
+    b"[",
+    b"]",
+    b"[]",
+    b"&a[99999]=z",
+    b"%5B0%5D",
+    b"%E9",
+    b"%c3%A9",
+    b"%ff",
+    b"\xff",
+    b"\xc3",
+    b"%00",
+    b"\0",
+    b"\"",
+    b"\\",
+    b"%zz",
+    b"%4",
+    b"{",
+    b"%7B",
+    b"%7D",
+    b" ",
+    b"\n",
+    b"\xef\xbb\xbf",
+    b"\xe2\x98\x83",
+    b"&&",
+    b"a",
+    b"Event=Hangup",
+    b"%22",
+    b"%5c",
+    b"&=",
+    b"%ef%bf%bd",
+    b"\xef\xbf\xbd",
 ];

@@ -67,7 +67,9 @@ pub fn content(string: &str) -> String {
             Some('n') => 10,
             Some('r') => 13,
             Some('t') => 9,
-            Some('u') => (0..4).fold(0, |code, _| code * 16 + letters.next().and_then(|it| it.to_digit(16)).unwrap() as u16),
+            Some('u') => {
+                (0..4).fold(0, |code, _| code * 16 + letters.next().and_then(|it| it.to_digit(16)).unwrap() as u16)
+            }
             Some(itself) => itself as u16,
         };
         units.push(unit);

@@ -91,8 +91,7 @@ fn has_long_numbers(text: &str) -> bool {
 }
 
 fn has_duplicates(text: &str) -> bool {
-    let mut names: Vec<_> =
-        json::members(text).into_iter().flatten().map(|(name, _)| json::content(name)).collect();
+    let mut names: Vec<_> = json::members(text).into_iter().flatten().map(|(name, _)| json::content(name)).collect();
     names.sort_unstable();
     names.windows(2).any(|two| two[0] == two[1])
 }
@@ -266,8 +265,9 @@ macro_rules! provider {
             $crate::mutate::json(data, size, max_size, seed, &SEEDS)
         });
 
-        static SEEDS: LazyLock<Vec<Vec<u8>>> =
-            LazyLock::new(|| $crate::provider::seeds(include_str!(concat!("../../tests/payloads/", $payloads, ".json"))));
+        static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+            $crate::provider::seeds(include_str!(concat!("../../tests/payloads/", $payloads, ".json")))
+        });
         static ASKED: LazyLock<$crate::provider::Asked<Rules, Signs>> =
             LazyLock::new(|| $crate::provider::Asked { provider: $provider.unwrap(), signer: $signer.unwrap() });
     };
