@@ -2,7 +2,7 @@
 
 use crate::{
     Json, Rest, UnixSeconds,
-    payload::{Field, FromValue, Object, Payload, Reader, codes, events, from_json, payload, words},
+    payload::{Field, FromValue, Names, Object, Payload, Reader, codes, events, from_json, payload, words},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
 
@@ -219,7 +219,7 @@ pub struct Phones<P> {
 
 impl<P: Payload + FromValue + Serialize + Default + PartialEq> Payload for Phones<P> {
     fn read(object: &mut Object<'_>, at: &mut Reader<'_>) -> Self {
-        let mut items = Vec::read(object, &["items"], at);
+        let mut items = Vec::read(object, const { &Names::new(&["items"], &[]) }, at);
         // The pages' tables have the members of one phone, their examples a list.
         if !object.has("items") {
             items.extend(Some(P::read(object, at)).filter(|phone| *phone != P::default()));

@@ -24,7 +24,7 @@ pub(crate) use self::form::form_to_json;
 pub(crate) use self::{
     event::{dedup_key, part, read_back, text},
     json::mend,
-    object::{Field, Object, Payload, Reader, only},
+    object::{Field, Names, Object, Payload, Reader, only},
     tape::{Tape, Value, scalar},
     value::{FromValue, whole},
 };
@@ -211,10 +211,10 @@ macro_rules! payload {
             for $struct $(<$detail>)?
         {
             fn read(_object: &mut $crate::payload::Object<'_>, _at: &mut $crate::payload::Reader<'_>) -> Self {
-                use $crate::payload::{Field, names};
+                use $crate::payload::{Field, Names};
 
                 Self {
-                    $($field: Field::read(_object, names(&[$($name $(, $alias)*)?], &[stringify!($field)]), _at),)*
+                    $($field: Field::read(_object, const { &Names::new(&[$($name $(, $alias)*)?], &[stringify!($field)]) }, _at),)*
                     $($rest: $crate::Rest::default(),)?
                 }
             }
@@ -373,11 +373,6 @@ macro_rules! words {
 }
 
 pub(crate) use {codes, events, payload, words};
-
-/// The names that are given, or else the field's own.
-pub(crate) const fn names(given: &'static [&'static str], own: &'static [&'static str]) -> &'static [&'static str] {
-    if given.is_empty() { own } else { given }
-}
 
 /// The one that is given, or else this one.
 pub(crate) const fn either(given: &[&'static str], own: &'static str) -> &'static str {

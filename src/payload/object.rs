@@ -2,7 +2,7 @@
 
 use super::{
     FromValue, Json, Misfit, Misfits, Rest,
-    tape::{Node, Value, bit, scalar},
+    tape::{Node, Value, bit, scalar, tag},
     value::whole,
 };
 use serde::{
@@ -11,17 +11,18 @@ use serde::{
     ser::SerializeMap,
 };
 use serde_json::value::RawValue;
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, cell::OnceCell, fmt};
 
 /// The members of a JSON object, in their order.
 pub(crate) struct Object<'t> {
     value: Value<'t>,
+    /// Every member before it is taken or hidden.
     first: usize,
     end: usize,
     /// Where the next member is looked for first: members mostly come in the documented order.
     hint: usize,
-    /// The bits of the names, and those that more than one of them has.
-    bits: (u64, u64),
+    /// The bits of the names, and those that more than one of them has; once anybody asks.
+    bits: OnceCell<(u64, u64)>,
     replaced: Option<(usize, Value<'t>)>,
 }
 
@@ -30,7 +31,7 @@ impl<'t> Object<'t> {
     pub(crate) fn of(value: Value<'t>) -> Option<Self> {
         let (first, end) = value.inside();
         let is_object = value.is_indexed() && value.is_object();
-        is_object.then(|| Self { value, first, end, hint: first, bits: value.tape().bits(first, end), replaced: None })
+        is_object.then(|| Self { value, first, end, hint: first, bits: OnceCell::new(), replaced: None })
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Cow<'t, str>, Value<'t>)> + use<'t> {
@@ -40,8 +41,8 @@ impl<'t> Object<'t> {
 
     /// All values under this name.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = Value<'t>> {
-        let (bit, (once, twice)) = (bit(name.as_bytes()), self.bits);
-        let mut next = if once & bit == 0 { self.end } else { self.first };
+        let (bit, (once, twice)) = (bit(tag(name.as_bytes())), self.bits());
+        let mut next = if once & bit == 0 { self.end } else { self.value.inside().0 };
         std::iter::from_fn(move || {
             let value = self.value.tape().find(name, next, self.end)?;
             next = if twice & bit == 0 { self.end } else { value.inside().1 };
@@ -63,7 +64,7 @@ impl<'t> Object<'t> {
     /// See [`Value::scalar`]; a whole number in its shortest form, as where numbers are names `1.0` is one of them.
     pub(crate) fn name(&self, member: &str) -> Option<Cow<'t, str>> {
         let name = self.scalar(member)?;
-        let is_short = name.parse::<i64>().is_ok() || !name.ends_with(|last: char| last.is_ascii_digit());
+        let is_short = !name.ends_with(|last: char| last.is_ascii_digit()) || name.parse::<i64>().is_ok();
         let number = if is_short { None } else { whole::<i64>(&name) };
         Some(number.map_or(name, |number| number.to_string().into()))
     }
@@ -117,7 +118,8 @@ impl<'t> Object<'t> {
     }
 
     /// Takes back what was noted while the members were read.
-    fn forget(&self) {
+    fn forget(&mut self) {
+        (self.first, _) = self.value.inside();
         for value in self.value.values() {
             value.node().marks.set(value.node().marks.get() & (HIDDEN | KEPT));
             value.forget();
@@ -161,12 +163,15 @@ impl<'t> Object<'t> {
     }
 
     /// The member of the first of these names that is there with a value, and what to read it from.
-    fn take(&mut self, names: &[&str], is_absent: fn(Value<'_>) -> bool) -> Option<(&'t Node, Value<'t>)> {
+    fn take(&mut self, names: &Names, is_absent: fn(Value<'_>) -> bool) -> Option<(&'t Node, Value<'t>)> {
+        if let Some(value) = self.next(names.first()) {
+            return Some((value.node(), value));
+        }
+        if self.first == self.end || self.bits().0 & names.bits == 0 {
+            return None;
+        }
         let tape = self.value.tape();
-        for name in names {
-            if self.bits.0 & bit(name.as_bytes()) == 0 {
-                continue;
-            }
+        for name in names.names {
             let found = tape.find(name, self.hint, self.end).or_else(|| tape.find(name, self.first, self.hint));
             let Some(member) = found.filter(|member| member.node().marks.get() & HIDDEN == 0) else { continue };
             let ((place, next), marks) = (member.inside(), &member.node().marks);
@@ -183,6 +188,60 @@ impl<'t> Object<'t> {
             }
         }
         None
+    }
+
+    /// Takes the next member, if it has this name and there is nothing else to know of it. Members mostly come in the
+    /// documented order.
+    fn next(&mut self, name: &str) -> Option<Value<'t>> {
+        let value = loop {
+            let value = self.value.tape().value(self.hint).filter(|_| self.hint < self.end)?;
+            if value.node().marks.get() & HIDDEN == 0 {
+                break value;
+            }
+            self.pass(value);
+        };
+        let marks = &value.node().marks;
+        if !value.is_named(name) || !value.is_filled() || marks.get() != 0 || self.replaced.is_some() {
+            return None;
+        }
+        marks.set(TYPED);
+        self.pass(value);
+        Some(value)
+    }
+
+    fn pass(&mut self, next: Value<'_>) {
+        let (_, after) = next.inside();
+        if self.first == self.hint {
+            self.first = after;
+        }
+        self.hint = after;
+    }
+
+    fn bits(&self) -> (u64, u64) {
+        *self.bits.get_or_init(|| self.value.tape().bits(self.value.inside().0, self.end))
+    }
+}
+
+/// The names of a member: the documented one, then further ones.
+pub(crate) struct Names {
+    names: &'static [&'static str],
+    bits: u64,
+}
+
+impl Names {
+    /// Those that are given, or else the field's own.
+    pub(crate) const fn new(given: &'static [&'static str], own: &'static [&'static str]) -> Self {
+        let names = if given.is_empty() { own } else { given };
+        let (mut bits, mut rest) = (0, names);
+        while let [name, after @ ..] = rest {
+            bits |= bit(tag(name.as_bytes()));
+            rest = after;
+        }
+        Self { names, bits }
+    }
+
+    fn first(&self) -> &'static str {
+        self.names.first().copied().unwrap_or_default()
     }
 }
 
@@ -259,15 +318,15 @@ impl<P: Payload> FromValue for P {
 /// A field of a payload.
 pub(crate) trait Field: Sized {
     /// Takes the member out of the object: the first of these names that is there with a value.
-    fn read(object: &mut Object<'_>, names: &[&'static str], at: &mut Reader<'_>) -> Self;
+    fn read(object: &mut Object<'_>, names: &Names, at: &mut Reader<'_>) -> Self;
 
     fn write<M: SerializeMap>(&self, name: &str, map: &mut M) -> Result<(), M::Error>;
 }
 
 impl<T: FromValue + Serialize> Field for Option<T> {
-    fn read(object: &mut Object<'_>, names: &[&'static str], at: &mut Reader<'_>) -> Self {
+    fn read(object: &mut Object<'_>, names: &Names, at: &mut Reader<'_>) -> Self {
         let (member, value) = object.take(names, T::is_absent)?;
-        let read = at.value(Segment::member(names), T::EXPECTED, |at| T::from_value(value, at));
+        let read = at.value(Segment::Member(names.first()), T::EXPECTED, |at| T::from_value(value, at));
         if read.is_none() {
             mark(member, MISFIT);
         }
@@ -281,12 +340,13 @@ impl<T: FromValue + Serialize> Field for Option<T> {
 
 /// A list; one value where a list belongs is a list of one.
 impl<T: FromValue + Serialize> Field for Vec<T> {
-    fn read(object: &mut Object<'_>, names: &[&'static str], at: &mut Reader<'_>) -> Self {
+    fn read(object: &mut Object<'_>, names: &Names, at: &mut Reader<'_>) -> Self {
         let is_absent = |value: Value<'_>| !value.is_list() && (T::is_absent(value) || value.is_empty());
         let Some((member, value)) = object.take(names, is_absent) else { return Vec::new() };
         let read = match value.is_list() {
-            true => at.value(Segment::member(names), LIST, |at| read_list(value.indexed(&mut None), at)),
-            false => at.value(Segment::member(names), T::EXPECTED, |at| T::from_value(value, at).map(|one| vec![one])),
+            true => at.value(Segment::Member(names.first()), LIST, |at| read_list(value.indexed(&mut None), at)),
+            false => at
+                .value(Segment::Member(names.first()), T::EXPECTED, |at| T::from_value(value, at).map(|one| vec![one])),
         };
         read.unwrap_or_else(|| {
             mark(member, MISFIT);
@@ -304,8 +364,7 @@ fn read_list<T: FromValue>(list: Value<'_>, at: &mut Reader<'_>) -> Option<Vec<T
     if !list.is_indexed() {
         return None;
     }
-    let (from, to) = list.inside();
-    let mut read = Vec::with_capacity(to.saturating_sub(from).min(TYPICAL_ELEMENTS));
+    let mut read = Vec::with_capacity(list.values().count());
     for (place, value) in list.values().enumerate() {
         at.log.room = at.log.room.checked_sub(1)?;
         if !value.is_null() && !T::is_absent(value) {
@@ -317,7 +376,7 @@ fn read_list<T: FromValue>(list: Value<'_>, at: &mut Reader<'_>) -> Option<Vec<T
 
 /// A payload among the fields of another one: its members are the other's own.
 impl<P: Payload> Field for P {
-    fn read(object: &mut Object<'_>, _: &[&'static str], at: &mut Reader<'_>) -> Self {
+    fn read(object: &mut Object<'_>, _: &Names, at: &mut Reader<'_>) -> Self {
         P::read(object, at)
     }
 
@@ -376,15 +435,9 @@ struct Path<'r> {
 
 enum Segment {
     Root,
+    /// By the documented name, also where another one was found.
     Member(&'static str),
     Element(usize),
-}
-
-impl Segment {
-    /// By the documented name, also where another one was found.
-    fn member(names: &[&'static str]) -> Self {
-        Self::Member(names.first().copied().unwrap_or_default())
-    }
 }
 
 impl Path<'_> {
@@ -408,7 +461,6 @@ fn push_member(text: &mut String, name: &str) {
 const LIST: &str = "a list of at most 4096 elements, in an event of at most 16384 values";
 const MAX_VALUES: usize = 16_384;
 const MAX_MISFITS: usize = 64;
-const TYPICAL_ELEMENTS: usize = 64;
 // What a reader notes of a member.
 const TYPED: u8 = 1;
 const MISFIT: u8 = 2;

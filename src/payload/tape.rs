@@ -20,6 +20,8 @@ pub(super) struct Node {
     value: Span,
     /// Where on the tape the next one is that is not in this one.
     next: u32,
+    /// Of the name, for a first comparison.
+    tag: u16,
     kind: Kind,
     /// What a reader has noted here.
     pub(super) marks: Cell<u8>,
@@ -54,7 +56,7 @@ impl<'a> Tape<'a> {
 
     /// As [`new`](Self::new), but does not index lists of these names: for lists that are only kept.
     pub(crate) fn without(lists: &'static [&'static str], text: &'a str) -> Option<Self> {
-        let nodes = Vec::with_capacity((text.len() / TYPICAL_LEN).clamp(MIN_NODES, MAX_NODES / 16));
+        let nodes = Vec::with_capacity((text.len() / TYPICAL_LEN).clamp(MIN_NODES, MAX_NODES / 4));
         let tape = Self { text, nodes, has_escaped_names: false };
         let mut scan = Scan { tape, bytes: text.as_bytes(), at: 0, lists };
         scan.blank();
@@ -79,13 +81,12 @@ impl<'a> Tape<'a> {
 
     /// The first value of this name, among those side by side from here to there.
     pub(super) fn find(&self, name: &str, from: usize, to: usize) -> Option<Value<'_>> {
-        let mut place = from;
+        let (mut place, tag) = (from, tag(name.as_bytes()));
         while place < to {
             let node = self.nodes.get(place)?;
             let is_it = match self.has_escaped_names {
                 true => self.name(node) == name,
-                // Most names differ in length.
-                false => node.name.len() == name.len() && self.bytes(node.name) == name.as_bytes(),
+                false => node.tag == tag && self.bytes(node.name) == name.as_bytes(),
             };
             if is_it {
                 return Some(Value { tape: self, place, node });
@@ -102,7 +103,7 @@ impl<'a> Tape<'a> {
         }
         let (mut once, mut twice, mut place) = (0, 0, from);
         while let Some(node) = self.nodes.get(place).filter(|_| place < to) {
-            let bit = bit(self.bytes(node.name));
+            let bit = bit(node.tag);
             twice |= once & bit;
             once |= bit;
             place = node.next as usize;
@@ -125,11 +126,18 @@ impl Span {
     }
 }
 
-/// One of 64 bits, by the length and the last letters.
-pub(super) fn bit(name: &[u8]) -> u64 {
-    let last = name.last_chunk().map_or(0, |last| u16::from_le_bytes(*last));
-    let hash = last.wrapping_mul(0x9e5).wrapping_add((name.len() as u16).wrapping_mul(0x5e3));
-    1 << (hash >> 10)
+/// What tells most names apart: their lengths and last letters.
+pub(super) const fn tag(name: &[u8]) -> u16 {
+    let last = match name.last_chunk() {
+        Some(last) => u16::from_le_bytes(*last),
+        None => 0,
+    };
+    last.wrapping_mul(0x9e5).wrapping_add((name.len() as u16).wrapping_mul(0x5e3))
+}
+
+/// One of 64 bits.
+pub(super) const fn bit(tag: u16) -> u64 {
+    1 << (tag >> 10)
 }
 
 /// A value in a text that was checked.
@@ -165,6 +173,22 @@ impl<'t> Value<'t> {
 
     pub(crate) fn is_object(self) -> bool {
         self.tape.bytes(self.node.value).first() == Some(&b'{')
+    }
+
+    /// Whether the name is written just so.
+    pub(super) fn is_named(self, name: &str) -> bool {
+        self.node.name.len() == name.len() && self.tape.bytes(self.node.name) == name.as_bytes()
+    }
+
+    /// Whether it is neither `null` nor blank text.
+    pub(super) fn is_filled(self) -> bool {
+        match self.node.kind {
+            Kind::Null => false,
+            Kind::Plain | Kind::Escaped => {
+                self.tape.bytes(self.node.value).get(1).is_some_and(|first| *first > b' ' && *first != b'"')
+            }
+            _ => true,
+        }
     }
 
     pub(super) fn tape(self) -> &'t Tape<'t> {
@@ -255,17 +279,18 @@ impl Scan<'_> {
     /// Checks one value and puts it on the tape.
     fn value(&mut self, name: Span, depth: usize) -> Option<()> {
         let (place, from, first) = (self.tape.nodes.len(), self.here()?, self.peek()?);
+        let tag = tag(self.tape.bytes(name));
         let end = match first {
             b'{' if depth < MAX_DEPTH => b'}',
             b'[' if depth < MAX_DEPTH && !self.is_only_kept(name) => b']',
             _ => {
                 let kind = self.skip(first)?;
                 let (value, next) = (Span { from, to: self.here()? }, u32::try_from(place).ok()?.checked_add(1)?);
-                self.tape.nodes.push(Node { name, value, next, kind, marks: Cell::new(0) });
+                self.tape.nodes.push(Node { name, value, next, tag, kind, marks: Cell::new(0) });
                 return Some(());
             }
         };
-        let node = Node { name, value: Span { from, to: from }, next: 0, kind: Kind::Null, marks: Cell::new(0) };
+        let node = Node { name, value: Span { from, to: from }, next: 0, tag, kind: Kind::Null, marks: Cell::new(0) };
         self.tape.nodes.push(node);
         let kind = self.inside(end, place, depth)?;
         let (to, next) = (self.here()?, u32::try_from(self.tape.nodes.len()).ok()?);
@@ -473,7 +498,7 @@ const MAX_ELEMENTS: usize = 4096;
 const MAX_NODES: usize = 16_384;
 // No payload is typed deeper.
 const MAX_DEPTH: usize = 16;
-const TYPICAL_LEN: usize = 32;
+const TYPICAL_LEN: usize = 24;
 // Not more than 1 KiB: glibc tidies its heap up for every larger allocation.
 const MIN_NODES: usize = 42;
 

@@ -120,10 +120,11 @@ impl MemoryStore {
 
     /// Without a lease the claim is held until it is finished.
     pub(super) fn claim_at(&self, claim: &Claim, lease: Option<Duration>, now: Millis) -> Claimed {
-        match self.shared.claim(claim, lease, now) {
-            Claimed::Full if self.shared.sweep(now) => self.shared.claim(claim, lease, now),
-            claimed => claimed,
+        let claimed = self.shared.claim(claim, lease, now);
+        if matches!(claimed, Claimed::Full) && self.shared.sweep(now) {
+            return self.shared.claim(claim, lease, now);
         }
+        claimed
     }
 
     pub(super) fn renew_now(&self, claim: &Claim) -> bool {
@@ -207,17 +208,15 @@ impl Shared {
                 self.answers.drop(slot.answer);
                 *slot = Slot { queued: slot.queued, ..Slot::new(claim) };
             }
-            match slot.claim(claim, lease, now) {
-                Claimed::Done { .. } => Claimed::Done { answer: self.answers.get(slot.answer) },
-                claimed => claimed,
+            let mut claimed = slot.claim(claim, lease, now);
+            if let Claimed::Done { answer } = &mut claimed {
+                *answer = self.answers.get(slot.answer);
             }
+            claimed
         } else if claim.is_part() && table.contents(claim, now) >= Claim::MAX_CONTENTS {
             Claimed::TooManyContents
         } else if self.take_room() {
-            let mut slot = Slot::new(claim);
-            let claimed = slot.claim(claim, lease, now);
-            table.insert(slot);
-            claimed
+            table.insert(claim, lease, now)
         } else {
             Claimed::Full
         };
@@ -341,29 +340,29 @@ impl Table {
         slots.filter(|slot| slot.signature == claim.signature && !slot.is_over(now)).count()
     }
 
-    fn insert(&mut self, mut slot: Slot) {
+    fn insert(&mut self, claim: &Claim, lease: Option<Duration>, now: Millis) -> Claimed {
         let Self { slots, due, places: Places { index, free } } = self;
         let place = free.pop().unwrap_or(slots.len() as u32);
-        let queued = slots.get(place as usize).is_some_and(|vacant| vacant.queued);
-        if !queued {
+        if place as usize == slots.len() {
+            if slots.len() == slots.capacity() {
+                slots.reserve_exact(step(slots.len()));
+            }
+            slots.push(Slot::new(claim));
+        }
+        let Some(slot) = slots.get_mut(place as usize) else { return Claimed::Full };
+        *slot = Slot { queued: slot.queued, ..Slot::new(claim) };
+        let claimed = slot.claim(claim, lease, now);
+        if !slot.queued {
             if due.len() == due.capacity() {
                 due.reserve_exact(step(due.len()));
             }
             due.push(Reverse((slot.expires, place)));
-        }
-        slot.queued = true;
-        let key = hash(&slot.signature);
-        match slots.get_mut(place as usize) {
-            Some(vacant) => *vacant = slot,
-            None => {
-                if slots.len() == slots.capacity() {
-                    slots.reserve_exact(step(slots.len()));
-                }
-                slots.push(slot);
-            }
+            slot.queued = true;
         }
         let slots = &*slots;
-        index.insert_unique(key, place, |place| slots.get(*place as usize).map_or(0, |slot| hash(&slot.signature)));
+        let hash_of = |place: &u32| slots.get(*place as usize).map_or(0, |slot| hash(&slot.signature));
+        index.insert_unique(hash(&claim.signature), place, hash_of);
+        claimed
     }
 
     /// Looks at the entry that is due first; `None` if none is.
@@ -401,7 +400,8 @@ fn hash(signature: &[u8; 16]) -> u64 {
     u64::from_ne_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// 64 bytes.
+/// One line of the cache: a claim then waits for memory once, where a slot across two lines makes it wait twice.
+#[repr(align(64))]
 struct Slot {
     signature: [u8; 16],
     fingerprint: [u8; 16],

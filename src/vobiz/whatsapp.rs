@@ -112,10 +112,10 @@ payload! {
     /// A message that was received. The content of one that is no text is in [`rest`](Self::rest), under the name of its
     /// [`kind`](Self::kind).
     pub struct Message {
-        /// The message's id.
-        pub id: Option<String>,
         /// The sender.
         pub from: Option<String>,
+        /// The message's id.
+        pub id: Option<String>,
         /// When it was sent.
         pub timestamp: Option<UnixSeconds>,
         /// `type`: such as `text`.
