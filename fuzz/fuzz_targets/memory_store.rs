@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
     let store = MemoryStore::with_capacity(capacity).unwrap().clock(clock.clone());
     // Answers that do not fit give way, which the other kind of budget never sees.
     let (store, keeps_answers) = if data.byte() % 2 == 0 { (store.answer_budget(400), false) } else { (store, true) };
-    let mut model = Model { capacity, keeps_answers, now: 0, entries: BTreeMap::new(), late: Vec::new() };
+    let mut model = Model { capacity, keeps_answers, now: 0, entries: BTreeMap::new(), held_at: None };
     while !data.0.is_empty() {
         let step = data.byte();
         let (which, token) = (usize::from(data.byte()), i64::from(data.byte() % 4));
@@ -95,8 +95,8 @@ struct Model {
     keeps_answers: bool,
     now: u64,
     entries: BTreeMap<[u8; 16], Entry>,
-    /// Until when what is over may still take room: what had no lease is looked at once in a minute.
-    late: Vec<u64>,
+    /// When there was last a claim without a lease: what is kept of it is looked at once in a minute.
+    held_at: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -109,7 +109,6 @@ struct Entry {
     leased_until: u64,
     kept_until: u64,
     answer: Option<ReplayedResponse>,
-    held_until: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -123,12 +122,6 @@ impl Entry {
     /// Until then it must be remembered.
     fn ends(&self) -> u64 {
         if self.state == State::InFlight && self.leased_until == HELD { HELD } else { self.kept_until }
-    }
-
-    fn release(&mut self, now: u64) {
-        if self.ends() == HELD {
-            self.held_until = now;
-        }
     }
 
     /// The store counts in whole seconds.
@@ -145,9 +138,8 @@ impl Model {
 
     fn claimed(&mut self, claim: &Claim, lease: Option<Duration>, claimed: &Claimed, is_part: bool) {
         let now = self.now;
-        let over = self.entries.extract_if(.., |_, entry| entry.ends() <= now);
-        self.late.extend(over.map(|(_, entry)| entry.held_until + 61_000));
-        self.late.retain(|until| *until > now);
+        self.note_held();
+        self.entries.retain(|_, entry| entry.ends() > now);
         let attempt = match self.entries.get_mut(claim.key()) {
             Some(entry) if entry.fingerprint != *claim.fingerprint() => return assert_eq!(*claimed, Claimed::Conflict),
             Some(Entry { state: State::Done, answer, .. }) => {
@@ -172,16 +164,14 @@ impl Model {
                     return assert_eq!(*claimed, Claimed::Full);
                 }
                 if *claimed == Claimed::Full {
-                    return assert!(self.entries.len() + self.late.len() >= self.capacity, "there is room");
+                    return assert!(self.held_at.is_some_and(|held_at| now < held_at + 61_000), "there is room");
                 }
                 1
             }
         };
         assert_eq!(*claimed, Claimed::won(attempt));
         let before = self.entries.remove(claim.key());
-        let (kept_until, held_until) = before
-            .as_ref()
-            .map_or((0, 0), |entry| (entry.kept_until, if entry.ends() == HELD { now } else { entry.held_until }));
+        let kept_until = before.as_ref().map_or(0, |entry| entry.kept_until);
         let mut entry = Entry {
             signature: *claim.signature(),
             fingerprint: *claim.fingerprint(),
@@ -191,13 +181,19 @@ impl Model {
             leased_until: lease.map_or(HELD, |lease| now + lease.as_millis() as u64),
             kept_until,
             answer: before.and_then(|entry| entry.answer),
-            held_until,
         };
         entry.keep_until(now + lease.unwrap_or_default().max(claim.retention()).as_millis() as u64);
         self.entries.insert(*claim.key(), entry);
     }
 
+    fn note_held(&mut self) {
+        if self.entries.values().any(|entry| entry.ends() == HELD) {
+            self.held_at = Some(self.now);
+        }
+    }
+
     fn entry(&mut self, claim: &Claim) -> Option<&mut Entry> {
+        self.note_held();
         let now = self.now;
         self.entries.get_mut(claim.key()).filter(|entry| entry.ends() > now && entry.token == claim.token())
     }
@@ -205,7 +201,6 @@ impl Model {
     fn renew(&mut self, claim: &Claim) -> bool {
         let now = self.now;
         let Some(entry) = self.entry(claim).filter(|entry| entry.state == State::InFlight) else { return false };
-        entry.release(now);
         entry.leased_until = now + claim.lease().as_millis() as u64;
         entry.keep_until(entry.leased_until);
         true
@@ -214,7 +209,6 @@ impl Model {
     fn finish(&mut self, claim: &Claim, outcome: &Outcome) -> bool {
         let now = self.now;
         let Some(entry) = self.entry(claim) else { return false };
-        entry.release(now);
         match (entry.state, outcome) {
             (State::InFlight, Outcome::Withdrawn) if entry.attempt == 1 => {
                 self.entries.remove(claim.key());

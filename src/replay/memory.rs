@@ -350,8 +350,13 @@ impl Table {
             slots.push(Slot::new(claim));
         }
         let Some(slot) = slots.get_mut(place as usize) else { return Claimed::Full };
-        *slot = Slot { queued: slot.queued, ..Slot::new(claim) };
+        let before = std::mem::replace(slot, Slot { queued: slot.queued, ..Slot::new(claim) });
         let claimed = slot.claim(claim, lease, now);
+        if slot.queued && slot.expires < before.expires {
+            // The entry is that of a longer claim, and would come up when this one has been over for long.
+            due.retain(|Reverse((_, queued))| *queued != place);
+            slot.queued = false;
+        }
         if !slot.queued {
             if due.len() == due.capacity() {
                 due.reserve_exact(step(due.len()));

@@ -15,6 +15,21 @@ async fn the_memory_store_conforms() {
     assert_eq!(store.answers_dropped(), 0);
 }
 
+#[tokio::test]
+async fn a_claim_takes_no_room_for_the_time_of_one_that_was_withdrawn_before_it() {
+    let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+    let store = MemoryStore::with_capacity(1).unwrap().clock(clock.clone());
+    let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
+    let long = Claim::for_test([1; 16], [0; 16], 1, second, hour);
+    assert_eq!(store.claim(long.clone()).await.unwrap(), Claimed::won(1));
+    assert!(store.finish(long, Outcome::Withdrawn).await.unwrap());
+    let short = Claim::for_test([1; 16], [0; 16], 2, second, second);
+    assert_eq!(store.claim(short).await.unwrap(), Claimed::won(1));
+    clock.advance(2 * second);
+    let other = Claim::for_test([2; 16], [0; 16], 3, second, second);
+    assert_eq!(store.claim(other).await.unwrap(), Claimed::won(1));
+}
+
 /// The suite has to find what it is there for: a store that does one thing wrong breaks the rule about it.
 #[tokio::test]
 async fn the_suite_finds_faults() {
