@@ -28,7 +28,7 @@ use std::{
 use tower::{Layer, Service};
 use tower_webhooks::{
     Content, Covers, Delivery, Identity, Proof, Provider, Rejection, RejectionKind, Signer as _, WebhookLayer,
-    exactly_one, parse_json,
+    exactly_one, from_hex, parse_json,
     vobiz::kyc::{self, Kyc},
     zegocloud::{self, Zegocloud},
 };
@@ -165,10 +165,7 @@ impl Provider for Own {
     type Event = Payment;
 
     fn check_head(&self, head: &Parts, _now: SystemTime) -> Result<[u8; 32], Rejection> {
-        let mut presented = [0; 32];
-        hex::decode_to_slice(exactly_one(&head.headers, &SIGNATURE)?, &mut presented)
-            .map_err(|_| Rejection::new(RejectionKind::CredentialMalformed))?;
-        Ok(presented)
+        from_hex(exactly_one(&head.headers, &SIGNATURE)?, "signature: not 64 hex digits")
     }
 
     fn check_body(

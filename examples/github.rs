@@ -8,7 +8,7 @@ use sha2::Sha256;
 use std::time::SystemTime;
 use tower_webhooks::{
     ConfigError, Content, Covers, Delivery, Identity, Proof, Provider, Rejection, RejectionKind, Secret, exactly_one,
-    parse_json,
+    from_hex, parse_json,
 };
 
 /// A webhook's secret, and the HMAC key that is made of it once.
@@ -53,10 +53,7 @@ impl Provider for GitHub {
 
     fn check_head(&self, head: &Parts, _: SystemTime) -> Result<[u8; 32], Rejection> {
         let text = exactly_one(&head.headers, "x-hub-signature-256")?;
-        let mut mac = [0; 32];
-        hex::decode_to_slice(text.strip_prefix("sha256=").unwrap_or_default(), &mut mac)
-            .map_err(|_| Rejection::new(RejectionKind::CredentialMalformed))?;
-        Ok(mac)
+        from_hex(text.strip_prefix("sha256=").unwrap_or_default(), "signature: not 64 hex digits")
     }
 
     fn check_body(

@@ -234,6 +234,7 @@ pub use self::{
     rejection::{Rejection, RejectionKind},
     secret::{ConfigError, Secret},
     service::Webhook,
+    signature::from_hex,
     verified::{Metadata, Verified},
     window::{Age, Timestamp, Window},
 };

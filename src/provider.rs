@@ -14,8 +14,8 @@ use std::{borrow::Cow, str, time::SystemTime};
 ///
 /// # Writing one
 ///
-/// For a sender that signs the body with HMAC-SHA256, GitHub (`examples/github.rs`; with `hmac` 0.13, `sha2` 0.11, `hex`
-/// 0.4 and `serde` 1):
+/// For a sender that signs the body with HMAC-SHA256, GitHub (`examples/github.rs`; with `hmac` 0.13, `sha2` 0.11 and
+/// `serde` 1):
 ///
 /// ```
 #[doc = include_str!("../examples/github.rs")]
@@ -45,9 +45,9 @@ use std::{borrow::Cow, str, time::SystemTime};
 /// * **Give an [`Identity`](crate::Identity).** A delivery without one can be sent again by whoever captured it.
 /// * **Say what the event is made of** where the body is not signed: the body always counts, path, query and `Content-Type`
 ///   with [`with_input`](crate::Identity::with_input). See [`Content`](crate::Content).
-/// * **Accept exactly one encoding of each credential**, so that a signature cannot be re-encoded and used twice: decode
-///   text into an array or hold it to a grammar before it is hashed or compared, and read each header with
-///   [`exactly_one`](crate::exactly_one).
+/// * **Accept exactly one encoding of each credential**, so that a signature cannot be re-encoded and used twice: read
+///   each header with [`exactly_one`](crate::exactly_one), then decode it into an array, hex with
+///   [`from_hex`](crate::from_hex), or hold it to a grammar before it is hashed or compared.
 /// * **Check a signed time**, if there is one, against a [`Window`](crate::Window), and say until when it passes
 ///   ([`Identity::with_valid_until`](crate::Identity::with_valid_until)).
 /// * **Try every configured key** and report which one matched ([`Proof::key_index`]).

@@ -3,8 +3,23 @@
 use crate::{Rejection, RejectionKind};
 use ctutils::CtEq;
 
-/// The bytes of exactly `2 * N` hex digits, in either case.
-pub(crate) fn from_hex<const N: usize>(text: &str, detail: &'static str) -> Result<[u8; N], Rejection> {
+/// The bytes of exactly `2 * N` hex digits, in either case. The detail is for the log.
+///
+/// ```
+/// use tower_webhooks::{RejectionKind, from_hex};
+///
+/// assert_eq!(from_hex("0aFF", "signature: not 4 hex digits")?, [10, 255]);
+/// for malformed in ["0aF", "0aFF00", "0xFF", " 0aF"] {
+///     let refused = from_hex::<2>(malformed, "signature: not 4 hex digits").unwrap_err();
+///     assert_eq!(refused.kind(), RejectionKind::CredentialMalformed);
+/// }
+/// # Ok::<(), tower_webhooks::Rejection>(())
+/// ```
+///
+/// # Errors
+///
+/// [`RejectionKind::CredentialMalformed`].
+pub fn from_hex<const N: usize>(text: &str, detail: &'static str) -> Result<[u8; N], Rejection> {
     let mut bytes = [0; N];
     let is_whole = base16ct::mixed::decode(text, &mut bytes).is_ok_and(|decoded| decoded.len() == N);
     if is_whole { Ok(bytes) } else { Err(malformed(detail)) }

@@ -16,7 +16,7 @@ use std::{borrow::Cow, cell::OnceCell, fmt};
 /// The members of a JSON object, in their order.
 pub(crate) struct Object<'t> {
     value: Value<'t>,
-    /// Every member before it is taken.
+    /// Every member before it is taken or hidden.
     first: usize,
     end: usize,
     /// Where the next member is looked for first: members mostly come in the documented order.
@@ -64,7 +64,7 @@ impl<'t> Object<'t> {
     /// See [`Value::scalar`]; a whole number in its shortest form, as where numbers are names `1.0` is one of them.
     pub(crate) fn name(&self, member: &str) -> Option<Cow<'t, str>> {
         let name = self.scalar(member)?;
-        let is_short = name.parse::<i64>().is_ok() || !name.ends_with(|last: char| last.is_ascii_digit());
+        let is_short = !name.ends_with(|last: char| last.is_ascii_digit()) || name.parse::<i64>().is_ok();
         let number = if is_short { None } else { whole::<i64>(&name) };
         Some(number.map_or(name, |number| number.to_string().into()))
     }
@@ -193,18 +193,28 @@ impl<'t> Object<'t> {
     /// Takes the next member, if it has this name and there is nothing else to know of it. Members mostly come in the
     /// documented order.
     fn next(&mut self, name: &str) -> Option<Value<'t>> {
-        let value = self.value.tape().value(self.hint).filter(|_| self.hint < self.end)?;
+        let value = loop {
+            let value = self.value.tape().value(self.hint).filter(|_| self.hint < self.end)?;
+            if value.node().marks.get() & HIDDEN == 0 {
+                break value;
+            }
+            self.pass(value);
+        };
         let marks = &value.node().marks;
         if !value.is_named(name) || !value.is_filled() || marks.get() != 0 || self.replaced.is_some() {
             return None;
         }
         marks.set(TYPED);
-        let next = value.inside().1;
-        if self.first == self.hint {
-            self.first = next;
-        }
-        self.hint = next;
+        self.pass(value);
         Some(value)
+    }
+
+    fn pass(&mut self, next: Value<'_>) {
+        let (_, after) = next.inside();
+        if self.first == self.hint {
+            self.first = after;
+        }
+        self.hint = after;
     }
 
     fn bits(&self) -> (u64, u64) {

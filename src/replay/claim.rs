@@ -168,13 +168,15 @@ impl Drop for ClaimGuard {
 /// background.
 pub(crate) struct Recording {
     claim: ClaimGuard,
-    answer: Answer<Recorded>,
+    answer: Recorded,
 }
 
 impl Recording {
     pub(crate) fn poll_recorded(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if ready!(self.answer.as_mut().poll(cx)).is_ok() {
-            self.claim.phase = Phase::Over;
+        let recorded = ready!(self.answer.as_mut().poll(cx));
+        self.claim.phase = Phase::Over;
+        if let (Err(unrecorded), Some(shared)) = (recorded, &self.claim.shared) {
+            shared.record_later(unrecorded);
         }
         Poll::Ready(())
     }

@@ -400,8 +400,7 @@ fn hash(signature: &[u8; 16]) -> u64 {
     u64::from_ne_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// One line of the cache: a claim then waits for memory once, where a slot across two lines makes it wait twice.
-#[repr(align(64))]
+/// 64 bytes.
 struct Slot {
     signature: [u8; 16],
     fingerprint: [u8; 16],

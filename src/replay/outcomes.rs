@@ -6,7 +6,7 @@ use super::{
     trace,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -23,7 +23,7 @@ pub(super) struct Unrecorded {
     pub(super) provider: &'static str,
     pub(super) claim: Claim,
     pub(super) outcome: Outcome,
-    /// Whether the store has said that the claim is this attempt's.
+    /// Whether the store has said that the claim is this attempt's, and nothing else since.
     pub(super) held: bool,
     /// When it no longer matters.
     until: Instant,
@@ -149,9 +149,14 @@ impl Outcomes {
         Some(batch)
     }
 
-    fn recorded(&self, number: u64) {
-        if let Some(outcome) = self.lock().waiting.remove(&number) {
-            trace::outcome_over(outcome.provider, None);
+    /// One of a batch was tried; meanwhile it may have been given up.
+    fn tried(&self, number: u64, outcome: Unrecorded, recorded: bool) {
+        let mut queue = self.lock();
+        let Entry::Occupied(mut waiting) = queue.waiting.entry(number) else { return };
+        if recorded {
+            trace::outcome_over(waiting.remove().provider, None);
+        } else {
+            waiting.insert(outcome);
         }
     }
 
@@ -165,13 +170,16 @@ async fn work(store: SharedStore, mut working: Working) {
     while let Some(batch) = store.outcomes().batch(width) {
         let mut tries = JoinSet::new();
         let mut left = batch.len();
-        for (number, outcome) in batch {
+        for (number, mut outcome) in batch {
             let store = store.clone();
-            tries.spawn(async move { store.record_now(&outcome, Caller::Background).await.is_ok().then_some(number) });
+            tries.spawn(async move {
+                let recorded = store.record_now(&mut outcome, Caller::Background).await.is_ok();
+                store.outcomes().tried(number, outcome, recorded);
+                recorded
+            });
         }
         while let Some(tried) = tries.join_next().await {
-            if let Ok(Some(number)) = tried {
-                store.outcomes().recorded(number);
+            if let Ok(true) = tried {
                 left = left.saturating_sub(1);
             }
         }

@@ -38,6 +38,7 @@ struct Link {
 }
 
 pub(crate) type Answer<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
+pub(super) type Recorded = Pin<Box<dyn Future<Output = Result<(), Unrecorded>> + Send>>;
 
 impl SharedStore {
     pub(super) fn new(store: impl ReplayStore, limits: Limits) -> Self {
@@ -67,12 +68,14 @@ impl SharedStore {
         )
     }
 
-    /// Records an outcome while the response waits for it.
-    pub(super) fn record(&self, outcome: Unrecorded) -> Answer<Recorded> {
+    /// Records an outcome while the response waits for it, or gives it back.
+    pub(super) fn record(&self, mut outcome: Unrecorded) -> Recorded {
         let this = self.clone();
         Box::pin(async move {
-            this.check_breaker()?;
-            this.record_now(&outcome, Caller::Request).await
+            if this.check_breaker().is_err() {
+                return Err(outcome);
+            }
+            this.record_now(&mut outcome, Caller::Request).await.map_err(|_| outcome)
         })
     }
 
@@ -89,25 +92,29 @@ impl SharedStore {
 
     /// What was acknowledged must not run again: where the store knows nothing of the claim, because it forgot it or
     /// could not be asked at the time, the claim is made and finished at once.
-    pub(super) async fn record_now(&self, unrecorded: &Unrecorded, caller: Caller) -> Result<Recorded, StoreError> {
-        let Unrecorded { provider, outcome, held, .. } = unrecorded;
+    ///
+    /// Without an error the outcome is in the store, or never will be.
+    pub(super) async fn record_now(&self, unrecorded: &mut Unrecorded, caller: Caller) -> Result<(), StoreError> {
         let claim = unrecorded.claim_now();
+        let Unrecorded { provider, outcome, held, .. } = unrecorded;
+        let outcome = &*outcome;
         let finish = || self.store.finish(&claim, outcome);
         if self.call(provider, Operation::Finish, caller, finish).await? {
-            return Ok(Recorded::Yes);
+            return Ok(());
         }
-        if *held {
+        // However often this is tried, the lease is lost once.
+        if std::mem::take(held) {
             trace::lease_lost(provider, Operation::Finish);
         }
         if !matches!(outcome, Outcome::Done { .. }) {
-            return Ok(Recorded::No);
+            return Ok(());
         }
         match self.call(provider, Operation::Claim, caller, || self.store.claim(&claim)).await? {
-            Claimed::Done { .. } => Ok(Recorded::Yes),
-            Claimed::Won { .. } if self.call(provider, Operation::Finish, caller, finish).await? => Ok(Recorded::Yes),
+            Claimed::Done { .. } => Ok(()),
+            Claimed::Won { .. } if self.call(provider, Operation::Finish, caller, finish).await? => Ok(()),
             Claimed::Conflict => {
                 trace::conflicting(provider);
-                Ok(Recorded::No)
+                Ok(())
             }
             // Another attempt runs, or there is no room: that may change.
             _ => Err(StoreError::new("the acknowledged delivery is claimed by another attempt, or there is no room")),
@@ -166,13 +173,6 @@ pub(super) enum Caller {
     Request,
     /// Nobody. It is no reason to refuse requests when such a call fails, and an open breaker is none to leave it.
     Background,
-}
-
-/// Whether an outcome is in the store now; where it is not, it never will be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Recorded {
-    Yes,
-    No,
 }
 
 /// After three failures in a row nothing is asked for a second, so that a store that hangs does not slow every request

@@ -1,8 +1,11 @@
 //! The layer and its body reader, by bodies and inner services of their own: no provider, no server.
 
-use crate::support::letterbox::{
-    ACCEPTED, Broken, COSIGN, Desk, Letterbox, PROOF, Probe, STAMP, Scripted, Step, data, outcome, paid, refused,
-    run_without_runtime,
+use crate::support::{
+    closed::Closed,
+    letterbox::{
+        ACCEPTED, Broken, COSIGN, Desk, Letterbox, PROOF, Probe, STAMP, Scripted, Step, data, outcome, paid, refused,
+        run_without_runtime,
+    },
 };
 use bytes::{Buf, Bytes};
 use futures_util::{FutureExt, StreamExt, stream};
@@ -554,6 +557,14 @@ fn attack_bytes_beyond_the_budget_are_503() {
     let _first = stalled(&layer);
     let other = WebhookLayer::new(Letterbox).read_budget(ReadBudget::new(10));
     assert_eq!(outcome(&send(&other, "0123456789")), ACCEPTED, "another layer has its own");
+
+    let budget = ReadBudget::new(10);
+    let [here, there] = [(); 2].map(|()| WebhookLayer::new(Letterbox).read_budget(budget.clone()));
+    let reading = stalled(&here);
+    assert_eq!(budget.held(), 7);
+    assert_eq!(outcome(&send(&there, "four")), refused(RejectionKind::ReadBudget), "unless it was given the same");
+    drop(reading);
+    assert_eq!(outcome(&send(&there, "four")), ACCEPTED);
 }
 
 #[test]
@@ -655,25 +666,8 @@ async fn attack_a_slow_body_holds_no_inner_capacity() {
 
 #[test]
 fn errors_of_the_inner_service_pass_through() {
-    #[derive(Clone)]
-    struct Closed;
-
-    impl Service<Request<Full<Bytes>>> for Closed {
-        type Response = Response<String>;
-        type Error = Broken;
-        type Future = std::future::Ready<Result<Response<String>, Broken>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Broken>> {
-            Poll::Ready(Err(Broken))
-        }
-
-        fn call(&mut self, _: Request<Full<Bytes>>) -> Self::Future {
-            panic!("called after it failed to become ready");
-        }
-    }
-
     let request = || letter("letter");
-    assert_eq!(run_without_runtime(layer().layer(Closed).call(request())).unwrap_err(), Broken);
+    assert_eq!(run_without_runtime(layer().layer(Closed).call(request())).unwrap_err(), "closed");
     let failing = service_fn(|_: Request<Full<Bytes>>| ready(Err::<Response<String>, _>(Broken)));
     assert_eq!(run_without_runtime(layer().layer(failing).call(request())).unwrap_err(), Broken);
 }

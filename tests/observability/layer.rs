@@ -1,6 +1,9 @@
 //! What is traced and counted, and what never is.
 
-use crate::{alone, support::log::Log};
+use crate::{
+    alone,
+    support::{closed::Closed, log::Log},
+};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
@@ -222,6 +225,29 @@ fn attack_hostile_requests_make_no_series() {
         assert_eq!(series(&handle.render()), before);
         assert!(before.len() > 5, "{before:?}");
     });
+}
+
+/// A service that fails to become ready has failed, and was not dropped.
+#[test]
+fn a_service_that_cannot_get_ready_is_a_failure() {
+    let _alone = alone();
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    let request = signed(r#"{"event":"room_create"}"#.into());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let log = logged(|| {
+        metrics::with_local_recorder(&recorder, || {
+            let ended = runtime.block_on(layer().layer(Closed).oneshot(request.map(Full::new)));
+            assert_eq!(ended.unwrap_err(), "closed");
+        })
+    });
+    let rendered = handle.render();
+    let failed =
+        r#"webhooks_deliveries_total{provider="zegocloud",kind="room_create",checked="local",outcome="failed"} 1"#;
+    assert!(rendered.lines().any(|line| line == failed), "{rendered}");
+    assert!(!rendered.contains(r#"outcome="dropped""#), "{rendered}");
+    let line = log.lines().find(|line| line.contains("the handler of a webhook failed")).expect("a failure");
+    assert!(line.contains("WARN") && line.contains(r#"outcome="failed""#), "{line}");
 }
 
 #[test]

@@ -134,6 +134,9 @@ fn a_store_in_trouble_is_loud_and_tells_its_cause() {
         r#"webhooks_outcomes_waiting{provider="zegocloud"} 2"#,
         r#"webhooks_claims{provider="zegocloud"} 3"#,
         r#"webhooks_claims_capacity{provider="zegocloud"} 1000000"#,
+        r#"webhooks_store_errors_total{provider="zegocloud",operation="claim"} 1"#,
+        r#"webhooks_store_errors_total{provider="zegocloud",operation="finish"}"#,
+        r#"webhooks_store_seconds_count{provider="zegocloud",operation="finish"}"#,
     ] {
         assert_line(&metrics, &[line]);
     }
@@ -142,19 +145,27 @@ fn a_store_in_trouble_is_loud_and_tells_its_cause() {
 /// Only a body that has to be waited for holds any.
 #[test]
 fn the_bytes_that_are_being_read_are_a_gauge() {
-    let (_, metrics) = observed(async {
-        let (first, second) = (event().into_body(), Bytes::from_static(b" "));
-        let frames = futures_util::stream::iter([first, second]).then(async |data| {
+    let _alone = alone();
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    let first = event().into_body();
+    let held = format!("webhooks_read_bytes {}", first.len());
+    let frames =
+        futures_util::stream::iter([first, Bytes::from_static(b" ")]).enumerate().then(async |(number, data)| {
             tokio::time::sleep(SECOND).await;
+            if number == 1 {
+                assert_line(&handle.render(), &[&held]);
+            }
             Ok::<_, Infallible>(http_body::Frame::data(data))
         });
-        let service = layer()
-            .layer(service_fn(async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(Response::new(String::new()))));
-        let body = http_body_util::StreamBody::new(Box::pin(frames));
-        let request = Request::post("/zego").body(body).unwrap();
-        assert_eq!(service.oneshot(request).await.unwrap().status(), 200);
-    });
-    assert_line(&metrics, &["webhooks_read_bytes 0"]);
+    let service =
+        layer().layer(service_fn(async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(Response::new(String::new()))));
+    let body = http_body_util::StreamBody::new(Box::pin(frames));
+    let request = Request::post("/zego").body(body).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let response = metrics::with_local_recorder(&recorder, || runtime.block_on(service.oneshot(request)));
+    assert_eq!(response.unwrap().status(), 200);
+    assert_line(&handle.render(), &["webhooks_read_bytes 0"]);
 }
 
 #[test]
@@ -176,24 +187,30 @@ fn outcomes_that_are_given_up_are_errors() {
     assert_line(&metrics, &[r#"webhooks_outcomes_waiting{provider="zegocloud"} 0"#]);
 }
 
+/// Noticed by a renewal or, where the handler ends before that, by its outcome; told once, however often that is tried.
 #[test]
 fn a_lost_lease_is_counted_and_logged() {
-    let (log, metrics) = observed(async {
-        let clock = TestClock::at(SystemTime::now());
-        let store = MemoryStore::new().clock(clock.clone());
-        let (a, b) = (layer().shared_store(store.clone()), layer().shared_store(store));
-        let request = event();
-        let stalled = send(&a, 6 * SECOND, request.clone());
-        let other = async {
-            tokio::time::sleep(SECOND).await;
-            clock.advance(16 * SECOND);
-            assert_eq!(send(&b, 10 * SECOND, request.clone()).await, 200);
-        };
-        assert_eq!(tokio::join!(stalled, other).0, 200);
-        a.drained().await;
-    });
-    assert_line(&log, &["WARN", "the lease is lost", r#"operation="renew""#]);
-    assert_line(&metrics, &[r#"webhooks_leases_lost_total{provider="zegocloud",operation="renew"} 1"#]);
+    for (takes, operation) in [(6 * SECOND, "renew"), (4 * SECOND, "finish")] {
+        let (log, metrics) = observed(async {
+            let clock = TestClock::at(SystemTime::now());
+            let store = MemoryStore::new().clock(clock.clone());
+            let (a, b) = (layer().shared_store(store.clone()), layer().shared_store(store));
+            let request = event();
+            let stalled = send(&a, takes, request.clone());
+            let other = async {
+                tokio::time::sleep(SECOND).await;
+                clock.advance(16 * SECOND);
+                assert_eq!(send(&b, 10 * SECOND, request.clone()).await, 200);
+            };
+            assert_eq!(tokio::join!(stalled, other).0, 200);
+            a.drained().await;
+        });
+        let operation = format!("operation=\"{operation}\"");
+        assert_line(&log, &["WARN", "the lease is lost", &operation]);
+        assert_eq!(log.matches("the lease is lost").count(), 1, "{log}");
+        assert_line(&metrics, &[&format!("webhooks_store_seconds_count{{provider=\"zegocloud\",{operation}}}")]);
+        assert_line(&metrics, &[&format!("webhooks_leases_lost_total{{provider=\"zegocloud\",{operation}}} 1")]);
+    }
 }
 
 /// One captured signature, many bodies.

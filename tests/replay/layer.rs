@@ -2,7 +2,10 @@
 #![cfg(feature = "zegocloud")]
 
 use super::handler::{Handler, send};
-use crate::support::zegocloud::{SECRET, layer, pair, signed};
+use crate::support::{
+    closed::Closed,
+    zegocloud::{SECRET, layer, pair, signed},
+};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
@@ -659,4 +662,19 @@ async fn a_panic_in_the_handler_is_a_failure() {
     let handler = Handler::default();
     assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
     assert_eq!(handler.attempts(), [2]);
+}
+
+/// A service that fails to become ready has failed the attempt, as a handler does: nobody has to wait until the future is
+/// dropped.
+#[tokio::test]
+async fn a_service_that_cannot_get_ready_fails_the_attempt() {
+    for layer in [layer(), layer().shared_store(Shared::default())] {
+        let (request, forged) = pair();
+        let mut first = pin!(layer.layer(Closed).call(request.clone().map(Full::new)));
+        assert_eq!(first.as_mut().await.unwrap_err(), "closed");
+        let handler = Handler::default();
+        assert_eq!(kind(&send(&layer, &handler, &forged).await), RejectionKind::Conflict);
+        assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
+        assert_eq!(handler.attempts(), [2]);
+    }
 }

@@ -1,7 +1,11 @@
 //! What every replay store must do, for the one in memory and the one in Redis.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering::SeqCst},
+    collections::HashSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering::SeqCst},
+    },
     time::{Duration, SystemTime},
 };
 use tower_webhooks::{
@@ -117,6 +121,11 @@ async fn the_suite_finds_faults() {
                 ..right
             },
         ),
+        (
+            "a token is any number",
+            // As a script does whose numbers are floating point.
+            Fault { call: |_, claim| remade(claim, |it| it.token = it.token as f64 as i64), ..right },
+        ),
     ];
     for (rule, fault) in faults {
         let clock = TestClock::at(SystemTime::UNIX_EPOCH);
@@ -181,4 +190,40 @@ impl ReplayStore for Faulty {
     async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
         self.memory.finish((self.fault.call)(Call::Finish, claim), (self.fault.outcome)(outcome)).await
     }
+}
+
+/// A call that is dropped half-way and keeps what it has locked.
+#[tokio::test]
+async fn the_suite_finds_a_lock_that_stays() {
+    #[derive(Clone)]
+    struct Locking {
+        memory: MemoryStore,
+        locked: Arc<Mutex<HashSet<i64>>>,
+    }
+
+    impl ReplayStore for Locking {
+        async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+            self.memory.claim(claim).await
+        }
+
+        async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
+            self.memory.renew(claim).await
+        }
+
+        async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
+            let token = claim.token();
+            if !self.locked.lock().unwrap().insert(token) {
+                return Ok(false);
+            }
+            tokio::task::yield_now().await;
+            let finished = self.memory.finish(claim, outcome).await;
+            self.locked.lock().unwrap().remove(&token);
+            finished
+        }
+    }
+
+    let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+    let store = Locking { memory: MemoryStore::new().clock(clock.clone()), locked: Arc::default() };
+    let found = conformance::check_by_clock(|| store.clone(), async |time| clock.advance(time)).await.unwrap_err();
+    assert!(found.to_string().starts_with("a finish that was cancelled can be repeated"), "{found}");
 }

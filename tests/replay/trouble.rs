@@ -45,6 +45,8 @@ enum Fault {
     Broken {
         after: bool,
     },
+    /// The connection breaks shortly before the call's time is over.
+    BreaksLate,
     /// The answer is an error.
     Error,
     /// There is never an answer.
@@ -102,6 +104,10 @@ impl Scripted {
                 }
                 Err(StoreError::new("the connection broke").disconnected())
             }
+            Fault::BreaksLate => {
+                sleep(SECOND / 5).await;
+                Err(StoreError::new("the connection broke").disconnected())
+            }
             Fault::Error => Err(StoreError::new("not now")),
             Fault::Hangs => std::future::pending().await,
         }
@@ -136,6 +142,7 @@ fn event() -> Request<Bytes> {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
 
 #[tokio::test(start_paused = true)]
 async fn an_acknowledgement_outlives_an_outage_longer_than_the_lease() {
@@ -239,7 +246,7 @@ fn an_outcome_outlives_its_runtime() {
     drop(first);
     store.always(Fault::None);
     run().block_on(async {
-        layer.drained().await;
+        tokio::time::timeout(60 * SECOND, layer.drained()).await.unwrap();
         assert!(is_repeat(&send(&process(&store), &handler, &request).await));
     });
     assert_eq!(handler.calls(), 1);
@@ -259,6 +266,20 @@ async fn a_call_whose_connection_broke_is_sent_once_more() {
         store.next([broken, broken]);
         assert_eq!(kind(&send(&a, &handler, &event()).await), Some(RejectionKind::StoreUnavailable));
     }
+    // The time limit is one for both.
+    let store = Scripted::new();
+    store.next([Fault::BreaksLate, Fault::Hangs]);
+    let began = Instant::now();
+    assert_eq!(send(&process(&store), &Handler::default(), &event()).await.status(), 503);
+    assert_eq!((store.calls(), began.elapsed().as_millis()), (vec!["claim", "claim"], 250));
+    // What the first of the two may have done, a second that was refused has not undone.
+    let store = Scripted::new();
+    let (a, b) = (process(&store), process(&store));
+    let (handler, (request, forged)) = (Handler::default(), pair());
+    store.next([Fault::Broken { after: true }, Fault::Refused]);
+    assert_eq!(kind(&send(&a, &handler, &forged).await), Some(RejectionKind::StoreUnavailable));
+    a.drained().await;
+    assert_eq!(send(&b, &handler, &request).await.body(), "handled");
     // An error that the store itself gave is none of the connection's.
     let store = Scripted::new();
     store.next([Fault::Error]);
@@ -268,28 +289,32 @@ async fn a_call_whose_connection_broke_is_sent_once_more() {
 
 #[tokio::test(start_paused = true)]
 async fn attack_a_renewal_that_failed_lets_nobody_else_in() {
-    let store = Scripted::new();
-    let (a, b) = (process(&store), process(&store));
-    let (handler, request) = (Handler::default(), event());
-    let first = tokio::spawn({
-        let (a, handler, request) = (a.clone(), handler.slow(60 * SECOND), request.clone());
-        async move { send(&a, &handler, &request).await }
-    });
-    sleep(Duration::from_millis(4800)).await;
-    store.always(Fault::Refused);
-    sleep(Duration::from_millis(10_500)).await;
-    store.always(Fault::None);
-    let renewals: Vec<_> = store.timed_calls().into_iter().filter(|(name, _)| *name == "renew").collect();
-    assert!(renewals.windows(2).all(|pair| pair[1].1 - pair[0].1 <= SECOND / 2), "{renewals:?}");
-    sleep(Duration::from_millis(700)).await;
-    for _ in 0..40 {
-        let meanwhile = send(&b, &handler, &request).await;
-        assert_eq!(kind(&meanwhile), Some(RejectionKind::InFlight));
+    // One that hangs takes the time of a call besides.
+    for (fault, most) in [(Fault::Refused, SECOND / 2), (Fault::Hangs, SECOND * 3 / 4)] {
+        let store = Scripted::new();
+        let (a, b) = (process(&store), process(&store));
+        let (handler, request) = (Handler::default(), event());
+        let first = tokio::spawn({
+            let (a, handler, request) = (a.clone(), handler.slow(60 * SECOND), request.clone());
+            async move { send(&a, &handler, &request).await }
+        });
+        sleep(Duration::from_millis(4800)).await;
+        store.always(fault);
+        sleep(Duration::from_millis(10_500)).await;
+        store.always(Fault::None);
+        let renewals: Vec<_> = store.timed_calls().into_iter().filter(|(name, _)| *name == "renew").collect();
+        assert!(renewals.len() > 10, "{renewals:?}");
+        assert!(renewals.windows(2).all(|pair| pair[1].1 - pair[0].1 <= most + MILLISECOND), "{renewals:?}");
         sleep(SECOND).await;
+        for _ in 0..40 {
+            let meanwhile = send(&b, &handler, &request).await;
+            assert_eq!(kind(&meanwhile), Some(RejectionKind::InFlight), "{fault:?}");
+            sleep(SECOND).await;
+        }
+        assert_eq!(first.await.unwrap().body(), "handled");
+        assert!(is_repeat(&send(&b, &handler, &request).await));
+        assert_eq!(handler.calls(), 1);
     }
-    assert_eq!(first.await.unwrap().body(), "handled");
-    assert!(is_repeat(&send(&b, &handler, &request).await));
-    assert_eq!(handler.calls(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -465,6 +490,36 @@ async fn attack_a_blocked_handler_runs_once() {
     assert_eq!(handler.calls(), 2);
 }
 
+/// A claim is forgotten when its retention is over, but not while its handler works.
+#[cfg(feature = "vobiz")]
+#[tokio::test]
+async fn attack_a_handler_that_outlasts_the_retention_runs_once() {
+    use tower_webhooks::vobiz::campaign::{Campaign, Signer};
+
+    let clock = TestClock::at(SystemTime::now());
+    let store = MemoryStore::with_capacity(1).unwrap().clock(clock.clone());
+    let layer = WebhookLayer::new(Campaign::new(SECRET).unwrap()).local_store(store).retention(SECOND).unwrap();
+    let sign = |body: &'static str| {
+        let request = Request::post("/campaign").body(Bytes::from(body)).unwrap();
+        Signer::new(SECRET).unwrap().sign(request, SystemTime::now())
+    };
+    let request = sign(r#"{"event":"campaign.started"}"#);
+    let (handler, other) = (Handler::default(), sign(r#"{"event":"campaign.completed"}"#));
+    let slow = handler.slow(60 * SECOND);
+    let mut working = Box::pin(send(&layer, &slow, &request));
+    assert!(futures_util::poll!(working.as_mut()).is_pending());
+    for _ in 0..20 {
+        clock.advance(20 * SECOND);
+        assert_eq!(kind(&send(&layer, &handler, &request).await), Some(RejectionKind::InFlight));
+        assert_eq!(kind(&send(&layer, &handler, &other).await), Some(RejectionKind::StoreFull));
+    }
+    drop(working);
+    assert_eq!(handler.calls(), 1);
+    // A held claim is looked at once a minute.
+    clock.advance(60 * SECOND);
+    assert_eq!(send(&layer, &handler, &other).await.body(), "handled");
+}
+
 #[test]
 fn settings_that_would_undo_the_guard_are_refused() {
     for lease in [Duration::ZERO, Duration::from_millis(999)] {
@@ -510,6 +565,33 @@ async fn attack_a_clock_that_steps_back_reopens_nothing() {
         clock.set(wall + Duration::from_secs(120 * 60));
         let request = signer.sign(Request::post("/zego").body(Bytes::from("{}")).unwrap(), clock.now());
         assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
+    }
+}
+
+/// Two machines go by clocks of their own: a claim outlives its signature at both.
+#[tokio::test]
+async fn attack_two_machines_tell_the_time_differently() {
+    let wall = SystemTime::now();
+    for (ahead, behind, after) in [(0, 0, 299), (250, 0, 120), (299, 0, 299), (0, 60, 359), (250, 60, 359)] {
+        let uptime = TestClock::at(wall);
+        let store = MemoryStore::new().clock(uptime.clone());
+        let machine = |time| alone().clock(TestClock::at(time)).shared_store(store.clone());
+        let signer = Signer::new(SECRET).unwrap().nonce("1-2-3");
+        let sign = |body: &'static str| signer.sign(Request::post("/zego").body(Bytes::from(body)).unwrap(), wall);
+        let (genuine, forged) = (sign(r#"{"event":"room_create"}"#), sign(r#"{"event":"room_close"}"#));
+
+        let handler = Handler::default();
+        let first = machine(wall + ahead * SECOND);
+        assert_eq!(send(&first, &handler, &genuine).await.body(), "handled");
+        uptime.advance(after * SECOND);
+        let second = machine(wall + (after - behind) * SECOND);
+        let refused = send(&second, &handler, &forged).await;
+        assert_eq!(
+            kind(&refused),
+            Some(RejectionKind::Conflict),
+            "{ahead} s ahead, {behind} s behind, {after} s later"
+        );
+        assert_eq!(handler.calls(), 1);
     }
 }
 
