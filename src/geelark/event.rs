@@ -228,6 +228,10 @@ impl<P: Payload + FromValue + Serialize + Default + PartialEq> Payload for Phone
     }
 
     fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        if self.items.is_empty() && !self.rest.is_empty() && self.rest.get("items").is_none() {
+            // Without the list, members of a phone that are in the rest would be read as one.
+            map.serialize_entry("items", &self.items)?;
+        }
         Field::write(&self.items, "items", map)?;
         self.rest.write(map)
     }

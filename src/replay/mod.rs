@@ -55,13 +55,16 @@
 //!         entries.retain(|_, entry| entry.kept_until > now);
 //!         let mut attempt = 1;
 //!         if let Some(entry) = entries.get(claim.key()) {
-//!             let held = entry.leased_until > now && entry.token != claim.token();
-//!             match entry.state {
+//!             attempt = match entry.state {
 //!                 _ if entry.fingerprint != *claim.fingerprint() => return Ok(Claimed::Conflict),
 //!                 State::Done => return Ok(Claimed::done(entry.answer.clone())),
-//!                 State::InFlight if held => return Ok(Claimed::in_flight(entry.leased_until - now)),
-//!                 State::InFlight | State::Failed => attempt = entry.attempt + 1,
-//!             }
+//!                 // The same call again, after its connection broke.
+//!                 State::InFlight if entry.token == claim.token() => entry.attempt,
+//!                 State::InFlight if entry.leased_until > now => {
+//!                     return Ok(Claimed::in_flight(entry.leased_until - now));
+//!                 }
+//!                 State::InFlight | State::Failed => entry.attempt + 1,
+//!             };
 //!         } else {
 //!             let contents = entries.values().filter(|entry| entry.signature == *claim.signature());
 //!             if contents.count() >= Claim::MAX_CONTENTS {
@@ -169,7 +172,8 @@ mod trace;
     note = "`MemoryStore`, `RedisStore` and `PostgresStore` are; hand over the store itself or an `Arc` of it, not a reference"
 )]
 pub trait ReplayStore: Send + Sync + 'static {
-    /// Claims a delivery: see the table of the [module](self). A claim can be made again under its token.
+    /// Claims a delivery: see the table of the [module](self). A claim that is made again under its token is the
+    /// same attempt.
     fn claim(&self, claim: Claim) -> impl Future<Output = Result<Claimed, StoreError>> + Send;
 
     /// Starts the lease anew; `false` if the claim is no longer held under this token.
@@ -354,23 +358,36 @@ impl Outcome {
 /// takes every other status amiss and sends again by itself or by hand.
 ///
 /// ```
-/// use axum::{Extension, Router, http::StatusCode, response::{IntoResponse, Response}, routing::post};
-/// use tower_webhooks::{Signer as _, Verified, WebhookLayer, replay::Verdict, zegocloud::{Event, Signer, Zegocloud}};
+/// use axum::{
+///     Extension, Router,
+///     http::StatusCode,
+///     response::{IntoResponse, Response},
+///     routing::post,
+/// };
+/// use tower_webhooks::{
+///     Signer as _, Verified, WebhookLayer,
+///     replay::Verdict,
+///     zegocloud::{Event, Signer, Zegocloud},
+/// };
 ///
 /// async fn on_event(event: Verified<Event>) -> Response {
 ///     match &*event {
 ///         // It fails for ever.
-///         Event::Unknown(_) => (StatusCode::INTERNAL_SERVER_ERROR, Extension(Verdict::Done)).into_response(),
+///         Event::Unknown(_) => {
+///             (StatusCode::INTERNAL_SERVER_ERROR, Extension(Verdict::Done)).into_response()
+///         }
 ///         _ => StatusCode::OK.into_response(),
 ///     }
 /// }
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 /// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?);
 /// let app: Router = Router::new().route("/zegocloud", post(on_event).route_layer(layer));
 /// let signer = Signer::new("a callback secret")?.nonce("7254119327986670314");
 /// for status in [500, 200] {
-///     assert_eq!(signer.post(&app, "/zegocloud", r#"{"event":"unheard_of"}"#).await?.status(), status);
+///     let answer = signer.post(&app, "/zegocloud", r#"{"event":"unheard_of"}"#).await?;
+///     assert_eq!(answer.status(), status);
 /// }
 /// # Ok(()) }
 /// ```
@@ -529,6 +546,12 @@ impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.source)
     }
+}
+
+/// As the layer claims.
+#[cfg(fuzzing)]
+pub(crate) fn claim_without_lease(store: &MemoryStore, claim: &Claim) -> Claimed {
+    store.claim_at(claim, None, store.uptime())
 }
 
 const CENTURY_MILLIS: i64 = 100 * 366 * 24 * 60 * 60 * 1000;

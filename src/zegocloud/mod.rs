@@ -208,6 +208,11 @@ impl Provider for Zegocloud {
     }
 }
 
+#[cfg(fuzzing)]
+pub(crate) fn body_to_json(body: &[u8]) -> Option<std::borrow::Cow<'_, str>> {
+    encoding::to_json(body).ok()
+}
+
 fn unreadable(json: &str) -> Rejection {
     match serde_json::from_str::<IgnoredAny>(json) {
         Err(error) => error.into(),

@@ -156,6 +156,9 @@ fn flat_renames_and_deletions_are_a_list_of_one() {
     let one = event(&json!({"type": 9, "items": {"id": "521", "name": "attic"}}));
     assert_eq!(written(&one), json!({"type": 9, "items": [{"id": "521", "name": "attic"}]}));
     assert_eq!(written(&event(&json!({"type": 9, "items": []}))), json!({"type": 9}));
+    // Read back, a phone's member beside an empty list is no phone either.
+    let beside = event(&json!({"type": 9, "items": [], "id": 52}));
+    assert_eq!(written(&beside), json!({"type": 9, "items": [], "id": 52}));
 }
 
 #[test]

@@ -1,0 +1,274 @@
+//! What holds for every provider, whatever a genuine request says.
+
+use crate::json;
+use bytes::Bytes;
+use http::{Request, Uri};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    fmt::{Debug, Write as _},
+    time::{Duration, SystemTime},
+};
+use tower_webhooks::{Misfit, Provider, Signer, WebhookEvent};
+
+/// How one provider is asked.
+pub struct Asked<P, S> {
+    pub provider: P,
+    pub signer: S,
+}
+
+impl<P, S: Signer> Asked<P, S>
+where
+    P: Provider<Event: WebhookEvent + Serialize + DeserializeOwned + PartialEq + Debug>,
+{
+    /// Posts the body, signed, and checks what comes of it: nothing is refused and nothing is lost.
+    pub fn post(&self, body: &[u8]) {
+        self.ask(request(body), |_| true);
+    }
+
+    /// The event of this request, unless it is refused and may be.
+    pub fn ask(&self, request: Request<Bytes>, is_taken: impl FnOnce(&str) -> bool) -> Option<P::Event> {
+        let body = request.body().clone();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let delivery = match self.provider.verify(&self.signer.sign(request, now), now) {
+            Ok(delivery) => delivery,
+            Err(rejection) => {
+                let taken = std::str::from_utf8(&body).is_ok_and(is_taken);
+                assert!(!taken, "refused: {rejection} {:?}", std::error::Error::source(&rejection));
+                return None;
+            }
+        };
+        assert_eq!(delivery.kind(), delivery.event().kind());
+        assert_eq!(&**delivery.misfits(), &**delivery.event().misfits());
+        let event = delivery.into_event();
+        let text = comes_back(&event, body.len() % 4 == 0);
+        if let Some(body) = std::str::from_utf8(&body).ok().map(|body| body.strip_prefix('\u{feff}').unwrap_or(body)) {
+            is_kept(body, &text, &event);
+        }
+        Some(event)
+    }
+}
+
+/// A POST of this body.
+pub fn request(body: &[u8]) -> Request<Bytes> {
+    let mut request = Request::new(Bytes::copy_from_slice(body));
+    *request.method_mut() = http::Method::POST;
+    *request.uri_mut() = Uri::from_static("/hook");
+    request
+}
+
+/// The documented payloads of a file in `tests/payloads`.
+pub fn seeds(payloads: &str) -> Vec<Vec<u8>> {
+    let payloads: Vec<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(payloads).unwrap();
+    payloads.into_iter().map(|payload| payload["body"].to_string().into()).collect()
+}
+
+/// Serialised and deserialised it is the same.
+fn comes_back<E>(event: &E, by_value: bool) -> String
+where
+    E: WebhookEvent + Serialize + DeserializeOwned + PartialEq + Debug,
+{
+    let text = serde_json::to_string(event).unwrap();
+    let back: E = serde_json::from_str(&text).unwrap();
+    assert_eq!(back, *event, "{text}");
+    assert_eq!((back.kind(), back.dedup_key()), (event.kind(), event.dedup_key()), "{text}");
+    // What no `Value` can hold is an error, of two members of one name it keeps one, and of a number 16 digits.
+    if by_value
+        && !has_duplicates(&text)
+        && !has_long_numbers(&text)
+        && let Ok(value) = serde_json::to_value(event)
+    {
+        let back: E = serde_json::from_value(value).unwrap();
+        assert_eq!(back, *event, "{text}");
+    }
+    text
+}
+
+fn has_long_numbers(text: &str) -> bool {
+    let letters = text.as_bytes();
+    let is_exponent = |two: &[u8]| two[0].is_ascii_digit() && matches!(two[1], b'e' | b'E');
+    letters.windows(2).any(is_exponent)
+        || letters.split(|letter| !letter.is_ascii_digit() && *letter != b'.').any(|digits| digits.len() > 15)
+}
+
+fn has_duplicates(text: &str) -> bool {
+    let mut names: Vec<_> = json::members(text).into_iter().flatten().map(|(name, _)| json::content(name)).collect();
+    names.sort_unstable();
+    names.windows(2).any(|two| two[0] == two[1])
+}
+
+/// Every member of the input is typed, in the rest or a misfit.
+pub fn is_kept(input: &str, output: &str, event: &(impl WebhookEvent + Debug)) {
+    let misfits = event.misfits();
+    // Beyond them there may be more.
+    if misfits.len() < 64 && json::is_json(input) {
+        Kept { misfits, event }.object(input, output, &mut Vec::new());
+    }
+}
+
+struct Kept<'a, E> {
+    misfits: &'a [Misfit],
+    event: &'a E,
+}
+
+enum Segment {
+    Member(String),
+    Element(usize),
+}
+
+impl<E: Debug> Kept<'_, E> {
+    /// Whether both are objects.
+    fn object(&self, input: &str, output: &str, path: &mut Vec<Segment>) -> bool {
+        let Some((members, found)) = json::members(input).zip(json::members(output)) else { return false };
+        // More than that are indexed by nobody.
+        if members.len() > 256 {
+            return true;
+        }
+        let members: Vec<_> = members.into_iter().map(|(name, value)| (json::content(name), value)).collect();
+        let found: Vec<_> = found.into_iter().map(|(name, value)| (json::content(name), value)).collect();
+        for (name, value) in &members {
+            let is_credential = path.is_empty() && ["nonce", "signature", "Nonce", "Signature"].contains(&&**name);
+            // Of a name that is there twice nothing may be left but the body.
+            if is_absent(value) || is_credential || members.iter().filter(|(other, _)| other == name).count() > 1 {
+                continue;
+            }
+            let documented = ALIASES.iter().find(|(alias, _)| alias == name).map_or(&**name, |(_, name)| name);
+            let of = |name: &str| found.iter().find(|(found, _)| found == name);
+            // The page's table has the members of one phone where its example has a list.
+            let items = of("items").and_then(|(_, items)| json::elements(items)?.pop()).and_then(json::members);
+            let in_items = || items?.into_iter().find(|(item, _)| json::content(item) == *name);
+            match of(name).or_else(|| of(documented)).map(|(name, value)| (name.clone(), *value)) {
+                Some((documented, found)) => {
+                    path.push(Segment::Member(documented));
+                    self.value(value, found, path);
+                    path.pop();
+                }
+                // A misfit is in the rest.
+                None => {
+                    path.push(Segment::Member(documented.to_owned()));
+                    // Where the elements of a list did not fit, nothing may be left of it.
+                    let is_kept = in_items().is_some() || json::elements(value).is_some() && self.is_misfit(path);
+                    path.pop();
+                    assert!(is_kept, "{name} is lost: {input}\n{output}\n{:?} {:?}", self.misfits, self.event);
+                }
+            }
+        }
+        true
+    }
+
+    fn value(&self, input: &str, output: &str, path: &mut Vec<Segment>) {
+        let is_tag = path.len() == 1 && matches!(&path[0], Segment::Member(name) if TAGS.contains(&&**name));
+        if is_tag || input == output || self.object(input, output, path) {
+            return;
+        }
+        match (json::elements(input), json::elements(output)) {
+            (Some(input), Some(output)) => {
+                if input.len() == output.len() {
+                    for (place, (input, output)) in input.iter().zip(&output).enumerate() {
+                        path.push(Segment::Element(place));
+                        self.value(input, output, path);
+                        path.pop();
+                    }
+                } else {
+                    let there = input.iter().filter(|element| !is_absent(element)).count();
+                    let lost = there.saturating_sub(output.len());
+                    assert!(self.below(path) >= lost, "{input:?} {output:?} {:?} {:?}", self.misfits, self.event);
+                }
+            }
+            // One value where a list belongs.
+            (None, Some(output)) if output.len() == 1 => self.value(input, output[0], path),
+            _ => {
+                // The answer of Get Task, in which the task is.
+                let data = json::members(input).into_iter().flatten().find(|(name, _)| json::content(name) == "data");
+                let is_same = is_same(input, output) || data.is_some_and(|(_, data)| self.object(data, output, path));
+                // What does not fit may be there from elsewhere.
+                assert!(is_same || self.is_misfit(path), "{input} became {output}: {:?}", self.event);
+            }
+        }
+    }
+
+    fn is_misfit(&self, path: &[Segment]) -> bool {
+        let path = text(path);
+        self.misfits.iter().any(|misfit| is_at_or_below(misfit.path(), &path))
+    }
+
+    fn below(&self, path: &[Segment]) -> usize {
+        let path = text(path);
+        self.misfits.iter().filter(|misfit| is_at_or_below(misfit.path(), &path)).count()
+    }
+}
+
+fn is_at_or_below(misfit: &str, path: &str) -> bool {
+    misfit.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+fn text(path: &[Segment]) -> String {
+    let mut text = String::new();
+    for segment in path {
+        match segment {
+            Segment::Member(name) if text.is_empty() => text.push_str(name),
+            Segment::Member(name) => write!(text, ".{name}").unwrap(),
+            Segment::Element(place) => write!(text, "[{place}]").unwrap(),
+        }
+    }
+    text
+}
+
+/// `null`, blank text and lists of these stand for nothing.
+fn is_absent(value: &str) -> bool {
+    let is_blank = value.starts_with('"') && value.bytes().all(|byte| byte == b'"' || byte.is_ascii_whitespace());
+    value == "null"
+        || is_blank
+        || json::elements(value).is_some_and(|elements| elements.iter().all(|element| is_absent(element)))
+}
+
+/// Whether one scalar is another spelling of the other.
+fn is_same(input: &str, output: &str) -> bool {
+    let scalar = |value: &str| if value.starts_with('"') { json::content(value) } else { value.to_owned() };
+    let (from, to) = (scalar(input), scalar(output));
+    let (word, number) = (from.trim(), from.trim().parse::<f64>());
+    let is_number = |expected: f64| to.trim().parse() == Ok(expected);
+    from == to
+        || word == to
+        || WORDS.contains(&(word, &to))
+        || ["true", "false"].contains(&&*to) && word.eq_ignore_ascii_case(&to)
+        || number.is_ok_and(|number| {
+            let is_bool = to == if number == 1.0 { "true" } else { "false" } && (number == 1.0 || number == 0.0);
+            is_bool || is_number(number) || is_number(number * 1000.0) || is_number((number / 1000.0).floor())
+        })
+}
+
+const TAGS: &[&str] = &["type", "event", "Event", "event_type", "EventType"];
+
+/// What is read under another name than it is written.
+const ALIASES: &[(&str, &str)] = &[
+    ("callbackSucceeded", "callback_succeeded"),
+    ("Status", "CallStatus"),
+    ("stir_verification", "STIRVerification"),
+    ("fileId", "file_id"),
+    ("BusinessLabe3", "BusinessLabel3"),
+];
+
+const WORDS: &[(&str, &str)] = &[("Call recipient", "Callee"), ("Call Recipient", "Callee")];
+
+/// A target for one provider.
+#[macro_export]
+macro_rules! provider {
+    ($payloads:literal, $provider:expr, $signer:expr, |$asked:ident, $data:ident| $ask:expr) => {
+        use std::sync::LazyLock;
+
+        libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+            let ($asked, $data) = (&*ASKED, data);
+            $ask
+        });
+
+        libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+            $crate::mutate::json(data, size, max_size, seed, &SEEDS)
+        });
+
+        static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+            $crate::provider::seeds(include_str!(concat!("../../tests/payloads/", $payloads, ".json")))
+        });
+        static ASKED: LazyLock<$crate::provider::Asked<Rules, Signs>> =
+            LazyLock::new(|| $crate::provider::Asked { provider: $provider.unwrap(), signer: $signer.unwrap() });
+    };
+}
