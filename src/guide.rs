@@ -15,7 +15,6 @@ pub mod behind_a_proxy {}
 pub mod exactly_once {}
 
 #[doc = include_str!("guide/how_it_is_tested.md")]
-#[doc = include_str!("../docs/soak.svg")]
 pub mod how_it_is_tested {}
 
 #[doc = include_str!("guide/limits_and_retention.md")]
