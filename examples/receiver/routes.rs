@@ -42,7 +42,12 @@ pub async fn router(page: &mut Page) -> Result<(Router, Drains), Box<dyn Error>>
                 upkeep.run_upkeep();
             }
         });
-        app.route("/metrics", get(async move || prometheus.render()))
+        let tasks = metrics::gauge!("receiver_tasks");
+        let render = async move || {
+            tasks.set(tokio::runtime::Handle::current().metrics().num_alive_tasks() as f64);
+            prometheus.render()
+        };
+        app.route("/metrics", get(render))
     };
     let mut routes = Routes { guard: &settings.guard, page, app, drains: Vec::new() };
     routes.zegocloud()?;
@@ -142,7 +147,8 @@ impl Routes<'_> {
         }
         let provider = provider(values.map(Option::unwrap_or_default))
             .map_err(|error| format!("{}: {error}", needs.join(" or ")))?;
-        let layer = self.guard.layer(provider).map_err(|error| format!("RECEIVER_LEASE_MS: {error}"))?;
+        let layer =
+            self.guard.layer(provider).map_err(|error| format!("RECEIVER_LEASE_MS, RECEIVER_RETENTION_S: {error}"))?;
         self.drains.push(Box::pin(layer.drained()));
         self.page.show::<P>(route);
         let app = std::mem::take(&mut self.app);

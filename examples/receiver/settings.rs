@@ -41,6 +41,7 @@ pub struct Guard {
     store_timeout: Option<Duration>,
     outage: OutagePolicy,
     lease: Option<Duration>,
+    retention: Option<Duration>,
     read_timeout: Option<Duration>,
     read_budget: ReadBudget,
 }
@@ -78,6 +79,7 @@ impl Guard {
                 Ok(_) => return Err("RECEIVER_ON_OUTAGE: neither reject nor local".into()),
             },
             lease: number("RECEIVER_LEASE_MS")?.map(Duration::from_millis),
+            retention: number("RECEIVER_RETENTION_S")?.map(Duration::from_secs),
             read_timeout: number("RECEIVER_READ_TIMEOUT_MS")?.map(Duration::from_millis),
             read_budget: ReadBudget::new(64 << 20),
         })
@@ -101,6 +103,9 @@ impl Guard {
         }
         if let Some(lease) = self.lease {
             layer = layer.lease(lease)?;
+        }
+        if let Some(retention) = self.retention {
+            layer = layer.retention(retention)?;
         }
         if let Some(timeout) = self.read_timeout {
             layer = layer.read_timeout(timeout);

@@ -122,8 +122,8 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
             self.b.claim(self.again(&first)).await,
             |claimed| matches!(claimed, Claimed::InFlight { retry_after } if *retry_after <= first.lease),
         )?;
-        let rule = "a claim can be made again under its token";
-        holds(rule, self.b.claim(first.clone()).await, |claimed| matches!(claimed, Claimed::Won { .. }))?;
+        let rule = "a claim that is made again under its token is the same attempt";
+        is(rule, self.b.claim(first.clone()).await, Claimed::won(1))?;
         let rule = "another token neither renews nor finishes a claim";
         is(rule, self.b.renew(self.again(&first)).await, false)?;
         for outcome in [done(), Outcome::Failed, Outcome::Withdrawn] {
@@ -156,6 +156,11 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
     async fn withdrawn(&self) -> Result<(), Violation> {
         let first = self.claim();
         is("the first attempt wins and is number 1", self.a.claim(first.clone()).await, Claimed::won(1))?;
+        is(
+            "a claim that is made again under its token is the same attempt",
+            self.b.claim(first.clone()).await,
+            Claimed::won(1),
+        )?;
         is("a claim is withdrawn under its token", self.a.finish(first.clone(), Outcome::Withdrawn).await, true)?;
         self.a.finish(first.clone(), Outcome::Withdrawn).await.map_err(failed("withdrawing twice is no error"))?;
         let other = Claim { fingerprint: self.digest(), ..self.again(&first) };

@@ -453,8 +453,11 @@ impl Slot {
             }
             State::Vacant | State::InFlight | State::Failed => {}
         }
+        // Made again under its token it is the same attempt.
+        if self.state != State::InFlight || self.token != claim.token {
+            self.attempt = self.attempt.saturating_add(1);
+        }
         self.token = claim.token;
-        self.attempt = self.attempt.saturating_add(1);
         self.state = State::InFlight;
         self.lease(lease, now);
         self.keep_for(claim.retention, now);

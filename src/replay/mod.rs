@@ -55,13 +55,16 @@
 //!         entries.retain(|_, entry| entry.kept_until > now);
 //!         let mut attempt = 1;
 //!         if let Some(entry) = entries.get(claim.key()) {
-//!             let held = entry.leased_until > now && entry.token != claim.token();
-//!             match entry.state {
+//!             attempt = match entry.state {
 //!                 _ if entry.fingerprint != *claim.fingerprint() => return Ok(Claimed::Conflict),
 //!                 State::Done => return Ok(Claimed::done(entry.answer.clone())),
-//!                 State::InFlight if held => return Ok(Claimed::in_flight(entry.leased_until - now)),
-//!                 State::InFlight | State::Failed => attempt = entry.attempt + 1,
-//!             }
+//!                 // The same call again, after its connection broke.
+//!                 State::InFlight if entry.token == claim.token() => entry.attempt,
+//!                 State::InFlight if entry.leased_until > now => {
+//!                     return Ok(Claimed::in_flight(entry.leased_until - now));
+//!                 }
+//!                 State::InFlight | State::Failed => entry.attempt + 1,
+//!             };
 //!         } else {
 //!             let contents = entries.values().filter(|entry| entry.signature == *claim.signature());
 //!             if contents.count() >= Claim::MAX_CONTENTS {
@@ -169,7 +172,8 @@ mod trace;
     note = "`MemoryStore`, `RedisStore` and `PostgresStore` are; hand over the store itself or an `Arc` of it, not a reference"
 )]
 pub trait ReplayStore: Send + Sync + 'static {
-    /// Claims a delivery: see the table of the [module](self). A claim can be made again under its token.
+    /// Claims a delivery: see the table of the [module](self). A claim that is made again under its token is the
+    /// same attempt.
     fn claim(&self, claim: Claim) -> impl Future<Output = Result<Claimed, StoreError>> + Send;
 
     /// Starts the lease anew; `false` if the claim is no longer held under this token.

@@ -382,7 +382,8 @@ if f then
 elseif p ~= '' and tonumber(n or 0) >= tonumber(ARGV[6]) then
   return {'too_many_contents'}
 end
-local attempt = string.format('%.0f', tonumber(a or 0) + 1)
+local attempt = a
+if not (s == 'i' and t == ARGV[2]) then attempt = string.format('%.0f', tonumber(a or 0) + 1) end
 local lease = string.format('%.0f', now + tonumber(ARGV[4]))
 redis.call('HSET', key, 'f' .. p, ARGV[3], 's' .. p, 'i', 't' .. p, ARGV[2], 'l' .. p, lease, 'a' .. p, attempt)
 if not f and p ~= '' then redis.call('HINCRBY', key, 'n', 1) end

@@ -1,6 +1,6 @@
 //! The crates whose types the public API shows are those that `docs/public-dependencies.md` lists.
 //!
-//! What is shown is rustdoc's own answer, its JSON, which needs a nightly toolchain.
+//! What is shown stands in `docs/public-api.txt`, which `scripts/public-api` keeps.
 
 use serde_json::Value;
 use std::{
@@ -56,71 +56,29 @@ fn manifest() -> Table {
 
 #[test]
 fn the_page_lists_what_the_signatures_show() {
-    // Cargo sets it for its tests, and rustup takes it for a choice.
-    let nightly = || {
-        let mut cargo = Command::new("cargo");
-        cargo.env_remove("RUSTUP_TOOLCHAIN").arg("+nightly");
-        cargo
+    let shown = shown();
+    let documented = documented();
+    assert_eq!(shown, documented.keys().map(|name| name.replace('-', "_")).collect());
+    let manifest = manifest().into_iter().filter(|(name, _)| shown.contains(&name.replace('-', "_")));
+    assert_eq!(manifest.collect::<Table>(), documented);
+}
+
+/// The crates of all paths in the listing.
+fn shown() -> BTreeSet<String> {
+    let listing = fs::read_to_string(root().join("docs/public-api.txt")).unwrap();
+    // A macro of theirs writes and hides it.
+    let lines = listing.lines().filter(|line| !line.contains("::__private"));
+    let paths = lines.flat_map(|line| line.split(|symbol: char| !symbol.is_alphanumeric() && !"_:".contains(symbol)));
+    let crates = paths.filter_map(|path| path.split_once("::")).map(|(name, _)| match name {
+        // What these show is a part of theirs.
+        "serde_core" => "serde",
+        "sqlx_core" | "sqlx_postgres" => "sqlx",
+        name => name,
+    });
+    let is_foreign = |name: &&str| {
+        // A type parameter, a primitive type, or what comes with the language.
+        let own = ["alloc", "core", "crate", "i64", "std", "tower_webhooks"];
+        name.starts_with(|first: char| first.is_ascii_lowercase()) && !own.contains(name)
     };
-    if !nightly().arg("--version").output().is_ok_and(|version| version.status.success()) {
-        println!("skipped: there is no nightly toolchain");
-        return;
-    }
-    let rustdoc = nightly()
-        .args(["rustdoc", "--quiet", "--offline", "--all-features", "--manifest-path"])
-        .arg(root().join("Cargo.toml"))
-        .arg("--target-dir")
-        .arg(root().join("target/docsrs"))
-        .args(["--", "-Zunstable-options", "--output-format", "json"])
-        .output()
-        .unwrap();
-    assert!(rustdoc.status.success(), "{}", String::from_utf8_lossy(&rustdoc.stderr));
-    let json = fs::read_to_string(root().join("target/docsrs/doc/tower_webhooks.json")).unwrap();
-    let shown = shown(&serde_json::from_str(&json).unwrap());
-    let manifest = manifest().into_iter().filter(|(name, _)| shown.contains_key(&name.replace('-', "_")));
-    assert_eq!(manifest.collect::<Table>(), documented(), "seen in {shown:#?}");
-}
-
-/// The crates of all types and traits that items of this crate mention, and the items.
-fn shown(json: &Value) -> BTreeMap<String, BTreeSet<String>> {
-    let mut shown = BTreeMap::<_, BTreeSet<_>>::new();
-    for item in json["index"].as_object().unwrap().values() {
-        let is_own = item["crate_id"] == 0 && item["inner"]["impl"]["blanket_impl"].is_null();
-        let mut ids = Vec::new();
-        if is_own {
-            mentions(&item["inner"], &mut ids);
-        }
-        for id in ids {
-            let path = &json["paths"][id.to_string()];
-            // What a macro of theirs writes and hides.
-            if path["path"].as_array().is_some_and(|path| path.iter().any(|segment| segment == "__private")) {
-                continue;
-            }
-            let from = &path["crate_id"];
-            let name = json["external_crates"][from.to_string()]["name"].as_str().unwrap_or_default();
-            // What these show is a part of theirs.
-            let name = match name {
-                "serde_core" => "serde",
-                "sqlx_core" | "sqlx_postgres" => "sqlx",
-                name => name,
-            };
-            let item = format!("{} {}", item["name"], item["span"]["filename"]);
-            shown.entry(name.to_owned()).or_default().insert(item);
-        }
-    }
-    shown
-}
-
-/// The ids of whatever is named by a path: types, traits, what is exported again.
-fn mentions(value: &Value, ids: &mut Vec<u64>) {
-    match value {
-        Value::Object(members) => {
-            if members.contains_key("path") || members.contains_key("source") {
-                ids.extend(members.get("id").and_then(Value::as_u64));
-            }
-            members.values().for_each(|member| mentions(member, ids));
-        }
-        Value::Array(items) => items.iter().for_each(|item| mentions(item, ids)),
-        _ => {}
-    }
+    crates.filter(is_foreign).map(str::to_owned).collect()
 }

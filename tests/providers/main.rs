@@ -7,6 +7,7 @@ mod geelark_auth;
 mod geelark_events;
 mod head_auth;
 mod nothing_lost;
+mod published;
 mod stardust_auth;
 mod stardust_events;
 mod vobiz_layer;

@@ -32,20 +32,20 @@ const ODD: &[&str] = &[
 ];
 
 #[derive(serde::Deserialize)]
-struct Payload {
-    kind: String,
-    body: Map<String, Value>,
+pub struct Payload {
+    pub kind: String,
+    pub body: Map<String, Value>,
 }
 
-fn payloads(file: &str) -> Vec<Payload> {
+pub fn payloads(file: &str) -> Vec<Payload> {
     let path = format!("{}/tests/payloads/{file}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))).unwrap()
 }
 
 /// How one provider is asked.
-struct Asked<P, S> {
-    provider: P,
-    signer: S,
+pub struct Asked<P, S> {
+    pub provider: P,
+    pub signer: S,
 }
 
 impl<P, S: Signer> Asked<P, S>
@@ -53,9 +53,8 @@ where
     P: Provider<Event: WebhookEvent + Serialize + DeserializeOwned + PartialEq + Clone + Debug>,
 {
     /// The event of this body; nothing that is signed is refused.
-    fn event(&self, body: &str) -> P::Event {
-        let request = Request::builder().method(Method::POST).uri("/hook").body(Bytes::from(body.to_owned())).unwrap();
-        let request = self.signer.sign(request, SystemTime::now());
+    pub fn event(&self, body: &str) -> P::Event {
+        let request = self.sign(Bytes::from(body.to_owned()));
         let delivery = self.provider.verify(&request, SystemTime::now());
         let delivery = delivery.unwrap_or_else(|error| panic!("{error}: {body}"));
         assert_eq!(delivery.kind(), delivery.event().kind());
@@ -63,7 +62,12 @@ where
         delivery.into_event()
     }
 
-    fn comes_back(&self, event: &P::Event) -> Map<String, Value> {
+    pub fn sign(&self, body: impl Into<Bytes>) -> Request<Bytes> {
+        let request = Request::builder().method(Method::POST).uri("/hook").body(body.into()).unwrap();
+        self.signer.sign(request, SystemTime::now())
+    }
+
+    pub fn comes_back(&self, event: &P::Event) -> Map<String, Value> {
         let text = serde_json::to_string(event).unwrap();
         assert_eq!(serde_json::from_str::<P::Event>(&text).unwrap(), *event, "{text}");
         match serde_json::to_value(event) {
@@ -120,7 +124,7 @@ where
 const PLACE: &str = "the member that is replaced";
 
 /// A pointer to every member and element.
-fn paths(value: &Value) -> Vec<String> {
+pub fn paths(value: &Value) -> Vec<String> {
     let below = |(name, value): (String, &Value)| {
         let own = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
         let inner = paths(value).into_iter().map({
@@ -138,74 +142,86 @@ fn paths(value: &Value) -> Vec<String> {
     }
 }
 
-#[cfg(feature = "zegocloud")]
-#[test]
-fn zegocloud() {
-    use tower_webhooks::zegocloud::{Signer, Zegocloud};
-
-    let secret = "a callback secret";
-    Asked { provider: Zegocloud::new(secret).unwrap(), signer: Signer::new(secret).unwrap() }.check("zegocloud");
+/// A test of each provider and family, which does this with its [`Asked`] and its payloads.
+macro_rules! of_each {
+    (|$asked:ident, $file:ident| $check:expr) => {
+        of_each! { |$asked, $file| $check;
+            "zegocloud" zegocloud, "geelark" geelark, "stardust" stardust, "vobiz" vobiz_voice, "vobiz" vobiz_kyc,
+            "vobiz" vobiz_campaign, "vobiz" vobiz_ndnc, "vobiz" vobiz_trunk, "vobiz" vobiz_whatsapp
+        }
+    };
+    (|$asked:ident, $file:ident| $check:expr; $($feature:literal $name:ident),*) => {$(
+        #[cfg(feature = $feature)]
+        #[test]
+        fn $name() {
+            let ($asked, $file) = ($crate::nothing_lost::asked::$name(), stringify!($name));
+            $check
+        }
+    )*};
 }
 
-#[cfg(feature = "geelark")]
-#[test]
-fn geelark() {
-    use tower_webhooks::geelark::{GeeLark, Signer};
+pub(crate) use of_each;
 
-    let (id, key) = ("an app id", "an app key");
-    Asked { provider: GeeLark::new(id, key).unwrap(), signer: Signer::new(id, key).unwrap() }.check("geelark");
+mod whatever_replaces_a_member {
+    super::of_each!(|asked, file| asked.check(file));
 }
 
-#[cfg(feature = "stardust")]
-#[test]
-fn stardust() {
-    use tower_webhooks::stardust::{Signer, Stardust};
+/// Every provider and family, each under the name of the file of its payloads.
+pub mod asked {
+    use super::Asked;
 
-    let (id, key) = ("an access key", "a secret key");
-    Asked { provider: Stardust::new(id, key).unwrap(), signer: Signer::new(id, key).unwrap() }.check("stardust");
-}
+    #[cfg(feature = "zegocloud")]
+    pub fn zegocloud() -> Asked<tower_webhooks::zegocloud::Zegocloud, tower_webhooks::zegocloud::Signer> {
+        use tower_webhooks::zegocloud::{Signer, Zegocloud};
 
-#[cfg(feature = "vobiz")]
-mod vobiz {
-    use super::*;
-    use tower_webhooks::vobiz::{campaign, kyc, ndnc, trunk, voice, whatsapp};
+        let secret = "a callback secret";
+        Asked { provider: Zegocloud::new(secret).unwrap(), signer: Signer::new(secret).unwrap() }
+    }
 
-    const TOKEN: &str = "an auth token of thirty-two chars";
+    #[cfg(feature = "geelark")]
+    pub fn geelark() -> Asked<tower_webhooks::geelark::GeeLark, tower_webhooks::geelark::Signer> {
+        use tower_webhooks::geelark::{GeeLark, Signer};
 
-    #[test]
-    fn voice() {
+        let (id, key) = ("an app id", "an app key");
+        Asked { provider: GeeLark::new(id, key).unwrap(), signer: Signer::new(id, key).unwrap() }
+    }
+
+    #[cfg(feature = "stardust")]
+    pub fn stardust() -> Asked<tower_webhooks::stardust::Stardust, tower_webhooks::stardust::Signer> {
+        use tower_webhooks::stardust::{Signer, Stardust};
+
+        let (id, key) = ("an access key", "a secret key");
+        Asked { provider: Stardust::new(id, key).unwrap(), signer: Signer::new(id, key).unwrap() }
+    }
+
+    #[cfg(feature = "vobiz")]
+    pub fn vobiz_voice() -> Asked<tower_webhooks::vobiz::voice::Voice, tower_webhooks::vobiz::voice::Signer> {
+        use tower_webhooks::vobiz::voice::{Signer, Voice};
+
         let origin = "https://hooks.example.com";
-        let provider = voice::Voice::new(TOKEN, origin).unwrap();
-        Asked { provider, signer: voice::Signer::new(TOKEN, origin).unwrap() }.check("vobiz_voice");
+        Asked { provider: Voice::new(TOKEN, origin).unwrap(), signer: Signer::new(TOKEN, origin).unwrap() }
     }
 
-    #[test]
-    fn kyc() {
-        let signer = kyc::Signer::new(TOKEN).unwrap();
-        Asked { provider: kyc::Kyc::new(TOKEN).unwrap(), signer }.check("vobiz_kyc");
+    #[cfg(feature = "vobiz")]
+    macro_rules! families {
+        ($($name:ident: $module:ident $provider:ident),*) => {$(
+            pub fn $name() -> Asked<
+                tower_webhooks::vobiz::$module::$provider,
+                tower_webhooks::vobiz::$module::Signer,
+            > {
+                use tower_webhooks::vobiz::$module::{Signer, $provider};
+
+                Asked { provider: $provider::new(TOKEN).unwrap(), signer: Signer::new(TOKEN).unwrap() }
+            }
+        )*};
     }
 
-    #[test]
-    fn campaign() {
-        let signer = campaign::Signer::new(TOKEN).unwrap();
-        Asked { provider: campaign::Campaign::new(TOKEN).unwrap(), signer }.check("vobiz_campaign");
+    #[cfg(feature = "vobiz")]
+    families! {
+        vobiz_kyc: kyc Kyc, vobiz_campaign: campaign Campaign, vobiz_ndnc: ndnc Ndnc, vobiz_trunk: trunk Trunk,
+        vobiz_whatsapp: whatsapp Whatsapp
     }
 
-    #[test]
-    fn ndnc() {
-        let signer = ndnc::Signer::new(TOKEN).unwrap();
-        Asked { provider: ndnc::Ndnc::new(TOKEN).unwrap(), signer }.check("vobiz_ndnc");
-    }
-
-    #[test]
-    fn trunk() {
-        let signer = trunk::Signer::new(TOKEN).unwrap();
-        Asked { provider: trunk::Trunk::new(TOKEN).unwrap(), signer }.check("vobiz_trunk");
-    }
-
-    #[test]
-    fn whatsapp() {
-        let signer = whatsapp::Signer::new(TOKEN).unwrap();
-        Asked { provider: whatsapp::Whatsapp::new(TOKEN).unwrap(), signer }.check("vobiz_whatsapp");
-    }
+    #[cfg(feature = "vobiz")]
+    const TOKEN: &str = "an auth token of thirty-two chars";
 }

@@ -6,9 +6,11 @@ mod support;
 #[cfg(feature = "zegocloud")]
 mod handler;
 mod layer;
+mod life;
 mod postgres;
 mod processes;
 mod providers;
 mod redis;
+mod soak;
 mod store;
 mod trouble;

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering::SeqCst},
+    },
     time::{Duration, SystemTime},
 };
 use tower_webhooks::{
@@ -37,9 +40,23 @@ async fn a_claim_takes_no_room_for_the_time_of_one_that_was_withdrawn_before_it(
 /// The suite has to find what it is there for: a store that does one thing wrong breaks the rule about it.
 #[tokio::test]
 async fn the_suite_finds_faults() {
+    // The token of the last claim that won.
+    static LAST: AtomicI64 = AtomicI64::new(0);
     let right = Fault { call: |_, claim| claim, outcome: |outcome| outcome, claimed: |_, claimed| claimed };
     let faults = [
         ("a second attempt has to wait", Fault { call: |_, claim| remade(claim, |it| it.token = 0), ..right }),
+        (
+            "a claim that is made again under its token is the same attempt",
+            Fault {
+                claimed: |claim, claimed| match claimed {
+                    Claimed::Won { attempt: 1, .. } if LAST.swap(claim.token(), SeqCst) == claim.token() => {
+                        Claimed::won(2)
+                    }
+                    claimed => claimed,
+                },
+                ..right
+            },
+        ),
         (
             "other content under a used signature is a conflict",
             Fault { call: |_, claim| remade(claim, |it| it.fingerprint = [0; 16]), ..right },

@@ -26,6 +26,18 @@ pub struct Receiver {
 
 impl Receiver {
     pub fn start(variables: &[(&str, &str)]) -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&lines);
+        let mut receiver = Self::start_with(variables, move |line| {
+            let line = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            seen.lock().unwrap().push(line);
+        });
+        receiver.lines = lines;
+        receiver
+    }
+
+    /// Hands on the lines that it prints, and keeps none.
+    pub fn start_with(variables: &[(&str, &str)], mut printed: impl FnMut(String) + Send + 'static) -> Self {
         // Beside the folder of the test itself.
         let test = std::env::current_exe().unwrap();
         let path: PathBuf = test.parent().unwrap().parent().unwrap().join("examples/receiver");
@@ -37,21 +49,20 @@ impl Receiver {
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}; `cargo build --examples` makes it", path.display()));
 
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let (stdout, seen) = (child.stdout.take().unwrap(), Arc::clone(&lines));
-        let reader = std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let line = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-                seen.lock().unwrap().push(line);
-            }
-        });
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let reader = std::thread::spawn(move || stdout.lines().map_while(Result::ok).for_each(&mut printed));
         let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let addr = stderr
             .by_ref()
             .find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned))
             .expect("the receiver did not start");
         std::thread::spawn(move || stderr.for_each(drop));
-        Self { child, addr, lines, reader: Some(reader) }
+        Self { child, addr, lines: Arc::default(), reader: Some(reader) }
+    }
+
+    #[allow(dead_code, reason = "not every test asks")]
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Its memory in bytes, as the system sees it.
@@ -120,6 +131,13 @@ impl Sender {
 
     pub fn new() -> Self {
         Self(Client::builder(TokioExecutor::new()).build_http())
+    }
+
+    /// What is found there.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub async fn get(&self, addr: &str, path: &str) -> String {
+        let answer = self.0.get(format!("http://{addr}{path}").parse().unwrap()).await.unwrap();
+        String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
     }
 
     /// The status; 0 if there was no answer.
