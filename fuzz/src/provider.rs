@@ -91,9 +91,12 @@ fn has_long_numbers(text: &str) -> bool {
 }
 
 fn has_duplicates(text: &str) -> bool {
-    let mut names: Vec<_> = json::members(text).into_iter().flatten().map(|(name, _)| json::content(name)).collect();
+    let Some(members) = json::members(text) else {
+        return json::elements(text).into_iter().flatten().any(has_duplicates);
+    };
+    let mut names: Vec<_> = members.iter().map(|(name, _)| json::content(name)).collect();
     names.sort_unstable();
-    names.windows(2).any(|two| two[0] == two[1])
+    names.windows(2).any(|two| two[0] == two[1]) || members.iter().any(|(_, value)| has_duplicates(value))
 }
 
 /// Every member of the input is typed, in the rest or a misfit.
