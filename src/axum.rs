@@ -50,8 +50,9 @@ impl<E> fmt::Display for NotVerified<E> {
         let event = type_name::<E>();
         write!(
             f,
-            "this handler takes `Verified<{event}>`, but no layer has put one into the request: add \
-             `.route_layer(WebhookLayer::new(provider))` to its route, with the provider whose event is `{event}`"
+            "this handler takes `Verified<{event}>`, but no layer has put one into the request: \
+             add `.route_layer(WebhookLayer::new(provider))` to its route, with the provider whose \
+             event is `{event}`"
         )
     }
 }
@@ -81,7 +82,7 @@ impl ReplayedResponse {
     /// ```
     /// use axum::{Router, routing::post};
     /// use http::HeaderValue;
-    /// use tower::{ServiceBuilder, util::MapResponseLayer};
+    /// use tower::util::MapResponseLayer;
     /// use tower_webhooks::{WebhookLayer, replay::ReplayedResponse, zegocloud::Zegocloud};
     ///
     /// async fn answer() -> ReplayedResponse {
@@ -91,15 +92,17 @@ impl ReplayedResponse {
     /// let webhooks = WebhookLayer::new(Zegocloud::new("a callback secret")?);
     /// let fill = MapResponseLayer::new(ReplayedResponse::restore);
     /// let app: Router =
-    ///     Router::new().route("/zim", post(answer).layer(ServiceBuilder::new().layer(fill).layer(webhooks)));
+    ///     Router::new().route("/zim", post(answer).layer((fill, webhooks)));
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// # use {bytes::Bytes, http::Request, std::time::SystemTime, tower::ServiceExt};
     /// # use tower_webhooks::{Signer as _, zegocloud::Signer};
-    /// let request = Request::post("/zim").body(Bytes::from(r#"{"event":"before_send_msg"}"#)).unwrap();
+    /// let body = Bytes::from(r#"{"event":"before_send_msg"}"#);
+    /// let request = Request::post("/zim").body(body).unwrap();
     /// let request = Signer::new("a callback secret")?.sign(request, SystemTime::now());
     /// for _ in 0..2 {
-    ///     let response = app.clone().oneshot(request.clone().map(axum::body::Body::from)).await.unwrap();
+    ///     let request = request.clone().map(axum::body::Body::from);
+    ///     let response = app.clone().oneshot(request).await.unwrap();
     ///     assert_eq!(response.headers()["content-type"], "application/json");
     ///     let body = axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
     ///     assert_eq!(body, r#"{"result":1}"#);

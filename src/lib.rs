@@ -10,7 +10,10 @@
 //! use http::{Request, StatusCode};
 //! use std::time::SystemTime;
 //! use tower::ServiceExt;
-//! use tower_webhooks::{Signer as _, Verified, WebhookLayer, zegocloud::{self, Event, Zegocloud, room::RoomEvent}};
+//! use tower_webhooks::{
+//!     Signer as _, Verified, WebhookLayer,
+//!     zegocloud::{self, Event, Zegocloud, room::RoomEvent},
+//! };
 //!
 //! async fn on_event(event: Verified<Event>) -> StatusCode {
 //!     match &*event {
@@ -20,16 +23,19 @@
 //!     StatusCode::OK
 //! }
 //!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let webhooks = WebhookLayer::new(Zegocloud::new("a callback secret")?);
 //! let app = Router::new().route("/zegocloud", post(on_event).route_layer(webhooks));
 //!
 //! // As ZEGOCLOUD would send it (feature `test-util`).
-//! let request = Request::post("/zegocloud").body(Bytes::from(r#"{"event":"room_create","room_id":"lobby"}"#))?;
+//! let body = r#"{"event":"room_create","room_id":"lobby"}"#;
+//! let request = Request::post("/zegocloud").body(Bytes::from(body))?;
 //! let request = zegocloud::Signer::new("a callback secret")?.sign(request, SystemTime::now());
 //! assert_eq!(app.clone().oneshot(request.map(Body::from)).await?.status(), 200);
 //!
-//! let forged = Request::post("/zegocloud").body(Body::from(r#"{"event":"room_create","room_id":"vault"}"#))?;
+//! let body = r#"{"event":"room_create","room_id":"vault"}"#;
+//! let forged = Request::post("/zegocloud").body(Body::from(body))?;
 //! assert_eq!(app.oneshot(forged).await?.status(), 401);
 //! # Ok(()) }
 //! ```
@@ -158,15 +164,17 @@
 //!     StatusCode::OK
 //! }
 //!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower_webhooks::ConfigError> {
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), tower_webhooks::ConfigError> {
 //! let webhooks = WebhookLayer::new(Zegocloud::new("a callback secret")?);
 //! let limited = ServiceBuilder::new()
-//!     // A 503 for what took longer than the sender waits: a failure, so that its retry is delivered.
+//!     // A 503 for what took longer than the sender waits: a failure, so its retry is delivered.
 //!     .layer(HandleErrorLayer::new(async |_: BoxError| StatusCode::SERVICE_UNAVAILABLE))
 //!     .timeout(Duration::from_secs(3))
 //!     .buffer(256)
 //!     .rate_limit(100, Duration::from_secs(1));
-//! let app: Router = Router::new().route("/zegocloud", post(on_event).route_layer(limited).route_layer(webhooks));
+//! let route = post(on_event).route_layer(limited).route_layer(webhooks);
+//! let app: Router = Router::new().route("/zegocloud", route);
 //! # Ok(()) }
 //! ```
 //!

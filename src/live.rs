@@ -18,16 +18,29 @@ use std::{
 /// without rules is a 404, [`NoRules`](RejectionKind::NoRules): so the middleware passes an unknown tenant on.
 ///
 /// ```
-/// use axum::{Router, body::Body, extract::{Path, Request, State}, middleware::{Next, from_fn_with_state}};
+/// use axum::{
+///     Router,
+///     body::Body,
+///     extract::{Path, Request, State},
+///     middleware::{Next, from_fn_with_state},
+/// };
 /// use axum::{response::Response, routing::post};
 /// use bytes::Bytes;
 /// use std::{collections::HashMap, sync::Arc, time::SystemTime};
 /// use tower::ServiceExt;
-/// use tower_webhooks::{PerRequest, Signer as _, Verified, WebhookLayer, zegocloud::{Event, Signer, Zegocloud}};
+/// use tower_webhooks::{
+///     PerRequest, Signer as _, Verified, WebhookLayer,
+///     zegocloud::{Event, Signer, Zegocloud},
+/// };
 ///
 /// type Tenants = Arc<HashMap<String, Arc<Zegocloud>>>;
 ///
-/// async fn find_tenant(State(tenants): State<Tenants>, Path(name): Path<String>, mut request: Request, next: Next) -> Response {
+/// async fn find_tenant(
+///     State(tenants): State<Tenants>,
+///     Path(name): Path<String>,
+///     mut request: Request,
+///     next: Next,
+/// ) -> Response {
 ///     if let Some(rules) = tenants.get(&name) {
 ///         request.extensions_mut().insert(Arc::clone(rules));
 ///     }
@@ -38,15 +51,20 @@ use std::{
 ///     format!("{} for {tenant}", event.kind())
 /// }
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let tenants: Tenants = Arc::new(HashMap::from([("acme".to_owned(), Arc::new(Zegocloud::new("the secret of acme")?))]));
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let acme = Arc::new(Zegocloud::new("the secret of acme")?);
+/// let tenants: Tenants = Arc::new(HashMap::from([("acme".to_owned(), acme)]));
 /// let route = post(on_event)
 ///     .route_layer(WebhookLayer::new(PerRequest::<Zegocloud>::new()))
 ///     .route_layer(from_fn_with_state(tenants, find_tenant));
 /// let app: Router = Router::new().route("/hooks/{tenant}", route);
 ///
-/// for (tenant, secret, status) in [("acme", "the secret of acme", 200), ("acme", "another", 401), ("nobody", "x", 404)] {
-///     let request = http::Request::post(format!("/hooks/{tenant}")).body(Bytes::from(r#"{"event":"room_create"}"#))?;
+/// let tries =
+///     [("acme", "the secret of acme", 200), ("acme", "another", 401), ("nobody", "x", 404)];
+/// for (tenant, secret, status) in tries {
+///     let body = Bytes::from(r#"{"event":"room_create"}"#);
+///     let request = http::Request::post(format!("/hooks/{tenant}")).body(body)?;
 ///     let request = Signer::new(secret)?.sign(request, SystemTime::now());
 ///     assert_eq!(app.clone().oneshot(request.map(Body::from)).await?.status(), status);
 /// }
@@ -140,11 +158,19 @@ macro_rules! provider {
                 type FromHead = (Arc<P>, P::FromHead);
                 type Event = P::Event;
 
-                fn is_credential(&self, (rules, from_head): &Self::FromHead, name: &HeaderName) -> bool {
+                fn is_credential(
+                    &self,
+                    (rules, from_head): &Self::FromHead,
+                    name: &HeaderName,
+                ) -> bool {
                     rules.is_credential(from_head, name)
                 }
 
-                fn check_head(&self, head: &Parts, now: SystemTime) -> Result<Self::FromHead, Rejection> {
+                fn check_head(
+                    &self,
+                    head: &Parts,
+                    now: SystemTime,
+                ) -> Result<Self::FromHead, Rejection> {
                     let rules = self.rules(head)?;
                     let from_head = rules.check_head(head, now)?;
                     Ok((rules, from_head))
@@ -163,7 +189,8 @@ macro_rules! provider {
 
             impl<P: Provider> fmt::Debug for $name<P> {
                 fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.debug_struct(stringify!($name)).field("provider", &P::NAME).finish_non_exhaustive()
+                    let mut debug = f.debug_struct(stringify!($name));
+                    debug.field("provider", &P::NAME).finish_non_exhaustive()
                 }
             }
         )*

@@ -11,23 +11,25 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 ///
 /// ```
 /// use axum::{Router, body::Body, http::{HeaderValue, Response, header}, routing::post};
-/// use tower::{ServiceBuilder, util::MapResponseLayer};
+/// use tower::util::MapResponseLayer;
 /// use tower_webhooks::{Rejection, WebhookLayer, zegocloud::Zegocloud};
 ///
 /// fn in_json(mut response: Response<Body>) -> Response<Body> {
 ///     if let Some(rejection) = response.extensions().get::<Rejection>() {
 ///         let json = serde_json::json!({ "status": rejection.status().as_u16() }).to_string();
-///         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+///         let content_type = HeaderValue::from_static("application/json");
+///         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
 ///         *response.body_mut() = Body::from(json);
 ///     }
 ///     response
 /// }
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), tower_webhooks::ConfigError> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_webhooks::ConfigError> {
 /// let webhooks = WebhookLayer::new(Zegocloud::new("a callback secret")?);
 /// let app = Router::new().route(
 ///     "/zegocloud",
-///     post(async || "ok").layer(ServiceBuilder::new().layer(MapResponseLayer::new(in_json)).layer(webhooks)),
+///     post(async || "ok").layer((MapResponseLayer::new(in_json), webhooks)),
 /// );
 ///
 /// # use tower::ServiceExt;

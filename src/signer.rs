@@ -22,11 +22,16 @@ pub trait Signer {
     ///
     /// ```
     /// use axum::{Router, routing::post};
-    /// use tower_webhooks::{Signer as _, Verified, WebhookLayer, zegocloud::{Event, Signer, Zegocloud}};
+    /// use tower_webhooks::{
+    ///     Signer as _, Verified, WebhookLayer,
+    ///     zegocloud::{Event, Signer, Zegocloud},
+    /// };
     ///
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     /// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?);
-    /// let app: Router = Router::new().route("/zegocloud", post(async |_: Verified<Event>| "ok").route_layer(layer));
+    /// let route = post(async |_: Verified<Event>| "ok").route_layer(layer);
+    /// let app: Router = Router::new().route("/zegocloud", route);
     ///
     /// let signer = Signer::new("a callback secret")?;
     /// let response = signer.post(&app, "/zegocloud", r#"{"event":"room_create"}"#).await?;

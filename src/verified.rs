@@ -17,7 +17,7 @@ use std::{borrow::Cow, fmt, ops::Deref, sync::Arc, time::SystemTime};
 /// use tower_webhooks::{Covers, Verified};
 ///
 /// fn handle(event: &Verified<String>) -> bool {
-///     // A signature that covers nothing makes the event a hint: ask the provider before acting on it.
+///     // A signature that covers nothing makes the event a hint: ask the provider first.
 ///     event.covers() == Covers::Body && event.starts_with("paid")
 /// }
 ///

@@ -116,7 +116,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for AnyFormat<D> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct seq
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option
+        unit unit_struct seq
         tuple tuple_struct map struct enum identifier ignored_any
     }
 }

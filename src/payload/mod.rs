@@ -57,7 +57,8 @@ macro_rules! events {
         pub enum $enum:ident $(in $tag:literal)? {
             $(
                 $(#[doc = $doc:literal])*
-                $name:literal $(| $alias:literal)* => $variant:ident($payload:ty) $(as $kind:literal)?
+                $name:literal $(| $alias:literal)* => $variant:ident($payload:ty)
+                    $(as $kind:literal)?
                     $(key |$it:ident| [$($needed:expr),* $(; $($further:expr),*)?])?,
             )*
             $(_ => $unknown:ident(Unknown),)?
@@ -68,7 +69,8 @@ macro_rules! events {
         /// | name | variant | when |
         /// | --- | --- | --- |
         $(#[doc = concat!(
-            "| `", $name, "`", $(", `", $kind, "`",)? " | [`", stringify!($variant), "`](Self::", stringify!($variant), ") |", $($doc,)* " |"
+            "| `", $name, "`", $(", `", $kind, "`",)?
+            " | [`", stringify!($variant), "`](Self::", stringify!($variant), ") |", $($doc,)* " |"
         )])*
         #[derive(Clone, Debug, PartialEq)]
         #[non_exhaustive]
@@ -84,7 +86,7 @@ macro_rules! events {
         impl $enum {
             const TAG: &[&str] = &[$($tag)?];
 
-            #[allow(dead_code, reason = "not every enum has the row, and not every one is read back")]
+            #[allow(dead_code, reason = "not every enum has the row or is read back")]
             fn unknown(unknown: $crate::Unknown) -> Result<Self, $crate::Unknown> {
                 Err(unknown)$(.or_else(|unknown| Ok(Self::$unknown(unknown))))?
             }
@@ -100,7 +102,9 @@ macro_rules! events {
             /// The event of that name; `None` if there is none.
             pub(crate) fn of(name: &str, object: $crate::payload::Object<'_>) -> Option<Self> {
                 Some(match name {
-                    $(concat!($name) $(| concat!($alias))* => Self::$variant(object.into_event()?),)*
+                    $(concat!($name) $(| concat!($alias))* => {
+                        Self::$variant(object.into_event()?)
+                    })*
                     _ => return None,
                 })
             }
@@ -119,7 +123,8 @@ macro_rules! events {
                     $(Self::$variant(_payload) => None$(.or({
                         let $it = _payload;
                         let needed = [$($crate::payload::part(&$needed)),*];
-                        $crate::payload::dedup_key(self.kind(), &needed, &[$($($crate::payload::part(&$further)),*)?])
+                        let further = [$($($crate::payload::part(&$further)),*)?];
+                        $crate::payload::dedup_key(self.kind(), &needed, &further)
                     }))?,)*
                     $(Self::$unknown(_) => None,)?
                 }
@@ -157,7 +162,8 @@ macro_rules! events {
                 /// The event that the body is, by its member that holds the name.
                 pub(crate) fn from_body(body: &bytes::Bytes) -> Result<Self, $crate::Unknown> {
                     let unknown = || $crate::Unknown::new(body.clone());
-                    let tape = $crate::payload::text(body).and_then($crate::payload::Tape::new).ok_or_else(unknown)?;
+                    let tape = $crate::payload::text(body).and_then($crate::payload::Tape::new);
+                    let tape = tape.ok_or_else(unknown)?;
                     let object = tape.object().ok_or_else(unknown)?;
                     let name = object.name($tag).ok_or_else(unknown)?;
                     object.hide(&[$tag]);
@@ -168,7 +174,8 @@ macro_rules! events {
             impl<'de> serde::Deserialize<'de> for $enum {
                 fn deserialize<In: serde::Deserializer<'de>>(input: In) -> Result<Self, In::Error> {
                     let no_event = |_| serde::de::Error::custom("no event of this family");
-                    $crate::payload::read_back(input, Self::from_body)?.or_else(Self::unknown).map_err(no_event)
+                    let read = $crate::payload::read_back(input, Self::from_body)?;
+                    read.or_else(Self::unknown).map_err(no_event)
                 }
             }
         )?
@@ -210,11 +217,18 @@ macro_rules! payload {
         impl $(<$detail: $crate::payload::FromValue + serde::Serialize>)? $crate::payload::Payload
             for $struct $(<$detail>)?
         {
-            fn read(_object: &mut $crate::payload::Object<'_>, _at: &mut $crate::payload::Reader<'_>) -> Self {
+            fn read(
+                _object: &mut $crate::payload::Object<'_>,
+                _at: &mut $crate::payload::Reader<'_>,
+            ) -> Self {
                 use $crate::payload::{Field, Names};
 
                 Self {
-                    $($field: Field::read(_object, const { &Names::new(&[$($name $(, $alias)*)?], &[stringify!($field)]) }, _at),)*
+                    $($field: Field::read(
+                        _object,
+                        const { &Names::new(&[$($name $(, $alias)*)?], &[stringify!($field)]) },
+                        _at,
+                    ),)*
                     $($rest: $crate::Rest::default(),)?
                 }
             }
@@ -236,7 +250,9 @@ macro_rules! payload {
             }
         }
 
-        impl $(<$detail: $crate::payload::FromValue + serde::Serialize>)? serde::Serialize for $struct $(<$detail>)? {
+        impl $(<$detail: $crate::payload::FromValue + serde::Serialize>)? serde::Serialize
+            for $struct $(<$detail>)?
+        {
             fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
                 let mut map = out.serialize_map(None)?;
                 $crate::payload::Payload::write(self, &mut map)?;
@@ -244,8 +260,8 @@ macro_rules! payload {
             }
         }
 
-        impl<'de $(, $detail: $crate::payload::FromValue + serde::Serialize)?> serde::Deserialize<'de>
-            for $struct $(<$detail>)?
+        impl<'de $(, $detail: $crate::payload::FromValue + serde::Serialize)?>
+            serde::Deserialize<'de> for $struct $(<$detail>)?
         {
             fn deserialize<In: serde::Deserializer<'de>>(input: In) -> Result<Self, In::Error> {
                 $crate::payload::from_json(&$crate::Json::deserialize(input)?)
@@ -303,7 +319,10 @@ macro_rules! codes {
         impl $crate::payload::FromValue for $enum {
             const EXPECTED: &'static str = <i64 as $crate::payload::FromValue>::EXPECTED;
 
-            fn from_value(value: $crate::payload::Value<'_>, at: &mut $crate::payload::Reader<'_>) -> Option<Self> {
+            fn from_value(
+                value: $crate::payload::Value<'_>,
+                at: &mut $crate::payload::Reader<'_>,
+            ) -> Option<Self> {
                 i64::from_value(value, at).map(Self::from)
             }
         }
@@ -340,7 +359,10 @@ macro_rules! words {
 
         impl From<&str> for $enum {
             fn from(word: &str) -> Self {
-                match word.trim() { $($word $(| $alias)* => Self::$variant,)* _ => Self::Other(word.to_owned()) }
+                match word.trim() {
+                    $($word $(| $alias)* => Self::$variant,)*
+                    _ => Self::Other(word.to_owned()),
+                }
             }
         }
 
@@ -365,7 +387,10 @@ macro_rules! words {
         impl $crate::payload::FromValue for $enum {
             const EXPECTED: &'static str = <String as $crate::payload::FromValue>::EXPECTED;
 
-            fn from_value(value: $crate::payload::Value<'_>, _: &mut $crate::payload::Reader<'_>) -> Option<Self> {
+            fn from_value(
+                value: $crate::payload::Value<'_>,
+                _: &mut $crate::payload::Reader<'_>,
+            ) -> Option<Self> {
                 value.scalar().map(|word| Self::from(&*word))
             }
         }

@@ -638,7 +638,13 @@ mod tests {
         fn broken_json_is_refused_where_serde_json_refuses_it(
             text in json(),
             other in json(),
-            edits in vec((any::<Index>(), any::<Index>(), 0..5_u8, prop_oneof![any::<char>(), "[\\[\\]{}\",:0-9eE+. \\\\\\-tfnu]".prop_map(|one| one.chars().next().unwrap())]), 1..4),
+            edits in vec(
+                (any::<Index>(), any::<Index>(), 0..5_u8, prop_oneof![
+                    any::<char>(),
+                    "[\\[\\]{}\",:0-9eE+. \\\\\\-tfnu]".prop_map(|one| one.chars().next().unwrap()),
+                ]),
+                1..4,
+            ),
         ) {
             let mut text: Vec<char> = text.chars().collect();
             let other: Vec<char> = other.chars().collect();

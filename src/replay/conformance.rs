@@ -324,7 +324,7 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         }
         (self.wait)(lease.saturating_mul(2)).await;
         for claim in claims {
-            let rule = "a claim that was cancelled and withdrawn is free again after its lease at the latest";
+            let rule = "a claim that was cancelled and withdrawn is free again after its lease";
             holds(rule, self.b.claim(self.again(&claim)).await, |claimed| matches!(claimed, Claimed::Won { .. }))?;
         }
         Ok(())

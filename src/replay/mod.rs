@@ -358,23 +358,36 @@ impl Outcome {
 /// takes every other status amiss and sends again by itself or by hand.
 ///
 /// ```
-/// use axum::{Extension, Router, http::StatusCode, response::{IntoResponse, Response}, routing::post};
-/// use tower_webhooks::{Signer as _, Verified, WebhookLayer, replay::Verdict, zegocloud::{Event, Signer, Zegocloud}};
+/// use axum::{
+///     Extension, Router,
+///     http::StatusCode,
+///     response::{IntoResponse, Response},
+///     routing::post,
+/// };
+/// use tower_webhooks::{
+///     Signer as _, Verified, WebhookLayer,
+///     replay::Verdict,
+///     zegocloud::{Event, Signer, Zegocloud},
+/// };
 ///
 /// async fn on_event(event: Verified<Event>) -> Response {
 ///     match &*event {
 ///         // It fails for ever.
-///         Event::Unknown(_) => (StatusCode::INTERNAL_SERVER_ERROR, Extension(Verdict::Done)).into_response(),
+///         Event::Unknown(_) => {
+///             (StatusCode::INTERNAL_SERVER_ERROR, Extension(Verdict::Done)).into_response()
+///         }
 ///         _ => StatusCode::OK.into_response(),
 ///     }
 /// }
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 /// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?);
 /// let app: Router = Router::new().route("/zegocloud", post(on_event).route_layer(layer));
 /// let signer = Signer::new("a callback secret")?.nonce("7254119327986670314");
 /// for status in [500, 200] {
-///     assert_eq!(signer.post(&app, "/zegocloud", r#"{"event":"unheard_of"}"#).await?.status(), status);
+///     let answer = signer.post(&app, "/zegocloud", r#"{"event":"unheard_of"}"#).await?;
+///     assert_eq!(answer.status(), status);
 /// }
 /// # Ok(()) }
 /// ```

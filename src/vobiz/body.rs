@@ -55,7 +55,8 @@ impl Rules {
 macro_rules! family {
     (
         $(#[$meta:meta])*
-        pub struct $name:ident: $label:literal, $header:literal, $prefix:literal, $secret:ident: $event:ident
+        pub struct $name:ident:
+            $label:literal, $header:literal, $prefix:literal, $secret:ident: $event:ident
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug)]
@@ -79,7 +80,10 @@ macro_rules! family {
             /// # Errors
             ///
             /// As for [`new`](Self::new).
-            pub fn also_accept(mut self, $secret: impl AsRef<[u8]>) -> Result<Self, crate::ConfigError> {
+            pub fn also_accept(
+                mut self,
+                $secret: impl AsRef<[u8]>,
+            ) -> Result<Self, crate::ConfigError> {
                 self.rules.keys.push(crate::vobiz::key::Key::new($secret)?);
                 Ok(self)
             }
@@ -112,7 +116,8 @@ macro_rules! family {
                 _now: std::time::SystemTime,
             ) -> Result<crate::Delivery<$event>, crate::Rejection> {
                 let proof = self.rules.verify(presented, body)?;
-                Ok(crate::Delivery::of(<$event>::from_body(body).unwrap_or_else(<$event>::Unknown), proof))
+                let event = <$event>::from_body(body).unwrap_or_else(<$event>::Unknown);
+                Ok(crate::Delivery::of(event, proof))
             }
         }
 
@@ -125,7 +130,11 @@ macro_rules! family {
 
         #[cfg(feature = "test-util")]
         impl Signer {
-            #[doc = concat!("A signer with this key.\n\n# Errors\n\nAs for [`", stringify!($name), "::new`].")]
+            /// A signer with this key.
+            ///
+            /// # Errors
+            ///
+            #[doc = concat!("As for [`", stringify!($name), "::new`].")]
             pub fn new($secret: impl AsRef<[u8]>) -> Result<Self, crate::ConfigError> {
                 Ok(Self { rules: crate::vobiz::body::Rules::new($header, $prefix, $secret)? })
             }

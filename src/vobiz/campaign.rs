@@ -12,7 +12,9 @@
 //!
 //! let delivery = Campaign::new("an auth token")?.verify(&request, SystemTime::now())?;
 //! assert_eq!((delivery.kind(), delivery.covers()), ("contact.answered", Covers::Body));
-//! let Event::ContactAnswered(contact) = delivery.event() else { return Err("another event".into()) };
+//! let Event::ContactAnswered(contact) = delivery.event() else {
+//!     return Err("another event".into());
+//! };
 //! assert_eq!(contact.duration, Some(42.0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -9,11 +9,14 @@
 //! let body = r#"{"event_id":"f4c1a0d2","event_type":"message.inbound","payload":{"entry":[{"changes":[{"value":
 //!     {"messages":[{"from":"919800000001","id":"wamid.1","type":"text","text":{"body":"hi"}}]}}]}]}}"#;
 //! let request = Request::post("/vobiz/whatsapp").body(Bytes::from(body))?;
-//! let request = whatsapp::Signer::new("a subscription's secret")?.sign(request, SystemTime::now());
+//! let signer = whatsapp::Signer::new("a subscription's secret")?;
+//! let request = signer.sign(request, SystemTime::now());
 //!
 //! let delivery = Whatsapp::new("a subscription's secret")?.verify(&request, SystemTime::now())?;
 //! assert_eq!((delivery.kind(), delivery.covers()), ("message.inbound", Covers::Body));
-//! let Event::MessageInbound(envelope) = delivery.event() else { return Err("another event".into()) };
+//! let Event::MessageInbound(envelope) = delivery.event() else {
+//!     return Err("another event".into());
+//! };
 //! let message = envelope.messages().next().ok_or("no message")?;
 //! assert_eq!(message.from.as_deref(), Some("919800000001"));
 //! assert_eq!(message.text.as_ref().and_then(|text| text.body.as_deref()), Some("hi"));

@@ -46,7 +46,8 @@ events! {
         "AgentInstanceDeleted" => Deleted(AiAgent<AgentDeleted>) as "ai_agent.AgentInstanceDeleted"
             key |it| [it.agent_instance_id, it.sequence],
         /// What the language model attached to its words.
-        "AgentInstanceMetaInfo" => MetaInfo(AiAgent<AgentMetaInfo>) as "ai_agent.AgentInstanceMetaInfo"
+        "AgentInstanceMetaInfo" => MetaInfo(AiAgent<AgentMetaInfo>)
+            as "ai_agent.AgentInstanceMetaInfo"
             key |it| [it.agent_instance_id, it.sequence],
     }
 }

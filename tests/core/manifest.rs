@@ -99,8 +99,8 @@ fn every_provider_is_everywhere() {
         let payloads = read("tests/providers/nothing_lost.rs");
         for file in names("tests/payloads").iter().filter(|file| file.starts_with(&**provider)) {
             let name = file.trim_end_matches(".json");
-            if !payloads.contains(&format!("\"{name}\"")) {
-                missing.push(format!("a test in tests/providers/nothing_lost.rs that asks for {file}"));
+            if !payloads.contains(&format!("\"{provider}\" {name}")) {
+                missing.push(format!("`\"{provider}\" {name}` in tests/providers/nothing_lost.rs, for {file}"));
             }
         }
         let manifest = manifest();

@@ -6,8 +6,8 @@
 //! that has an alternative, until none is left. A state that was reached before is not looked at again: it is the same
 //! if each process has seen the same, and the store has, at the same time.
 //!
-//! The bound: two attempts, with so many failing calls, dropped attempts and steps of time as [`Bound`] says. `LIFE_FULL`
-//! chooses the larger one.
+//! The bound: two attempts, one call that fails or comes late, one attempt that is dropped, and one time that nothing happens
+//! until something has waited long enough; two such times with `LIFE_FULL`.
 #![cfg(feature = "zegocloud")]
 
 use super::handler::{is_repeat, kind};
@@ -21,7 +21,7 @@ use std::{
     future::{Future, poll_fn},
     hash::{DefaultHasher, Hash, Hasher},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
     time::{Duration, SystemTime},
 };
@@ -453,7 +453,8 @@ impl World {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap()
+        // What a failed check leaves behind is dropped all the same.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn since(&self, began: Option<Instant>) -> Duration {
