@@ -154,6 +154,8 @@ impl Model {
                 let left = if entry.leased_until == HELD { 1000 } else { entry.leased_until - now };
                 return assert_eq!(retry_after.as_millis(), u128::from(left));
             }
+            // Made again under its token it is the same attempt.
+            Some(entry) if entry.state == State::InFlight && entry.token == claim.token() => entry.attempt,
             Some(entry) => entry.attempt + 1,
             None => {
                 let same = self.entries.values().filter(|entry| entry.signature == *claim.signature()).count();

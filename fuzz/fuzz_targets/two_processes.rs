@@ -348,6 +348,7 @@ impl ReplayStore for Ledger {
                     _ if entry.fingerprint != *claim.fingerprint() => return Claimed::Conflict,
                     Phase::Done => return Claimed::done(None),
                     Phase::InFlight if held => return Claimed::in_flight(entry.leased_until - now),
+                    Phase::InFlight if entry.token == claim.token() => attempt = entry.attempt,
                     Phase::InFlight | Phase::Failed => attempt = entry.attempt + 1,
                 }
             }
