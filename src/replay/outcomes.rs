@@ -31,9 +31,9 @@ pub(super) struct Unrecorded {
 
 impl Unrecorded {
     pub(super) fn new(provider: &'static str, claim: Claim, outcome: Outcome, held: bool) -> Self {
-        // A repeat of what was acknowledged runs again unless the store knows; a failure that nobody heard of ends with
-        // the lease.
-        let matters = if is_done(&outcome) { claim.retention } else { claim.lease };
+        // Unless the store hears of it, a repeat of what was acknowledged runs again, and the content of what was
+        // withdrawn stays bound. A failure that nobody heard of ends with the lease.
+        let matters = if matches!(outcome, Outcome::Failed) { claim.lease } else { claim.retention };
         let now = Instant::now();
         let until = now.checked_add(matters).unwrap_or(now);
         Self { provider, claim, outcome, held, until }
@@ -59,7 +59,7 @@ fn is_done(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Done { .. })
 }
 
-/// The outcomes that wait, by age, and the one task that works them off.
+/// The outcomes that wait, and the one task that works them off.
 #[derive(Default)]
 pub(super) struct Outcomes {
     queue: Mutex<Queue>,
@@ -70,24 +70,30 @@ pub(super) struct Outcomes {
 #[derive(Default)]
 struct Queue {
     /// What is being tried stays in: a task that ends with its runtime takes nothing along.
-    waiting: BTreeMap<u64, Unrecorded>,
+    waiting: BTreeMap<Place, Unrecorded>,
     pushed: u64,
     /// Where the next ones are taken: one that fails does not hold up the others.
-    next: u64,
+    next: Place,
     working: bool,
 }
 
+/// What was acknowledged comes before what was not, then by age.
+type Place = (bool, u64);
+
 impl Outcomes {
-    /// Keeps an outcome; beyond the limit the oldest makes room.
+    /// Keeps an outcome; beyond the limit the oldest makes room, of what was not acknowledged where there is any.
     pub(super) fn push(&self, outcome: Unrecorded, limit: usize) {
         let mut queue = self.lock();
         trace::outcome_waits(outcome.provider);
         let number = queue.pushed;
         queue.pushed = number.saturating_add(1);
-        queue.waiting.insert(number, outcome);
+        queue.waiting.insert((!outcome.is_done(), number), outcome);
         while queue.waiting.len() > limit {
-            let Some((_, oldest)) = queue.waiting.pop_first() else { break };
-            oldest.is_given_up("too many outcomes wait");
+            let mut oldest = queue.waiting.range((true, 0)..).chain(&queue.waiting);
+            let Some(place) = oldest.next().map(|(place, _)| *place) else { break };
+            if let Some(oldest) = queue.waiting.remove(&place) {
+                oldest.is_given_up("too many outcomes wait");
+            }
         }
     }
 
@@ -123,25 +129,25 @@ impl Outcomes {
     }
 
     /// The next ones to try; `None` ends the task.
-    fn batch(&self, size: usize) -> Option<Vec<(u64, Unrecorded)>> {
+    fn batch(&self, size: usize) -> Option<Vec<(Place, Unrecorded)>> {
         let mut queue = self.lock();
         if queue.waiting.range(queue.next..).next().is_none() {
-            queue.next = 0;
+            queue.next = Place::default();
         }
         let some = queue.waiting.range(queue.next..).take(size);
-        let mut batch: Vec<_> = some.map(|(number, outcome)| (*number, outcome.clone())).collect();
-        let Some((last, _)) = batch.last() else {
+        let mut batch: Vec<_> = some.map(|(place, outcome)| (*place, outcome.clone())).collect();
+        let Some(((is_other, last), _)) = batch.last() else {
             queue.working = false;
             drop(queue);
             self.empty.notify_waiters();
             return None;
         };
-        queue.next = last.saturating_add(1);
+        queue.next = (*is_other, last.saturating_add(1));
         let now = Instant::now();
-        batch.retain(|(number, outcome)| {
+        batch.retain(|(place, outcome)| {
             let matters = now < outcome.until;
             if !matters {
-                queue.waiting.remove(number);
+                queue.waiting.remove(place);
                 outcome.is_given_up("its retention is over");
             }
             matters
@@ -150,9 +156,9 @@ impl Outcomes {
     }
 
     /// One of a batch was tried; meanwhile it may have been given up.
-    fn tried(&self, number: u64, outcome: Unrecorded, recorded: bool) {
+    fn tried(&self, place: Place, outcome: Unrecorded, recorded: bool) {
         let mut queue = self.lock();
-        let Entry::Occupied(mut waiting) = queue.waiting.entry(number) else { return };
+        let Entry::Occupied(mut waiting) = queue.waiting.entry(place) else { return };
         if recorded {
             trace::outcome_over(waiting.remove().provider, None);
         } else {
@@ -170,11 +176,11 @@ async fn work(store: SharedStore, mut working: Working) {
     while let Some(batch) = store.outcomes().batch(width) {
         let mut tries = JoinSet::new();
         let mut left = batch.len();
-        for (number, mut outcome) in batch {
+        for (place, mut outcome) in batch {
             let store = store.clone();
             tries.spawn(async move {
                 let recorded = store.record_now(&mut outcome, Caller::Background).await.is_ok();
-                store.outcomes().tried(number, outcome, recorded);
+                store.outcomes().tried(place, outcome, recorded);
                 recorded
             });
         }

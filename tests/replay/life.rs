@@ -71,7 +71,7 @@ fn explore(processes: usize, bound: Bound) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let mut run = Run::new(processes, bound, request.clone(), std::mem::take(&mut path));
         let end = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            runtime.block_on(tokio::task::unconstrained(run.to_its_end(&mut seen)))
+            runtime.block_on(tokio::task::unconstrained(run.run_out(&mut seen)))
         }));
         let end = end.unwrap_or_else(|_| panic!("{processes} processes: {:#?}", run.told));
         runs += 1;
@@ -160,7 +160,7 @@ impl Run {
     }
 
     /// How it ended; stopped short where what comes next is known.
-    async fn to_its_end(&mut self, seen: &mut HashSet<u64>) -> &'static str {
+    async fn run_out(&mut self, seen: &mut HashSet<u64>) -> &'static str {
         self.world.lock().began = Some(Instant::now());
         loop {
             let actions = self.actions();
@@ -432,6 +432,8 @@ enum Found {
     Held(bool),
 }
 
+type Handling = Pin<Box<dyn Future<Output = Result<Response<String>, Infallible>> + Send>>;
+
 impl World {
     fn new() -> Self {
         let wall = SystemTime::now();
@@ -534,9 +536,7 @@ impl World {
         number: usize,
         process: usize,
         processes: usize,
-    ) -> impl Fn(Request<Full<Bytes>>) -> Pin<Box<dyn Future<Output = Result<Response<String>, Infallible>> + Send>>
-    + Clone
-    + use<> {
+    ) -> impl Fn(Request<Full<Bytes>>) -> Handling + Clone + use<> {
         let world = self.clone();
         move |_| {
             let world = world.clone();

@@ -387,7 +387,7 @@ impl Hostile {
                 self.forge(soak, sender, captured);
             }
         }
-        let second = |seconds: u64| ticks.is_multiple_of(seconds * 50);
+        let second = |seconds: u64| ticks % (seconds * 50) == 0;
         if second(5) {
             if let Some(captured) = soak.capture() {
                 (0..64).for_each(|_| self.forge(soak, sender, captured.clone()));
@@ -398,7 +398,7 @@ impl Hostile {
         }
         // Five, two, one and one per second.
         for (every, what) in [(10, Raw::Reset), (25, Raw::Stall), (50, Raw::SlowHead), (50, Raw::Garbage)] {
-            if ticks.is_multiple_of(every) {
+            if ticks % every == 0 {
                 if let Some(captured) = soak.capture() {
                     let (soak, addr) = (Arc::clone(soak), self.addrs[fastrand::usize(..2)].clone());
                     tokio::spawn(async move {

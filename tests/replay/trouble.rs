@@ -185,6 +185,43 @@ async fn a_failure_that_cannot_be_recorded_is_given_up_with_its_lease() {
     assert!((5 * SECOND..7 * SECOND).contains(&took), "{took:?}");
 }
 
+/// A claim whose answer was lost may have been made. Nobody has seen its content, so it must not stay bound.
+#[tokio::test(start_paused = true)]
+async fn attack_a_withdrawal_outlives_an_outage_longer_than_the_lease() {
+    let store = Scripted::new();
+    let layer = process(&store).lease(SECOND).unwrap();
+    let handler = Handler::default();
+    let (request, forged) = pair();
+    store.next([Fault::Broken { after: true }]);
+    store.always(Fault::Error);
+    assert_eq!(kind(&send(&layer, &handler, &forged).await), Some(RejectionKind::StoreUnavailable));
+    sleep(10 * SECOND).await;
+    store.always(Fault::None);
+    layer.drained().await;
+    assert_eq!(send(&process(&store), &handler, &request).await.body(), "handled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_withdrawn_gives_way_before_what_was_acknowledged() {
+    let store = Scripted::new();
+    let layer = process(&store).unrecorded_limit(2);
+    let handler = Handler::default();
+    let events = [event(), event(), event()];
+    for (request, claim) in events.iter().zip([Fault::None, Fault::Broken { after: true }, Fault::None]) {
+        store.next([claim]);
+        store.always(Fault::Error);
+        send(&layer, &handler, request).await;
+        // Past the breaker's second.
+        sleep(2 * SECOND).await;
+    }
+    store.always(Fault::None);
+    layer.drained().await;
+    assert_eq!(handler.calls(), 2);
+    for acknowledged in [&events[0], &events[2]] {
+        assert!(is_repeat(&send(&process(&store), &handler, acknowledged).await));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn outcomes_that_wait_are_bounded_and_the_oldest_give_way() {
     let store = Scripted::new();
