@@ -1,4 +1,5 @@
-//! What GeeLark's and Stardust's rules cost, beside the floor: the hash over the signed text and one plain derived parse.
+//! What GeeLark's and Stardust's rules cost, beside the floor: the hash over the signed text and
+//! one plain derived parse.
 
 #[path = "common/ratio.rs"]
 mod ratio;
@@ -50,8 +51,10 @@ impl GeeLarkCase {
     fn new(size: usize) -> Self {
         let body = geelark_body(size);
         let signer = geelark::Signer::new(APP_ID, APP_KEY).unwrap().trace_id(TRACE_ID);
-        let (head, body) = signer.sign(Request::post("/geelark").body(body).unwrap(), now()).into_parts();
-        let signed = ["appid", "traceid", "ts", "nonce"].map(|name| head.headers[name].to_str().unwrap());
+        let (head, body) =
+            signer.sign(Request::post("/geelark").body(body).unwrap(), now()).into_parts();
+        let signed =
+            ["appid", "traceid", "ts", "nonce"].map(|name| head.headers[name].to_str().unwrap());
         let signed = signed.concat() + APP_KEY;
         Self { provider: GeeLark::new(APP_ID, APP_KEY).unwrap(), head, body, signed }
     }
@@ -98,8 +101,10 @@ impl StardustCase {
     fn new(size: usize) -> Self {
         let body = stardust_body(size);
         let signer = stardust::Signer::new(ACCESS_KEY, SECRET_KEY).unwrap();
-        let (head, body) = signer.sign(Request::post("/stardust").body(body).unwrap(), now()).into_parts();
-        let signed = format!("{}&{SECRET_KEY}&{ACCESS_KEY}", head.headers["x-ts"].to_str().unwrap());
+        let (head, body) =
+            signer.sign(Request::post("/stardust").body(body).unwrap(), now()).into_parts();
+        let signed =
+            format!("{}&{SECRET_KEY}&{ACCESS_KEY}", head.headers["x-ts"].to_str().unwrap());
         Self { provider: Stardust::new(ACCESS_KEY, SECRET_KEY).unwrap(), head, body, signed }
     }
 
@@ -114,7 +119,8 @@ impl StardustCase {
     }
 }
 
-// The members that the crate types, with what it keeps as text as text. What it keeps beside them, this ignores.
+// The members that the crate types, with what it keeps as text as text. What it keeps beside them,
+// this ignores.
 #[allow(dead_code)]
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -221,7 +227,8 @@ mod refuse_head {
 
     #[divan::bench]
     fn geelark(bencher: Bencher<'_, '_>) {
-        let (provider, head) = (GeeLark::new(APP_ID, APP_KEY).unwrap(), bad_geelark().into_parts().0);
+        let (provider, head) =
+            (GeeLark::new(APP_ID, APP_KEY).unwrap(), bad_geelark().into_parts().0);
         bencher.bench_local(|| provider.check_head(&head, now()).err());
     }
 
@@ -233,13 +240,15 @@ mod refuse_head {
 
     #[divan::bench]
     fn stardust_signed(bencher: Bencher<'_, '_>) {
-        let (provider, head) = (Stardust::new(ACCESS_KEY, SECRET_KEY).unwrap(), bad_stardust_signed().into_parts().0);
+        let (provider, head) =
+            (Stardust::new(ACCESS_KEY, SECRET_KEY).unwrap(), bad_stardust_signed().into_parts().0);
         bencher.bench_local(|| provider.check_head(&head, now()).err());
     }
 
     #[divan::bench]
     fn stardust(bencher: Bencher<'_, '_>) {
-        let (provider, head) = (StardustKeyOnly::new(ACCESS_KEY).unwrap(), bad_stardust().into_parts().0);
+        let (provider, head) =
+            (StardustKeyOnly::new(ACCESS_KEY).unwrap(), bad_stardust().into_parts().0);
         bencher.bench_local(|| provider.check_head(&head, now()).err());
     }
 }
@@ -261,7 +270,11 @@ mod refuse_through_the_layer {
 
     #[divan::bench]
     fn stardust_signed(bencher: Bencher<'_, '_>) {
-        through_the_layer(bencher, Stardust::new(ACCESS_KEY, SECRET_KEY).unwrap(), bad_stardust_signed());
+        through_the_layer(
+            bencher,
+            Stardust::new(ACCESS_KEY, SECRET_KEY).unwrap(),
+            bad_stardust_signed(),
+        );
     }
 
     #[divan::bench]
@@ -271,7 +284,9 @@ mod refuse_through_the_layer {
 }
 
 fn through_the_layer<P: Provider>(bencher: Bencher<'_, '_>, provider: P, bad: Request<Bytes>) {
-    let inner = service_fn(async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(Response::new(String::new())));
+    let inner = service_fn(async |_: Request<Full<Bytes>>| {
+        Ok::<_, Infallible>(Response::new(String::new()))
+    });
     let mut service = WebhookLayer::new(provider).clock(TestClock::at(now())).layer(inner);
     bencher.with_inputs(|| bad.clone().map(Full::new)).bench_local_values(|request| {
         let response = service.call(request).now_or_never().unwrap().unwrap();
@@ -287,7 +302,9 @@ fn bad_geelark() -> Request<Bytes> {
 
 fn bad_token() -> Request<Bytes> {
     let mut request = Request::post("/geelark").body(geelark_body(256)).unwrap();
-    request.headers_mut().insert("authorization", HeaderValue::from_static("Bearer wr0ng-wr0ng-wr0ng-wr0ng"));
+    request
+        .headers_mut()
+        .insert("authorization", HeaderValue::from_static("Bearer wr0ng-wr0ng-wr0ng-wr0ng"));
     request
 }
 

@@ -1,8 +1,10 @@
-//! How much of a bare route's throughput is left behind the layer: axum on one core, every body signed.
+//! How much of a bare route's throughput is left behind the layer: axum on one core, every body
+//! signed.
 //!
-//! `cargo bench --bench http --all-features` lets a bare route that parses, the layer without its guard and the layer with
-//! it take turns, and prints how many requests each answers in a second of the server's time on its core: neither the
-//! sender nor what else runs on the machine counts. Linux only.
+//! `cargo bench --bench http --all-features` lets a bare route that parses, the layer without its
+//! guard and the layer with it take turns, and prints how many requests each answers in a second of
+//! the server's time on its core: neither the sender nor what else runs on the machine counts.
+//! Linux only.
 
 use axum::{
     Router,
@@ -35,11 +37,14 @@ fn main() {
     let mut rates = WAYS.map(|_| Vec::new());
     for _ in 0..ROUNDS {
         for (way, rates) in WAYS.iter().zip(&mut rates) {
-            let requests: Vec<_> = numbers.by_ref().take(REQUESTS).map(|number| request(way, number)).collect();
+            let requests: Vec<_> =
+                numbers.by_ref().take(REQUESTS).map(|number| request(way, number)).collect();
             rates.push(rate(server, requests));
         }
     }
-    println!("| route | requests per second of the core | of the bare route |\n| --- | --: | --: |");
+    println!(
+        "| route | requests per second of the core | of the bare route |\n| --- | --: | --: |"
+    );
     let medians = rates.map(|mut rates| {
         rates.sort_by(f64::total_cmp);
         rates[rates.len() / 2]
@@ -63,7 +68,9 @@ fn serve() -> SocketAddr {
         .route("/unguarded", post(verified).layer(layer().dangerous_without_replay_guard()))
         .route("/guarded", post(verified).layer(guarded));
     thread::spawn(move || {
-        runtime().block_on(async { axum::serve(TcpListener::from_std(listener).unwrap(), app).await.unwrap() });
+        runtime().block_on(async {
+            axum::serve(TcpListener::from_std(listener).unwrap(), app).await.unwrap()
+        });
     });
     address
 }
@@ -101,7 +108,11 @@ fn request(way: &str, number: u64) -> String {
     let body = format!(
         r#"{{"event":"kyc.completed","timestamp":"2026-06-04T08:51:10Z","session_id":"{number:016x}","account_auth_id":"SA_TEST0001","kyc_type":"individual","session_status":"kyc_completed","metadata":{{"note":"a note of some words, and then as many again, up to 280 bytes, as they come"}}}}"#
     );
-    let mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).unwrap().chain_update(&body).finalize().into_bytes();
+    let mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes())
+        .unwrap()
+        .chain_update(&body)
+        .finalize()
+        .into_bytes();
     format!(
         "POST /{way} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nx-vobiz-signature: sha256={}\r\n\
             content-length: {}\r\n\r\n{body}",
@@ -110,8 +121,8 @@ fn request(way: &str, number: u64) -> String {
     )
 }
 
-/// How many requests the server answers in a second of its own, over connections that are kept and each wait for their
-/// answers.
+/// How many requests the server answers in a second of its own, over connections that are kept and
+/// each wait for their answers.
 fn rate(server: SocketAddr, requests: Vec<String>) -> f64 {
     runtime().block_on(async {
         let mut connections = Vec::new();
@@ -119,8 +130,10 @@ fn rate(server: SocketAddr, requests: Vec<String>) -> f64 {
             connections.push((TcpStream::connect(server).await.unwrap(), some.to_vec()));
         }
         let before = server_time(server).await;
-        let all: Vec<_> =
-            connections.into_iter().map(|(connection, some)| tokio::spawn(send(connection, some))).collect();
+        let all: Vec<_> = connections
+            .into_iter()
+            .map(|(connection, some)| tokio::spawn(send(connection, some)))
+            .collect();
         for one in all {
             one.await.unwrap();
         }
@@ -130,7 +143,10 @@ fn rate(server: SocketAddr, requests: Vec<String>) -> f64 {
 
 async fn server_time(server: SocketAddr) -> Duration {
     let mut connection = TcpStream::connect(server).await.unwrap();
-    connection.write_all(b"GET /time HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+    connection
+        .write_all(b"GET /time HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).await.unwrap();
     let nanos = answer.rsplit("\r\n").next().and_then(|body| body.split(' ').next()).unwrap();

@@ -1,8 +1,8 @@
-//! What the whole layer costs a delivery, as multiples of its floor: the hashes that the scheme needs and one typed
-//! `serde_json` parse.
+//! What the whole layer costs a delivery, as multiples of its floor: the hashes that the scheme
+//! needs and one typed `serde_json` parse.
 //!
-//! `cargo bench --bench layer` prints one table. All ways take turns in one process, the best round of each counts, and
-//! what making the request and an unguarded service cost is taken off.
+//! `cargo bench --bench layer` prints one table. All ways take turns in one process, the best round
+//! of each counts, and what making the request and an unguarded service cost is taken off.
 
 #[allow(dead_code, reason = "one event of the catalogue")]
 #[path = "../examples/send/zegocloud_catalogue.rs"]
@@ -27,8 +27,8 @@ use std::{
 };
 use tower::{Layer, Service};
 use tower_webhooks::{
-    Content, Covers, Delivery, Identity, Proof, Provider, Rejection, RejectionKind, Signer as _, WebhookLayer,
-    exactly_one, from_hex, parse_json,
+    Content, Covers, Delivery, Identity, Proof, Provider, Rejection, RejectionKind, Signer as _,
+    WebhookLayer, exactly_one, from_hex, parse_json,
     vobiz::kyc::{self, Kyc},
     zegocloud::{self, Zegocloud},
 };
@@ -41,12 +41,19 @@ fn main() {
     println!("| body | floor | guard off | guard on | mark |\n| --- | --: | --: | --: | --: |");
     for case in cases() {
         let [floor, off, on] = case.measure();
-        println!("| {} | {floor:.0} ns | {:.2} | {:.2} | {} |", case.name, off / floor, on / floor, case.mark);
+        println!(
+            "| {} | {floor:.0} ns | {:.2} | {:.2} | {} |",
+            case.name,
+            off / floor,
+            on / floor,
+            case.mark
+        );
     }
 }
 
 pub fn cases() -> Vec<Case> {
-    let own = |name, mark, bytes| Case::new(name, mark, Own::new, own_floor, &|| own_delivery(bytes));
+    let own =
+        |name, mark, bytes| Case::new(name, mark, Own::new, own_floor, &|| own_delivery(bytes));
     let signer = kyc::Signer::new(KEY).unwrap();
     let kyc = || signer.sign(Request::post("/").body(kyc_body()).unwrap(), SystemTime::now());
     let signer = zegocloud::Signer::new(KEY).unwrap();
@@ -56,7 +63,13 @@ pub fn cases() -> Vec<Case> {
         own("1 KiB", "1.12 / 1.24", 1 << 10),
         own("64 KiB", "1.02 / 1.03", 64 << 10),
         Case::new("kyc, 275 B", "1.50 / 2.40", || Kyc::new(KEY).unwrap(), kyc_floor, &kyc),
-        Case::new("stream_create, 715 B", "1.20 / 1.75", || Zegocloud::new(KEY).unwrap(), stream_floor, &stream),
+        Case::new(
+            "stream_create, 715 B",
+            "1.20 / 1.75",
+            || Zegocloud::new(KEY).unwrap(),
+            stream_floor,
+            &stream,
+        ),
     ]
 }
 
@@ -77,10 +90,12 @@ impl Case {
         delivery: &dyn Fn() -> Request<Bytes>,
     ) -> Self {
         let round = (300_000 / delivery().body().len()).clamp(8, 256);
-        // Each with a signature of its own. The first fill the store, so that it does not grow while time is taken.
+        // Each with a signature of its own. The first fill the store, so that it does not grow
+        // while time is taken.
         let first: Vec<_> = (0..2 * round).map(|_| delivery()).collect();
         let timed: &'static [_] = (0..round).map(|_| delivery()).collect::<Vec<_>>().leak();
-        let unguarded = WebhookLayer::new(provider()).dangerous_without_replay_guard().layer(Handler);
+        let unguarded =
+            WebhookLayer::new(provider()).dangerous_without_replay_guard().layer(Handler);
         Self {
             name,
             mark,
@@ -145,8 +160,8 @@ impl Service<Request<Full<Bytes>>> for Handler {
     }
 }
 
-/// A provider of one's own, as the documentation of `Provider` writes it. It numbers what it accepts, so that one request
-/// makes any number of deliveries.
+/// A provider of one's own, as the documentation of `Provider` writes it. It numbers what it
+/// accepts, so that one request makes any number of deliveries.
 struct Own {
     key: Hmac<Sha256>,
     number: AtomicU64,
@@ -183,7 +198,8 @@ impl Provider for Own {
         let payment = parse_json(body)?;
         let number = self.number.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let identity = Identity::new(&[&[7; 32], &presented, &number], Content::Signed);
-        let proof = Proof { covers: Covers::Body, key_index: 0, signed_at: None, identity: Some(identity) };
+        let proof =
+            Proof { covers: Covers::Body, key_index: 0, signed_at: None, identity: Some(identity) };
         Ok(Delivery::new(payment, "payment", proof))
     }
 }
@@ -227,7 +243,8 @@ fn stream_body() -> Bytes {
     serde_json::from_str::<serde_json::Value>(json).unwrap().to_string().into()
 }
 
-/// SHA-1 of as much as is signed, SHA-256 of the body that the signature leaves open, and the parse.
+/// SHA-1 of as much as is signed, SHA-256 of the body that the signature leaves open, and the
+/// parse.
 fn stream_floor(request: &Request<Bytes>) {
     black_box(Sha1::digest(black_box(&[0_u8; 61])));
     black_box(Sha256::digest(request.body()));

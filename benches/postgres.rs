@@ -1,4 +1,5 @@
-//! Claims per second in Postgres and in Redis, from two processes at the same time, and what the table comes to.
+//! Claims per second in Postgres and in Redis, from two processes at the same time, and what the
+//! table comes to.
 //!
 //! `scripts/postgres-load` runs it.
 
@@ -27,7 +28,12 @@ async fn main() {
     let arguments: Vec<String> = env::args().collect();
     match &arguments[1..] {
         [mode, url, retention, seconds] if mode == "--work" => {
-            work(url, Duration::from_millis(number(retention)), Duration::from_secs(number(seconds))).await
+            work(
+                url,
+                Duration::from_millis(number(retention)),
+                Duration::from_secs(number(seconds)),
+            )
+            .await
         }
         _ if arguments.iter().any(|argument| argument == "--bench") => bench().await,
         _ => {}
@@ -76,8 +82,10 @@ async fn work(url: &str, retention: Duration, time: Duration) {
         claims(RedisStore::new(url).unwrap(), retention, time).await;
     } else {
         let options = sqlx::postgres::PgConnectOptions::from_str(url).unwrap();
-        let pool = PgPoolOptions::new().max_connections(32).min_connections(32).test_before_acquire(false);
-        claims(PostgresStore::new(pool.connect_with(options).await.unwrap()), retention, time).await;
+        let pool =
+            PgPoolOptions::new().max_connections(32).min_connections(32).test_before_acquire(false);
+        claims(PostgresStore::new(pool.connect_with(options).await.unwrap()), retention, time)
+            .await;
     }
 }
 
@@ -90,7 +98,8 @@ async fn claims(store: impl ReplayStore, retention: Duration, time: Duration) {
             let mut times = Vec::new();
             while Instant::now() < end {
                 let (key, token) = (fastrand::u128(..).to_be_bytes(), fastrand::i64(..));
-                let claim = Claim::for_test(key, [7; 16], token, Duration::from_millis(1), retention);
+                let claim =
+                    Claim::for_test(key, [7; 16], token, Duration::from_millis(1), retention);
                 let start = Instant::now();
                 assert_eq!(store.claim(claim.clone()).await.unwrap(), Claimed::won(1));
                 times.push(start.elapsed());
@@ -152,13 +161,18 @@ async fn fill_postgres(pool: &PgPool, live: u64) {
 
 async fn fill_redis(url: &str, live: u64) {
     let client = ::redis::Client::open(url).unwrap();
-    let patient = ::redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(60)));
-    let mut connection = client.get_multiplexed_async_connection_with_config(&patient).await.unwrap();
+    let patient =
+        ::redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(60)));
+    let mut connection =
+        client.get_multiplexed_async_connection_with_config(&patient).await.unwrap();
     for start in (0..live).step_by(1000) {
         let mut pipe = ::redis::pipe();
         for number in start..start + 1000 {
             let key = format!("tower-webhooks:{number:032x}");
-            pipe.cmd("HSET").arg(&key).arg(&["f", "0123456789abcdef", "s", "d", "t", "1", "l", "1", "a", "1"]).ignore();
+            pipe.cmd("HSET")
+                .arg(&key)
+                .arg(&["f", "0123456789abcdef", "s", "d", "t", "1", "l", "1", "a", "1"])
+                .ignore();
             pipe.cmd("EXPIRE").arg(&key).arg(86_400).ignore();
         }
         pipe.exec_async(&mut connection).await.unwrap();
@@ -166,7 +180,10 @@ async fn fill_redis(url: &str, live: u64) {
 }
 
 async fn set_synchronous_commit(pool: &PgPool, value: &str) {
-    sqlx::query(&format!("alter database postgres set synchronous_commit = {value}")).execute(pool).await.unwrap();
+    sqlx::query(&format!("alter database postgres set synchronous_commit = {value}"))
+        .execute(pool)
+        .await
+        .unwrap();
 }
 
 async fn transactions(pool: &PgPool) -> i64 {

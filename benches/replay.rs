@@ -26,7 +26,8 @@ fn claim() -> Claim {
     let spread = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut key = [0; 16];
     key[..8].copy_from_slice(&spread.to_be_bytes());
-    key[8..].copy_from_slice(&spread.rotate_left(32).wrapping_mul(0xff51_afd7_ed55_8ccd).to_be_bytes());
+    key[8..]
+        .copy_from_slice(&spread.rotate_left(32).wrapping_mul(0xff51_afd7_ed55_8ccd).to_be_bytes());
     Claim::for_test(key, [1; 16], number as i64, Duration::from_millis(1), Duration::from_millis(1))
 }
 
@@ -63,7 +64,11 @@ mod in_redis {
     pub fn claims_a_second() {
         let redis = Redis::start();
         let store = RedisStore::new(&redis.url()).unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let took = runtime.block_on(async {
             let start = Instant::now();
             let tasks: Vec<_> = (0..64)
@@ -81,7 +86,10 @@ mod in_redis {
             }
             start.elapsed()
         });
-        println!("redis: {:.0} claims a second, 64 at a time", (64 * EACH) as f64 / took.as_secs_f64());
+        println!(
+            "redis: {:.0} claims a second, 64 at a time",
+            (64 * EACH) as f64 / took.as_secs_f64()
+        );
     }
 
     const EACH: usize = 500;

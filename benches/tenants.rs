@@ -1,4 +1,5 @@
-//! The example `tenants` with one tenant and with 10,000: resident memory, and deliveries per second in turns.
+//! The example `tenants` with one tenant and with 10,000: resident memory, and deliveries per
+//! second in turns.
 //!
 //! ```sh
 //! cargo build --release --example tenants && cargo bench --bench tenants
@@ -31,8 +32,10 @@ struct Example {
 impl Example {
     fn start(tenants: usize) -> Self {
         let keys = |number: usize| serde_json::json!({ "zegocloud": [secret(number)], "kyc": [secret(number)] });
-        let all: BTreeMap<String, _> = (0..tenants).map(|number| (format!("tenant-{number}"), keys(number))).collect();
-        let file = std::env::temp_dir().join(format!("bench-tenants-{}-{tenants}.json", std::process::id()));
+        let all: BTreeMap<String, _> =
+            (0..tenants).map(|number| (format!("tenant-{number}"), keys(number))).collect();
+        let file = std::env::temp_dir()
+            .join(format!("bench-tenants-{}-{tenants}.json", std::process::id()));
         fs::write(&file, serde_json::to_vec(&all).unwrap()).unwrap();
         let bench = std::env::current_exe().unwrap();
         let path: PathBuf = bench.parent().unwrap().parent().unwrap().join("examples/tenants");
@@ -60,13 +63,16 @@ impl Example {
         let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
         let (count, start) = (Arc::new(AtomicUsize::new(0)), Instant::now());
         let connections = (0..CONNECTIONS).map(|_| {
-            let (client, count, addr, tenants) = (client.clone(), Arc::clone(&count), self.addr.clone(), self.tenants);
+            let (client, count, addr, tenants) =
+                (client.clone(), Arc::clone(&count), self.addr.clone(), self.tenants);
             tokio::spawn(async move {
                 while start.elapsed() < time {
                     let number = fastrand::usize(..tenants);
-                    let request = Request::post(format!("http://{addr}/hooks/tenant-{number}/zegocloud"));
+                    let request =
+                        Request::post(format!("http://{addr}/hooks/tenant-{number}/zegocloud"));
                     let request = request.body(Bytes::from_static(BODY)).unwrap();
-                    let request = Signer::new(secret(number)).unwrap().sign(request, SystemTime::now());
+                    let request =
+                        Signer::new(secret(number)).unwrap().sign(request, SystemTime::now());
                     let response = client.request(request.map(Full::new)).await.unwrap();
                     assert_eq!(response.status(), 200);
                     response.into_body().collect().await.unwrap();
@@ -113,7 +119,11 @@ async fn main() {
     ratios.sort_by(f64::total_cmp);
     println!("10,000 tenants do {:.3} of what one does (median of {ROUNDS})", ratios[ROUNDS / 2]);
     for (example, at_rest) in examples.iter().zip(at_rest) {
-        println!("{} tenants: {at_rest} kB at rest, {} kB after the load", example.tenants, example.resident());
+        println!(
+            "{} tenants: {at_rest} kB at rest, {} kB after the load",
+            example.tenants,
+            example.resident()
+        );
     }
 }
 

@@ -1,10 +1,11 @@
 //! Whether the time of a refusal tells how much of a forged credential is right.
 //!
-//! For each comparison of a secret, requests of two classes come in random order: those whose credential is wrong from its
-//! first character on, and those in which only the last one is wrong. Welch's t over the two compares how long the
-//! refusals took, once for each of several shares of the fastest (what a machine does beside it only makes calls slower).
-//! An |t| below 4.5 is no difference that these samples show; the comparison that stops at the first difference is there to
-//! show that the harness would see one.
+//! For each comparison of a secret, requests of two classes come in random order: those whose
+//! credential is wrong from its first character on, and those in which only the last one is wrong.
+//! Welch's t over the two compares how long the refusals took, once for each of several shares of
+//! the fastest (what a machine does beside it only makes calls slower). An |t| below 4.5 is no
+//! difference that these samples show; the comparison that stops at the first difference is there
+//! to show that the harness would see one.
 //!
 //! `scripts/timing` runs it; an argument is the number of samples in thousands.
 
@@ -16,7 +17,8 @@ use std::{
     time::{Instant, SystemTime},
 };
 use tower_webhooks::{
-    Content, Covers, Delivery, Identity, Proof, Provider, Rejection, RejectionKind, Signer, exactly_one,
+    Content, Covers, Delivery, Identity, Proof, Provider, Rejection, RejectionKind, Signer,
+    exactly_one,
     geelark::{self, GeeLark, GeeLarkToken},
     stardust::{self, Stardust, StardustKeyOnly},
     vobiz::{
@@ -41,8 +43,8 @@ fn main() -> ExitCode {
     println!("| comparison | samples | largest absolute t | |\n| --- | --: | --: | --- |");
     let mut is_right = true;
     for case in cases(now) {
-        // Another program that runs beside one class more than beside the other is as good as a difference, once: a real one
-        // is there again.
+        // Another program that runs beside one class more than beside the other is as good as a
+        // difference, once: a real one is there again.
         let t = (0..TRIES).map(|_| case.t(thousands)).fold(f64::INFINITY, f64::min);
         let is_expected = if case.stops_early { t > FLAGGED } else { t < BOUND };
         is_right &= is_expected;
@@ -61,7 +63,10 @@ fn cases(now: SystemTime) -> Vec<Case> {
             let at = if from_end {
                 value.len() - skip
             } else {
-                value.iter().rposition(|byte| b" =".contains(byte) && skip == 1).map_or(0, |at| at + 1)
+                value
+                    .iter()
+                    .rposition(|byte| b" =".contains(byte) && skip == 1)
+                    .map_or(0, |at| at + 1)
             };
             value[at] = another(value[at]);
             request.headers_mut().insert(name, HeaderValue::from_bytes(&value).unwrap());
@@ -77,7 +82,14 @@ fn cases(now: SystemTime) -> Vec<Case> {
         request.clone().map(|_| body.into())
     };
     vec![
-        Case::new("stops at the first difference (control)", true, now, Early, &Early, &header("x-token", 1)),
+        Case::new(
+            "stops at the first difference (control)",
+            true,
+            now,
+            Early,
+            &Early,
+            &header("x-token", 1),
+        ),
         Case::new(
             "GeeLark's sign",
             false,
@@ -218,14 +230,22 @@ impl Case {
         spoil: &dyn Fn(&Request<Bytes>, bool) -> Request<Bytes>,
     ) -> Self {
         let genuine = Request::post("/hook").header(header::CONTENT_TYPE, "application/json");
-        let genuine = signer.sign(genuine.body(Bytes::from_static(br#"{"event":"an event","type":6}"#)).unwrap(), now);
+        let genuine = signer.sign(
+            genuine.body(Bytes::from_static(br#"{"event":"an event","type":6}"#)).unwrap(),
+            now,
+        );
         assert!(provider.verify(&genuine, now).is_ok(), "{name}");
         let requests = [false, true].map(|from_end| spoil(&genuine, from_end));
         for request in &requests {
             let refused = provider.verify(request, now).err().map(|rejection| rejection.kind());
             assert_eq!(refused, Some(RejectionKind::CredentialWrong), "{name}: {request:?}");
         }
-        Self { name, stops_early, requests, refuse: Box::new(move |request| provider.verify(request, now).is_err()) }
+        Self {
+            name,
+            stops_early,
+            requests,
+            refuse: Box::new(move |request| provider.verify(request, now).is_err()),
+        }
     }
 
     /// The largest t of all shares.
@@ -248,7 +268,8 @@ impl Case {
         samples.sort_unstable();
         let fastest = |percent: usize| {
             let (bound, _) = samples[samples.len() * percent / 100];
-            // Without those that took just as long: which of them are in would depend on how they were sorted.
+            // Without those that took just as long: which of them are in would depend on how they
+            // were sorted.
             &samples[..samples.partition_point(|(took, _)| *took < bound)]
         };
         let shares = [50, 75, 90, 99].map(fastest);
@@ -258,7 +279,9 @@ impl Case {
 
 fn welch(samples: &[(u32, bool)]) -> f64 {
     let [a, b] = [false, true].map(|class| {
-        let of_class = || samples.iter().filter(move |sample| sample.1 == class).map(|sample| f64::from(sample.0));
+        let of_class = || {
+            samples.iter().filter(move |sample| sample.1 == class).map(|sample| f64::from(sample.0))
+        };
         let count = of_class().count() as f64;
         let mean = of_class().sum::<f64>() / count;
         let variance = of_class().map(|time| (time - mean).powi(2)).sum::<f64>() / (count - 1.0);
@@ -286,9 +309,19 @@ impl Provider for Early {
         Ok(())
     }
 
-    fn check_body(&self, (): (), _: &Parts, _: &Bytes, _: SystemTime) -> Result<Delivery<()>, Rejection> {
+    fn check_body(
+        &self,
+        (): (),
+        _: &Parts,
+        _: &Bytes,
+        _: SystemTime,
+    ) -> Result<Delivery<()>, Rejection> {
         let identity = Some(Identity::new(&[], Content::Bound));
-        Ok(Delivery::new((), "event", Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity }))
+        Ok(Delivery::new(
+            (),
+            "event",
+            Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity },
+        ))
     }
 }
 

@@ -1,7 +1,8 @@
-//! What accepting a body-signed callback costs beside the least that it can cost: one HMAC-SHA256 and one typed parse. And
-//! what a voice callback costs, in each of its forms.
+//! What accepting a body-signed callback costs beside the least that it can cost: one HMAC-SHA256
+//! and one typed parse. And what a voice callback costs, in each of its forms.
 //!
-//! `cargo bench --bench vobiz` prints divan's times, then one line of ratios for each family and size.
+//! `cargo bench --bench vobiz` prints divan's times, then one line of ratios for each family and
+//! size.
 
 use bytes::Bytes;
 use divan::{Bencher, black_box, counter::BytesCount};
@@ -42,7 +43,9 @@ fn main() {
     if std::env::args().any(|argument| argument == "--list" || argument == "--test") {
         return;
     }
-    println!("\nratio to HMAC-SHA256 and a plain parse (aims: 1.20 at 1 KiB, 1.05 at 64 KiB and 1 MiB)");
+    println!(
+        "\nratio to HMAC-SHA256 and a plain parse (aims: 1.20 at 1 KiB, 1.05 at 64 KiB and 1 MiB)"
+    );
     println!("family         size  least/us  provider  one frame  16 KiB frames");
     ratios::<Kyc>();
     ratios::<Campaign>();
@@ -293,7 +296,10 @@ impl Body for Frames {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let length = self.0.len().min(16 << 10);
         let frame = self.0.split_to(length);
         Poll::Ready((length > 0).then(|| Ok(Frame::data(frame))))
@@ -331,7 +337,8 @@ fn provider_alone<F: Family>(bencher: Bencher<'_, '_>, size: usize) {
 #[divan::bench(types = [Kyc, Campaign, Ndnc, Trunk, Whatsapp], args = SIZES)]
 fn layer_one_frame<F: Family>(bencher: Bencher<'_, '_>, size: usize) {
     let case = Case::<F>::new(size);
-    let mut service = WebhookLayer::new(F::provider()).dangerous_without_replay_guard().layer(Inner);
+    let mut service =
+        WebhookLayer::new(F::provider()).dangerous_without_replay_guard().layer(Inner);
     bencher
         .counter(BytesCount::new(case.body.len()))
         .with_inputs(|| case.request(Full::new))
@@ -341,7 +348,8 @@ fn layer_one_frame<F: Family>(bencher: Bencher<'_, '_>, size: usize) {
 #[divan::bench(types = [Kyc, Campaign, Ndnc, Trunk, Whatsapp], args = SIZES)]
 fn layer_16_kib_frames<F: Family>(bencher: Bencher<'_, '_>, size: usize) {
     let case = Case::<F>::new(size);
-    let mut service = WebhookLayer::new(F::provider()).dangerous_without_replay_guard().layer(Inner);
+    let mut service =
+        WebhookLayer::new(F::provider()).dangerous_without_replay_guard().layer(Inner);
     bencher
         .counter(BytesCount::new(case.body.len()))
         .with_inputs(|| case.request(Frames))
@@ -362,8 +370,9 @@ fn voice(bencher: Bencher<'_, '_>, form: &str) {
         "form" => Request::post("/vobiz").body(Bytes::from(HANGUP)),
         "query" => Request::get(format!("/vobiz?{HANGUP}")).body(Bytes::new()),
         _ => {
-            let fields: serde_json::Map<_, _> =
-                form_urlencoded::parse(HANGUP.as_bytes()).map(|(name, value)| (name.into(), value.into())).collect();
+            let fields: serde_json::Map<_, _> = form_urlencoded::parse(HANGUP.as_bytes())
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect();
             Request::post("/vobiz").body(serde_json::Value::Object(fields).to_string().into())
         }
     };
@@ -376,11 +385,13 @@ fn voice(bencher: Bencher<'_, '_>, form: &str) {
     });
 }
 
-/// Each way is timed in turn, many times over: the best of each is what it costs where nothing disturbs it.
+/// Each way is timed in turn, many times over: the best of each is what it costs where nothing
+/// disturbs it.
 fn ratios<F: Family>() {
     for size in SIZES {
         let case = Case::<F>::new(size);
-        let mut whole = WebhookLayer::new(F::provider()).dangerous_without_replay_guard().layer(Inner);
+        let mut whole =
+            WebhookLayer::new(F::provider()).dangerous_without_replay_guard().layer(Inner);
         let mut framed = whole.clone();
         let runs = (200_000 / size).clamp(1, 200);
         let mut best = [Duration::MAX; 4];

@@ -1,5 +1,5 @@
-//! What the layer costs in front of ZEGOCLOUD's callbacks, beside the floor: the SHA-1 of the signed text and one plain
-//! derived parse; with the guard on, also a hash over the content.
+//! What the layer costs in front of ZEGOCLOUD's callbacks, beside the floor: the SHA-1 of the
+//! signed text and one plain derived parse; with the guard on, also a hash over the content.
 
 #[path = "common/ratio.rs"]
 mod ratio;
@@ -43,7 +43,8 @@ fn main() {
         // Every delivery needs a signature of its own, made outside of what is measured.
         let (pool, turn) = (case.pool(), Cell::new(0));
         let clock = TestClock::at(case.now);
-        let guarded = case.caller(case.layer().local_store(MemoryStore::new().clock(clock.clone())));
+        let guarded =
+            case.caller(case.layer().local_store(MemoryStore::new().clock(clock.clone())));
         let accept = || {
             // The pool comes round when the store has forgotten it: a nonce may hold a far date.
             if turn.get() == POOL {
@@ -103,7 +104,8 @@ impl Case {
             format!("{start}{}\"}}", "x".repeat(filling))
         };
         let signer = zegocloud::Signer::new(SECRET).unwrap().nonce("7254119327986670314");
-        let request = signer.sign(Request::post("/zegocloud").body(payload.clone().into()).unwrap(), now);
+        let request =
+            signer.sign(Request::post("/zegocloud").body(payload.clone().into()).unwrap(), now);
         let signed = format!("1760000123{SECRET}7254119327986670314");
         Self { now, payload, request, signed }
     }
@@ -120,14 +122,19 @@ impl Case {
 
     fn forged(&self) -> Request<Bytes> {
         let body = String::from_utf8(self.request.body().to_vec()).unwrap();
-        self.request.clone().map(|_| body.replace("7254119327986670314", "7254119327986670315").into())
+        self.request
+            .clone()
+            .map(|_| body.replace("7254119327986670314", "7254119327986670315").into())
     }
 
     fn layer(&self) -> WebhookLayer<Zegocloud> {
         WebhookLayer::new(Zegocloud::new(SECRET).unwrap()).clock(TestClock::at(self.now))
     }
 
-    fn caller(&self, layer: WebhookLayer<Zegocloud>) -> impl Fn(&Request<Bytes>) -> Response<String> + use<> {
+    fn caller(
+        &self,
+        layer: WebhookLayer<Zegocloud>,
+    ) -> impl Fn(&Request<Bytes>) -> Response<String> + use<> {
         let service = layer.layer(service_fn(|request: Request<Full<Bytes>>| async move {
             black_box(request);
             Ok::<_, Infallible>(Response::new(String::new()))

@@ -1,6 +1,8 @@
-//! What accepting a ZEGOCLOUD callback costs beside its floor: the SHA-1 of the signed text and serde into a plain struct.
+//! What accepting a ZEGOCLOUD callback costs beside its floor: the SHA-1 of the signed text and
+//! serde into a plain struct.
 //!
-//! `cargo bench --bench zegocloud_catalogue` prints divan's table, then a ratio line for each event.
+//! `cargo bench --bench zegocloud_catalogue` prints divan's table, then a ratio line for each
+//! event.
 
 use bytes::Bytes;
 use divan::{Bencher, black_box};
@@ -58,7 +60,9 @@ impl Callback {
         let (_, json) = catalogue::events().iter().find(|(name, _)| *name == kind).unwrap();
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_760_000_123);
         let signer = zegocloud::Signer::new(SECRET).unwrap().nonce(NONCE);
-        let (head, body) = signer.sign(Request::post("/zegocloud").body(Bytes::from(*json)).unwrap(), now).into_parts();
+        let (head, body) = signer
+            .sign(Request::post("/zegocloud").body(Bytes::from(*json)).unwrap(), now)
+            .into_parts();
         let signed = format!("1760000123{NONCE}{SECRET}");
         Self { provider: Zegocloud::new(SECRET).unwrap(), head, body, signed, now }
     }

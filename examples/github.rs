@@ -1,4 +1,5 @@
-//! A provider of one's own: GitHub, which signs the body and names the event in a header that it does not sign.
+//! A provider of one's own: GitHub, which signs the body and names the event in a header that it
+//! does not sign.
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
@@ -7,8 +8,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use sha2::Sha256;
 use std::time::SystemTime;
 use tower_webhooks::{
-    ConfigError, Content, Covers, Delivery, Identity, Proof, Provider, Rejection, RejectionKind, Secret, exactly_one,
-    from_hex, parse_json,
+    ConfigError, Content, Covers, Delivery, Identity, Proof, Provider, Rejection, RejectionKind,
+    Secret, exactly_one, from_hex, parse_json,
 };
 
 /// A webhook's secret, and the HMAC key that is made of it once.
@@ -40,7 +41,8 @@ pub struct Issues {
 
 impl GitHub {
     pub fn new(secret: &str) -> Result<Self, ConfigError> {
-        let key = Hmac::new_from_slice(secret.as_bytes()).map_err(|_| ConfigError::new("not a key"))?;
+        let key =
+            Hmac::new_from_slice(secret.as_bytes()).map_err(|_| ConfigError::new("not a key"))?;
         Ok(Self { secret: Secret::new(secret)?, key })
     }
 }
@@ -72,9 +74,12 @@ impl Provider for GitHub {
             "issues" => ("issues", read(body, Event::Issues)),
             _ => ("unknown", Event::Other(body.clone())),
         };
-        // Nobody signs the name, so the first one stays: with another name the same signature is a conflict.
-        let identity = Identity::new(&[self.secret.id(), &mac], Content::Signed).with_unsigned(name);
-        let proof = Proof { covers: Covers::Body, key_index: 0, signed_at: None, identity: Some(identity) };
+        // Nobody signs the name, so the first one stays: with another name the same signature is a
+        // conflict.
+        let identity =
+            Identity::new(&[self.secret.id(), &mac], Content::Signed).with_unsigned(name);
+        let proof =
+            Proof { covers: Covers::Body, key_index: 0, signed_at: None, identity: Some(identity) };
         Ok(Delivery::new(event, kind, proof))
     }
 }
@@ -86,9 +91,14 @@ fn read<T: DeserializeOwned>(body: &Bytes, event: impl FnOnce(T) -> Event) -> Ev
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let github = GitHub::new("It's a Secret to Everybody")?;
     for body in ["Hello, World!", "Hullo, World!"] {
-        let request = Request::post("/github").header("x-hub-signature-256", PUBLISHED).header("x-github-event", "x");
+        let request = Request::post("/github")
+            .header("x-hub-signature-256", PUBLISHED)
+            .header("x-github-event", "x");
         let request = request.body(Bytes::from(body))?;
-        println!("{body}: {:?}", github.verify(&request, SystemTime::now()).map(Delivery::into_event));
+        println!(
+            "{body}: {:?}",
+            github.verify(&request, SystemTime::now()).map(Delivery::into_event)
+        );
     }
     Ok(())
 }

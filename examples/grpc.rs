@@ -5,8 +5,9 @@
 //! cargo run --example send -- zegocloud room_create
 //! ```
 //!
-//! ZEGOCLOUD's callbacks arrive at `POST /zegocloud`. The gRPC health service (`tonic-health`) knows which rooms are
-//! open: `grpc.health.v1.Health/Check` and `Watch` with `room/` and the room's id as the service.
+//! ZEGOCLOUD's callbacks arrive at `POST /zegocloud`. The gRPC health service (`tonic-health`)
+//! knows which rooms are open: `grpc.health.v1.Health/Check` and `Watch` with `room/` and the
+//! room's id as the service.
 
 use axum::{Router, extract::State, http::StatusCode, routing::post};
 use std::{env, error::Error};
@@ -26,7 +27,8 @@ pub fn app(callback_secret: &str) -> Result<Router, ConfigError> {
     let (rooms, health) = health_reporter();
     // The layer is on the webhook's route only: a gRPC call is nobody's callback.
     let webhooks = WebhookLayer::new(Zegocloud::new(callback_secret)?);
-    let webhooks = Router::new().route("/zegocloud", post(on_event).route_layer(webhooks)).with_state(rooms);
+    let webhooks =
+        Router::new().route("/zegocloud", post(on_event).route_layer(webhooks)).with_state(rooms);
     Ok(Routes::new(health).into_axum_router().merge(webhooks))
 }
 
@@ -47,8 +49,10 @@ async fn on_event(State(mut rooms): State<HealthReporter>, event: Verified<Event
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let secret = env::var("ZEGOCLOUD_CALLBACK_SECRET").unwrap_or_else(|_| "demo-zegocloud-callback-secret".to_owned());
-    let listener = TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
+    let secret = env::var("ZEGOCLOUD_CALLBACK_SECRET")
+        .unwrap_or_else(|_| "demo-zegocloud-callback-secret".to_owned());
+    let listener =
+        TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
     eprintln!("listening on http://{}", listener.local_addr()?);
     axum::serve(listener, app(&secret)?).await?;
     Ok(())

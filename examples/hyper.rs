@@ -24,8 +24,13 @@ use tower_webhooks::{
 async fn on_event(request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Infallible> {
     let event = request.extensions().get::<Verified<Event>>();
     let (status, answer) = match event {
-        Some(event) => (StatusCode::OK, format!("attempt {} at {}", event.metadata().attempt, event.kind())),
-        None => (StatusCode::INTERNAL_SERVER_ERROR, "no webhook layer in front of this service".to_owned()),
+        Some(event) => {
+            (StatusCode::OK, format!("attempt {} at {}", event.metadata().attempt, event.kind()))
+        }
+        None => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "no webhook layer in front of this service".to_owned(),
+        ),
     };
     let mut response = Response::new(Full::from(answer));
     *response.status_mut() = status;
@@ -33,14 +38,19 @@ async fn on_event(request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>
 }
 
 /// Serves until accepting fails. Every path is the webhook's: what is not signed is 401.
-pub async fn serve(listener: TcpListener, callback_secret: &str) -> Result<Infallible, Box<dyn Error>> {
+pub async fn serve(
+    listener: TcpListener,
+    callback_secret: &str,
+) -> Result<Infallible, Box<dyn Error>> {
     let webhooks = WebhookLayer::new(Zegocloud::new(callback_secret)?).layer(service_fn(on_event));
-    // The layer's deadline is for bodies; heads are hyper's business, and it has no deadline without a timer.
+    // The layer's deadline is for bodies; heads are hyper's business, and it has no deadline
+    // without a timer.
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10));
     loop {
         let (stream, _) = listener.accept().await?;
-        let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(webhooks.clone()));
+        let connection = server
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(webhooks.clone()));
         // What goes wrong on a connection is the client's doing and has no one to be told to.
         tokio::spawn(async move { connection.await.ok() });
     }
@@ -48,8 +58,10 @@ pub async fn serve(listener: TcpListener, callback_secret: &str) -> Result<Infal
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let secret = env::var("ZEGOCLOUD_CALLBACK_SECRET").unwrap_or_else(|_| "demo-zegocloud-callback-secret".to_owned());
-    let listener = TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
+    let secret = env::var("ZEGOCLOUD_CALLBACK_SECRET")
+        .unwrap_or_else(|_| "demo-zegocloud-callback-secret".to_owned());
+    let listener =
+        TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
     eprintln!("listening on http://{}", listener.local_addr()?);
     match serve(listener, &secret).await? {}
 }

@@ -6,8 +6,8 @@
 //! curl http://127.0.0.1:3000/bookings
 //! ```
 //!
-//! `LEDGER_CRASH=before_commit` or `after_commit` ends the process at that point, so that a restart without it shows what
-//! becomes of the sender's retry: it books, or it finds the booking made.
+//! `LEDGER_CRASH=before_commit` or `after_commit` ends the process at that point, so that a restart
+//! without it shows what becomes of the sender's retry: it books, or it finds the booking made.
 
 use axum::{
     Router,
@@ -40,7 +40,8 @@ async fn book(State(ledger): State<Ledger>, event: Verified<Event>) -> Result<St
         .execute(&mut *transaction)
         .await?;
     match ledger.store.done_in(&mut transaction, &event).await {
-        // An earlier commit of this attempt has got through after all, and what is dropped here is rolled back.
+        // An earlier commit of this attempt has got through after all, and what is dropped here is
+        // rolled back.
         Err(DoneInError::AlreadyDone) => return Ok(StatusCode::OK),
         recorded => recorded?,
     }
@@ -82,7 +83,8 @@ impl IntoResponse for Failure {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let url = env::var("POSTGRES_URL").map_err(|error| format!("POSTGRES_URL: {error}"))?;
-    let secret = env::var("ZEGOCLOUD_CALLBACK_SECRET").unwrap_or_else(|_| "demo-zegocloud-callback-secret".to_owned());
+    let secret = env::var("ZEGOCLOUD_CALLBACK_SECRET")
+        .unwrap_or_else(|_| "demo-zegocloud-callback-secret".to_owned());
     let crash = env::var("LEDGER_CRASH").ok().filter(|point| !point.is_empty());
     if !matches!(crash.as_deref(), None | Some("before_commit" | "after_commit")) {
         return Err("LEDGER_CRASH: neither before_commit nor after_commit".into());
@@ -90,7 +92,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let pool = PgPoolOptions::new().connect(&url).await?;
     // A pool of its own: no claim waits for a handler to give its connection back.
-    let store = PostgresStore::new(PgPoolOptions::new().test_before_acquire(false).connect(&url).await?);
+    let store =
+        PostgresStore::new(PgPoolOptions::new().test_before_acquire(false).connect(&url).await?);
     store.migrate().await?;
     create_bookings(&pool).await?;
 
@@ -103,7 +106,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/bookings", get(bookings))
         .with_state(Ledger { pool, store, crash });
 
-    let listener = TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
+    let listener =
+        TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
     eprintln!("listening on http://{}", listener.local_addr()?);
     let interrupted = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
     axum::serve(listener, app).with_graceful_shutdown(interrupted).await?;
@@ -116,7 +120,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn create_bookings(pool: &PgPool) -> sqlx::Result<()> {
     let mut transaction = pool.begin().await?;
     // Several ledgers may start at the same time.
-    sqlx::query("select pg_advisory_xact_lock(hashtext('bookings'))").execute(&mut *transaction).await?;
+    sqlx::query("select pg_advisory_xact_lock(hashtext('bookings'))")
+        .execute(&mut *transaction)
+        .await?;
     sqlx::query(
         "create table if not exists bookings
             (id bigserial primary key, delivery_id text, kind text, booked_at timestamptz not null default now())",

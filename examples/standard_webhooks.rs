@@ -1,4 +1,5 @@
-//! A provider of one's own: the symmetric scheme of <https://www.standardwebhooks.com>, which many senders share.
+//! A provider of one's own: the symmetric scheme of <https://www.standardwebhooks.com>, which many
+//! senders share.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
@@ -7,8 +8,8 @@ use http::{Request, request::Parts};
 use sha2::Sha256;
 use std::time::{Duration, SystemTime};
 use tower_webhooks::{
-    ConfigError, Content, Covers, Delivery, Identity, Proof, Provider, Rejection, RejectionKind, Secret, Timestamp,
-    Window, exactly_one,
+    ConfigError, Content, Covers, Delivery, Identity, Proof, Provider, Rejection, RejectionKind,
+    Secret, Timestamp, Window, exactly_one,
 };
 
 /// Retries may come for days: give the layer a `retention` that is as long.
@@ -36,7 +37,8 @@ impl StandardWebhooks {
         let text = secret.strip_prefix("whsec_").unwrap_or(secret);
         let key = BASE64.decode(text).ok().filter(|key| (24..=64).contains(&key.len()));
         let key = key.ok_or(ConfigError::new("the secret is not base64 of 24 to 64 bytes"))?;
-        let mac = Hmac::new_from_slice(&key).map_err(|_| ConfigError::new("the secret is no key"))?;
+        let mac =
+            Hmac::new_from_slice(&key).map_err(|_| ConfigError::new("the secret is no key"))?;
         self.0.push((Secret::from_bytes(&key)?, mac));
         Ok(self)
     }
@@ -51,12 +53,18 @@ impl Provider for StandardWebhooks {
     fn check_head(&self, head: &Parts, _: SystemTime) -> Result<Self::FromHead, Rejection> {
         let header = |name| exactly_one(&head.headers, name);
         let (id, digits) = (header("webhook-id")?, header("webhook-timestamp")?);
-        let macs = header("webhook-signature")?.split(' ').filter_map(|mac| mac.strip_prefix("v1,"));
-        let macs: Vec<_> = macs.filter_map(|mac| BASE64.decode(mac).ok()?.try_into().ok()).collect();
-        // Points join what is signed: with none in the id and digits in the time, it has one reading.
+        let macs =
+            header("webhook-signature")?.split(' ').filter_map(|mac| mac.strip_prefix("v1,"));
+        let macs: Vec<_> =
+            macs.filter_map(|mac| BASE64.decode(mac).ok()?.try_into().ok()).collect();
+        // Points join what is signed: with none in the id and digits in the time, it has one
+        // reading.
         let well_formed = !id.contains('.') && !macs.is_empty();
-        let Some(time @ Timestamp::Seconds(_)) = Timestamp::from_digits(digits).filter(|_| well_formed) else {
-            let detail = "an id with a point, a time that is not 10 digits, or no signature of version 1";
+        let Some(time @ Timestamp::Seconds(_)) =
+            Timestamp::from_digits(digits).filter(|_| well_formed)
+        else {
+            let detail =
+                "an id with a point, a time that is not 10 digits, or no signature of version 1";
             return Err(Rejection::new(RejectionKind::CredentialMalformed).with_detail(detail));
         };
         Ok((id.to_owned(), format!("{id}.{digits}."), time, macs))
@@ -73,11 +81,13 @@ impl Provider for StandardWebhooks {
             let signed = key.clone().chain_update(&start).chain_update(body);
             macs.iter().any(|mac| signed.clone().verify_slice(mac).is_ok())
         };
-        let (Some(key_index), [(first, _), ..]) = (self.0.iter().position(signs), &self.0[..]) else {
+        let (Some(key_index), [(first, _), ..]) = (self.0.iter().position(signs), &self.0[..])
+        else {
             return Err(Rejection::new(RejectionKind::CredentialWrong));
         };
         let signed_at = Some(Window::default().check(time, now)?);
-        // A retry is signed anew, perhaps with another key: by the id, and the first key, it is the same delivery.
+        // A retry is signed anew, perhaps with another key: by the id, and the first key, it is the
+        // same delivery.
         let identity = Some(Identity::new(&[first.id(), id.as_bytes()], Content::Bound));
         let proof = Proof { covers: Covers::Body, key_index, signed_at, identity };
         let Message { kind, .. } = serde_json::from_slice(body).unwrap_or_default();
@@ -91,9 +101,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for body in [r#"{"test": 2432232314}"#, r#"{"test": 2432232315}"#] {
         let request = Request::post("/hooks").header("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek");
         let request = request.header("webhook-timestamp", "1614265330");
-        let request = request.header("webhook-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        let request =
+            request.header("webhook-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
         let sender = StandardWebhooks::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
-        println!("{:?}", sender.verify(&request.body(Bytes::from(body))?, then).map(Delivery::into_event));
+        println!(
+            "{:?}",
+            sender.verify(&request.body(Bytes::from(body))?, then).map(Delivery::into_event)
+        );
     }
     Ok(())
 }

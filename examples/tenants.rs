@@ -6,7 +6,8 @@
 //! cargo run --example send -- zegocloud --url http://127.0.0.1:3000/hooks/acme/zegocloud --secret older
 //! ```
 //!
-//! Each event that reaches the handler is one line of JSON on stdout; everything else goes to stderr.
+//! Each event that reaches the handler is one line of JSON on stdout; everything else goes to
+//! stderr.
 
 use axum::{
     Extension, Router,
@@ -37,7 +38,8 @@ use tower_webhooks::{
 
 type Problem = Box<dyn Error + Send + Sync>;
 
-/// One layer a provider serves all tenants. They share the store and the budget: their keys keep them apart.
+/// One layer a provider serves all tenants. They share the store and the budget: their keys keep
+/// them apart.
 fn app(tenants: Arc<Tenants>) -> Router {
     let (store, budget) = (MemoryStore::new(), ReadBudget::new(64 << 20));
     let zegocloud = WebhookLayer::new(PerRequest::<Zegocloud>::new());
@@ -45,13 +47,20 @@ fn app(tenants: Arc<Tenants>) -> Router {
     let zegocloud = zegocloud.local_store(store.clone()).read_budget(budget.clone());
     let kyc = kyc.local_store(store).read_budget(budget);
     Router::new()
-        .route("/hooks/{tenant}/zegocloud", route(on_event::<zegocloud::Event>, zegocloud, &tenants))
+        .route(
+            "/hooks/{tenant}/zegocloud",
+            route(on_event::<zegocloud::Event>, zegocloud, &tenants),
+        )
         .route("/hooks/{tenant}/kyc", route(on_event::<kyc::Event>, kyc, &tenants))
         .layer(MapResponseLayer::new(report))
 }
 
 /// From the outside in: find the tenant's rules, verify by them, call the handler.
-fn route<H, T, P>(handler: H, layer: WebhookLayer<PerRequest<P>>, tenants: &Arc<Tenants>) -> MethodRouter
+fn route<H, T, P>(
+    handler: H,
+    layer: WebhookLayer<PerRequest<P>>,
+    tenants: &Arc<Tenants>,
+) -> MethodRouter
 where
     H: axum::handler::Handler<T, ()>,
     T: 'static,
@@ -114,7 +123,8 @@ async fn on_event<E: Serialize>(
 
 fn print(line: &impl Serialize) -> std::io::Result<()> {
     let mut line = serde_json::to_vec(line)?;
-    // What is kept as it came may be spread over lines; inside a JSON string a line break is always escaped.
+    // What is kept as it came may be spread over lines; inside a JSON string a line break is always
+    // escaped.
     line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
     line.push(b'\n');
     let mut stdout = std::io::stdout().lock();
@@ -168,11 +178,14 @@ impl TryFrom<Keys> for Tenant {
     fn try_from(keys: Keys) -> Result<Self, ConfigError> {
         let mut tenant = Self::default();
         if let [newest, older @ ..] = &keys.zegocloud[..] {
-            let rules = older.iter().try_fold(Zegocloud::new(newest)?, |rules, key| rules.also_accept(key))?;
+            let rules = older
+                .iter()
+                .try_fold(Zegocloud::new(newest)?, |rules, key| rules.also_accept(key))?;
             tenant.zegocloud = Some(Arc::new(rules));
         }
         if let [newest, older @ ..] = &keys.kyc[..] {
-            let rules = older.iter().try_fold(Kyc::new(newest)?, |rules, key| rules.also_accept(key))?;
+            let rules =
+                older.iter().try_fold(Kyc::new(newest)?, |rules, key| rules.also_accept(key))?;
             tenant.kyc = Some(Arc::new(rules));
         }
         Ok(tenant)
@@ -248,7 +261,11 @@ async fn parse(text: Vec<u8>) -> Result<ByName, Problem> {
     spawn_blocking(move || {
         // serde's own message may quote a key.
         let keys: HashMap<String, Keys> = serde_json::from_slice(&text).map_err(|error| {
-            format!("not JSON of tenants and keys from line {} column {}", error.line(), error.column())
+            format!(
+                "not JSON of tenants and keys from line {} column {}",
+                error.line(),
+                error.column()
+            )
         })?;
         let tenant = |(name, keys): (String, Keys)| match Tenant::try_from(keys) {
             Ok(tenant) => Ok((name, Arc::new(tenant))),
@@ -263,7 +280,8 @@ async fn parse(text: Vec<u8>) -> Result<ByName, Problem> {
 async fn main() -> Result<(), Problem> {
     let path = PathBuf::from(env::var_os("TENANTS_FILE").ok_or("TENANTS_FILE is not set")?);
     let tenants = Tenants::read(path).await.map_err(|error| format!("TENANTS_FILE: {error}"))?;
-    let listener = TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
+    let listener =
+        TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
     eprintln!("listening on http://{}", listener.local_addr()?);
     let interrupted = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
     axum::serve(listener, app(Arc::new(tenants))).with_graceful_shutdown(interrupted).await?;

@@ -36,7 +36,8 @@ where
     }
 }
 
-/// A handler asks for an event that no layer in front of it has verified: 500, with a text that names the layer to add.
+/// A handler asks for an event that no layer in front of it has verified: 500, with a text that
+/// names the layer to add.
 pub struct NotVerified<E>(PhantomData<fn() -> E>);
 
 impl<E> IntoResponse for NotVerified<E> {

@@ -12,19 +12,21 @@ use std::{
 
 /// A bound on the bytes of bodies that are still being read; clones share it.
 ///
-/// A body counts from the first time that it has to be waited for: one that is there as a whole is only checked for room,
-/// so that what is held can exceed the budget by one body for each thread that polls.
+/// A body counts from the first time that it has to be waited for: one that is there as a whole is
+/// only checked for room, so that what is held can exceed the budget by one body for each thread
+/// that polls.
 ///
-/// A quarter is kept for bodies of up to 64 KiB, so that strangers with large ones cannot shut out real events, which are
-/// a few KiB. Many layers can share one: then it bounds what all of them hold. For many
-/// tenants one layer is enough: [`PerRequest`](crate::PerRequest).
+/// A quarter is kept for bodies of up to 64 KiB, so that strangers with large ones cannot shut out
+/// real events, which are a few KiB. Many layers can share one: then it bounds what all of them
+/// hold. For many tenants one layer is enough: [`PerRequest`](crate::PerRequest).
 ///
 /// ```
 /// use tower_webhooks::{ReadBudget, WebhookLayer, zegocloud::Zegocloud};
 ///
 /// let budget = ReadBudget::new(64 << 20);
 /// for secret in ["of one tenant", "of another"] {
-///     let layer = WebhookLayer::new(Zegocloud::new(secret)?).read_budget(budget.clone());
+///     let layer =
+///         WebhookLayer::new(Zegocloud::new(secret)?).read_budget(budget.clone());
 /// }
 /// assert_eq!((budget.held(), budget.capacity()), (0, 64 << 20));
 /// # Ok::<(), tower_webhooks::ConfigError>(())
@@ -44,7 +46,11 @@ struct Shared {
 impl ReadBudget {
     /// A budget of that many bytes.
     pub fn new(bytes: usize) -> Self {
-        let shared = Shared { capacity: bytes, held: AtomicUsize::new(0), held_by_large: AtomicUsize::new(0) };
+        let shared = Shared {
+            capacity: bytes,
+            held: AtomicUsize::new(0),
+            held_by_large: AtomicUsize::new(0),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -65,7 +71,10 @@ impl ReadBudget {
 
 impl fmt::Debug for ReadBudget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadBudget").field("held", &self.held()).field("capacity", &self.capacity()).finish()
+        f.debug_struct("ReadBudget")
+            .field("held", &self.held())
+            .field("capacity", &self.capacity())
+            .finish()
     }
 }
 
@@ -80,7 +89,9 @@ impl Held {
     /// Whether there is room for it to grow. Nothing is taken.
     pub(crate) fn check(&self, budget: &ReadBudget, bytes: usize) -> Result<(), Rejection> {
         let Shared { capacity, held, held_by_large } = &*budget.shared;
-        let has_room = |sum: &AtomicUsize, more, limit| sum.load(Ordering::Relaxed).saturating_add(more) <= limit;
+        let has_room = |sum: &AtomicUsize, more, limit| {
+            sum.load(Ordering::Relaxed).saturating_add(more) <= limit
+        };
         let of_large = self.more_of_large(bytes);
         let is_room = (of_large == 0 || has_room(held_by_large, of_large, budget.for_large()))
             && has_room(held, bytes.saturating_sub(self.bytes), *capacity);
@@ -159,7 +170,8 @@ mod tests {
         let mut small: Vec<_> = (0..4).map(|_| held(&budget, SMALL_BODY).unwrap()).collect();
         assert!(held(&budget, 1).is_none());
         assert_eq!(budget.held(), budget.capacity());
-        // One that grows out of its class counts as a whole, and keeps what it has if that finds no room.
+        // One that grows out of its class counts as a whole, and keeps what it has if that finds no
+        // room.
         drop(large);
         let mut growing = small.pop().unwrap();
         growing.grow_to(&budget, 12 * SMALL_BODY).unwrap();

@@ -3,15 +3,15 @@
 use serde::{Serialize, Serializer};
 use std::fmt;
 
-/// What a signature stands for, as 32 hexadecimal digits: the same for every attempt and every repeat under one signature,
-/// another one for every other.
+/// What a signature stands for, as 32 hexadecimal digits: the same for every attempt and every
+/// repeat under one signature, another one for every other.
 ///
 /// As a unique column it keeps a delivery from having its effect twice: see
 /// [exactly once](crate::guide::exactly_once). A retry that the sender signed anew has another one.
 ///
-/// Two requests with it were made with the same key and the same signature. Where honest requests can share a signature
-/// ([`Content::Part`](crate::Content::Part)), they had the same content as well. Nothing about the key or the signature
-/// can be learnt from it.
+/// Two requests with it were made with the same key and the same signature. Where honest requests
+/// can share a signature ([`Content::Part`](crate::Content::Part)), they had the same content as
+/// well. Nothing about the key or the signature can be learnt from it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DeliveryId([u8; 16]);
 

@@ -4,7 +4,10 @@ use crate::{
     Age, Delivery, DeliveryId, Provider, Rejection, RejectionKind, Verified,
     budget::Held,
     read::ReadBody,
-    replay::{Admission, Answered, ClaimGuard, Duplicate, Outcome, Recording, ReplayedResponse, Verdict, Waiting},
+    replay::{
+        Admission, Answered, ClaimGuard, Duplicate, Outcome, Recording, ReplayedResponse, Verdict,
+        Waiting,
+    },
     settings::Shared,
     trace::Trace,
     verified::Authentic,
@@ -27,9 +30,11 @@ use std::{
 use tower_service::Service;
 
 pin_project! {
-    /// The future of [`Webhook`](crate::Webhook): a refusal, the answer to a repeat, or the inner service's response.
+    /// The future of [`Webhook`](crate::Webhook): a refusal, the answer to a repeat, or the inner
+    /// service's response.
     ///
-    /// Dropped before its end, it leaves a failed claim, or none if the handler was not called: the sender's retry gets in.
+    /// Dropped before its end, it leaves a failed claim, or none if the handler was not called: the
+    /// sender's retry gets in.
     pub struct ResponseFuture<S: Service<Request<Full<Bytes>>>, P: Provider, B> {
         #[pin]
         body: Option<ReadBody<B>>,
@@ -39,12 +44,14 @@ pin_project! {
     }
 }
 
-/// Where the request is. A step owns everything that the steps after it need, and is put back where it has to wait.
+/// Where the request is. A step owns everything that the steps after it need, and is put back where
+/// it has to wait.
 #[allow(clippy::large_enum_variant, reason = "a request is in a large one most of the time")]
 enum Step<S: Service<Request<Full<Bytes>>>, P: Provider> {
     /// The body arrives.
     Read(Passage<S, P>, P::FromHead),
-    /// The shared store is asked for the claim. In a box, as it is larger than the other steps and takes far longer.
+    /// The shared store is asked for the claim. In a box, as it is larger than the other steps and
+    /// takes far longer.
     Admit(Box<Asking<S, P>>),
     /// The inner service gets ready.
     Call(Delivering, S, Request<Full<Bytes>>),
@@ -104,8 +111,13 @@ where
         now: SystemTime,
     ) -> Self {
         let trace = Trace::start(P::NAME);
-        let passage = Passage { inner, shared: Arc::clone(shared), head, checked_at: Some(now), trace };
-        Self { body: Some(ReadBody::new(body)), handler: None, step: Step::Read(passage, from_head) }
+        let passage =
+            Passage { inner, shared: Arc::clone(shared), head, checked_at: Some(now), trace };
+        Self {
+            body: Some(ReadBody::new(body)),
+            handler: None,
+            step: Step::Read(passage, from_head),
+        }
     }
 }
 
@@ -159,7 +171,8 @@ where
                 }
                 Step::Handle(mut delivering) => {
                     let handler = this.handler.as_mut();
-                    match delivering.trace.within(|| poll_slot(handler, |handler| handler.poll(cx))) {
+                    match delivering.trace.within(|| poll_slot(handler, |handler| handler.poll(cx)))
+                    {
                         Poll::Ready(response) => delivering.finish(response),
                         Poll::Pending => {
                             delivering.hold(cx);
@@ -189,7 +202,8 @@ where
     fn read(mut self, from_head: P::FromHead, body: Bytes, held: Held) -> Step<S, P> {
         self.trace.body_read(body.len());
         let authentic = self.authenticate(from_head, &body);
-        // What strangers hold counts until here: the body, and what was made of it to find out whose it is.
+        // What strangers hold counts until here: the body, and what was made of it to find out
+        // whose it is.
         drop(held);
         match authentic {
             Ok((delivery, now)) => self.admit(body, delivery, now),
@@ -204,14 +218,21 @@ where
     ) -> Result<(Delivery<P::Event>, SystemTime), Rejection> {
         let Shared { provider, settings } = &*self.shared;
         let now = self.checked_at.unwrap_or_else(|| settings.clock.now());
-        // While it is known what was learnt of the head: rules that are replaced may name another header by now.
+        // While it is known what was learnt of the head: rules that are replaced may name another
+        // header by now.
         let headers = self.head.headers.iter_mut();
         for (_, value) in headers.filter(|(name, _)| provider.is_credential(&from_head, name)) {
             value.set_sensitive(true);
         }
         let delivery = provider.check_body(from_head, &self.head, body, now)?;
         // The head was fresh when it came, but the body may have taken its time.
-        if delivery.proof.identity.as_ref().and_then(|identity| identity.valid_until).is_some_and(|end| end <= now) {
+        if delivery
+            .proof
+            .identity
+            .as_ref()
+            .and_then(|identity| identity.valid_until)
+            .is_some_and(|end| end <= now)
+        {
             let age = delivery.proof.signed_at.map(|signed_at| Age::between(signed_at, now));
             return Err(Rejection::new(RejectionKind::Stale).with_age(age));
         }
@@ -230,11 +251,16 @@ where
 
     fn admitted(self, authentic: Authentic<P::Event>, admission: Admission) -> Step<S, P> {
         match admission {
-            Admission::Admitted { claim, attempt, checked } => {
-                self.call(authentic.admitted(attempt, checked, claim.as_ref().map(ClaimGuard::claim)), claim)
+            Admission::Admitted { claim, attempt, checked } => self.call(
+                authentic.admitted(attempt, checked, claim.as_ref().map(ClaimGuard::claim)),
+                claim,
+            ),
+            Admission::Waiting(waiting) => {
+                Step::Admit(Box::new(Asking { passage: self, authentic, waiting }))
             }
-            Admission::Waiting(waiting) => Step::Admit(Box::new(Asking { passage: self, authentic, waiting })),
-            Admission::Answered(Answered::Refused(rejection)) => Step::refuse(self.trace, rejection),
+            Admission::Answered(Answered::Refused(rejection)) => {
+                Step::refuse(self.trace, rejection)
+            }
             Admission::Answered(Answered::Repeated(answer)) => {
                 self.trace.repeated();
                 Step::Respond(Ok(repeated(authentic.metadata().delivery_id, answer)))
@@ -268,8 +294,8 @@ impl Delivering {
         }
     }
 
-    /// Records the outcome, before the response leaves: a sender that has seen a 2xx must not be able to have the
-    /// delivery run again.
+    /// Records the outcome, before the response leaves: a sender that has seen a 2xx must not be
+    /// able to have the delivery run again.
     fn finish<S, P, R>(mut self, response: Result<S::Response, S::Error>) -> Step<S, P>
     where
         S: Service<Request<Full<Bytes>>, Response = Response<R>>,
@@ -279,7 +305,9 @@ impl Delivering {
             Ok(response) if is_done(response) => {
                 let answer = response.extensions().get::<ReplayedResponse>();
                 let answer = answer.filter(|answer| answer.body.len() <= self.replayed_body_limit);
-                Outcome::Done { answer: answer.map(|answer| answer.clone().with_status(response.status())) }
+                Outcome::Done {
+                    answer: answer.map(|answer| answer.clone().with_status(response.status())),
+                }
             }
             _ => Outcome::Failed,
         };
@@ -312,7 +340,10 @@ fn is_done<R>(response: &Response<R>) -> bool {
     }
 }
 
-fn repeated<R: Default>(delivery_id: Option<DeliveryId>, answer: Option<ReplayedResponse>) -> Response<R> {
+fn repeated<R: Default>(
+    delivery_id: Option<DeliveryId>,
+    answer: Option<ReplayedResponse>,
+) -> Response<R> {
     let mut response = Response::new(R::default());
     response.extensions_mut().insert(Duplicate { delivery_id });
     if let Some(answer) = answer {
@@ -322,8 +353,12 @@ fn repeated<R: Default>(delivery_id: Option<DeliveryId>, answer: Option<Replayed
     response
 }
 
-/// Polls what the slot holds, and empties it once that is ready: nothing of a body or a handler outlives its step.
-fn poll_slot<T, O>(mut slot: Pin<&mut Option<T>>, poll: impl FnOnce(Pin<&mut T>) -> Poll<O>) -> Poll<O> {
+/// Polls what the slot holds, and empties it once that is ready: nothing of a body or a handler
+/// outlives its step.
+fn poll_slot<T, O>(
+    mut slot: Pin<&mut Option<T>>,
+    poll: impl FnOnce(Pin<&mut T>) -> Poll<O>,
+) -> Poll<O> {
     let Some(held) = slot.as_mut().as_pin_mut() else { polled_after_completion() };
     let output = ready!(poll(held));
     slot.set(None);

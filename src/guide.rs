@@ -11,7 +11,10 @@ pub mod allow_listing_addresses {}
 pub mod behind_a_proxy {}
 
 #[cfg_attr(all(feature = "axum", feature = "postgres"), doc = include_str!("guide/exactly_once.md"))]
-#[cfg_attr(not(all(feature = "axum", feature = "postgres")), doc = "Needs features `axum` and `postgres`.")]
+#[cfg_attr(
+    not(all(feature = "axum", feature = "postgres")),
+    doc = "Needs features `axum` and `postgres`."
+)]
 pub mod exactly_once {}
 
 #[doc = include_str!("guide/how_it_is_tested.md")]
@@ -27,5 +30,8 @@ pub mod rotating_keys {}
 pub mod security_model {}
 
 #[cfg_attr(feature = "test-util", doc = include_str!("guide/testing_your_handlers.md"))]
-#[cfg_attr(not(feature = "test-util"), doc = "Needs feature `test-util`, as what it is about does.")]
+#[cfg_attr(
+    not(feature = "test-util"),
+    doc = "Needs feature `test-util`, as what it is about does."
+)]
 pub mod testing_your_handlers {}

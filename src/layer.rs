@@ -11,17 +11,23 @@ use tower_layer::Layer;
 
 /// Verifies requests by a provider's rules before an inner service sees them.
 ///
-/// Settings of the sender (keys, window, public URL) belong to the provider; limits, timeouts and replay belong here.
-/// Clones, and all services that one layer wraps, share the read budget and the memory store.
+/// Settings of the sender (keys, window, public URL) belong to the provider; limits, timeouts and
+/// replay belong here. Clones, and all services that one layer wraps, share the read budget and the
+/// memory store.
 pub struct WebhookLayer<P> {
     shared: Arc<Shared<P>>,
 }
 
 impl<P: Provider> WebhookLayer<P> {
-    /// A layer with the provider's body limit, a read deadline of 10 s, a read budget of 64 MiB and a replay guard in
-    /// memory.
+    /// A layer with the provider's body limit, a read deadline of 10 s, a read budget of 64 MiB and
+    /// a replay guard in memory.
     pub fn new(provider: P) -> Self {
-        Self { shared: Arc::new(Shared { provider: Arc::new(provider), settings: Settings::new(P::BODY_LIMIT) }) }
+        Self {
+            shared: Arc::new(Shared {
+                provider: Arc::new(provider),
+                settings: Settings::new(P::BODY_LIMIT),
+            }),
+        }
     }
 
     /// The largest body in bytes; a larger one is 413, unread where its length was declared.
@@ -30,26 +36,29 @@ impl<P: Provider> WebhookLayer<P> {
         self.with(|settings| settings.bounds.limit = bytes)
     }
 
-    /// How long a body may take to arrive, from the first time that it has to be waited for; then 408.
+    /// How long a body may take to arrive, from the first time that it has to be waited for; then
+    /// 408.
     #[must_use]
     pub fn read_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.bounds.timeout = timeout)
     }
 
-    /// How many bytes of bodies that are still being read may be held at once, by this layer or by all that share the
-    /// budget; beyond it 503.
+    /// How many bytes of bodies that are still being read may be held at once, by this layer or by
+    /// all that share the budget; beyond it 503.
     #[must_use]
     pub fn read_budget(self, budget: ReadBudget) -> Self {
         self.with(|settings| settings.bounds.budget = budget)
     }
 
-    /// Keeps claims in `store` instead of one of the layer's own: layers that share a secret share a store.
+    /// Keeps claims in `store` instead of one of the layer's own: layers that share a secret share
+    /// a store.
     #[must_use]
     pub fn local_store(self, store: MemoryStore) -> Self {
         self.with(|settings| settings.guard.set_local(store))
     }
 
-    /// Sets a store that processes share, such as `RedisStore`. It is asked after the one in memory.
+    /// Sets a store that processes share, such as `RedisStore`. It is asked after the one in
+    /// memory.
     #[must_use]
     pub fn shared_store(self, store: impl ReplayStore) -> Self {
         self.with(|settings| settings.guard.set_shared(store))
@@ -57,8 +66,8 @@ impl<P: Provider> WebhookLayer<P> {
 
     /// How long a call of the shared store may take, its second try included; 250 ms by default.
     ///
-    /// A call whose connection broke is sent once more. After three failures in a row claims fail without a call for a
-    /// second, so that a store that hangs does not slow every request down.
+    /// A call whose connection broke is sent once more. After three failures in a row claims fail
+    /// without a call for a second, so that a store that hangs does not slow every request down.
     #[must_use]
     pub fn store_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.guard.set_store_timeout(timeout))
@@ -66,8 +75,9 @@ impl<P: Provider> WebhookLayer<P> {
 
     /// How many outcomes may wait for a shared store that cannot be asked; 16,384 by default.
     ///
-    /// An acknowledged delivery is recorded later, for as long as its retention. Beyond this number the oldest are given
-    /// up: counted, logged as errors, and open to a replay at another process. See [`drained`](Self::drained).
+    /// An acknowledged delivery is recorded later, for as long as its retention. Beyond this number
+    /// the oldest are given up: counted, logged as errors, and open to a replay at another process.
+    /// See [`drained`](Self::drained).
     #[must_use]
     pub fn unrecorded_limit(self, outcomes: usize) -> Self {
         self.with(|settings| settings.guard.set_unrecorded_limit(outcomes))
@@ -81,9 +91,9 @@ impl<P: Provider> WebhookLayer<P> {
 
     /// How long a signature that never expires is remembered; 24 h by default.
     ///
-    /// It can be replayed after that. Where signatures expire (GeeLark, Stardust, ZEGOCLOUD) they are remembered until
-    /// then and 60 s longer, and this setting plays no part; a provider of your own says so with
-    /// [`Identity::with_valid_until`](crate::Identity::with_valid_until).
+    /// It can be replayed after that. Where signatures expire (GeeLark, Stardust, ZEGOCLOUD) they
+    /// are remembered until then and 60 s longer, and this setting plays no part; a provider of
+    /// your own says so with [`Identity::with_valid_until`](crate::Identity::with_valid_until).
     ///
     /// # Errors
     ///
@@ -92,11 +102,12 @@ impl<P: Provider> WebhookLayer<P> {
         self.try_with(|settings| settings.guard.set_retention(retention))
     }
 
-    /// How long a delivery stays claimed in the shared store after its process has died; 15 s by default.
+    /// How long a delivery stays claimed in the shared store after its process has died; 15 s by
+    /// default.
     ///
-    /// While the process lives the lease is renewed. A sender whose last retry comes before the lease has run out loses
-    /// the delivery with the process. Without a shared store there is no lease: a claim is held until the handler's
-    /// future is over.
+    /// While the process lives the lease is renewed. A sender whose last retry comes before the
+    /// lease has run out loses the delivery with the process. Without a shared store there is no
+    /// lease: a claim is held until the handler's future is over.
     ///
     /// # Errors
     ///
@@ -105,14 +116,16 @@ impl<P: Provider> WebhookLayer<P> {
         self.try_with(|settings| settings.guard.set_lease(lease))
     }
 
-    /// The longest body of a [`ReplayedResponse`](crate::replay::ReplayedResponse) that is kept, in bytes; 4 KiB by default.
+    /// The longest body of a [`ReplayedResponse`](crate::replay::ReplayedResponse) that is kept, in
+    /// bytes; 4 KiB by default.
     #[must_use]
     pub fn replayed_body_limit(self, bytes: usize) -> Self {
         self.with(|settings| settings.guard.replayed_body_limit = bytes)
     }
 
-    /// Switches the replay guard off: whoever captures one request can have it delivered any number of times, and, where
-    /// the signature does not cover the body, any other body with it, for as long as the signature is accepted.
+    /// Switches the replay guard off: whoever captures one request can have it delivered any number
+    /// of times, and, where the signature does not cover the body, any other body with it, for as
+    /// long as the signature is accepted.
     #[must_use]
     pub fn dangerous_without_replay_guard(self) -> Self {
         self.with(|settings| settings.guard.on = false)
@@ -125,22 +138,28 @@ impl<P: Provider> WebhookLayer<P> {
         self.with(|settings| settings.clock = crate::clock::Clock::Test(clock))
     }
 
-    /// Resolves when the shared store has heard of every outcome: for the end of a shutdown, after the server has ended.
+    /// Resolves when the shared store has heard of every outcome: for the end of a shutdown, after
+    /// the server has ended.
     ///
-    /// Without it an acknowledged delivery that could not be recorded yet can be replayed at another process. Put a bound
-    /// on it: a store that never comes back never resolves it.
+    /// Without it an acknowledged delivery that could not be recorded yet can be replayed at
+    /// another process. Put a bound on it: a store that never comes back never resolves it.
     ///
     /// ```
     /// use axum::{Router, http::StatusCode, routing::post};
     /// use std::time::Duration;
-    /// use tower_webhooks::{Verified, WebhookLayer, zegocloud::{Event, Zegocloud}};
+    /// use tower_webhooks::{
+    ///     Verified, WebhookLayer,
+    ///     zegocloud::{Event, Zegocloud},
+    /// };
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let stop = async {};
     /// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?);
-    /// let app = Router::new()
-    ///     .route("/zegocloud", post(async |_: Verified<Event>| StatusCode::OK).route_layer(layer.clone()));
+    /// let app = Router::new().route(
+    ///     "/zegocloud",
+    ///     post(async |_: Verified<Event>| StatusCode::OK).route_layer(layer.clone()),
+    /// );
     /// let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     /// axum::serve(listener, app).with_graceful_shutdown(stop).await?;
     /// if tokio::time::timeout(Duration::from_secs(10), layer.drained()).await.is_err() {

@@ -1,8 +1,9 @@
 //! tower layers for the webhooks of GeeLark, Stardust, Vobiz and ZEGOCLOUD.
 //!
-//! A [`WebhookLayer`] stands in front of a route or a service. What reaches the handler has been verified, is
-//! fresh where the signature holds a time, is typed, and is not delivered again once a handler has acknowledged it (where
-//! the signature can tell); everything else is answered by the layer.
+//! A [`WebhookLayer`] stands in front of a route or a service. What reaches the handler has been
+//! verified, is fresh where the signature holds a time, is typed, and is not delivered again once a
+//! handler has acknowledged it (where the signature can tell); everything else is answered by the
+//! layer.
 //!
 //! ```
 //! use axum::{Router, body::Body, routing::post};
@@ -17,7 +18,9 @@
 //!
 //! async fn on_event(event: Verified<Event>) -> StatusCode {
 //!     match &*event {
-//!         Event::Room(RoomEvent::Create(room)) => println!("{:?} is open", room.room_id),
+//!         Event::Room(RoomEvent::Create(room)) => {
+//!             println!("{:?} is open", room.room_id)
+//!         }
 //!         _ => println!("{} is of no interest", event.kind()),
 //!     }
 //!     StatusCode::OK
@@ -31,7 +34,8 @@
 //! // As ZEGOCLOUD would send it (feature `test-util`).
 //! let body = r#"{"event":"room_create","room_id":"lobby"}"#;
 //! let request = Request::post("/zegocloud").body(Bytes::from(body))?;
-//! let request = zegocloud::Signer::new("a callback secret")?.sign(request, SystemTime::now());
+//! let request =
+//!     zegocloud::Signer::new("a callback secret")?.sign(request, SystemTime::now());
 //! assert_eq!(app.clone().oneshot(request.map(Body::from)).await?.status(), 200);
 //!
 //! let body = r#"{"event":"room_create","room_id":"vault"}"#;
@@ -44,11 +48,12 @@
 //! tower-webhooks = { version = "0.1", features = ["axum"] }
 //! ```
 //!
-//! Without axum the event is in the request's extensions, `request.extensions().get::<Verified<Event>>()`, and without
-//! tower there is [`Provider::verify`]. A sender that is not built in takes [one trait](Provider).
+//! Without axum the event is in the request's extensions,
+//! `request.extensions().get::<Verified<Event>>()`, and without tower there is
+//! [`Provider::verify`]. A sender that is not built in takes [one trait](Provider).
 //!
-//! **Before anything else:** most of these signatures do not cover the body. [`Verified::covers`] says what an event is
-//! worth, and the [security model](guide::security_model) says why.
+//! **Before anything else:** most of these signatures do not cover the body. [`Verified::covers`]
+//! says what an event is worth, and the [security model](guide::security_model) says why.
 //!
 //! # The path of a request
 //!
@@ -68,13 +73,14 @@
 //!           └──────────────────┘
 //! ```
 //!
-//! The layer itself is always ready: strangers do not hold the inner service's capacity. What a handler answers is never
-//! changed. A handler that fails, panics or is dropped leaves a failed claim, and the sender's retry gets in.
+//! The layer itself is always ready: strangers do not hold the inner service's capacity. What a
+//! handler answers is never changed. A handler that fails, panics or is dropped leaves a failed
+//! claim, and the sender's retry gets in.
 //!
 //! # What the layer answers itself
 //!
-//! Status and an empty body, with the [`Rejection`] in the response's extensions for logs, metrics or a
-//! [body of your own](Rejection).
+//! Status and an empty body, with the [`Rejection`] in the response's extensions for logs, metrics
+//! or a [body of your own](Rejection).
 //!
 //! | [`RejectionKind`] | status | when |
 //! | --- | --- | --- |
@@ -97,46 +103,60 @@
 //! | `store_full` | 503 | no claim may be forgotten yet |
 //! | `store_unavailable` | 503 | the shared store could not be asked |
 //!
-//! What was delivered before is answered with 200, [`Duplicate`](replay::Duplicate) in the extensions and, where the
-//! handler left one, the same [`ReplayedResponse`](replay::ReplayedResponse).
+//! What was delivered before is answered with 200, [`Duplicate`](replay::Duplicate) in the
+//! extensions and, where the handler left one, the same
+//! [`ReplayedResponse`](replay::ReplayedResponse).
 //!
 //! # Where it goes
 //!
 //! From the outside in:
 //!
-//! 1. tracing, metrics, `map_response` over [`Rejection`] or [`ReplayedResponse`](replay::ReplayedResponse): they see what the
-//!    layer answers;
+//! 1. tracing, metrics, `map_response` over [`Rejection`] or
+//!    [`ReplayedResponse`](replay::ReplayedResponse): they see what the layer answers;
 //! 2. an [address allow-list](guide::allow_listing_addresses), rate limits, an outer body limit;
-//! 3. **the webhook layer**. Nothing outside of it may touch the body (decompression) or the URI that a provider signs;
-//! 4. timeouts, concurrency limits, buffers, panic catchers: they see verified requests only, and their errors and 5xx
-//!    leave a failed claim;
+//! 3. **the webhook layer**. Nothing outside of it may touch the body (decompression) or the URI
+//!    that a provider signs;
+//! 4. timeouts, concurrency limits, buffers, panic catchers: they see verified requests only, and
+//!    their errors and 5xx leave a failed claim;
 //! 5. the handler.
 //!
-//! With axum, `route_layer` on the method router (`post(handler).route_layer(layer)`) leaves 404 and 405 to axum; `layer`
-//! on a whole router answers unknown paths with 401; `any(handler)` takes `layer`, as it is a fallback to axum. Inside of
-//! the layer the body is a [`Full<Bytes>`](http_body_util::Full): axum's routes take it, `from_fn` in the same
-//! `ServiceBuilder` needs `MapRequestBodyLayer::new(axum::body::Body::new)` in between, and in a `route_layer` of its own
-//! it does not.
+//! With axum, `route_layer` on the method router (`post(handler).route_layer(layer)`) leaves 404
+//! and 405 to axum; `layer` on a whole router answers unknown paths with 401; `any(handler)` takes
+//! `layer`, as it is a fallback to axum. Inside of the layer the body is a
+//! [`Full<Bytes>`](http_body_util::Full): axum's routes take it, `from_fn` in the same
+//! `ServiceBuilder` needs `MapRequestBodyLayer::new(axum::body::Body::new)` in between, and in a
+//! `route_layer` of its own it does not.
 //!
-//! A refusal has the inner service's type of response body, empty, so that type has to be [`Default`]. Those of tower-http's
-//! `TraceLayer` and `RequestBodyLimitLayer` are not. Between them and the webhook layer axum's own body takes their place,
-//! either by a layer or by a `route_layer` of their own:
+//! A refusal has the inner service's type of response body, empty, so that type has to be
+//! [`Default`]. Those of tower-http's `TraceLayer` and `RequestBodyLimitLayer` are not. Between
+//! them and the webhook layer axum's own body takes their place, either by a layer or by a
+//! `route_layer` of their own:
 //!
 //! ```
 //! use axum::{Router, body::Body, http::StatusCode, routing::post};
 //! use tower::ServiceBuilder;
-//! use tower_http::{limit::RequestBodyLimitLayer, map_response_body::MapResponseBodyLayer, trace::TraceLayer};
-//! use tower_webhooks::{Verified, WebhookLayer, zegocloud::{Event, Zegocloud}};
+//! use tower_http::{
+//!     limit::RequestBodyLimitLayer, map_response_body::MapResponseBodyLayer,
+//!     trace::TraceLayer,
+//! };
+//! use tower_webhooks::{
+//!     Verified, WebhookLayer,
+//!     zegocloud::{Event, Zegocloud},
+//! };
 //!
 //! async fn on_event(_: Verified<Event>) -> StatusCode {
 //!     StatusCode::OK
 //! }
 //!
 //! let webhooks = WebhookLayer::new(Zegocloud::new("a callback secret")?);
-//! let inside = ServiceBuilder::new().layer(TraceLayer::new_for_http()).layer(RequestBodyLimitLayer::new(64 << 10));
+//! let inside = ServiceBuilder::new()
+//!     .layer(TraceLayer::new_for_http())
+//!     .layer(RequestBodyLimitLayer::new(64 << 10));
 //!
-//! let in_one =
-//!     ServiceBuilder::new().layer(webhooks.clone()).layer(MapResponseBodyLayer::new(Body::new)).layer(inside.clone());
+//! let in_one = ServiceBuilder::new()
+//!     .layer(webhooks.clone())
+//!     .layer(MapResponseBodyLayer::new(Body::new))
+//!     .layer(inside.clone());
 //! let app: Router = Router::new()
 //!     .route("/in-one", post(on_event).route_layer(in_one))
 //!     // What is added last is outermost.
@@ -146,13 +166,15 @@
 //!
 //! ## Rate limiters
 //!
-//! Outside of the layer a limiter does not know whose a request is: strangers use up the sender's share, and what it refuses
-//! is lost where the sender does not send again (GeeLark, Vobiz trunk). Limit by address there, above the sender's bursts; to
-//! refuse a forged request costs this layer microseconds, and the memory of all is bounded.
+//! Outside of the layer a limiter does not know whose a request is: strangers use up the sender's
+//! share, and what it refuses is lost where the sender does not send again (GeeLark, Vobiz trunk).
+//! Limit by address there, above the sender's bursts; to refuse a forged request costs this layer
+//! microseconds, and the memory of all is bounded.
 //!
-//! Inside of the layer it counts verified requests only. What it refuses leaves a failed claim, and the sender's retry gets
-//! in. tower's `RateLimitLayer` does not refuse, it waits, and is not `Clone`; behind a buffer it is, and while the buffer is
-//! full the delivery waits with its claim held:
+//! Inside of the layer it counts verified requests only. What it refuses leaves a failed claim, and
+//! the sender's retry gets in. tower's `RateLimitLayer` does not refuse, it waits, and is not
+//! `Clone`; behind a buffer it is, and while the buffer is full the delivery waits with its claim
+//! held:
 //!
 //! ```
 //! use axum::{Router, error_handling::HandleErrorLayer, http::StatusCode, routing::post};
@@ -180,22 +202,22 @@
 //!
 //! ## AWS Lambda
 //!
-//! `lambda_http::run(app)` takes the router as it is. Give the layer a shared store: each instance has its own memory, and a
-//! second instance does not know what the first has delivered.
+//! `lambda_http::run(app)` takes the router as it is. Give the layer a shared store: each instance
+//! has its own memory, and a second instance does not know what the first has delivered.
 //!
 //! ## Which keys, which store
 //!
-//! Keys that change while the layer runs, or that belong to tenants, are [`Reloadable`] or come with the request
-//! ([`PerRequest`]).
+//! Keys that change while the layer runs, or that belong to tenants, are [`Reloadable`] or come
+//! with the request ([`PerRequest`]).
 //!
-//! Layers that share a secret share a [`MemoryStore`](replay::MemoryStore); processes that share a route share a
-//! `RedisStore` (feature `redis`) or a `PostgresStore` (feature `postgres`).
+//! Layers that share a secret share a [`MemoryStore`](replay::MemoryStore); processes that share a
+//! route share a `RedisStore` (feature `redis`) or a `PostgresStore` (feature `postgres`).
 //!
 //! # Needs a tokio timer
 //!
-//! A body that has to be waited for, a handler that takes its time and a retry of a store's call arm tokio timers. Without
-//! a tokio runtime, or in one without `enable_time`, that is a panic of tokio's. `#[tokio::main]` and `#[tokio::test]`
-//! have it.
+//! A body that has to be waited for, a handler that takes its time and a retry of a store's call
+//! arm tokio timers. Without a tokio runtime, or in one without `enable_time`, that is a panic of
+//! tokio's. `#[tokio::main]` and `#[tokio::test]` have it.
 //!
 //! # Features
 //!
@@ -222,11 +244,17 @@
 //! * [Allow-listing addresses](guide::allow_listing_addresses)
 //! * [Testing your handlers](guide::testing_your_handlers)
 
-#![cfg_attr(feature = "vobiz", doc = "* [Behind a proxy](guide::behind_a_proxy), where the signature is over the URL")]
+#![cfg_attr(
+    feature = "vobiz",
+    doc = "* [Behind a proxy](guide::behind_a_proxy), where the signature is over the URL"
+)]
 // `arithmetic_side_effects` is denied where untrusted numbers are counted, at the modules below.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, unreachable_pub)]
-#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use self::{

@@ -11,11 +11,12 @@ use std::{
     time::SystemTime,
 };
 
-/// Rules that an outer middleware finds for each request, such as a tenant's keys: it puts an `Arc<P>` into the request's
-/// extensions.
+/// Rules that an outer middleware finds for each request, such as a tenant's keys: it puts an
+/// `Arc<P>` into the request's extensions.
 ///
-/// The middleware is the application's own. It may wait for a database, and it is outside of the webhook layer. A request
-/// without rules is a 404, [`NoRules`](RejectionKind::NoRules): so the middleware passes an unknown tenant on.
+/// The middleware is the application's own. It may wait for a database, and it is outside of the
+/// webhook layer. A request without rules is a 404, [`NoRules`](RejectionKind::NoRules): so the
+/// middleware passes an unknown tenant on.
 ///
 /// ```
 /// use axum::{
@@ -60,8 +61,11 @@ use std::{
 ///     .route_layer(from_fn_with_state(tenants, find_tenant));
 /// let app: Router = Router::new().route("/hooks/{tenant}", route);
 ///
-/// let tries =
-///     [("acme", "the secret of acme", 200), ("acme", "another", 401), ("nobody", "x", 404)];
+/// let tries = [
+///     ("acme", "the secret of acme", 200),
+///     ("acme", "another", 401),
+///     ("nobody", "x", 404),
+/// ];
 /// for (tenant, secret, status) in tries {
 ///     let body = Bytes::from(r#"{"event":"room_create"}"#);
 ///     let request = http::Request::post(format!("/hooks/{tenant}")).body(body)?;
@@ -71,12 +75,14 @@ use std::{
 /// # Ok(()) }
 /// ```
 ///
-/// One layer serves all tenants. What a signature proves is a tenant's own: its keys are part of what the replay guard
-/// remembers. Vobiz voice is the exception, whose claims are named by URL and nonce: give each tenant a path of its own.
+/// One layer serves all tenants. What a signature proves is a tenant's own: its keys are part of
+/// what the replay guard remembers. Vobiz voice is the exception, whose claims are named by URL and
+/// nonce: give each tenant a path of its own.
 ///
-/// The lookup runs before anything is verified, and strangers can cause it: keep what it finds, the made `Arc<P>` with it.
-/// A lookup that fails is answered by the middleware, with a 503: passed on, an outage would be a 404, and some senders never
-/// send again. A 404 beside a 401 also tells which tenants there are.
+/// The lookup runs before anything is verified, and strangers can cause it: keep what it finds, the
+/// made `Arc<P>` with it. A lookup that fails is answered by the middleware, with a 503: passed on,
+/// an outage would be a 404, and some senders never send again. A 404 beside a 401 also tells which
+/// tenants there are.
 ///
 /// The example `tenants` in the repository reads the keys from a file that changes.
 pub struct PerRequest<P> {
@@ -91,23 +97,29 @@ impl<P: Provider> PerRequest<P> {
 
     fn rules(&self, head: &Parts) -> Result<Arc<P>, Rejection> {
         let rules = head.extensions.get::<Arc<P>>().cloned();
-        rules.ok_or_else(|| Rejection::new(RejectionKind::NoRules).with_detail(type_name::<Arc<P>>()))
+        rules.ok_or_else(|| {
+            Rejection::new(RejectionKind::NoRules).with_detail(type_name::<Arc<P>>())
+        })
     }
 }
 
 /// Rules that can be replaced while requests run: for keys that change without a restart.
 ///
-/// Clones share the rules: one goes into the layer, another stays with whoever learns of new keys. A request is checked to
-/// its end by the rules that were there when it came.
+/// Clones share the rules: one goes into the layer, another stays with whoever learns of new keys.
+/// A request is checked to its end by the rules that were there when it came.
 ///
 /// ```
 /// use bytes::Bytes;
 /// use http::Request;
 /// use std::time::SystemTime;
-/// use tower_webhooks::{Provider as _, Reloadable, Signer as _, WebhookLayer, zegocloud::{Signer, Zegocloud}};
+/// use tower_webhooks::{
+///     Provider as _, Reloadable, Signer as _, WebhookLayer,
+///     zegocloud::{Signer, Zegocloud},
+/// };
 ///
 /// let now = SystemTime::now();
-/// let request = Request::post("/zegocloud").body(Bytes::from(r#"{"event":"room_create"}"#))?;
+/// let request =
+///     Request::post("/zegocloud").body(Bytes::from(r#"{"event":"room_create"}"#))?;
 /// let request = Signer::new("the new secret")?.sign(request, now);
 ///
 /// let rules = Reloadable::new(Zegocloud::new("the old secret")?);
@@ -132,7 +144,10 @@ impl<P: Provider> Reloadable<P> {
     pub fn replace(&self, rules: P) {
         let rules = Arc::new(rules);
         // The old ones are dropped after the lock.
-        let _before = std::mem::replace(&mut *self.rules.write().unwrap_or_else(PoisonError::into_inner), rules);
+        let _before = std::mem::replace(
+            &mut *self.rules.write().unwrap_or_else(PoisonError::into_inner),
+            rules,
+        );
     }
 
     /// The rules as they are now.
@@ -145,7 +160,8 @@ impl<P: Provider> Reloadable<P> {
     }
 }
 
-/// The rules go from the head to the body: both are checked by the same, whatever happens in between.
+/// The rules go from the head to the body: both are checked by the same, whatever happens in
+/// between.
 macro_rules! provider {
     ($($name:ident)*) => {
         $(

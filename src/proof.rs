@@ -1,9 +1,11 @@
-//! What authentication learns of a request: what the signature covers, whose it is, and what makes it single-use.
+//! What authentication learns of a request: what the signature covers, whose it is, and what makes
+//! it single-use.
 
 use sha2::{Digest, Sha256};
 use std::{fmt, mem, time::SystemTime};
 
-/// What authentication learnt of a request. Every provider makes one for every request that it accepts.
+/// What authentication learnt of a request. Every provider makes one for every request that it
+/// accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
     /// What the signature is over.
@@ -13,7 +15,8 @@ pub struct Proof {
     /// The signed time; `None` where the scheme has none.
     pub signed_at: Option<SystemTime>,
     /// What makes the delivery single-use. Without one the replay guard has nothing to go by, and
-    /// [`Metadata::checked`](crate::Metadata::checked) is [`Unguarded`](crate::replay::ReplayCheck::Unguarded).
+    /// [`Metadata::checked`](crate::Metadata::checked) is
+    /// [`Unguarded`](crate::replay::ReplayCheck::Unguarded).
     pub identity: Option<Identity>,
 }
 
@@ -40,8 +43,8 @@ impl Covers {
     }
 }
 
-/// What makes a delivery single-use: the same for every request that carries this signature. `Debug` prints nothing of
-/// it: it may hold a MAC.
+/// What makes a delivery single-use: the same for every request that carries this signature.
+/// `Debug` prints nothing of it: it may hold a MAC.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     parts: Parts,
@@ -52,18 +55,18 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Takes `parts` with their lengths: the key's [`id`](crate::Secret::id) and the **recomputed** MAC, which is the
-    /// presented one, decoded, once it was found equal.
+    /// Takes `parts` with their lengths: the key's [`id`](crate::Secret::id) and the **recomputed**
+    /// MAC, which is the presented one, decoded, once it was found equal.
     ///
-    /// Text from the request does not belong here unless a grammar leaves it one spelling only: whoever can spell a
-    /// signature in two ways can use it twice.
+    /// Text from the request does not belong here unless a grammar leaves it one spelling only:
+    /// whoever can spell a signature in two ways can use it twice.
     pub fn new(parts: &[&[u8]], content: Content) -> Self {
         let parts = Parts::kept(parts).unwrap_or_else(|| Parts::hashed(parts));
         Self { parts, content, inputs: 0, valid_until: None, unsigned: None }
     }
 
-    /// Sets the first instant at which the signature is refused as stale, whatever way it is presented; without it the
-    /// layer's retention setting decides how long the claim is kept.
+    /// Sets the first instant at which the signature is refused as stale, whatever way it is
+    /// presented; without it the layer's retention setting decides how long the claim is kept.
     #[must_use]
     pub fn with_valid_until(mut self, instant: SystemTime) -> Self {
         self.valid_until = Some(instant);
@@ -72,8 +75,8 @@ impl Identity {
 
     /// Counts this part of the request as content too: see [`Content`].
     ///
-    /// What is not counted may change from one attempt to the next: a sender that adds `?attempt=2` to a retry is
-    /// understood, and whoever captured a request can write there what they like.
+    /// What is not counted may change from one attempt to the next: a sender that adds `?attempt=2`
+    /// to a retry is understood, and whoever captured a request can write there what they like.
     #[must_use]
     pub const fn with_input(mut self, input: Input) -> Self {
         self.inputs |= input.bit();
@@ -84,8 +87,9 @@ impl Identity {
         self.inputs & input.bit() != 0
     }
 
-    /// Binds what the event is made of and nobody signs, such as its name in a header, to the request that comes first:
-    /// with another value the signature is a conflict, also where the body is signed.
+    /// Binds what the event is made of and nobody signs, such as its name in a header, to the
+    /// request that comes first: with another value the signature is a conflict, also where the
+    /// body is signed.
     #[must_use]
     pub fn with_unsigned(mut self, input: impl AsRef<[u8]>) -> Self {
         let before = self.unsigned.unwrap_or_default();
@@ -100,7 +104,8 @@ impl Identity {
         hash.finalize().into()
     }
 
-    /// The guard hashes the parts once, together with all else that makes its key; nobody does where the guard is off.
+    /// The guard hashes the parts once, together with all else that makes its key; nobody does
+    /// where the guard is off.
     pub(crate) fn hash_into(&self, hash: &mut Sha256) {
         match &self.parts {
             Parts::Kept { len, bytes } => {
@@ -164,7 +169,10 @@ impl Parts {
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { parts: _, content, inputs: _, valid_until, unsigned: _ } = self;
-        f.debug_struct("Identity").field("content", content).field("valid_until", valid_until).finish_non_exhaustive()
+        f.debug_struct("Identity")
+            .field("content", content)
+            .field("valid_until", valid_until)
+            .finish_non_exhaustive()
     }
 }
 
@@ -182,16 +190,18 @@ impl fmt::Debug for Identity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Content {
-    /// A conflict: the signature belongs to the request that came first. For a signature over a nonce or a request's id,
-    /// which no two honest requests share.
+    /// A conflict: the signature belongs to the request that came first. For a signature over a
+    /// nonce or a request's id, which no two honest requests share.
     Bound,
-    /// Another delivery: honest requests can share the signature. For a signature over little more than the time.
+    /// Another delivery: honest requests can share the signature. For a signature over little more
+    /// than the time.
     ///
-    /// One signature is accepted with at most 64 contents, so that whoever captured it cannot fill the store:
-    /// [`Claim::MAX_CONTENTS`](crate::replay::Claim::MAX_CONTENTS).
+    /// One signature is accepted with at most 64 contents, so that whoever captured it cannot fill
+    /// the store: [`Claim::MAX_CONTENTS`](crate::replay::Claim::MAX_CONTENTS).
     Part,
-    /// Impossible: the body is signed. Where neither a time nor a number is signed with it, two honest deliveries of the
-    /// same bytes are one for as long as the first is remembered ([`retention`](crate::WebhookLayer::retention)).
+    /// Impossible: the body is signed. Where neither a time nor a number is signed with it, two
+    /// honest deliveries of the same bytes are one for as long as the first is remembered
+    /// ([`retention`](crate::WebhookLayer::retention)).
     Signed,
 }
 
@@ -248,8 +258,10 @@ mod tests {
         ];
         for (at, parts) in all.iter().enumerate() {
             for (other_at, other) in all.iter().enumerate() {
-                let is_same =
-                    (identity(parts).digest() == identity(other).digest(), identity(parts) == identity(other));
+                let is_same = (
+                    identity(parts).digest() == identity(other).digest(),
+                    identity(parts) == identity(other),
+                );
                 assert_eq!(is_same, (at == other_at, at == other_at), "{parts:?} {other:?}");
             }
         }

@@ -30,9 +30,9 @@ pub(crate) struct Bounds {
 pin_project! {
     /// Reads one body.
     ///
-    /// A body of one frame is handed on as it is. From the second frame on everything is copied into one buffer, which
-    /// grows with what arrived: frames are slices of read buffers, and keeping a hundred small ones keeps a hundred
-    /// read buffers alive.
+    /// A body of one frame is handed on as it is. From the second frame on everything is copied
+    /// into one buffer, which grows with what arrived: frames are slices of read buffers, and
+    /// keeping a hundred small ones keeps a hundred read buffers alive.
     pub(crate) struct ReadBody<B> {
         #[pin]
         body: B,
@@ -61,8 +61,8 @@ where
         }
     }
 
-    /// The budget is charged when the body has to be waited for. Until then it is only asked whether there is room: a
-    /// thread that does not wait has one body in its hands.
+    /// The budget is charged when the body has to be waited for. Until then it is only asked
+    /// whether there is room: a thread that does not wait has one body in its hands.
     pub(crate) fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -76,9 +76,12 @@ where
             let frame = match this.body.as_mut().poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => frame,
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(unreadable(error.into()))),
-                Poll::Ready(None) => return Poll::Ready(Ok(take(this.first, this.buffer, this.held))),
+                Poll::Ready(None) => {
+                    return Poll::Ready(Ok(take(this.first, this.buffer, this.held)));
+                }
                 Poll::Pending => {
-                    this.held.grow_to(&bounds.budget, this.first.len().max(this.buffer.capacity()))?;
+                    this.held
+                        .grow_to(&bounds.budget, this.first.len().max(this.buffer.capacity()))?;
                     if this.deadline.is_none() {
                         let left = bounds.timeout.saturating_sub(waited(this.waiting_since));
                         this.deadline.set(Some(sleep(left)));
@@ -106,16 +109,18 @@ where
             }
             if total > this.buffer.capacity() {
                 // Doubling alone would make a large body of a small one.
-                let most = if total > SMALL_BODY { bounds.limit } else { bounds.limit.min(SMALL_BODY) };
-                let capacity = total.max(this.buffer.capacity().saturating_mul(2)).max(MIN_BUFFER).min(most);
+                let most =
+                    if total > SMALL_BODY { bounds.limit } else { bounds.limit.min(SMALL_BODY) };
+                let capacity =
+                    total.max(this.buffer.capacity().saturating_mul(2)).max(MIN_BUFFER).min(most);
                 this.held.check(&bounds.budget, capacity)?;
                 this.buffer.reserve_exact(capacity.saturating_sub(this.buffer.len()));
             }
             this.buffer.put(std::mem::take(this.first));
             this.buffer.put(data);
         }
-        // A body that is always ready must neither starve its neighbours nor outrun the deadline. Looking at the clock
-        // is enough for that, and unlike a timer needs no runtime.
+        // A body that is always ready must neither starve its neighbours nor outrun the deadline.
+        // Looking at the clock is enough for that, and unlike a timer needs no runtime.
         if waited(this.waiting_since) >= bounds.timeout {
             return Poll::Ready(Err(Rejection::new(RejectionKind::ReadTimeout)));
         }
@@ -129,7 +134,8 @@ fn take(first: &mut Bytes, buffer: &mut Vec<u8>, held: &mut Held) -> (Bytes, Hel
     let body = if !buffer.is_empty() {
         std::mem::take(buffer).into()
     } else if first.len() <= COPIED_OUT && !first.is_unique() {
-        // It is a part of something larger, most likely of a read buffer, which would live for as long as the event.
+        // It is a part of something larger, most likely of a read buffer, which would live for as
+        // long as the event.
         Bytes::copy_from_slice(first)
     } else {
         std::mem::take(first)
@@ -147,7 +153,8 @@ fn unreadable(error: Box<dyn Error + Send + Sync>) -> Rejection {
         if layer.is::<LengthLimitError>() {
             return Rejection::new(RejectionKind::BodyTooLarge).with_source(error);
         }
-        // The source of an `io::Error` is the source of the error in it: that one itself would be skipped.
+        // The source of an `io::Error` is the source of the error in it: that one itself would be
+        // skipped.
         let inside = layer.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         cause = inside.map(|inside| inside as _).or_else(|| layer.source());
     }
@@ -168,7 +175,9 @@ mod tests {
     use std::convert::Infallible;
     use tokio_test::task;
 
-    fn frames(sizes: &'static [usize]) -> impl stream::Stream<Item = Result<Frame<Bytes>, Infallible>> {
+    fn frames(
+        sizes: &'static [usize],
+    ) -> impl stream::Stream<Item = Result<Frame<Bytes>, Infallible>> {
         stream::iter(sizes).map(|size| Ok(Frame::data(Bytes::from(vec![b'a'; *size]))))
     }
 
@@ -189,7 +198,8 @@ mod tests {
             let bounds = bounds();
             let body = StreamBody::new(frames(sizes).chain(stream::pending()));
             let mut read = Box::pin(ReadBody::new(body));
-            let mut poll = task::spawn(std::future::poll_fn(|cx| read.as_mut().poll_read(cx, &bounds)));
+            let mut poll =
+                task::spawn(std::future::poll_fn(|cx| read.as_mut().poll_read(cx, &bounds)));
             assert!(poll.poll().is_pending());
             while poll.is_woken() {
                 assert!(poll.poll().is_pending());
@@ -197,7 +207,11 @@ mod tests {
             assert_eq!(bounds.budget.held(), charged, "{sizes:?}");
             drop(poll);
             let buffer = read.as_mut().project().buffer;
-            assert!(buffer.capacity() <= charged.max(buffer.len()), "{sizes:?}: {} bytes", buffer.capacity());
+            assert!(
+                buffer.capacity() <= charged.max(buffer.len()),
+                "{sizes:?}: {} bytes",
+                buffer.capacity()
+            );
             drop(read);
             assert_eq!(bounds.budget.held(), 0, "{sizes:?}");
         }
@@ -223,7 +237,8 @@ mod tests {
         let bounds = bounds();
         let read = |sizes| {
             let mut read = Box::pin(ReadBody::new(StreamBody::new(frames(sizes))));
-            let mut poll = task::spawn(std::future::poll_fn(|cx| read.as_mut().poll_read(cx, &bounds)));
+            let mut poll =
+                task::spawn(std::future::poll_fn(|cx| read.as_mut().poll_read(cx, &bounds)));
             match poll.poll() {
                 Poll::Ready(read) => read.map(|(body, _held)| (body.len(), bounds.budget.held())),
                 Poll::Pending => panic!(),

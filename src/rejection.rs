@@ -6,8 +6,8 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 /// A refused request.
 ///
-/// It leaves the layer as a response with a status and an empty body, and is in that response's extensions, where an
-/// outer layer can turn it into whatever an API speaks:
+/// It leaves the layer as a response with a status and an empty body, and is in that response's
+/// extensions, where an outer layer can turn it into whatever an API speaks:
 ///
 /// ```
 /// use axum::{Router, body::Body, http::{HeaderValue, Response, header}, routing::post};
@@ -41,8 +41,9 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 /// # Ok(()) }
 /// ```
 ///
-/// `Display` is a sentence without anything from the request in it, and `Debug` adds no more than that.
-/// [`source`](Error::source) may quote the payload where a body did not parse: keep it out of logs.
+/// `Display` is a sentence without anything from the request in it, and `Debug` adds no more than
+/// that. [`source`](Error::source) may quote the payload where a body did not parse: keep it out of
+/// logs.
 #[derive(Clone)]
 pub struct Rejection {
     kind: RejectionKind,
@@ -59,7 +60,8 @@ impl Rejection {
         Self { kind, detail: None, provider: None, age: None, retry_after: None, source: None }
     }
 
-    /// Adds what exactly was wrong, in words that hold nothing from the request: `"nonce: not 20 digits"`.
+    /// Adds what exactly was wrong, in words that hold nothing from the request:
+    /// `"nonce: not 20 digits"`.
     #[must_use]
     pub const fn with_detail(mut self, detail: &'static str) -> Self {
         self.detail = Some(detail);
@@ -102,14 +104,15 @@ impl Rejection {
         self.detail
     }
 
-    /// The provider's [`NAME`](crate::Provider::NAME), once a layer or [`Provider::verify`](crate::Provider::verify) has
-    /// refused the request.
+    /// The provider's [`NAME`](crate::Provider::NAME), once a layer or
+    /// [`Provider::verify`](crate::Provider::verify) has refused the request.
     pub const fn provider(&self) -> Option<&'static str> {
         self.provider
     }
 
-    /// How old the signed time of a [`Stale`](RejectionKind::Stale) request was, by this clock. Where all of a sender's
-    /// requests are refused and the age hardly varies, a clock is wrong, most likely this one.
+    /// How old the signed time of a [`Stale`](RejectionKind::Stale) request was, by this clock.
+    /// Where all of a sender's requests are refused and the age hardly varies, a clock is wrong,
+    /// most likely this one.
     pub const fn age(&self) -> Option<Age> {
         self.age
     }
@@ -119,11 +122,17 @@ impl Rejection {
         self
     }
 
-    pub(crate) fn into_response<B: Default>(self, methods: &[Method], challenge: Option<&'static str>) -> Response<B> {
+    pub(crate) fn into_response<B: Default>(
+        self,
+        methods: &[Method],
+        challenge: Option<&'static str>,
+    ) -> Response<B> {
         let mut response = Response::new(B::default());
         *response.status_mut() = self.status();
         // Of every kind of 401 alike: a header that only some of them have would tell them apart.
-        if let (StatusCode::UNAUTHORIZED, Some(Ok(challenge))) = (self.status(), challenge.map(HeaderValue::from_str)) {
+        if let (StatusCode::UNAUTHORIZED, Some(Ok(challenge))) =
+            (self.status(), challenge.map(HeaderValue::from_str))
+        {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         if self.kind == RejectionKind::MethodNotAllowed {
@@ -144,7 +153,10 @@ impl Rejection {
 impl fmt::Debug for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Without the source, which may quote the payload.
-        f.debug_struct("Rejection").field("kind", &self.kind).field("detail", &self.detail).finish_non_exhaustive()
+        f.debug_struct("Rejection")
+            .field("kind", &self.kind)
+            .field("detail", &self.detail)
+            .finish_non_exhaustive()
     }
 }
 
@@ -168,7 +180,8 @@ macro_rules! kinds {
     ($($(#[$meta:meta])* $name:ident = $status:ident, $label:literal, $sentence:literal;)*) => {
         /// Which check refused the request.
         ///
-        /// All authentication failures are one and the same 401 to the sender; the kind is for this side only.
+        /// All authentication failures are one and the same 401 to the sender; the kind is for this
+        /// side only.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum RejectionKind {
@@ -201,7 +214,8 @@ kinds! {
     AppliedTwice = INTERNAL_SERVER_ERROR, "applied_twice", "the webhook layer is applied twice to this route";
     /// 405, with `Allow`.
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "the method is not one that the provider uses";
-    /// 404: no outer middleware has put the rules into the request: see [`PerRequest`](crate::PerRequest).
+    /// 404: no outer middleware has put the rules into the request: see
+    /// [`PerRequest`](crate::PerRequest).
     NoRules = NOT_FOUND, "no_rules", "the request's extensions do not hold the rules";
     /// 401: something that authenticates the request is absent.
     CredentialMissing = UNAUTHORIZED, "credential_missing", "a credential is missing";
@@ -221,8 +235,9 @@ kinds! {
     ReadBudget = SERVICE_UNAVAILABLE, "read_budget", "too many bytes are being read";
     /// 400: reading the body failed.
     BodyUnreadable = BAD_REQUEST, "body_unreadable", "the body could not be read";
-    /// 400: the body cannot be read, and with it what would authenticate it. What is authentic is delivered, whatever its
-    /// shape; a provider of one's own holds to that by an event for what it cannot read.
+    /// 400: the body cannot be read, and with it what would authenticate it. What is authentic is
+    /// delivered, whatever its shape; a provider of one's own holds to that by an event for what it
+    /// cannot read.
     Invalid = BAD_REQUEST, "invalid", "the payload is not of the documented shape";
     /// 409: the signature was used before, with other content.
     Conflict = CONFLICT, "conflict", "the signature belongs to other content";
@@ -260,14 +275,18 @@ mod tests {
             let answers: Vec<_> = unauthorized
                 .map(|kind| {
                     let rejection = Rejection::new(*kind).with_detail("x");
-                    let response: Response<String> = rejection.into_response(&[Method::POST], challenge);
+                    let response: Response<String> =
+                        rejection.into_response(&[Method::POST], challenge);
                     (response.status(), response.headers().clone(), response.into_body())
                 })
                 .collect();
             assert!(answers.len() >= 4);
             assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));
             let (_, headers, body) = &answers[0];
-            assert_eq!(headers.get(header::WWW_AUTHENTICATE).map(HeaderValue::as_bytes), challenge.map(str::as_bytes));
+            assert_eq!(
+                headers.get(header::WWW_AUTHENTICATE).map(HeaderValue::as_bytes),
+                challenge.map(str::as_bytes)
+            );
             assert!(headers.len() == usize::from(challenge.is_some()) && body.is_empty());
         }
     }
@@ -283,13 +302,17 @@ mod tests {
 
     #[test]
     fn headers_of_refusals() {
-        let response: Response<String> =
-            Rejection::new(RejectionKind::MethodNotAllowed).into_response(&[Method::GET, Method::POST], Some("Bearer"));
+        let response: Response<String> = Rejection::new(RejectionKind::MethodNotAllowed)
+            .into_response(&[Method::GET, Method::POST], Some("Bearer"));
         assert_eq!(response.headers()[header::ALLOW], "GET, POST");
         assert!(!response.headers().contains_key(header::WWW_AUTHENTICATE));
-        let rejection = Rejection::new(RejectionKind::ReadBudget).with_retry_after(Duration::from_millis(1200));
+        let rejection =
+            Rejection::new(RejectionKind::ReadBudget).with_retry_after(Duration::from_millis(1200));
         let response: Response<String> = rejection.into_response(&[], None);
         assert_eq!(response.headers()[header::RETRY_AFTER], "2");
-        assert_eq!(response.extensions().get::<Rejection>().unwrap().kind(), RejectionKind::ReadBudget);
+        assert_eq!(
+            response.extensions().get::<Rejection>().unwrap().kind(),
+            RejectionKind::ReadBudget
+        );
     }
 }

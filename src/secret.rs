@@ -5,7 +5,8 @@ use std::fmt;
 
 /// A shared secret, token or key of a provider.
 ///
-/// There is no `PartialEq`: comparing secrets with `==` leaks their content through time. `Debug` prints nothing of it.
+/// There is no `PartialEq`: comparing secrets with `==` leaks their content through time. `Debug`
+/// prints nothing of it.
 ///
 /// ```
 /// use tower_webhooks::Secret;
@@ -24,13 +25,14 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// Takes the secret as the provider's console shows it; a string's UTF-8 bytes are the key. A key that is bytes, such as
-    /// one that was decoded from base64, goes through [`from_bytes`](Self::from_bytes).
+    /// Takes the secret as the provider's console shows it; a string's UTF-8 bytes are the key. A
+    /// key that is bytes, such as one that was decoded from base64, goes through
+    /// [`from_bytes`](Self::from_bytes).
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for an empty or blank secret and for white space at either end: a line feed read along from a
-    /// file would otherwise turn every genuine callback into a 401.
+    /// [`ConfigError`] for an empty or blank secret and for white space at either end: a line feed
+    /// read along from a file would otherwise turn every genuine callback into a 401.
     pub fn new(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         let bytes = secret.as_ref();
         if bytes.trim_ascii().is_empty() {
@@ -42,7 +44,8 @@ impl Secret {
         Self::from_bytes(bytes)
     }
 
-    /// Takes a binary key. Any bytes may stand at its ends: of 28 random keys of 24 bytes, one has white space there.
+    /// Takes a binary key. Any bytes may stand at its ends: of 28 random keys of 24 bytes, one has
+    /// white space there.
     ///
     /// # Errors
     ///
@@ -52,7 +55,10 @@ impl Secret {
         if bytes.is_empty() {
             return Err(ConfigError::new("the secret is empty"));
         }
-        let id = Sha256::new_with_prefix(b"tower-webhooks secret\0").chain_update(bytes).finalize().into();
+        let id = Sha256::new_with_prefix(b"tower-webhooks secret\0")
+            .chain_update(bytes)
+            .finalize()
+            .into();
         Ok(Self { bytes: bytes.into(), id })
     }
 
@@ -61,8 +67,9 @@ impl Secret {
         &self.bytes
     }
 
-    /// A digest that names this secret without giving it away: a part of what [`Identity::new`](crate::Identity::new)
-    /// hashes, so that tenants that share a replay store stay apart.
+    /// A digest that names this secret without giving it away: a part of what
+    /// [`Identity::new`](crate::Identity::new) hashes, so that tenants that share a replay store
+    /// stay apart.
     pub fn id(&self) -> &[u8; 32] {
         &self.id
     }

@@ -1,7 +1,8 @@
 //! The one service: always ready, it checks the head and leaves the rest to its future.
 
 use crate::{
-    Provider, Rejection, RejectionKind, Verified, future::ResponseFuture, provider::check_head, settings::Shared,
+    Provider, Rejection, RejectionKind, Verified, future::ResponseFuture, provider::check_head,
+    settings::Shared,
 };
 use bytes::Bytes;
 use http::{Request, Response, request::Parts};
@@ -18,8 +19,9 @@ use tower_service::Service;
 
 /// A service behind a [`WebhookLayer`](crate::WebhookLayer).
 ///
-/// It is always ready: the inner service is made ready after a request was verified, so that strangers cannot hold its
-/// capacity. The inner service gets the request with the body in one piece and a [`Verified`] event in the extensions.
+/// It is always ready: the inner service is made ready after a request was verified, so that
+/// strangers cannot hold its capacity. The inner service gets the request with the body in one
+/// piece and a [`Verified`] event in the extensions.
 pub struct Webhook<S, P> {
     inner: S,
     shared: Arc<Shared<P>>,
@@ -51,15 +53,23 @@ where
         let (head, body) = request.into_parts();
         let now = self.shared.settings.clock.now();
         match self.check_head(&head, &body, now) {
-            // `poll_ready` has asked nobody, so this clone is not ready: the future makes it so once the request is verified.
-            Ok(from_head) => ResponseFuture::read(self.inner.clone(), &self.shared, head, body, from_head, now),
+            // `poll_ready` has asked nobody, so this clone is not ready: the future makes it so
+            // once the request is verified.
+            Ok(from_head) => {
+                ResponseFuture::read(self.inner.clone(), &self.shared, head, body, from_head, now)
+            }
             Err(rejection) => ResponseFuture::refuse(rejection),
         }
     }
 }
 
 impl<S, P: Provider> Webhook<S, P> {
-    fn check_head<B: Body>(&self, head: &Parts, body: &B, now: SystemTime) -> Result<P::FromHead, Rejection> {
+    fn check_head<B: Body>(
+        &self,
+        head: &Parts,
+        body: &B,
+        now: SystemTime,
+    ) -> Result<P::FromHead, Rejection> {
         // Twice under one signature would be 409 for ever.
         if head.extensions.get::<Verified<P::Event>>().is_some() {
             return Err(Rejection::new(RejectionKind::AppliedTwice));
@@ -77,6 +87,9 @@ impl<S: Clone, P> Clone for Webhook<S, P> {
 
 impl<S: fmt::Debug, P: Provider> fmt::Debug for Webhook<S, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Webhook").field("provider", &P::NAME).field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("Webhook")
+            .field("provider", &P::NAME)
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }

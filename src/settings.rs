@@ -18,7 +18,11 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            bounds: Bounds { limit, timeout: Duration::from_secs(10), budget: ReadBudget::new(64 << 20) },
+            bounds: Bounds {
+                limit,
+                timeout: Duration::from_secs(10),
+                budget: ReadBudget::new(64 << 20),
+            },
             clock: Clock::System,
             guard: Guard::new(),
         }

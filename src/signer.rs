@@ -10,10 +10,11 @@ use std::{
 };
 use tower_service::Service;
 
-/// Makes a request genuine: the other side of a [`Provider`](crate::Provider), for tests and for trying a receiver out.
+/// Makes a request genuine: the other side of a [`Provider`](crate::Provider), for tests and for
+/// trying a receiver out.
 ///
-/// Each provider's module has its own, with the settings that the provider's real sender differs in. Unless it is told
-/// a nonce, it signs each request with a fresh one.
+/// Each provider's module has its own, with the settings that the provider's real sender differs
+/// in. Unless it is told a nonce, it signs each request with a fresh one.
 pub trait Signer {
     /// Adds what the provider would add, signed at `now`.
     fn sign(&self, request: Request<Bytes>, now: SystemTime) -> Request<Bytes>;

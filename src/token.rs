@@ -7,13 +7,15 @@ pub(crate) fn new(secret: impl AsRef<[u8]>) -> Result<Secret, ConfigError> {
     let bytes = secret.as_ref();
     let secret = Secret::new(bytes)?;
     if bytes.len() > MAX_LEN || !bytes.iter().all(|byte| matches!(byte, b' '..=b'~')) {
-        return Err(ConfigError::new("the value is not visible ASCII of at most 1 KiB, so no header can carry it"));
+        return Err(ConfigError::new(
+            "the value is not visible ASCII of at most 1 KiB, so no header can carry it",
+        ));
     }
     Ok(secret)
 }
 
-/// The digest of what was presented, for a comparison with [`Secret::id`]: digests take the same time to compare
-/// whatever was presented, and however long it was.
+/// The digest of what was presented, for a comparison with [`Secret::id`]: digests take the same
+/// time to compare whatever was presented, and however long it was.
 pub(crate) fn presented(text: &str) -> Result<[u8; 32], Rejection> {
     let secret = Secret::new(text).map_err(|_| Rejection::new(RejectionKind::CredentialWrong))?;
     Ok(*secret.id())
@@ -30,10 +32,18 @@ mod tests {
     #[test]
     fn attack_near_misses() {
         let secrets = [new("another").unwrap(), new("token-1").unwrap()];
-        let found = |text| find(&secrets, &presented(text)?, |secret| Some(*secret.id())).map(|(index, _)| index);
+        let found = |text| {
+            find(&secrets, &presented(text)?, |secret| Some(*secret.id())).map(|(index, _)| index)
+        };
         assert_eq!(found("token-1").unwrap(), 1);
-        for wrong in ["", " ", "t", "token-", "token-11", "TOKEN-1", " token-1", "token-1 ", "token-2"] {
-            assert_eq!(found(wrong).unwrap_err().kind(), RejectionKind::CredentialWrong, "{wrong:?}");
+        for wrong in
+            ["", " ", "t", "token-", "token-11", "TOKEN-1", " token-1", "token-1 ", "token-2"]
+        {
+            assert_eq!(
+                found(wrong).unwrap_err().kind(),
+                RejectionKind::CredentialWrong,
+                "{wrong:?}"
+            );
         }
     }
 

@@ -10,8 +10,8 @@ mod report {
         time::{Duration, Instant, SystemTime},
     };
 
-    /// One request on its way. Dropped between [`called`](Self::called) and [`ended`](Self::ended), it counts as
-    /// dropped.
+    /// One request on its way. Dropped between [`called`](Self::called) and [`ended`](Self::ended),
+    /// it counts as dropped.
     pub(crate) struct Trace {
         provider: &'static str,
         since: Instant,
@@ -67,7 +67,8 @@ mod report {
         pub(crate) fn body_read(&mut self, len: usize) {
             let took = self.since.elapsed();
             #[cfg(feature = "metrics")]
-            metrics::histogram!(super::metric_names::READ_SECONDS, "provider" => self.provider).record(took);
+            metrics::histogram!(super::metric_names::READ_SECONDS, "provider" => self.provider)
+                .record(took);
             self.read = Some(Read { len, took });
         }
 
@@ -107,7 +108,8 @@ mod report {
             use super::metric_names::{REJECTIONS, REPLAYS};
             use crate::RejectionKind;
 
-            metrics::counter!(REJECTIONS, "provider" => self.provider, "reason" => kind.as_str()).increment(1);
+            metrics::counter!(REJECTIONS, "provider" => self.provider, "reason" => kind.as_str())
+                .increment(1);
             let replay = match kind {
                 RejectionKind::Conflict => "conflict",
                 RejectionKind::InFlight => "in_flight",
@@ -116,7 +118,8 @@ mod report {
                 RejectionKind::StoreUnavailable => "unavailable",
                 _ => return,
             };
-            metrics::counter!(REPLAYS, "provider" => self.provider, "outcome" => replay).increment(1);
+            metrics::counter!(REPLAYS, "provider" => self.provider, "outcome" => replay)
+                .increment(1);
         }
 
         #[cfg(feature = "tracing")]
@@ -124,8 +127,8 @@ mod report {
             use crate::RejectionKind;
 
             // serde's message quotes the payload; where it stopped does not.
-            let json =
-                std::error::Error::source(rejection).and_then(|source| source.downcast_ref::<serde_json::Error>());
+            let json = std::error::Error::source(rejection)
+                .and_then(|source| source.downcast_ref::<serde_json::Error>());
             macro_rules! log {
                 ($level:ident) => {
                     tracing::$level!(
@@ -214,7 +217,8 @@ mod report {
             self.called = true;
         }
 
-        /// Some members are not of their documented type: the provider's documentation or this crate is out of date.
+        /// Some members are not of their documented type: the provider's documentation or this
+        /// crate is out of date.
         fn misfits(&self, misfits: &crate::Misfits) {
             if misfits.is_empty() {
                 return;
@@ -269,7 +273,8 @@ mod report {
                 let handler_ms = super::millis(took);
                 tracing::debug!(target: super::TARGET, parent: &self.span, outcome, handler_ms, "webhook delivered");
             } else {
-                // With the span's fields: a filter that lets warnings through may have left the span out.
+                // With the span's fields: a filter that lets warnings through may have left the
+                // span out.
                 tracing::warn!(
                     target: super::TARGET,
                     parent: &self.span,
@@ -327,7 +332,8 @@ mod report {
     }
 }
 
-/// A signature over the URL is wrong: the usual cause is a proxy, and a public URL that is not the sender's.
+/// A signature over the URL is wrong: the usual cause is a proxy, and a public URL that is not the
+/// sender's.
 #[cfg_attr(not(feature = "full"), allow(dead_code, reason = "not every scheme signs the URL"))]
 pub(crate) fn signed_here(url: &str) {
     #[cfg(feature = "tracing")]
@@ -370,8 +376,8 @@ pub(crate) const TARGET: &str = "tower_webhooks";
 /// | `webhooks_read_seconds` | histogram | `provider` | how long a body took to arrive |
 /// | `webhooks_handler_seconds` | histogram | `provider` | how long the inner service took |
 ///
-/// All label values come from fixed sets: nothing that a stranger sends makes a new series. A `kind` that was taken from
-/// a body is `other`.
+/// All label values come from fixed sets: nothing that a stranger sends makes a new series. A
+/// `kind` that was taken from a body is `other`.
 #[cfg(feature = "metrics")]
 pub mod metric_names {
     /// Calls of the inner service.
@@ -400,7 +406,8 @@ pub mod metric_names {
     pub const ANSWERS_DROPPED: &str = "webhooks_answers_dropped_total";
     /// Bytes of bodies that are being read.
     pub const READ_BYTES: &str = "webhooks_read_bytes";
-    /// How old the signed time of what was accepted was, in seconds: a clock that goes wrong shows here before it refuses.
+    /// How old the signed time of what was accepted was, in seconds: a clock that goes wrong shows
+    /// here before it refuses.
     pub const AGE_SECONDS: &str = "webhooks_age_seconds";
     /// How long a body took to arrive, in seconds.
     pub const READ_SECONDS: &str = "webhooks_read_seconds";

@@ -7,11 +7,11 @@ use crate::{
 use bytes::Bytes;
 use std::{borrow::Cow, fmt, ops::Deref, sync::Arc, time::SystemTime};
 
-/// An event whose signature was verified. If the scheme signs a time it is fresh; if it allows replay detection
-/// ([`Metadata::checked`]) it was not acknowledged before.
+/// An event whose signature was verified. If the scheme signs a time it is fresh; if it allows
+/// replay detection ([`Metadata::checked`]) it was not acknowledged before.
 ///
-/// It is made by the layer only, derefs to the event and is cheap to clone. `Debug` prints the event and the metadata,
-/// never the raw body.
+/// It is made by the layer only, derefs to the event and is cheap to clone. `Debug` prints the
+/// event and the metadata, never the raw body.
 ///
 /// ```
 /// use tower_webhooks::{Covers, Verified};
@@ -35,13 +35,19 @@ struct Inner<E> {
     claim: Option<Claim>,
 }
 
-/// An authentic delivery that nobody has seen yet. It is made in its last place: an event can be large to move.
+/// An authentic delivery that nobody has seen yet. It is made in its last place: an event can be
+/// large to move.
 pub(crate) struct Authentic<E> {
     inner: Arc<Inner<E>>,
 }
 
 impl<E> Authentic<E> {
-    pub(crate) fn new(provider: &'static str, delivery: Delivery<E>, body: Bytes, id: Option<DeliveryId>) -> Self {
+    pub(crate) fn new(
+        provider: &'static str,
+        delivery: Delivery<E>,
+        body: Bytes,
+        id: Option<DeliveryId>,
+    ) -> Self {
         let Delivery { event, kind, proof, misfits } = delivery;
         let Proof { covers, key_index, signed_at, identity: _ } = proof;
         let metadata = Metadata {
@@ -63,7 +69,12 @@ impl<E> Authentic<E> {
     }
 
     /// It was claimed for an attempt, if it is guarded.
-    pub(crate) fn admitted(mut self, attempt: u32, checked: ReplayCheck, claim: Option<&Claim>) -> Verified<E> {
+    pub(crate) fn admitted(
+        mut self,
+        attempt: u32,
+        checked: ReplayCheck,
+        claim: Option<&Claim>,
+    ) -> Verified<E> {
         // There is no other yet.
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
             (inner.metadata.attempt, inner.metadata.checked) = (attempt, checked);
@@ -84,7 +95,8 @@ impl<E> Verified<E> {
         self.inner.metadata.covers
     }
 
-    /// The event's kind, as in the provider's documentation; `unknown` for an event that its rules do not know.
+    /// The event's kind, as in the provider's documentation; `unknown` for an event that its rules
+    /// do not know.
     pub fn kind(&self) -> &str {
         &self.inner.metadata.kind
     }
@@ -115,8 +127,8 @@ impl<E> Verified<E> {
         }
     }
 
-    /// What this attempt holds the delivery by; `None` if it is not guarded. For a store of one's own that records the
-    /// outcome itself, as `PostgresStore` does.
+    /// What this attempt holds the delivery by; `None` if it is not guarded. For a store of one's
+    /// own that records the outcome itself, as `PostgresStore` does.
     pub fn claim(&self) -> Option<&Claim> {
         self.inner.claim.as_ref()
     }
@@ -126,20 +138,29 @@ impl<E> Verified<E> {
     /// ```
     /// use tower_webhooks::{Covers, Verified};
     ///
-    /// let second = Verified::test("paid 12.50").attempt(2).covers(Covers::Body).body("paid 12.50").build();
+    /// let second = Verified::test("paid 12.50")
+    ///     .attempt(2)
+    ///     .covers(Covers::Body)
+    ///     .body("paid 12.50")
+    ///     .build();
     /// assert_eq!((second.metadata().attempt, second.into_event()), (2, "paid 12.50"));
     /// ```
     #[cfg(feature = "test-util")]
     pub fn test(event: E) -> VerifiedBuilder<E> {
-        let proof = Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity: None };
-        VerifiedBuilder { delivery: Delivery::new(event, "test", proof), body: Bytes::new(), attempt: 1 }
+        let proof =
+            Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity: None };
+        VerifiedBuilder {
+            delivery: Delivery::new(event, "test", proof),
+            body: Bytes::new(),
+            attempt: 1,
+        }
     }
 }
 
 /// What a layer would have learnt of an event, for the test of a handler: see [`Verified::test`].
 ///
-/// Unless it is told otherwise the event has the kind `test`, is covered by nothing, has no body and comes for the first
-/// time.
+/// Unless it is told otherwise the event has the kind `test`, is covered by nothing, has no body
+/// and comes for the first time.
 #[cfg(feature = "test-util")]
 #[derive(Clone, Debug)]
 #[must_use]
@@ -223,20 +244,23 @@ impl<E: fmt::Debug> fmt::Debug for Verified<E> {
 pub struct Metadata {
     /// The provider's [`NAME`](crate::Provider::NAME).
     pub provider: &'static str,
-    /// The event's kind, as in the provider's documentation; `unknown` for one that this crate does not know.
+    /// The event's kind, as in the provider's documentation; `unknown` for one that this crate does
+    /// not know.
     pub kind: Cow<'static, str>,
     /// What the signature is over.
     pub covers: Covers,
-    /// Which of the configured keys verified it, counted from 0 in the order in which they were given.
+    /// Which of the configured keys verified it, counted from 0 in the order in which they were
+    /// given.
     pub key_index: usize,
     /// The signed time; `None` where the scheme has none.
     pub signed_at: Option<SystemTime>,
-    /// Which attempt at this delivery it is, counted from 1 under the same signature. A retry that the sender signed
-    /// anew counts from 1 again.
+    /// Which attempt at this delivery it is, counted from 1 under the same signature. A retry that
+    /// the sender signed anew counts from 1 again.
     pub attempt: u32,
     /// How its single use was checked.
     pub checked: ReplayCheck,
-    /// What names the delivery, whichever attempt it is; `None` where the scheme has nothing to tell deliveries apart by.
+    /// What names the delivery, whichever attempt it is; `None` where the scheme has nothing to
+    /// tell deliveries apart by.
     pub delivery_id: Option<DeliveryId>,
     /// The members that did not fit their documented type, and so are absent from the event.
     pub misfits: Misfits,

@@ -8,9 +8,10 @@ use std::{
 
 /// The freshness rule: by default 300 s into the past and 60 s into the future, both ends included.
 ///
-/// There is no way to switch it off. Where a provider repeats a delivery under its old signature for longer than the
-/// window, widen it: [`Window::new`] takes up to 25 hours. A wider window is also the time for which somebody who
-/// captured a request may try it on another body, and the time for which the replay guard keeps the signature.
+/// There is no way to switch it off. Where a provider repeats a delivery under its old signature
+/// for longer than the window, widen it: [`Window::new`] takes up to 25 hours. A wider window is
+/// also the time for which somebody who captured a request may try it on another body, and the time
+/// for which the replay guard keeps the signature.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -55,17 +56,20 @@ impl Window {
 
     /// Passes a timestamp inside the window and gives it as a time.
     ///
-    /// `now` is cut to the timestamp's own unit first: a second-grained stamp that is 300 s old passes for all of that
-    /// second.
+    /// `now` is cut to the timestamp's own unit first: a second-grained stamp that is 300 s old
+    /// passes for all of that second.
     ///
     /// # Errors
     ///
-    /// [`RejectionKind::Stale`] with the [`age`](Rejection::age), also for a clock that stands before 1970.
+    /// [`RejectionKind::Stale`] with the [`age`](Rejection::age), also for a clock that stands
+    /// before 1970.
     pub fn check(&self, signed: Timestamp, now: SystemTime) -> Result<SystemTime, Rejection> {
         let stale = || Rejection::new(RejectionKind::Stale);
         let clock = now.duration_since(SystemTime::UNIX_EPOCH).map_err(|_| stale())?;
         let (clock, signed) = match signed {
-            Timestamp::Seconds(seconds) => (Duration::from_secs(clock.as_secs()), Duration::from_secs(seconds)),
+            Timestamp::Seconds(seconds) => {
+                (Duration::from_secs(clock.as_secs()), Duration::from_secs(seconds))
+            }
             Timestamp::Milliseconds(millis) => {
                 let clock = u64::try_from(clock.as_millis()).map_err(|_| stale())?;
                 (Duration::from_millis(clock), Duration::from_millis(millis))
@@ -86,10 +90,13 @@ impl Window {
     pub fn ends(&self, signed: Timestamp) -> Result<SystemTime, Rejection> {
         let (signed, unit) = match signed {
             Timestamp::Seconds(seconds) => (Duration::from_secs(seconds), Duration::from_secs(1)),
-            Timestamp::Milliseconds(millis) => (Duration::from_millis(millis), Duration::from_millis(1)),
+            Timestamp::Milliseconds(millis) => {
+                (Duration::from_millis(millis), Duration::from_millis(1))
+            }
         };
         let end = signed.checked_add(self.past).and_then(|end| end.checked_add(unit));
-        end.and_then(|end| SystemTime::UNIX_EPOCH.checked_add(end)).ok_or(Rejection::new(RejectionKind::Stale))
+        end.and_then(|end| SystemTime::UNIX_EPOCH.checked_add(end))
+            .ok_or(Rejection::new(RejectionKind::Stale))
     }
 }
 
@@ -112,8 +119,8 @@ pub enum Timestamp {
 impl Timestamp {
     /// Reads exactly 10 ASCII digits as seconds and exactly 13 as milliseconds.
     ///
-    /// Everything else is `None`: signs, points, blanks, other scripts' digits and other lengths, which in a signature
-    /// without separators could be somebody else's digits.
+    /// Everything else is `None`: signs, points, blanks, other scripts' digits and other lengths,
+    /// which in a signature without separators could be somebody else's digits.
     pub fn from_digits(text: &str) -> Option<Self> {
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
@@ -126,14 +133,16 @@ impl Timestamp {
     }
 }
 
-/// How old a signed time is by the clock here; negative if it lies ahead. `Display` is in seconds: `412.5 s`.
+/// How old a signed time is by the clock here; negative if it lies ahead. `Display` is in seconds:
+/// `412.5 s`.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
 /// use tower_webhooks::{Timestamp, Window};
 ///
 /// let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_400);
-/// let refused = Window::default().check(Timestamp::Seconds(1_700_000_000), now).unwrap_err();
+/// let refused =
+///     Window::default().check(Timestamp::Seconds(1_700_000_000), now).unwrap_err();
 /// assert_eq!(refused.age().map(|age| age.to_string()).as_deref(), Some("400.0 s"));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -226,7 +235,10 @@ mod tests {
             assert_eq!(Timestamp::from_digits(bad), None, "{bad}");
         }
         assert_eq!(Timestamp::from_digits("1700000000"), Some(Timestamp::Seconds(1_700_000_000)));
-        assert_eq!(Timestamp::from_digits("1700000000123"), Some(Timestamp::Milliseconds(1_700_000_000_123)));
+        assert_eq!(
+            Timestamp::from_digits("1700000000123"),
+            Some(Timestamp::Milliseconds(1_700_000_000_123))
+        );
         assert!(Window::default().check(Timestamp::Milliseconds(u64::MAX), at(0)).is_err());
         assert!(Window::default().ends(Timestamp::Seconds(u64::MAX)).is_err());
     }

@@ -1,4 +1,5 @@
-//! How much memory strangers can make the layer hold: a binary of its own, as it counts every allocation.
+//! How much memory strangers can make the layer hold: a binary of its own, as it counts every
+//! allocation.
 #![cfg(feature = "zegocloud")]
 
 mod support;
@@ -13,7 +14,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
-use support::letterbox::{ACCEPTED, Desk, Letterbox, Scripted, Step, outcome, paid, refused, run_without_runtime};
+use support::letterbox::{
+    ACCEPTED, Desk, Letterbox, Scripted, Step, outcome, paid, refused, run_without_runtime,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_test::{assert_pending, task};
 use tower::{Layer, ServiceExt, service_fn};
@@ -45,7 +48,8 @@ const MIB: usize = 1 << 20;
 #[test]
 fn attack_memory_follows_what_arrived_and_not_what_was_declared() {
     let _alone = alone();
-    let layer = WebhookLayer::new(Letterbox).body_limit(1 << 40).read_budget(ReadBudget::new(1 << 40));
+    let layer =
+        WebhookLayer::new(Letterbox).body_limit(1 << 40).read_budget(ReadBudget::new(1 << 40));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _inside = runtime.enter();
     let ((), held) = most_held(|| {
@@ -90,17 +94,21 @@ fn a_body_in_one_frame_is_not_copied() {
     let layer = WebhookLayer::new(Letterbox);
     let text = Bytes::from(vec![b'a'; MIB]);
     let forged = Bytes::from([b"forged", &[b'a'; MIB - 6][..]].concat());
-    for (text, expected, copies) in [(text, ACCEPTED, 1), (forged, refused(RejectionKind::CredentialWrong), 0)] {
+    for (text, expected, copies) in
+        [(text, ACCEPTED, 1), (forged, refused(RejectionKind::CredentialWrong), 0)]
+    {
         let request = paid().body(Full::new(text)).unwrap();
-        let (outcome, held) =
-            most_held(|| outcome(&run_without_runtime(layer.layer(Desk::default()).oneshot(request)).unwrap()));
+        let (outcome, held) = most_held(|| {
+            outcome(&run_without_runtime(layer.layer(Desk::default()).oneshot(request)).unwrap())
+        });
         assert_eq!(outcome, expected);
         // The letterbox makes one for its event.
         assert!(held < copies * MIB + 16 * KIB, "{held}");
     }
 }
 
-/// A body is a slice of the connection's read buffer. What a handler queues must not keep all of that.
+/// A body is a slice of the connection's read buffer. What a handler queues must not keep all of
+/// that.
 #[test]
 fn a_queued_event_does_not_keep_a_read_buffer() {
     const EVENTS: usize = 200;
@@ -121,11 +129,17 @@ fn a_queued_event_does_not_keep_a_read_buffer() {
         };
         let client = async {
             let event = "a".repeat(158);
-            let request = format!("POST / HTTP/1.1\r\nhost: a\r\nx-stamp: paid\r\ncontent-length: 158\r\n\r\n{event}");
+            let request = format!(
+                "POST / HTTP/1.1\r\nhost: a\r\nx-stamp: paid\r\ncontent-length: 158\r\n\r\n{event}"
+            );
             client.write_all(request.as_bytes()).await.unwrap();
             let mut response = Vec::new();
             client.read_to_end(&mut response).await.unwrap();
-            assert!(response.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&response));
+            assert!(
+                response.starts_with(b"HTTP/1.1 200 "),
+                "{}",
+                String::from_utf8_lossy(&response)
+            );
         };
         tokio::join!(server, client);
     }
@@ -163,7 +177,9 @@ fn request(content_type: &str, body: impl Into<Bytes>) -> Request<Bytes> {
 fn check(request: Request<Bytes>) -> (Result<(), RejectionKind>, usize) {
     let provider = Zegocloud::new(SECRET).unwrap();
     let (head, body) = request.into_parts();
-    most_held(|| provider.check_body((), &head, &body, now()).map(drop).map_err(|rejection| rejection.kind()))
+    most_held(|| {
+        provider.check_body((), &head, &body, now()).map(drop).map_err(|rejection| rejection.kind())
+    })
 }
 
 #[test]
@@ -180,7 +196,11 @@ fn attack_deep_nesting_holds_at_most_twice_the_body() {
             let request = Signer::new(SECRET).unwrap().sign(request, now());
             let length = request.body().len();
             let (result, held) = check(request);
-            println!("100,000 levels of {open} in {place}: {} KiB for a body of {} KiB", held / KIB, length / KIB);
+            println!(
+                "100,000 levels of {open} in {place}: {} KiB for a body of {} KiB",
+                held / KIB,
+                length / KIB
+            );
             assert_eq!(result, Ok(()), "{place}");
             // And the index of the first members.
             assert!(held <= 2 * length + 32 * KIB, "{place}: {held} bytes for {length}");
@@ -192,7 +212,9 @@ fn attack_deep_nesting_holds_at_most_twice_the_body() {
 fn attack_hostile_bodies_are_not_amplified() {
     let _alone = alone();
     let no_text = Bytes::from([b"{\"a\":\"", &[0xff; MIB][..], b"\"}"].concat());
-    let hostile = support::hostile::hostile_megabytes().into_iter().map(|(name, body)| (name, Bytes::from(body)));
+    let hostile = support::hostile::hostile_megabytes()
+        .into_iter()
+        .map(|(name, body)| (name, Bytes::from(body)));
     for (name, body) in hostile.chain([("JSON that is no UTF-8", no_text)]) {
         let (content_type, body, most) = match name.starts_with("form") {
             // A raw control character of a form takes six bytes of JSON, and a buffer may double.
@@ -202,7 +224,8 @@ fn attack_hostile_bodies_are_not_amplified() {
         };
         let unsigned = request(content_type, body);
         let signed = Signer::new(SECRET).unwrap().sign(unsigned.clone(), now());
-        for (name, request, most) in [(name.to_owned(), unsigned, most), (format!("{name}, signed"), signed, 2 * most)]
+        for (name, request, most) in
+            [(name.to_owned(), unsigned, most), (format!("{name}, signed"), signed, 2 * most)]
         {
             let length = request.body().len();
             let (result, held) = check(request);
@@ -212,7 +235,8 @@ fn attack_hostile_bodies_are_not_amplified() {
     }
 }
 
-/// Whoever captured one signature can send these again and again: they are typed before the guard sees them.
+/// Whoever captured one signature can send these again and again: they are typed before the guard
+/// sees them.
 #[test]
 fn attack_typed_lists_are_not_amplified() {
     let _alone = alone();
@@ -226,12 +250,19 @@ fn attack_typed_lists_are_not_amplified() {
     ] {
         for elements in [4096, (MIB - KIB) / (element.len() + 1)] {
             let list = format!("{event}{element}{}]", format!(",{element}").repeat(elements - 1));
-            let body =
-                format!("{list}{}", if event.contains("{\"file") || event.contains("Risk") { "}}" } else { "}" });
-            let request = Signer::new(SECRET).unwrap().sign(request("application/json", body), now());
+            let body = format!(
+                "{list}{}",
+                if event.contains("{\"file") || event.contains("Risk") { "}}" } else { "}" }
+            );
+            let request =
+                Signer::new(SECRET).unwrap().sign(request("application/json", body), now());
             let length = request.body().len();
             let (result, held) = check(request);
-            println!("{elements} of {element} in {event}: {} KiB for a body of {} KiB", held / KIB, length / KIB);
+            println!(
+                "{elements} of {element} in {event}: {} KiB for a body of {} KiB",
+                held / KIB,
+                length / KIB
+            );
             assert_eq!(result, Ok(()));
             assert!(held <= 4 * MIB, "{held} bytes for {length}");
         }

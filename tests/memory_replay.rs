@@ -47,7 +47,9 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 fn key(number: u64) -> [u8; 16] {
-    let spread = |salt: u64| (number ^ salt).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(salt | 1);
+    let spread = |salt: u64| {
+        (number ^ salt).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(salt | 1)
+    };
     let mut key = [0; 16];
     key[..8].copy_from_slice(&spread(0x0123_4567_89ab_cdef).to_be_bytes());
     key[8..].copy_from_slice(&spread(0xfedc_ba98_7654_3210).to_be_bytes());
@@ -55,7 +57,13 @@ fn key(number: u64) -> [u8; 16] {
 }
 
 fn claim(number: i64, token: i64, retention: u64) -> Claim {
-    Claim::for_test(key(number as u64), [1; 16], token, Duration::from_secs(15), Duration::from_secs(retention))
+    Claim::for_test(
+        key(number as u64),
+        [1; 16],
+        token,
+        Duration::from_secs(15),
+        Duration::from_secs(retention),
+    )
 }
 
 /// The memory store never waits.
@@ -149,7 +157,10 @@ fn full_until_the_first_expires() {
     let clock = TestClock::at(SystemTime::UNIX_EPOCH);
     let store = MemoryStore::with_capacity(1000).unwrap().clock(clock.clone());
     for number in 0..1000 {
-        assert_eq!(now(store.claim(claim(number, 1, 100 + number as u64))).unwrap(), Claimed::won(1));
+        assert_eq!(
+            now(store.claim(claim(number, 1, 100 + number as u64))).unwrap(),
+            Claimed::won(1)
+        );
     }
     assert_eq!(now(store.claim(claim(5000, 1, 100))).unwrap(), Claimed::Full);
     clock.advance(Duration::from_secs(99));
@@ -157,7 +168,11 @@ fn full_until_the_first_expires() {
     clock.advance(Duration::from_secs(1));
     assert_eq!(now(store.claim(claim(5000, 1, 100))).unwrap(), Claimed::won(1));
     assert_eq!(now(store.claim(claim(5001, 1, 100))).unwrap(), Claimed::Full);
-    assert_eq!(now(store.claim(claim(1, 2, 100))).unwrap(), Claimed::won(2), "still known: its lease ran out");
+    assert_eq!(
+        now(store.claim(claim(1, 2, 100))).unwrap(),
+        Claimed::won(2),
+        "still known: its lease ran out"
+    );
 }
 
 #[test]
@@ -205,23 +220,45 @@ fn attack_contents_of_one_signature_fill_the_store() {
     let content = |signature: i64, content: u64| {
         let mut fingerprint = key(content);
         fingerprint[0] = 0;
-        Claim::for_test(key(content), fingerprint, 1, Duration::from_secs(15), Duration::from_secs(60))
-            .with_signature(key(signature as u64 | 1 << 40))
+        Claim::for_test(
+            key(content),
+            fingerprint,
+            1,
+            Duration::from_secs(15),
+            Duration::from_secs(60),
+        )
+        .with_signature(key(signature as u64 | 1 << 40))
     };
     for number in 0..1000 {
         let expected = if number < 64 { Claimed::won(1) } else { Claimed::TooManyContents };
         assert_eq!(now(store.claim(content(1, number))).unwrap(), expected);
     }
     assert_eq!(store.len(), Claim::MAX_CONTENTS);
-    assert_eq!(now(store.claim(content(2, 0))).unwrap(), Claimed::won(1), "another signature has its own");
+    assert_eq!(
+        now(store.claim(content(2, 0))).unwrap(),
+        Claimed::won(1),
+        "another signature has its own"
+    );
     assert!(now(store.finish(content(1, 3), done())).unwrap());
-    assert_eq!(now(store.claim(content(1, 3))).unwrap(), Claimed::done(None), "what is known stays known");
+    assert_eq!(
+        now(store.claim(content(1, 3))).unwrap(),
+        Claimed::done(None),
+        "what is known stays known"
+    );
     assert!(now(store.finish(content(1, 4), Outcome::Withdrawn)).unwrap());
-    assert_eq!(now(store.claim(content(1, 64))).unwrap(), Claimed::won(1), "a withdrawn content is none");
+    assert_eq!(
+        now(store.claim(content(1, 64))).unwrap(),
+        Claimed::won(1),
+        "a withdrawn content is none"
+    );
     assert_eq!(now(store.claim(content(1, 65))).unwrap(), Claimed::TooManyContents);
     clock.advance(Duration::from_secs(60));
     for number in 100..164 {
-        assert_eq!(now(store.claim(content(1, number))).unwrap(), Claimed::won(1), "all are forgotten");
+        assert_eq!(
+            now(store.claim(content(1, number))).unwrap(),
+            Claimed::won(1),
+            "all are forgotten"
+        );
     }
 }
 
@@ -247,7 +284,8 @@ fn answer(text: &str) -> ReplayedResponse {
 fn the_oldest_answers_give_way_and_are_counted() {
     let _alone = ALONE.lock();
     let clock = TestClock::at(SystemTime::UNIX_EPOCH);
-    let store = MemoryStore::with_capacity(1000).unwrap().answer_budget(10_000).clock(clock.clone());
+    let store =
+        MemoryStore::with_capacity(1000).unwrap().answer_budget(10_000).clock(clock.clone());
     let answer = |number: i64| answer(&format!("{number:01000}"));
     let finish = |number: i64, answer: ReplayedResponse| {
         now(store.claim(claim(number, 1, 100))).unwrap();
@@ -260,7 +298,10 @@ fn the_oldest_answers_give_way_and_are_counted() {
         let expected = if number < 92 { None } else { Some(answer(number)) };
         assert_eq!(kept(number), Claimed::done(expected));
     }
-    finish(100, ReplayedResponse::new(http::HeaderValue::from_static("text/plain"), vec![0; 10_000]));
+    finish(
+        100,
+        ReplayedResponse::new(http::HeaderValue::from_static("text/plain"), vec![0; 10_000]),
+    );
     assert_eq!(kept(100), Claimed::done(None), "larger than the whole budget");
     assert_eq!(kept(99), Claimed::done(Some(answer(99))), "which costs the others nothing");
     assert_eq!(store.answers_dropped(), 93);
@@ -269,7 +310,9 @@ fn the_oldest_answers_give_way_and_are_counted() {
     clock.advance(Duration::from_secs(200));
     for number in 92..100 {
         assert_eq!(kept(number), Claimed::won(1));
-        assert!(now(store.finish(claim(number, 2, 100), Outcome::done(Some(answer(number))))).unwrap());
+        assert!(
+            now(store.finish(claim(number, 2, 100), Outcome::done(Some(answer(number))))).unwrap()
+        );
     }
     assert!((92..100).all(|number| kept(number) == Claimed::done(Some(answer(number)))));
     assert_eq!(store.answers_dropped(), 93);
@@ -302,13 +345,21 @@ fn a_kept_answer_dies_with_its_claim() {
         key
     };
     let claim = |number, token, retention| {
-        Claim::for_test(in_shard(number), [1; 16], token, Duration::from_secs(1), Duration::from_secs(retention))
+        Claim::for_test(
+            in_shard(number),
+            [1; 16],
+            token,
+            Duration::from_secs(1),
+            Duration::from_secs(retention),
+        )
     };
     for number in 1..=64 {
         assert_eq!(now(store.claim(claim(number, 1, 10))).unwrap(), Claimed::won(1));
     }
     assert_eq!(now(store.claim(claim(0, 1, 11))).unwrap(), Claimed::won(1));
-    assert!(now(store.finish(claim(0, 1, 11), Outcome::done(Some(answer("yesterday's"))))).unwrap());
+    assert!(
+        now(store.finish(claim(0, 1, 11), Outcome::done(Some(answer("yesterday's"))))).unwrap()
+    );
     clock.advance(Duration::from_secs(20));
     assert_eq!(now(store.claim(claim(0, 2, 11))).unwrap(), Claimed::won(1));
     assert!(now(store.finish(claim(0, 2, 11), done())).unwrap());
@@ -337,7 +388,15 @@ struct Entry {
 }
 
 impl Model {
-    fn claim(&mut self, key: u8, content: u8, token: i64, retention: u64, now: u64, capacity: usize) -> Claimed {
+    fn claim(
+        &mut self,
+        key: u8,
+        content: u8,
+        token: i64,
+        retention: u64,
+        now: u64,
+        capacity: usize,
+    ) -> Claimed {
         self.entries.retain(|_, entry| entry.expires > now);
         let full = self.entries.len() >= capacity;
         let entry = match self.entries.get_mut(&key) {
@@ -383,10 +442,11 @@ enum Step {
     Pass { seconds: u64 },
 }
 
-/// A vacated place may be dropped as late as its last claim would have been: with one retention for all, that is in
-/// time for the next.
+/// A vacated place may be dropped as late as its last claim would have been: with one retention for
+/// all, that is in time for the next.
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let any_retention = proptest::collection::vec(step((1..60_u64).boxed(), Just(Outcome::Failed).boxed()), 1..80);
+    let any_retention =
+        proptest::collection::vec(step((1..60_u64).boxed(), Just(Outcome::Failed).boxed()), 1..80);
     let one_retention = (1..60_u64).prop_flat_map(|retention| {
         let outcome = prop_oneof![Just(Outcome::Failed), Just(Outcome::Withdrawn)];
         proptest::collection::vec(step(Just(retention).boxed(), outcome.boxed()), 1..80)
@@ -394,7 +454,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop_oneof![any_retention, one_retention]
 }
 
-fn step(retention: BoxedStrategy<u64>, not_done: BoxedStrategy<Outcome>) -> impl Strategy<Value = Step> {
+fn step(
+    retention: BoxedStrategy<u64>,
+    not_done: BoxedStrategy<Outcome>,
+) -> impl Strategy<Value = Step> {
     let outcome = prop_oneof![Just(done()), not_done];
     prop_oneof![
         4 => (0..12_u8, 0..2_u8, retention).prop_map(|(key, content, retention)| Step::Claim { key, content, retention }),

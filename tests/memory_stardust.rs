@@ -15,7 +15,8 @@ fn kilobytes(name: &str) -> usize {
 
 /// By how much the process grows at its peak, in bytes.
 fn peak(body: String) -> usize {
-    let request = Request::post("/").header("x-stardust-key", "key").body(Bytes::from(body)).unwrap();
+    let request =
+        Request::post("/").header("x-stardust-key", "key").body(Bytes::from(body)).unwrap();
     let provider = StardustKeyOnly::new("key").unwrap();
     // 5 resets the peak: proc(5).
     fs::write("/proc/self/clear_refs", "5").unwrap();
@@ -29,10 +30,15 @@ fn peak(body: String) -> usize {
 // Rows 21 and 30.
 #[test]
 fn attack_a_body_of_16_mib_costs_no_more_than_twice_itself() {
-    // A process of its own, whose allocator gives every large block back at once: else the peak hides in what was freed.
+    // A process of its own, whose allocator gives every large block back at once: else the peak
+    // hides in what was freed.
     if env::var_os(THRESHOLD).is_none() {
         let mut alone = Command::new(env::current_exe().unwrap());
-        let output = alone.args(["--test-threads=1", "--nocapture"]).env(THRESHOLD, "65536").output().unwrap();
+        let output = alone
+            .args(["--test-threads=1", "--nocapture"])
+            .env(THRESHOLD, "65536")
+            .output()
+            .unwrap();
         let printed = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
         assert!(printed.contains("an envelope"), "{printed}");
@@ -40,12 +46,16 @@ fn attack_a_body_of_16_mib_costs_no_more_than_twice_itself() {
         return;
     }
     let full = |head: &str, unit: &str, middle: &str, back: &str, tail: &str| {
-        let count = (StardustKeyOnly::BODY_LIMIT - head.len() - middle.len() - tail.len()) / (unit.len() + back.len());
+        let count = (StardustKeyOnly::BODY_LIMIT - head.len() - middle.len() - tail.len())
+            / (unit.len() + back.len());
         [head, &unit.repeat(count), middle, &back.repeat(count), tail].concat()
     };
     let task = r#"{"taskId":"1","status":"completed","task":{"#;
     for (what, body) in [
-        ("a long list", full(&format!(r#"{task}"result":{{"annotations":["#), "[],", "[]", "", "]}}}")),
+        (
+            "a long list",
+            full(&format!(r#"{task}"result":{{"annotations":["#), "[],", "[]", "", "]}}}"),
+        ),
         (
             "a list of ids",
             full(
@@ -58,8 +68,14 @@ fn attack_a_body_of_16_mib_costs_no_more_than_twice_itself() {
         ),
         ("a deep list", full(&format!(r#"{task}"pointData":"#), "[", "", "]", "}}")),
         ("a deep object", full(&format!(r#"{task}"pointData":"#), r#"{"a":"#, "0", "}", "}}")),
-        ("a member that is not typed", full(r#"{"taskId":"1","status":"completed","more":["#, "[],", "[]", "", "]}")),
-        ("an envelope", full(&format!(r#"{task}"code":200,"data":{{"pointData":["#), "[],", "[]", "", "]}}}")),
+        (
+            "a member that is not typed",
+            full(r#"{"taskId":"1","status":"completed","more":["#, "[],", "[]", "", "]}"),
+        ),
+        (
+            "an envelope",
+            full(&format!(r#"{task}"code":200,"data":{{"pointData":["#), "[],", "[]", "", "]}}}"),
+        ),
     ] {
         let (bytes, grown) = (body.len(), peak(body));
         assert!(bytes > StardustKeyOnly::BODY_LIMIT - 16, "{what}");

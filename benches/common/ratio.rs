@@ -6,7 +6,12 @@ use std::time::{Duration, Instant};
 /// Prints how long `accept` takes, and how many times its floor that is.
 ///
 /// They take turns, so that both see the same neighbours.
-pub fn ratio<A, B>(name: &str, bytes: usize, mut accept: impl FnMut() -> A, mut floor: impl FnMut() -> B) {
+pub fn ratio<A, B>(
+    name: &str,
+    bytes: usize,
+    mut accept: impl FnMut() -> A,
+    mut floor: impl FnMut() -> B,
+) {
     let (mut accepts, mut floors) = (Vec::new(), Vec::new());
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(2) || accepts.len() < 15 {
@@ -14,7 +19,10 @@ pub fn ratio<A, B>(name: &str, bytes: usize, mut accept: impl FnMut() -> A, mut 
         floors.push(time(&mut floor));
     }
     let (accept, floor) = (median(accepts), median(floors));
-    println!("ratio {name} {bytes} B: {accept:.0} ns / floor {floor:.0} ns = {:.2}", accept / floor);
+    println!(
+        "ratio {name} {bytes} B: {accept:.0} ns / floor {floor:.0} ns = {:.2}",
+        accept / floor
+    );
 }
 
 /// Nanoseconds for one call, over at least 100 µs of them.

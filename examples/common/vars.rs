@@ -1,4 +1,5 @@
-//! The variables that the receiver and the sender share, with the demo values that serve while none is set.
+//! The variables that the receiver and the sender share, with the demo values that serve while none
+//! is set.
 
 use std::env;
 
@@ -21,13 +22,18 @@ impl Vars {
     pub fn get(&self, name: &str) -> Option<String> {
         let (_, demo) = self.names.iter().find(|(known, _)| *known == name)?;
         let demo = demo.map(str::to_owned);
-        if self.demo { demo } else { env::var(name).ok().or(demo.filter(|_| name == "VOBIZ_PUBLIC_URL")) }
+        if self.demo {
+            demo
+        } else {
+            env::var(name).ok().or(demo.filter(|_| name == "VOBIZ_PUBLIC_URL"))
+        }
     }
 }
 
 pub const RECEIVER_ADDR: &str = "127.0.0.1:3000";
 
-pub const ZEGOCLOUD: Names = &[("ZEGOCLOUD_CALLBACK_SECRET", Some("demo-zegocloud-callback-secret"))];
+pub const ZEGOCLOUD: Names =
+    &[("ZEGOCLOUD_CALLBACK_SECRET", Some("demo-zegocloud-callback-secret"))];
 
 pub const GEELARK: Names = &[
     ("GEELARK_APP_ID", Some("DEMOAPPID000000000000001")),

@@ -32,7 +32,8 @@ impl RedisQueue {
 
     /// Hands each event to `work`, those first that a worker before this one did not finish.
     ///
-    /// One worker at a time: several need names of their own, and `XAUTOCLAIM` for what a dead one has left.
+    /// One worker at a time: several need names of their own, and `XAUTOCLAIM` for what a dead one
+    /// has left.
     pub async fn work_off<F: Future<Output = ()>>(self, work: impl Fn(Event) -> F) {
         loop {
             if let Err(error) = self.work_until_it_breaks(&work).await {
@@ -42,10 +43,14 @@ impl RedisQueue {
         }
     }
 
-    async fn work_until_it_breaks<F: Future<Output = ()>>(&self, work: &impl Fn(Event) -> F) -> RedisResult<()> {
+    async fn work_until_it_breaks<F: Future<Output = ()>>(
+        &self,
+        work: &impl Fn(Event) -> F,
+    ) -> RedisResult<()> {
         // A connection of its own: a read that blocks holds up everything behind it.
         let config = AsyncConnectionConfig::new().set_response_timeout(Some(BLOCK + PATIENCE));
-        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let mut connection =
+            self.client.get_multiplexed_async_connection_with_config(&config).await?;
         let created: RedisResult<()> = connection.xgroup_create_mkstream(STREAM, GROUP, "0").await;
         created.or_else(|error| match error.code() {
             Some("BUSYGROUP") => Ok(()),
@@ -66,8 +71,10 @@ impl RedisQueue {
     ) -> RedisResult<usize> {
         let block = usize::try_from(BLOCK.as_millis()).unwrap_or(usize::MAX);
         let options = StreamReadOptions::default().group(GROUP, "worker").block(block).count(10);
-        let read: Option<StreamReadReply> = connection.xread_options(&[STREAM], &[from], &options).await?;
-        let entries: Vec<_> = read.into_iter().flat_map(|read| read.keys).flat_map(|stream| stream.ids).collect();
+        let read: Option<StreamReadReply> =
+            connection.xread_options(&[STREAM], &[from], &options).await?;
+        let entries: Vec<_> =
+            read.into_iter().flat_map(|read| read.keys).flat_map(|stream| stream.ids).collect();
         for entry in &entries {
             let stored: String = entry.get("event").unwrap_or_default();
             match serde_json::from_str(&stored) {
@@ -77,7 +84,11 @@ impl RedisQueue {
             }
             // Deleted, it makes room. Both or neither.
             let mut done = redis::pipe();
-            done.atomic().xack(STREAM, GROUP, &[&entry.id]).ignore().xdel(STREAM, &[&entry.id]).ignore();
+            done.atomic()
+                .xack(STREAM, GROUP, &[&entry.id])
+                .ignore()
+                .xdel(STREAM, &[&entry.id])
+                .ignore();
             done.exec_async(connection).await?;
         }
         Ok(entries.len())
@@ -86,11 +97,13 @@ impl RedisQueue {
 
 impl Queue for RedisQueue {
     async fn put(&self, event: Verified<Event>) -> Result<(), NotAccepted> {
-        // The event and not the body: it comes back typed, and ZEGOCLOUD's body holds the signature.
+        // The event and not the body: it comes back typed, and ZEGOCLOUD's body holds the
+        // signature.
         let json = serde_json::to_string(&*event).map_err(|error| NotAccepted(error.into()))?;
         let mut put = self.put.key(STREAM);
         put.arg(self.capacity).arg(json);
-        let id: Result<Option<String>, RedisError> = put.invoke_async(&mut self.connection.clone()).await;
+        let id: Result<Option<String>, RedisError> =
+            put.invoke_async(&mut self.connection.clone()).await;
         match id {
             Ok(Some(_)) => Ok(()),
             Ok(None) => Err(NotAccepted("the queue is full".into())),

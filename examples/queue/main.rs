@@ -1,4 +1,5 @@
-//! Acknowledges fast: the handler hands each event to a bounded queue and answers, a worker takes its time.
+//! Acknowledges fast: the handler hands each event to a bounded queue and answers, a worker takes
+//! its time.
 //!
 //! ```sh
 //! cargo run --example queue
@@ -6,12 +7,15 @@
 //! cargo run --example send -- zegocloud stream_create
 //! ```
 //!
-//! 200 is given once the queue has the event, 503 when it is full: the layer then gives the claim back, and the sender's
-//! retry gets in. So what was acknowledged is in the queue, and what a crash loses is what the queue loses:
+//! 200 is given once the queue has the event, 503 when it is full: the layer then gives the claim
+//! back, and the sender's retry gets in. So what was acknowledged is in the queue, and what a crash
+//! loses is what the queue loses:
 //!
-//! * in memory, **every event that was acknowledged and not worked off**: the senders will not send them again;
-//! * in Redis, nothing, as long as Redis keeps what it has said it has (`appendfsync always`, `noeviction`). What was
-//!   worked off or put in just before the crash may come a second time: the worker has to bear that.
+//! * in memory, **every event that was acknowledged and not worked off**: the senders will not send
+//!   them again;
+//! * in Redis, nothing, as long as Redis keeps what it has said it has (`appendfsync always`,
+//!   `noeviction`). What was worked off or put in just before the crash may come a second time: the
+//!   worker has to bear that.
 
 #[cfg(feature = "redis")]
 mod durable;
@@ -41,7 +45,9 @@ pub struct NotAccepted(pub Box<dyn Error + Send + Sync>);
 
 pub fn app<Q: Queue>(queue: Q, callback_secret: &str) -> Result<Router, ConfigError> {
     let webhooks = WebhookLayer::new(Zegocloud::new(callback_secret)?);
-    Ok(Router::new().route("/zegocloud", post(on_event::<Q>).route_layer(webhooks)).with_state(queue))
+    Ok(Router::new()
+        .route("/zegocloud", post(on_event::<Q>).route_layer(webhooks))
+        .with_state(queue))
 }
 
 async fn on_event<Q: Queue>(State(queue): State<Q>, event: Verified<Event>) -> StatusCode {
@@ -56,7 +62,8 @@ async fn on_event<Q: Queue>(State(queue): State<Q>, event: Verified<Event>) -> S
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let secret = env::var("ZEGOCLOUD_CALLBACK_SECRET").unwrap_or_else(|_| "demo-zegocloud-callback-secret".to_owned());
+    let secret = env::var("ZEGOCLOUD_CALLBACK_SECRET")
+        .unwrap_or_else(|_| "demo-zegocloud-callback-secret".to_owned());
     let capacity = env::var("QUEUE_CAPACITY").map_or(Ok(1000), |text| text.parse())?;
     if let Ok(url) = env::var("REDIS_URL") {
         return serve_durable(&url, capacity, &secret).await;
@@ -69,7 +76,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     });
     serve(app(queue, &secret)?).await?;
-    // The last handler is gone and the queue's sender with it: the worker ends when the queue is empty.
+    // The last handler is gone and the queue's sender with it: the worker ends when the queue is
+    // empty.
     worker.await?;
     Ok(())
 }
@@ -91,7 +99,8 @@ async fn serve_durable(_url: &str, _capacity: usize, _secret: &str) -> Result<()
 }
 
 async fn serve(app: Router) -> Result<(), Box<dyn Error>> {
-    let listener = TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
+    let listener =
+        TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
     eprintln!("listening on http://{}", listener.local_addr()?);
     let interrupted = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
     axum::serve(listener, app).with_graceful_shutdown(interrupted).await?;

@@ -1,4 +1,5 @@
-//! The handler of every route: one line of JSON for an event, and the trouble that a test may ask for.
+//! The handler of every route: one line of JSON for an event, and the trouble that a test may ask
+//! for.
 
 use crate::{page::Note, settings::Settings};
 use axum::{
@@ -72,24 +73,34 @@ impl Handlers {
     }
 }
 
-pub async fn deliver<E: Serialize>(State(handlers): State<Handlers>, note: Note, event: Verified<E>) -> StatusCode {
+pub async fn deliver<E: Serialize>(
+    State(handlers): State<Handlers>,
+    note: Note,
+    event: Verified<E>,
+) -> StatusCode {
     note.delivered(&event);
     handlers.take(&event).await
 }
 
 /// The answer to `StartApp` drives the call, so a repeat of it has to get the same.
-pub async fn deliver_call(State(handlers): State<Handlers>, note: Note, event: Verified<voice::Event>) -> Response {
+pub async fn deliver_call(
+    State(handlers): State<Handlers>,
+    note: Note,
+    event: Verified<voice::Event>,
+) -> Response {
     note.delivered(&event);
     let status = handlers.take(&event).await;
     match &*event {
         voice::Event::StartApp(_) if status.is_success() => {
-            ReplayedResponse::new(HeaderValue::from_static("application/xml"), ANSWER).into_response()
+            ReplayedResponse::new(HeaderValue::from_static("application/xml"), ANSWER)
+                .into_response()
         }
         _ => status.into_response(),
     }
 }
 
-const ANSWER: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response><Speak>Hello.</Speak><Hangup/></Response>"#;
+const ANSWER: &str =
+    r#"<?xml version="1.0" encoding="UTF-8"?><Response><Speak>Hello.</Speak><Hangup/></Response>"#;
 
 fn print<E: Serialize>(event: &Verified<E>) -> std::io::Result<()> {
     let metadata = event.metadata();
@@ -104,7 +115,8 @@ fn print<E: Serialize>(event: &Verified<E>) -> std::io::Result<()> {
         event: &**event,
     };
     let mut line = serde_json::to_vec(&line)?;
-    // What is kept as it came may be spread over lines; inside a JSON string a line break is always escaped.
+    // What is kept as it came may be spread over lines; inside a JSON string a line break is always
+    // escaped.
     line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
     line.push(b'\n');
     let mut stdout = std::io::stdout().lock();

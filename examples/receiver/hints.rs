@@ -14,7 +14,9 @@ pub fn first_look(rejection: &Rejection) -> String {
                         age.to_string().trim_start_matches('-')
                     )
                 }
-                Some(age) => format!("the clock, or a retry under an old signature: it was signed {age} ago"),
+                Some(age) => {
+                    format!("the clock, or a retry under an old signature: it was signed {age} ago")
+                }
                 None => "the clock".to_owned(),
             };
         }
@@ -25,19 +27,27 @@ pub fn first_look(rejection: &Rejection) -> String {
         RejectionKind::CredentialWrong if provider.starts_with("vobiz.") => {
             "the secret, then the family: the same header means another key on another route"
         }
-        RejectionKind::CredentialWrong => "the secret: of this account, of this project, and newest?",
+        RejectionKind::CredentialWrong => {
+            "the secret: of this account, of this project, and newest?"
+        }
         RejectionKind::CredentialMissing if is_voice => {
             "the callback's settings: Vobiz signs only if auth credentials are configured for its URL"
         }
-        RejectionKind::CredentialMissing | RejectionKind::CredentialMalformed | RejectionKind::Invalid => {
+        RejectionKind::CredentialMissing
+        | RejectionKind::CredentialMalformed
+        | RejectionKind::Invalid => {
             "the family: is this route the one for what the sender sends, and is it the sender at all?"
         }
         RejectionKind::MethodNotAllowed => "the method that is set at the provider",
         RejectionKind::UnsupportedContentEncoding => "a proxy that compresses",
         RejectionKind::BodyTooLarge => "who sends it: events are smaller",
-        RejectionKind::ReadTimeout | RejectionKind::BodyUnreadable => "the network and the proxies on the way",
+        RejectionKind::ReadTimeout | RejectionKind::BodyUnreadable => {
+            "the network and the proxies on the way"
+        }
         RejectionKind::ReadBudget => "who sends so much at once",
-        RejectionKind::Conflict => "who sends it: a replay with other content, or two honest events with one nonce",
+        RejectionKind::Conflict => {
+            "who sends it: a replay with other content, or two honest events with one nonce"
+        }
         RejectionKind::TooManyContents => {
             "who sends it: one signature came with 64 contents, most likely a captured one"
         }

@@ -4,7 +4,8 @@
 //! ZEGOCLOUD_CALLBACK_SECRET=… cargo run --example receiver
 //! ```
 //!
-//! Everything that is not an event goes to stderr. The README has the table of routes and variables.
+//! Everything that is not an event goes to stderr. The README has the table of routes and
+//! variables.
 
 #[path = "../common/vars.rs"]
 mod vars;
@@ -45,13 +46,18 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .with_writer(std::io::stderr)
         .init();
     let addr = env::var("RECEIVER_ADDR").unwrap_or_else(|_| vars::RECEIVER_ADDR.to_owned());
-    let listener = TcpListener::bind(&addr).await.map_err(|error| format!("RECEIVER_ADDR {addr}: {error}"))?;
+    let listener =
+        TcpListener::bind(&addr).await.map_err(|error| format!("RECEIVER_ADDR {addr}: {error}"))?;
     let mut page = page::Page::from_env(listener.local_addr()?)?;
     let (app, drains) = routes::router(&mut page).await?;
     eprintln!("listening on http://{}", listener.local_addr()?);
 
     let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT).max_buf_size(READ_BUFFER);
+    server
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_READ_TIMEOUT)
+        .max_buf_size(READ_BUFFER);
     server.http2().timer(TokioTimer::new()).keep_alive_interval(HEADER_READ_TIMEOUT);
     let graceful = GracefulShutdown::new();
     let mut terminate = signal(SignalKind::terminate())?;
@@ -66,13 +72,15 @@ async fn run() -> Result<(), Box<dyn Error>> {
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // Out of file descriptors, most likely: the connections that are open will give some back.
+                // Out of file descriptors, most likely: the connections that are open will give
+                // some back.
                 eprintln!("accept: {error}");
                 sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
-        let connection = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app.clone()));
+        let connection =
+            server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app.clone()));
         let connection = graceful.watch(connection.into_owned());
         // What goes wrong on a connection is the client's doing and has no one to be told to.
         tokio::spawn(async move { connection.await.ok() });
@@ -90,7 +98,10 @@ async fn run() -> Result<(), Box<dyn Error>> {
         }
     };
     if timeout(SHUTDOWN_TIMEOUT, drained).await.is_err() {
-        eprintln!("the replay store has not heard of every delivery after {} s", SHUTDOWN_TIMEOUT.as_secs());
+        eprintln!(
+            "the replay store has not heard of every delivery after {} s",
+            SHUTDOWN_TIMEOUT.as_secs()
+        );
     }
     Ok(())
 }

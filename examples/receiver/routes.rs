@@ -23,7 +23,9 @@ use tower_webhooks::{
     geelark::{GeeLark, GeeLarkToken},
     replay::ReplayedResponse,
     stardust::{Stardust, StardustKeyOnly},
-    vobiz::{campaign::Campaign, kyc::Kyc, ndnc::Ndnc, trunk::Trunk, voice::Voice, whatsapp::Whatsapp},
+    vobiz::{
+        campaign::Campaign, kyc::Kyc, ndnc::Ndnc, trunk::Trunk, voice::Voice, whatsapp::Whatsapp,
+    },
     zegocloud::Zegocloud,
 };
 
@@ -33,7 +35,8 @@ pub async fn router(page: &mut Page) -> Result<(Router, Drains), Box<dyn Error>>
     let app = Router::new().route("/healthz", get(async || StatusCode::OK));
     #[cfg(feature = "metrics")]
     let app = {
-        let prometheus = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
+        let prometheus =
+            metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
         // Samples pile up until they are summed, and nobody may ever ask.
         let upkeep = prometheus.clone();
         tokio::spawn(async move {
@@ -75,12 +78,16 @@ struct Routes<'a> {
 impl Routes<'_> {
     fn zegocloud(&mut self) -> Result<(), Box<dyn Error>> {
         let vars = self.vars("zegocloud", vars::ZEGOCLOUD);
-        self.mount("/zegocloud", &vars, ["ZEGOCLOUD_CALLBACK_SECRET"], |[secret]| Zegocloud::new(secret))
+        self.mount("/zegocloud", &vars, ["ZEGOCLOUD_CALLBACK_SECRET"], |[secret]| {
+            Zegocloud::new(secret)
+        })
     }
 
     fn geelark(&mut self) -> Result<(), Box<dyn Error>> {
         let vars = self.vars("geelark", vars::GEELARK);
-        self.mount("/geelark", &vars, ["GEELARK_APP_ID", "GEELARK_APP_KEY"], |[id, key]| GeeLark::new(id, key))?;
+        self.mount("/geelark", &vars, ["GEELARK_APP_ID", "GEELARK_APP_KEY"], |[id, key]| {
+            GeeLark::new(id, key)
+        })?;
         self.mount("/geelark/token", &vars, ["GEELARK_TOKEN"], |[token]| GeeLarkToken::new(token))
     }
 
@@ -107,7 +114,9 @@ impl Routes<'_> {
         self.mount("/vobiz/campaign", &vars, ["VOBIZ_AUTH_TOKEN"], |[token]| Campaign::new(token))?;
         self.mount("/vobiz/ndnc", &vars, ["VOBIZ_NDNC_SECRET"], |[secret]| Ndnc::new(secret))?;
         self.mount("/vobiz/trunk", &vars, ["VOBIZ_TRUNK_SECRET"], |[secret]| Trunk::new(secret))?;
-        self.mount("/vobiz/whatsapp", &vars, ["VOBIZ_WHATSAPP_SECRET"], |[secret]| Whatsapp::new(secret))
+        self.mount("/vobiz/whatsapp", &vars, ["VOBIZ_WHATSAPP_SECRET"], |[secret]| {
+            Whatsapp::new(secret)
+        })
     }
 
     fn vars(&self, provider: &str, names: vars::Names) -> Vars {
@@ -147,8 +156,10 @@ impl Routes<'_> {
         }
         let provider = provider(values.map(Option::unwrap_or_default))
             .map_err(|error| format!("{}: {error}", needs.join(" or ")))?;
-        let layer =
-            self.guard.layer(provider).map_err(|error| format!("RECEIVER_LEASE_MS, RECEIVER_RETENTION_S: {error}"))?;
+        let layer = self
+            .guard
+            .layer(provider)
+            .map_err(|error| format!("RECEIVER_LEASE_MS, RECEIVER_RETENTION_S: {error}"))?;
         self.drains.push(Box::pin(layer.drained()));
         self.page.show::<P>(route);
         let app = std::mem::take(&mut self.app);
@@ -158,10 +169,15 @@ impl Routes<'_> {
     }
 }
 
-/// Says on stderr why a request was refused; only the kind and the fixed detail, as the source may quote the payload.
+/// Says on stderr why a request was refused; only the kind and the fixed detail, as the source may
+/// quote the payload.
 fn report(response: Response<Body>) -> Response<Body> {
     if let Some(rejection) = response.extensions().get::<Rejection>() {
-        eprintln!("refused with {}: {rejection}; first look at {}", rejection.status().as_u16(), first_look(rejection));
+        eprintln!(
+            "refused with {}: {rejection}; first look at {}",
+            rejection.status().as_u16(),
+            first_look(rejection)
+        );
     }
     response
 }

@@ -31,7 +31,8 @@ impl Settings {
     }
 }
 
-/// One guard, one budget and one patience for all routes: what was delivered on one cannot be replayed on another.
+/// One guard, one budget and one patience for all routes: what was delivered on one cannot be
+/// replayed on another.
 pub struct Guard {
     memory: MemoryStore,
     #[cfg(feature = "redis")]
@@ -48,7 +49,8 @@ pub struct Guard {
 
 impl Guard {
     async fn from_env() -> Result<Self, Box<dyn Error>> {
-        let [redis, postgres] = ["REDIS_URL", "POSTGRES_URL"].map(|name| env::var_os(name).is_some());
+        let [redis, postgres] =
+            ["REDIS_URL", "POSTGRES_URL"].map(|name| env::var_os(name).is_some());
         if redis && postgres {
             return Err("REDIS_URL, POSTGRES_URL: one of them is enough".into());
         }
@@ -56,20 +58,25 @@ impl Guard {
             return Err("REDIS_URL: this receiver was built without `--features redis`".into());
         }
         if postgres && cfg!(not(feature = "postgres")) {
-            return Err("POSTGRES_URL: this receiver was built without `--features postgres`".into());
+            return Err(
+                "POSTGRES_URL: this receiver was built without `--features postgres`".into()
+            );
         }
         Ok(Self {
             memory: MemoryStore::new(),
             #[cfg(feature = "redis")]
             redis: match env::var("REDIS_URL") {
-                Ok(url) => {
-                    Some(tower_webhooks::replay::RedisStore::new(&url).map_err(|error| format!("REDIS_URL: {error}"))?)
-                }
+                Ok(url) => Some(
+                    tower_webhooks::replay::RedisStore::new(&url)
+                        .map_err(|error| format!("REDIS_URL: {error}"))?,
+                ),
                 Err(_) => None,
             },
             #[cfg(feature = "postgres")]
             postgres: match env::var("POSTGRES_URL") {
-                Ok(url) => Some(postgres_store(&url).await.map_err(|error| format!("POSTGRES_URL: {error}"))?),
+                Ok(url) => Some(
+                    postgres_store(&url).await.map_err(|error| format!("POSTGRES_URL: {error}"))?,
+                ),
                 Err(_) => None,
             },
             store_timeout: number("RECEIVER_REDIS_TIMEOUT_MS")?.map(Duration::from_millis),

@@ -1,4 +1,5 @@
-//! What each route of the receiver is sent: the variables it needs, some events, and who signs them.
+//! What each route of the receiver is sent: the variables it needs, some events, and who signs
+//! them.
 
 use super::{
     vars::{self, Names},
@@ -10,11 +11,12 @@ pub struct Family {
     pub name: &'static str,
     pub route: &'static str,
     pub vars: Names,
-    /// The variables that the signer is given, in their order, each with the flag that overrides it.
+    /// The variables that the signer is given, in their order, each with the flag that overrides
+    /// it.
     pub needs: &'static [(&'static str, &'static str)],
     pub content_type: &'static str,
-    /// Kind and body; the first is what is sent if none is named. `FRESH` stands for digits that differ every time: the
-    /// same body under a signature of the body would be a repeat.
+    /// Kind and body; the first is what is sent if none is named. `FRESH` stands for digits that
+    /// differ every time: the same body under a signature of the body would be a repeat.
     pub events: fn() -> &'static [(&'static str, &'static str)],
     pub signer: NewSigner,
 }
@@ -74,7 +76,9 @@ pub const FAMILIES: &[Family] = &[
         needs: &[("VOBIZ_AUTH_TOKEN", "--auth-token"), ("VOBIZ_PUBLIC_URL", "--public-url")],
         content_type: "application/x-www-form-urlencoded",
         events: || VOICE,
-        signer: |values| Ok(Box::new(vobiz::voice::Signer::new(value(values, 0), value(values, 1))?)),
+        signer: |values| {
+            Ok(Box::new(vobiz::voice::Signer::new(value(values, 0), value(values, 1))?))
+        },
     },
     Family {
         name: "vobiz-kyc",
@@ -138,7 +142,10 @@ const GEELARK: &[(&str, &str)] = &[
         "patch_installed",
         r#"{"type":2,"id":"528086321789535232","taskId":"128715748189668352","result":true,"message":"success"}"#,
     ),
-    ("file_uploaded", r#"{"type":4,"id":"528086321789535232","taskId":"128715748189668353","result":true}"#),
+    (
+        "file_uploaded",
+        r#"{"type":4,"id":"528086321789535232","taskId":"128715748189668353","result":true}"#,
+    ),
     (
         "screenshot",
         r#"{"type":5,"id":"528086321789535232","taskId":"128715748189668354","result":true,"downloadLink":"https://files.example.com/shot.jpg"}"#,
@@ -171,7 +178,10 @@ const STARDUST: &[(&str, &str)] = &[
         "audit_status_changed",
         r#"{"taskId":"329345877854392322","status":"Approved","task":{"taskId":"329345877854392322","status":9}}"#,
     ),
-    ("other", r#"{"taskId":"329345877854392323","status":7,"task":{"taskId":"329345877854392323","status":7}}"#),
+    (
+        "other",
+        r#"{"taskId":"329345877854392323","status":7,"task":{"taskId":"329345877854392323","status":7}}"#,
+    ),
 ];
 
 const VOICE: &[(&str, &str)] = &[

@@ -29,12 +29,12 @@ use vars::Vars;
 
 /// Signs events as the providers would and posts them to a receiver
 ///
-/// Without arguments, one event goes to every route whose variables are set; while none of a provider's is, demo values
-/// serve. A flag overrides the variable of the same meaning.
+/// Without arguments, one event goes to every route whose variables are set; while none of a
+/// provider's is, demo values serve. A flag overrides the variable of the same meaning.
 #[derive(Parser)]
 struct Args {
-    /// zegocloud, geelark, geelark-token, stardust, stardust-signed, vobiz-voice, vobiz-kyc, vobiz-campaign, vobiz-ndnc,
-    /// vobiz-trunk or vobiz-whatsapp
+    /// zegocloud, geelark, geelark-token, stardust, stardust-signed, vobiz-voice, vobiz-kyc,
+    /// vobiz-campaign, vobiz-ndnc, vobiz-trunk or vobiz-whatsapp
     #[arg(value_parser = clap::builder::PossibleValuesParser::new(FAMILIES.iter().map(|family| family.name)))]
     provider: Option<String>,
     /// Which event to send; an unknown one is answered with the list
@@ -101,10 +101,16 @@ impl Outgoing {
     fn new(family: &Family, args: &Args) -> Result<Self, Box<dyn Error>> {
         let (kind, body) = match &args.event {
             None => (family.events)()[0],
-            Some(event) => *(family.events)().iter().find(|(kind, _)| kind == event).ok_or_else(|| {
-                let known: Vec<_> = (family.events)().iter().map(|(kind, _)| *kind).collect();
-                format!("{} has no event {event:?}; there are {}", family.name, known.join(", "))
-            })?,
+            Some(event) => {
+                *(family.events)().iter().find(|(kind, _)| kind == event).ok_or_else(|| {
+                    let known: Vec<_> = (family.events)().iter().map(|(kind, _)| *kind).collect();
+                    format!(
+                        "{} has no event {event:?}; there are {}",
+                        family.name,
+                        known.join(", ")
+                    )
+                })?
+            }
         };
         let vars = Vars::new(family.vars);
         let value = |(variable, flag): &(&str, &str)| {
@@ -112,14 +118,18 @@ impl Outgoing {
             value.ok_or_else(|| format!("{}: neither {variable} nor {flag} is set", family.name))
         };
         let values = family.needs.iter().map(value).collect::<Result<Vec<_>, _>>()?;
-        let signer = (family.signer)(&values).map_err(|error| format!("{}: {error}", family.name))?;
+        let signer =
+            (family.signer)(&values).map_err(|error| format!("{}: {error}", family.name))?;
         let url = args.url.clone().unwrap_or_else(|| {
             let addr = env::var("RECEIVER_ADDR").unwrap_or_else(|_| vars::RECEIVER_ADDR.to_owned());
             format!("http://{addr}{}", family.route)
         });
         let request = Request::post(&url)
             .header(header::CONTENT_TYPE, family.content_type)
-            .body(body.replace("FRESH", &format!("{:012}", fastrand::u64(..1_000_000_000_000))).into())
+            .body(
+                body.replace("FRESH", &format!("{:012}", fastrand::u64(..1_000_000_000_000)))
+                    .into(),
+            )
             .map_err(|error| format!("{url}: {error}"))?;
         Ok(Self { label: format!("{} {kind}", family.name), name: family.name, request, signer })
     }
@@ -141,7 +151,9 @@ async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
     let mut outgoing = Vec::new();
     for family in FAMILIES {
         match &args.provider {
-            Some(provider) if provider == family.name => outgoing.push(Outgoing::new(family, &args)?),
+            Some(provider) if provider == family.name => {
+                outgoing.push(Outgoing::new(family, &args)?)
+            }
             Some(_) => {}
             None => match Outgoing::new(family, &args) {
                 Ok(event) => outgoing.push(event),
@@ -173,15 +185,26 @@ fn hint(status: StatusCode, family: &str) -> Option<&'static str> {
         (StatusCode::UNAUTHORIZED, _) => {
             "the receiver refused the signature: does it have the same secret? Do both machines' clocks agree?"
         }
-        (StatusCode::NOT_FOUND, _) => "the receiver has no such route: are the variables of the provider set there?",
-        (StatusCode::METHOD_NOT_ALLOWED | StatusCode::BAD_REQUEST, _) => "is the URL that of the same family?",
-        (StatusCode::CONFLICT, _) => "the receiver has seen the signature with other content, or is still handling it",
-        (StatusCode::SERVICE_UNAVAILABLE, _) => "the receiver's replay store cannot be asked, or has no room",
+        (StatusCode::NOT_FOUND, _) => {
+            "the receiver has no such route: are the variables of the provider set there?"
+        }
+        (StatusCode::METHOD_NOT_ALLOWED | StatusCode::BAD_REQUEST, _) => {
+            "is the URL that of the same family?"
+        }
+        (StatusCode::CONFLICT, _) => {
+            "the receiver has seen the signature with other content, or is still handling it"
+        }
+        (StatusCode::SERVICE_UNAVAILABLE, _) => {
+            "the receiver's replay store cannot be asked, or has no room"
+        }
         _ => return None,
     })
 }
 
-async fn post(client: &Client<HttpConnector, Full<Bytes>>, event: Outgoing) -> Result<bool, Box<dyn Error>> {
+async fn post(
+    client: &Client<HttpConnector, Full<Bytes>>,
+    event: Outgoing,
+) -> Result<bool, Box<dyn Error>> {
     let Outgoing { label, name, request, signer } = event;
     let request = signer.sign(request, SystemTime::now());
     println!("{label}: {} {}", request.method(), request.uri());

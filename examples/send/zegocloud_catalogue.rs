@@ -1,5 +1,5 @@
-//! One example of every ZEGOCLOUD event, with every documented field: its kind and its JSON body, to which the signer
-//! adds the signing members.
+//! One example of every ZEGOCLOUD event, with every documented field: its kind and its JSON body,
+//! to which the signer adds the signing members.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -14,7 +14,8 @@ pub fn events() -> &'static [(&'static str, &'static str)] {
     }
 
     static EVENTS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
-        let payloads: Vec<Payload> = serde_json::from_str(include_str!("../../tests/payloads/zegocloud.json")).unwrap();
+        let payloads: Vec<Payload> =
+            serde_json::from_str(include_str!("../../tests/payloads/zegocloud.json")).unwrap();
         payloads.into_iter().map(|payload| (payload.kind, payload.body.get())).collect()
     });
 

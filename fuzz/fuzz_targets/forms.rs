@@ -12,7 +12,8 @@ fuzz_target!(|data: &[u8]| {
         None => assert!(fields.len() > 1024),
         Some(json) => {
             assert!(fields.len() <= 1024);
-            let mut expected: Vec<_> = fields.iter().map(|field| (vobiz_name(field), text(&field.value))).collect();
+            let mut expected: Vec<_> =
+                fields.iter().map(|field| (vobiz_name(field), text(&field.value))).collect();
             expected.sort_by(|(one, _), (two, _)| one.cmp(two));
             let mut members = json::members(&json).expect("no object").into_iter();
             for same in expected.chunk_by(|(one, _), (two, _)| one == two) {
@@ -20,7 +21,10 @@ fuzz_target!(|data: &[u8]| {
                 assert_eq!(json::content(name), same[0].0);
                 let values = json::elements(value).unwrap_or_else(|| vec![value]);
                 assert_eq!((values.len(), value.starts_with('[')), (same.len(), same.len() > 1));
-                values.into_iter().zip(same).for_each(|(value, (_, sent))| assert_eq!(json::content(value), *sent));
+                values
+                    .into_iter()
+                    .zip(same)
+                    .for_each(|(value, (_, sent))| assert_eq!(json::content(value), *sent));
             }
             assert_eq!(members.next(), None);
         }
@@ -28,7 +32,8 @@ fuzz_target!(|data: &[u8]| {
     zegocloud(data);
 });
 
-/// The other form: a name that is there twice stays there twice, and `name[]` and `name[0]` are lists.
+/// The other form: a name that is there twice stays there twice, and `name[]` and `name[0]` are
+/// lists.
 fn zegocloud(data: &[u8]) {
     let body = data.trim_ascii();
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
@@ -99,8 +104,13 @@ fn fields(form: &[u8]) -> Vec<Field> {
         let field = &rest[..end];
         if !field.is_empty() {
             let at = field.iter().position(|byte| *byte == b'=');
-            let (name, value) = (&field[..at.unwrap_or(end)], &field[at.map_or(end, |at| at + 1)..]);
-            fields.push(Field { raw_name: name.into(), name: decode(name, true), value: decode(value, true) });
+            let (name, value) =
+                (&field[..at.unwrap_or(end)], &field[at.map_or(end, |at| at + 1)..]);
+            fields.push(Field {
+                raw_name: name.into(),
+                name: decode(name, true),
+                value: decode(value, true),
+            });
         }
         if end == rest.len() {
             return fields;

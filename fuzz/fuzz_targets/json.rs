@@ -8,7 +8,8 @@ use tower_webhooks_fuzz::{json, mutate};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let mut expected = Expected { text: vec![(text.trim_matches([' ', '\t', '\n', '\r']), 0)], names: Vec::new() };
+    let mut expected =
+        Expected { text: vec![(text.trim_matches([' ', '\t', '\n', '\r']), 0)], names: Vec::new() };
     let is_json = walk(text, &mut |seen| expected.meet(seen));
     assert_eq!(is_json, json::is_json(text));
     assert!(!is_json || expected.text.is_empty());
@@ -44,7 +45,9 @@ impl<'a> Expected<'a> {
             Seen::Several(same, count) => {
                 assert_eq!(same, text);
                 let (values, names) = match json::members(text) {
-                    Some(members) => members.into_iter().map(|(name, value)| (value, Some(name))).unzip(),
+                    Some(members) => {
+                        members.into_iter().map(|(name, value)| (value, Some(name))).unzip()
+                    }
                     None => {
                         let elements = json::elements(text).expect("neither list nor object");
                         let names = vec![None; elements.len()];

@@ -1,4 +1,5 @@
-//! The store of one process against a list: nothing live is forgotten, one attempt wins, the capacity holds.
+//! The store of one process against a list: nothing live is forgotten, one attempt wins, the
+//! capacity holds.
 
 #![no_main]
 
@@ -24,8 +25,10 @@ fuzz_target!(|data: &[u8]| {
     let clock = TestClock::at(SystemTime::UNIX_EPOCH);
     let store = MemoryStore::with_capacity(capacity).unwrap().clock(clock.clone());
     // Answers that do not fit give way, which the other kind of budget never sees.
-    let (store, keeps_answers) = if data.byte() % 2 == 0 { (store.answer_budget(400), false) } else { (store, true) };
-    let mut model = Model { capacity, keeps_answers, now: 0, entries: BTreeMap::new(), held_at: None };
+    let (store, keeps_answers) =
+        if data.byte() % 2 == 0 { (store.answer_budget(400), false) } else { (store, true) };
+    let mut model =
+        Model { capacity, keeps_answers, now: 0, entries: BTreeMap::new(), held_at: None };
     while !data.0.is_empty() {
         let step = data.byte();
         let (which, token) = (usize::from(data.byte()), i64::from(data.byte() % 4));
@@ -57,9 +60,15 @@ fuzz_target!(|data: &[u8]| {
                     2 => Outcome::done(None),
                     _ => Outcome::done(Some(answer(which))),
                 };
-                assert_eq!(now(store.finish(claim.clone(), outcome.clone())), model.finish(&claim, &outcome));
+                assert_eq!(
+                    now(store.finish(claim.clone(), outcome.clone())),
+                    model.finish(&claim, &outcome)
+                );
             }
-            6 => model.advance(&clock, [0, 1, 400, 999, 1000, 1001, 30_000, 59_999][usize::from(step / 9) % 8]),
+            6 => model.advance(
+                &clock,
+                [0, 1, 400, 999, 1000, 1001, 30_000, 59_999][usize::from(step / 9) % 8],
+            ),
             // All that a signature may have.
             7 if is_part => (0..70).map(of).for_each(|claim| {
                 let claimed = now(store.claim(claim.clone()));
@@ -67,7 +76,12 @@ fuzz_target!(|data: &[u8]| {
             }),
             // What is due next.
             _ => {
-                let next = model.entries.values().map(Entry::ends).filter(|end| *end > model.now && *end < HELD).min();
+                let next = model
+                    .entries
+                    .values()
+                    .map(Entry::ends)
+                    .filter(|end| *end > model.now && *end < HELD)
+                    .min();
                 let step = next.unwrap_or_default().saturating_sub(model.now);
                 model.advance(&clock, step.saturating_sub(u64::from(step > 0 && which % 2 == 0)));
             }
@@ -86,7 +100,10 @@ fn now<T>(future: impl Future<Output = Result<T, tower_webhooks::replay::StoreEr
 }
 
 fn answer(which: usize) -> ReplayedResponse {
-    ReplayedResponse::new(HeaderValue::from_static("a/b"), Bytes::from(vec![which as u8; which % 3 * 100]))
+    ReplayedResponse::new(
+        HeaderValue::from_static("a/b"),
+        Bytes::from(vec![which as u8; which % 3 * 100]),
+    )
 }
 
 /// All times in milliseconds.
@@ -95,7 +112,8 @@ struct Model {
     keeps_answers: bool,
     now: u64,
     entries: BTreeMap<[u8; 16], Entry>,
-    /// When there was last a claim without a lease: what is kept of it is looked at once in a minute.
+    /// When there was last a claim without a lease: what is kept of it is looked at once in a
+    /// minute.
     held_at: Option<u64>,
 }
 
@@ -121,7 +139,11 @@ enum State {
 impl Entry {
     /// Until then it must be remembered.
     fn ends(&self) -> u64 {
-        if self.state == State::InFlight && self.leased_until == HELD { HELD } else { self.kept_until }
+        if self.state == State::InFlight && self.leased_until == HELD {
+            HELD
+        } else {
+            self.kept_until
+        }
     }
 
     /// The store counts in whole seconds.
@@ -136,29 +158,49 @@ impl Model {
         clock.advance(Duration::from_millis(millis));
     }
 
-    fn claimed(&mut self, claim: &Claim, lease: Option<Duration>, claimed: &Claimed, is_part: bool) {
+    fn claimed(
+        &mut self,
+        claim: &Claim,
+        lease: Option<Duration>,
+        claimed: &Claimed,
+        is_part: bool,
+    ) {
         let now = self.now;
         self.note_held();
         self.entries.retain(|_, entry| entry.ends() > now);
         let attempt = match self.entries.get_mut(claim.key()) {
-            Some(entry) if entry.fingerprint != *claim.fingerprint() => return assert_eq!(*claimed, Claimed::Conflict),
+            Some(entry) if entry.fingerprint != *claim.fingerprint() => {
+                return assert_eq!(*claimed, Claimed::Conflict);
+            }
             Some(Entry { state: State::Done, answer, .. }) => {
-                let Claimed::Done { answer: kept, .. } = claimed else { panic!("{claimed:?} after the end") };
+                let Claimed::Done { answer: kept, .. } = claimed else {
+                    panic!("{claimed:?} after the end")
+                };
                 let may_be_gone = !self.keeps_answers && kept.is_none();
                 return assert!(kept == answer || may_be_gone, "{kept:?} for {answer:?}");
             }
             Some(entry)
-                if entry.state == State::InFlight && entry.leased_until > now && entry.token != claim.token() =>
+                if entry.state == State::InFlight
+                    && entry.leased_until > now
+                    && entry.token != claim.token() =>
             {
-                let Claimed::InFlight { retry_after, .. } = claimed else { panic!("{claimed:?} in flight") };
+                let Claimed::InFlight { retry_after, .. } = claimed else {
+                    panic!("{claimed:?} in flight")
+                };
                 let left = if entry.leased_until == HELD { 1000 } else { entry.leased_until - now };
                 return assert_eq!(retry_after.as_millis(), u128::from(left));
             }
             // Made again under its token it is the same attempt.
-            Some(entry) if entry.state == State::InFlight && entry.token == claim.token() => entry.attempt,
+            Some(entry) if entry.state == State::InFlight && entry.token == claim.token() => {
+                entry.attempt
+            }
             Some(entry) => entry.attempt + 1,
             None => {
-                let same = self.entries.values().filter(|entry| entry.signature == *claim.signature()).count();
+                let same = self
+                    .entries
+                    .values()
+                    .filter(|entry| entry.signature == *claim.signature())
+                    .count();
                 if is_part && same >= Claim::MAX_CONTENTS {
                     return assert_eq!(*claimed, Claimed::TooManyContents);
                 }
@@ -166,7 +208,10 @@ impl Model {
                     return assert_eq!(*claimed, Claimed::Full);
                 }
                 if *claimed == Claimed::Full {
-                    return assert!(self.held_at.is_some_and(|held_at| now < held_at + 61_000), "there is room");
+                    return assert!(
+                        self.held_at.is_some_and(|held_at| now < held_at + 61_000),
+                        "there is room"
+                    );
                 }
                 1
             }
@@ -197,12 +242,16 @@ impl Model {
     fn entry(&mut self, claim: &Claim) -> Option<&mut Entry> {
         self.note_held();
         let now = self.now;
-        self.entries.get_mut(claim.key()).filter(|entry| entry.ends() > now && entry.token == claim.token())
+        self.entries
+            .get_mut(claim.key())
+            .filter(|entry| entry.ends() > now && entry.token == claim.token())
     }
 
     fn renew(&mut self, claim: &Claim) -> bool {
         let now = self.now;
-        let Some(entry) = self.entry(claim).filter(|entry| entry.state == State::InFlight) else { return false };
+        let Some(entry) = self.entry(claim).filter(|entry| entry.state == State::InFlight) else {
+            return false;
+        };
         entry.leased_until = now + claim.lease().as_millis() as u64;
         entry.keep_until(entry.leased_until);
         true

@@ -1,4 +1,5 @@
-//! The reader of bodies: arbitrary frames, waits and faults of two bodies that share a budget, against what was sent.
+//! The reader of bodies: arbitrary frames, waits and faults of two bodies that share a budget,
+//! against what was sent.
 
 #![no_main]
 
@@ -27,7 +28,9 @@ use tokio::{
 };
 use tower_layer::Layer;
 use tower_service::Service;
-use tower_webhooks::{Covers, Delivery, Proof, Provider, ReadBudget, Rejection, RejectionKind, Verified, WebhookLayer};
+use tower_webhooks::{
+    Covers, Delivery, Proof, Provider, ReadBudget, Rejection, RejectionKind, Verified, WebhookLayer,
+};
 use tower_webhooks_fuzz::Data;
 
 fuzz_target!(|data: &[u8]| {
@@ -67,7 +70,10 @@ struct Layered {
 fn layers() -> Vec<Layered> {
     let layer = |limit, capacity| {
         let budget = ReadBudget::new(capacity);
-        let layer = WebhookLayer::new(Anyone).body_limit(limit).read_timeout(TIMEOUT).read_budget(budget.clone());
+        let layer = WebhookLayer::new(Anyone)
+            .body_limit(limit)
+            .read_timeout(TIMEOUT)
+            .read_budget(budget.clone());
         Layered { service: layer.layer(Handler), limit, budget }
     };
     [
@@ -86,7 +92,16 @@ fn layers() -> Vec<Layered> {
 
 /// One body on its way.
 struct Reading {
-    future: Option<Pin<Box<<<WebhookLayer<Anyone> as Layer<Handler>>::Service as Service<Request<Scripted>>>::Future>>>,
+    future:
+        Option<
+            Pin<
+                Box<
+                    <<WebhookLayer<Anyone> as Layer<Handler>>::Service as Service<
+                        Request<Scripted>,
+                    >>::Future,
+                >,
+            >,
+        >,
     script: Rc<RefCell<Script>>,
     woken: Arc<Woken>,
     waiting_since: Option<Instant>,
@@ -164,7 +179,11 @@ impl Reading {
                 Poll::Pending => {
                     self.charged = budget.held() - others;
                     assert!(total <= *limit && failed.is_none());
-                    assert!(self.charged >= total && self.charged <= (2 * total).max(1024), "{} {total}", self.charged);
+                    assert!(
+                        self.charged >= total && self.charged <= (2 * total).max(1024),
+                        "{} {total}",
+                        self.charged
+                    );
                     if !waits {
                         assert!(self.woken.0.load(Ordering::Relaxed), "nobody wakes it");
                         // The time runs from the first look at the clock.
@@ -192,16 +211,25 @@ impl Reading {
                         }
                         Some(RejectionKind::BodyTooLarge) => {
                             let declared = lower > *limit as u64;
-                            assert!(declared || total > *limit || failed == Some(RejectionKind::BodyTooLarge));
+                            assert!(
+                                declared
+                                    || total > *limit
+                                    || failed == Some(RejectionKind::BodyTooLarge)
+                            );
                             assert!(!declared || taken.is_empty());
                         }
-                        Some(RejectionKind::BodyUnreadable) => assert_eq!(failed, Some(RejectionKind::BodyUnreadable)),
+                        Some(RejectionKind::BodyUnreadable) => {
+                            assert_eq!(failed, Some(RejectionKind::BodyUnreadable))
+                        }
                         Some(RejectionKind::ReadTimeout) => assert!(is_late, "too early"),
                         Some(RejectionKind::ReadBudget) => {
                             let most = (2 * total).max(1024);
                             // Of the other one it may be three quarters that are left.
                             let is_large = most > 64 << 10;
-                            assert!(!fits(most) || is_large && others + most > budget.capacity() / 4 * 3);
+                            assert!(
+                                !fits(most)
+                                    || is_large && others + most > budget.capacity() / 4 * 3
+                            );
                         }
                         Some(other) => panic!("{other:?}"),
                     }
@@ -222,7 +250,10 @@ impl Body for Scripted {
     type Data = Bytes;
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let mut script = self.0.borrow_mut();
         let Some(step) = script.steps.pop_front() else {
             script.waits = !script.ended;
@@ -264,7 +295,8 @@ impl Body for Scripted {
 
 /// What tower-http's limit says.
 fn too_long() -> http_body_util::LengthLimitError {
-    let mut limited = Box::pin(http_body_util::Limited::new(Full::new(Bytes::from_static(b"long")), 1));
+    let mut limited =
+        Box::pin(http_body_util::Limited::new(Full::new(Bytes::from_static(b"long")), 1));
     match limited.as_mut().poll_frame(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Some(Err(error))) => *error.downcast().expect("that error"),
         _ => unreachable!(),
@@ -285,8 +317,15 @@ impl Provider for Anyone {
         Ok(())
     }
 
-    fn check_body(&self, (): (), _: &Parts, _: &Bytes, _: SystemTime) -> Result<Delivery<()>, Rejection> {
-        let proof = Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity: None };
+    fn check_body(
+        &self,
+        (): (),
+        _: &Parts,
+        _: &Bytes,
+        _: SystemTime,
+    ) -> Result<Delivery<()>, Rejection> {
+        let proof =
+            Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity: None };
         Ok(Delivery::new((), "any", proof))
     }
 }

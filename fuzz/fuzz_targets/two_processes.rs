@@ -1,5 +1,6 @@
-//! Two processes that share a store which fails, hangs and forgets to answer as it is told, on a clock that is paused: no
-//! handler runs without the claim, what was acknowledged is in the store at last, and no claim stays.
+//! Two processes that share a store which fails, hangs and forgets to answer as it is told, on a
+//! clock that is paused: no handler runs without the claim, what was acknowledged is in the store
+//! at last, and no claim stays.
 
 #![no_main]
 
@@ -25,8 +26,11 @@ use tokio::{
 use tower_layer::Layer;
 use tower_service::Service;
 use tower_webhooks::{
-    Content, Covers, Delivery, Identity, Proof, Provider, Rejection, TestClock, Verified, WebhookLayer,
-    replay::{Claim, Claimed, MemoryStore, OutagePolicy, Outcome, ReplayCheck, ReplayStore, StoreError},
+    Content, Covers, Delivery, Identity, Proof, Provider, Rejection, TestClock, Verified,
+    WebhookLayer,
+    replay::{
+        Claim, Claimed, MemoryStore, OutagePolicy, Outcome, ReplayCheck, ReplayStore, StoreError,
+    },
 };
 use tower_webhooks_fuzz::Data;
 
@@ -38,12 +42,16 @@ async fn run(data: &mut Data<'_>) {
     let policy = data.of(&[OutagePolicy::Reject, OutagePolicy::LocalFallback]);
     let layer = || {
         let memory = MemoryStore::with_capacity(64).unwrap().clock(clock.clone());
-        let layer = WebhookLayer::new(Numbered).local_store(memory).shared_store(Arc::clone(&ledger)).on_outage(policy);
+        let layer = WebhookLayer::new(Numbered)
+            .local_store(memory)
+            .shared_store(Arc::clone(&ledger))
+            .on_outage(policy);
         layer.lease(LEASE).unwrap().clock(clock.clone())
     };
     let layers = [layer(), layer()];
     let seen = Rc::new(RefCell::new(Seen::default()));
-    let handler = |process| Handler { process, policy, seen: Rc::clone(&seen), ledger: Arc::clone(&ledger) };
+    let handler =
+        |process| Handler { process, policy, seen: Rc::clone(&seen), ledger: Arc::clone(&ledger) };
     let mut services = [layers[0].layer(handler(0)), layers[1].layer(handler(1))];
     let mut requests: Vec<Sent> = Vec::new();
     // Which contents came, of either number.
@@ -57,7 +65,8 @@ async fn run(data: &mut Data<'_>) {
                 let delivery = (which % 2, which / 2 % 4 / 3);
                 let process = usize::from(which / 8 % 2);
                 contents[usize::from(delivery.0)][usize::from(delivery.1)] = true;
-                let request = Request::new(Full::new(Bytes::copy_from_slice(&[delivery.0, delivery.1])));
+                let request =
+                    Request::new(Full::new(Bytes::copy_from_slice(&[delivery.0, delivery.1])));
                 requests.push(Sent { delivery, future: Box::pin(services[process].call(request)) });
             }
             // The handlers answer, one after the other.
@@ -65,16 +74,23 @@ async fn run(data: &mut Data<'_>) {
                 let mut seen = seen.borrow_mut();
                 let running = seen.running.len();
                 if running > 0 {
-                    let status = if step / 8 % 3 == 0 { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
+                    let status = if step / 8 % 3 == 0 {
+                        StatusCode::INTERNAL_SERVER_ERROR
+                    } else {
+                        StatusCode::OK
+                    };
                     seen.running[usize::from(data.byte()) % running].answer = Some(status);
                 }
             }
             // The sender hangs up.
-            4 if !requests.is_empty() => drop(requests.remove(usize::from(step / 8) % requests.len())),
+            4 if !requests.is_empty() => {
+                drop(requests.remove(usize::from(step / 8) % requests.len()))
+            }
             5 => ledger.lock().next.push_back(data.of(FAULTS)),
             6 => ledger.lock().always = data.of(FAULTS),
             _ => {
-                let time = Duration::from_millis(data.of(&[1, 50, 250, 334, 500, 1000, 1001, 2000, 5000]));
+                let time =
+                    Duration::from_millis(data.of(&[1, 50, 250, 334, 500, 1000, 1001, 2000, 5000]));
                 clock.advance(time);
                 advance(time).await;
             }
@@ -88,7 +104,9 @@ async fn run(data: &mut Data<'_>) {
     (state.always, state.next) = (Fault::None, VecDeque::new());
     drop(state);
     for layer in &layers {
-        timeout(Duration::from_secs(3600), layer.drained()).await.expect("an outcome waits for ever");
+        timeout(Duration::from_secs(3600), layer.drained())
+            .await
+            .expect("an outcome waits for ever");
     }
     clock.advance(2 * LEASE);
     advance(2 * LEASE).await;
@@ -97,8 +115,8 @@ async fn run(data: &mut Data<'_>) {
     for number in 0..2 {
         let key = seen.borrow().keys.get(&number).copied();
         let entry = key.and_then(|key| ledger.lock().entries.get(&key).cloned());
-        // With a fallback another content may have come to the store first, and stay bound there: then nothing can be
-        // recorded, and what this process knows is a conflict there.
+        // With a fallback another content may have come to the store first, and stay bound there:
+        // then nothing can be recorded, and what this process knows is a conflict there.
         if policy == OutagePolicy::LocalFallback && contents[usize::from(number)] == [true; 2] {
             continue;
         }
@@ -125,7 +143,8 @@ async fn run(data: &mut Data<'_>) {
     }
 }
 
-type Answering = <<WebhookLayer<Numbered> as Layer<Handler>>::Service as Service<Request<Full<Bytes>>>>::Future;
+type Answering =
+    <<WebhookLayer<Numbered> as Layer<Handler>>::Service as Service<Request<Full<Bytes>>>>::Future;
 
 struct Sent {
     delivery: (u8, u8),
@@ -135,13 +154,16 @@ struct Sent {
 impl Sent {
     fn is_answered(&mut self, seen: &RefCell<Seen>) -> bool {
         let before = seen.borrow().ended;
-        let Poll::Ready(Ok(response)) = self.future.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+        let Poll::Ready(Ok(response)) =
+            self.future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        else {
             return false;
         };
         let seen = seen.borrow();
         let by_handler = seen.ended > before || response.extensions().get::<Ended>().is_some();
         if response.status() == StatusCode::OK && !by_handler {
-            let acknowledged = seen.acknowledged.iter().any(|(delivery, _)| *delivery == self.delivery);
+            let acknowledged =
+                seen.acknowledged.iter().any(|(delivery, _)| *delivery == self.delivery);
             assert!(acknowledged, "a repeat of what nobody acknowledged");
         }
         true
@@ -191,22 +213,30 @@ impl Service<Request<Full<Bytes>>> for Handler {
     fn call(&mut self, request: Request<Full<Bytes>>) -> Handling {
         let event = request.extensions().get::<Verified<(u8, u8)>>().expect("an event");
         let (delivery, checked) = (**event, event.metadata().checked);
-        let key: [u8; 16] = event.metadata().delivery_id.expect("an id").as_ref().try_into().expect("16 bytes");
+        let key: [u8; 16] =
+            event.metadata().delivery_id.expect("an id").as_ref().try_into().expect("16 bytes");
         let mut seen = self.seen.borrow_mut();
         seen.keys.insert(delivery.0, key);
         match checked {
             ReplayCheck::Shared => {
                 let ledger = self.ledger.lock();
                 let entry = ledger.entries.get(&key).expect("called without a claim");
-                assert_eq!((entry.state, entry.leased_until), (Phase::InFlight, Instant::now() + LEASE));
+                assert_eq!(
+                    (entry.state, entry.leased_until),
+                    (Phase::InFlight, Instant::now() + LEASE)
+                );
             }
             ReplayCheck::LocalFallback => assert_eq!(self.policy, OutagePolicy::LocalFallback),
             other => panic!("{other:?}"),
         }
         // In one process a delivery runs once at a time, and never again once it is acknowledged.
-        let here = |running: &Running| running.process == self.process && running.delivery.0 == delivery.0;
+        let here =
+            |running: &Running| running.process == self.process && running.delivery.0 == delivery.0;
         assert!(!seen.running.iter().any(here), "twice at once in one process");
-        let again = seen.acknowledged.iter().any(|(done, process)| *process == self.process && done.0 == delivery.0);
+        let again = seen
+            .acknowledged
+            .iter()
+            .any(|(done, process)| *process == self.process && done.0 == delivery.0);
         assert!(!again, "it was acknowledged here");
         seen.last += 1;
         seen.calls += 1;
@@ -229,7 +259,11 @@ impl Future for Handling {
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         let mut seen = self.seen.borrow_mut();
-        let Some(status) = seen.running.iter().find(|running| running.id == self.id).and_then(|running| running.answer)
+        let Some(status) = seen
+            .running
+            .iter()
+            .find(|running| running.id == self.id)
+            .and_then(|running| running.answer)
         else {
             return Poll::Pending;
         };
@@ -311,7 +345,10 @@ impl Ledger {
         self.0.lock().unwrap()
     }
 
-    async fn call<T>(&self, act: impl FnOnce(&mut BTreeMap<[u8; 16], Entry>) -> T) -> Result<T, StoreError> {
+    async fn call<T>(
+        &self,
+        act: impl FnOnce(&mut BTreeMap<[u8; 16], Entry>) -> T,
+    ) -> Result<T, StoreError> {
         let fault = {
             let mut state = self.lock();
             let always = state.always;
@@ -364,7 +401,9 @@ impl ReplayStore for Ledger {
     async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
         self.call(|entries| {
             let entry = entries.get_mut(claim.key()).filter(|entry| entry.token == claim.token());
-            let Some(entry) = entry.filter(|entry| entry.state == Phase::InFlight) else { return false };
+            let Some(entry) = entry.filter(|entry| entry.state == Phase::InFlight) else {
+                return false;
+            };
             entry.leased_until = Instant::now() + claim.lease();
             true
         })
@@ -407,7 +446,13 @@ impl Provider for Numbered {
         Ok(())
     }
 
-    fn check_body(&self, (): (), _: &Parts, body: &Bytes, _: SystemTime) -> Result<Delivery<(u8, u8)>, Rejection> {
+    fn check_body(
+        &self,
+        (): (),
+        _: &Parts,
+        body: &Bytes,
+        _: SystemTime,
+    ) -> Result<Delivery<(u8, u8)>, Rejection> {
         let identity = Some(Identity::new(&[&body[..1]], Content::Bound));
         let proof = Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity };
         Ok(Delivery::new((body[0], body[1]), "numbered", proof))

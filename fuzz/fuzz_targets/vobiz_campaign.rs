@@ -4,5 +4,9 @@
 
 use tower_webhooks::vobiz::campaign::{Campaign as Rules, Signer as Signs};
 
-tower_webhooks_fuzz::provider!("vobiz_campaign", Rules::new("a token"), Signs::new("a token"), |asked, data| asked
-    .post(data));
+tower_webhooks_fuzz::provider!(
+    "vobiz_campaign",
+    Rules::new("a token"),
+    Signs::new("a token"),
+    |asked, data| asked.post(data)
+);

@@ -4,5 +4,9 @@
 
 use tower_webhooks::vobiz::trunk::{Signer as Signs, Trunk as Rules};
 
-tower_webhooks_fuzz::provider!("vobiz_trunk", Rules::new("a token"), Signs::new("a token"), |asked, data| asked
-    .post(data));
+tower_webhooks_fuzz::provider!(
+    "vobiz_trunk",
+    Rules::new("a token"),
+    Signs::new("a token"),
+    |asked, data| asked.post(data)
+);

@@ -1,4 +1,5 @@
-//! Vobiz's voice callbacks as they really come: forms by POST and queries by GET, which are one event.
+//! Vobiz's voice callbacks as they really come: forms by POST and queries by GET, which are one
+//! event.
 
 #![no_main]
 
@@ -16,10 +17,13 @@ use tower_webhooks_fuzz::{
 
 fuzz_target!(|data: &[u8]| {
     let mut post = request(data);
-    post.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+    post.headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     let posted = ASKED.ask(post, |_| true).unwrap();
-    let is_form = !data.iter().any(u8::is_ascii_control) && !data.first().is_some_and(|first| b"{[\"<".contains(first));
-    let json = form(data).filter(|_| is_form && data.trim_ascii() == data && !data.starts_with(b"\xef\xbb\xbf"));
+    let is_form = !data.iter().any(u8::is_ascii_control)
+        && !data.first().is_some_and(|first| b"{[\"<".contains(first));
+    let json = form(data)
+        .filter(|_| is_form && data.trim_ascii() == data && !data.starts_with(b"\xef\xbb\xbf"));
     let Some(json) = json else { return };
     is_kept(&json, &serde_json::to_string(&posted).unwrap(), &posted);
 

@@ -1,5 +1,6 @@
-//! ZEGOCLOUD's signature is over text without separators: whoever cuts it elsewhere finds another time and another nonce
-//! under one signature. None of them is a second identity while the first one is remembered.
+//! ZEGOCLOUD's signature is over text without separators: whoever cuts it elsewhere finds another
+//! time and another nonce under one signature. None of them is a second identity while the first
+//! one is remembered.
 
 #![no_main]
 
@@ -49,16 +50,30 @@ fuzz_target!(|data: &[u8]| {
                     if hashed(other, stamp, nonce) != text {
                         continue;
                     }
-                    // Around the ends of its window, and whenever the first one has just been forgotten.
+                    // Around the ends of its window, and whenever the first one has just been
+                    // forgotten.
                     let forgotten = first.valid_until().unwrap();
-                    for now in [at(fresh.saturating_sub(59_000)), at(fresh), at(fresh + 299_999), forgotten] {
+                    for now in [
+                        at(fresh.saturating_sub(59_000)),
+                        at(fresh),
+                        at(fresh + 299_999),
+                        forgotten,
+                    ] {
                         if now < first_at || now > first_at + FARTHEST {
                             continue;
                         }
                         if let Some(second) = verify(rules, stamp, nonce, &signature, now) {
                             assert!(now < forgotten, "{stamp} {nonce} of {text} is accepted again");
-                            assert_eq!(second.digest(), first.digest(), "{stamp} {nonce} of {text}");
-                            assert_eq!(second.content(), first.content(), "{stamp} {nonce} of {text}");
+                            assert_eq!(
+                                second.digest(),
+                                first.digest(),
+                                "{stamp} {nonce} of {text}"
+                            );
+                            assert_eq!(
+                                second.content(),
+                                first.content(),
+                                "{stamp} {nonce} of {text}"
+                            );
                         }
                     }
                 }
@@ -67,10 +82,18 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-fn verify(rules: &Rules, timestamp: &str, nonce: &str, signature: &str, now: SystemTime) -> Option<Identity> {
+fn verify(
+    rules: &Rules,
+    timestamp: &str,
+    nonce: &str,
+    signature: &str,
+    now: SystemTime,
+) -> Option<Identity> {
     let mut body = String::with_capacity(160);
-    write!(body, r#"{{"timestamp":"{timestamp}","nonce":"{nonce}","signature":"{signature}"}}"#).unwrap();
-    let delivery: Result<Delivery<Event>, _> = rules.provider.check_body((), &HEAD, &Bytes::from(body), now);
+    write!(body, r#"{{"timestamp":"{timestamp}","nonce":"{nonce}","signature":"{signature}"}}"#)
+        .unwrap();
+    let delivery: Result<Delivery<Event>, _> =
+        rules.provider.check_body((), &HEAD, &Bytes::from(body), now);
     match delivery {
         Ok(delivery) => delivery.proof().identity.clone(),
         Err(rejection) => {
@@ -141,13 +164,15 @@ static RULES: LazyLock<Vec<Rules>> = LazyLock::new(|| {
     ];
     let rules = |secrets: &'static [&'static str], separate: bool| {
         let first = Zegocloud::new(secrets[0]).unwrap();
-        let all = secrets[1..].iter().fold(first, |rules, secret| rules.also_accept(secret).unwrap());
+        let all =
+            secrets[1..].iter().fold(first, |rules, secret| rules.also_accept(secret).unwrap());
         Rules { secrets, provider: if separate { all.separate_short_nonces() } else { all } }
     };
     all.iter().flat_map(|secrets| [rules(secrets, false), rules(secrets, true)]).collect()
 });
 static HEAD: LazyLock<Parts> = LazyLock::new(|| http::Request::new(()).into_parts().0);
 
-const STAMPS: &[u64] = &[1_700_000_000, 1_711_111_000, 1_170_000_000, 1_699_999_900, 9_999_999_000, 1_000_000_000];
+const STAMPS: &[u64] =
+    &[1_700_000_000, 1_711_111_000, 1_170_000_000, 1_699_999_900, 9_999_999_000, 1_000_000_000];
 /// What lies farther ahead counts as this.
 const FARTHEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);

@@ -4,8 +4,15 @@ use crate::Random;
 use libfuzzer_sys::fuzzer_mutate;
 use std::fmt::Write as _;
 
-/// Changes the form in `data`, now and then its bytes, and begins anew from one of the seeds where it is empty.
-pub fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32, seeds: &[Vec<u8>]) -> usize {
+/// Changes the form in `data`, now and then its bytes, and begins anew from one of the seeds where
+/// it is empty.
+pub fn mutate(
+    data: &mut [u8],
+    size: usize,
+    max_size: usize,
+    seed: u32,
+    seeds: &[Vec<u8>],
+) -> usize {
     let mut random = Random::new(seed);
     if random.one_in(3) {
         return fuzzer_mutate(data, size, max_size);
@@ -41,8 +48,13 @@ pub fn of(json: &[u8]) -> Vec<u8> {
 }
 
 fn encode(text: &str) -> String {
-    let letter =
-        |byte| if u8::is_ascii_alphanumeric(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let letter = |byte| {
+        if u8::is_ascii_alphanumeric(&byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
     text.bytes().map(letter).collect()
 }
 

@@ -51,7 +51,8 @@ pub fn is_json(text: &str) -> bool {
     serde_json::from_str::<&RawValue>(text).is_ok()
 }
 
-/// The content of a string that is JSON, a lone surrogate as U+FFFD. By UTF-16, as JavaScript has it.
+/// The content of a string that is JSON, a lone surrogate as U+FFFD. By UTF-16, as JavaScript has
+/// it.
 pub fn content(string: &str) -> String {
     let mut units = Vec::with_capacity(string.len());
     let mut letters = string[1..string.len() - 1].chars();
@@ -67,9 +68,9 @@ pub fn content(string: &str) -> String {
             Some('n') => 10,
             Some('r') => 13,
             Some('t') => 9,
-            Some('u') => {
-                (0..4).fold(0, |code, _| code * 16 + letters.next().and_then(|it| it.to_digit(16)).unwrap() as u16)
-            }
+            Some('u') => (0..4).fold(0, |code, _| {
+                code * 16 + letters.next().and_then(|it| it.to_digit(16)).unwrap() as u16
+            }),
             Some(itself) => itself as u16,
         };
         units.push(unit);

@@ -1,10 +1,12 @@
-//! Changes of JSON that keep it JSON: byte flips do not find what another type in a member's place does.
+//! Changes of JSON that keep it JSON: byte flips do not find what another type in a member's place
+//! does.
 
 use crate::Random;
 use libfuzzer_sys::fuzzer_mutate;
 use std::cell::RefCell;
 
-/// Changes the JSON in `data`, now and then its bytes, and begins anew from one of the seeds where it is none.
+/// Changes the JSON in `data`, now and then its bytes, and begins anew from one of the seeds where
+/// it is none.
 pub fn json(data: &mut [u8], size: usize, max_size: usize, seed: u32, seeds: &[Vec<u8>]) -> usize {
     let mut random = Random::new(seed);
     if random.one_in(10) {
@@ -78,7 +80,8 @@ fn change(text: &mut Vec<u8>, values: &[Value], random: &mut Random, seeds: &[Ve
             }
             // JSON inside a string.
             several => {
-                let quoted = serde_json::to_vec(&String::from_utf8_lossy(several)).unwrap_or_default();
+                let quoted =
+                    serde_json::to_vec(&String::from_utf8_lossy(several)).unwrap_or_default();
                 splice(text, value.from, value.to, &quoted);
             }
         },
@@ -108,7 +111,12 @@ fn change(text: &mut Vec<u8>, values: &[Value], random: &mut Random, seeds: &[Ve
             if value.depth > 0 {
                 let comma_behind = text.get(to) == Some(&b',');
                 let comma_before = from > 0 && text[from - 1] == b',';
-                splice(text, from - usize::from(comma_before && !comma_behind), to + usize::from(comma_behind), b"");
+                splice(
+                    text,
+                    from - usize::from(comma_before && !comma_behind),
+                    to + usize::from(comma_behind),
+                    b"",
+                );
             }
         }
         // Another name.
@@ -190,7 +198,8 @@ fn scan(text: &[u8], values: &mut Vec<Value>) -> bool {
                     }
                 }
                 at += 1;
-                let is_name = name.is_none() && open.last().is_some_and(|(_, is_object)| *is_object);
+                let is_name =
+                    name.is_none() && open.last().is_some_and(|(_, is_object)| *is_object);
                 if is_name {
                     name = Some((from, at));
                 } else {
@@ -267,8 +276,9 @@ const ODD: &[&str] = &[
 ];
 
 const PIECES: &[&str] = &[
-    "", "0", "1", "9", "-", "+", ".", "e", "E", " ", "\\", "\"", "\\u", "\\ud83d", "\\ude00", "\\u0041", "\\n", "\\/",
-    "é", "\u{feff}", "\0", "\n", "[", "]", "{", "}", ":", ",", "/", "*", "a", "T", "true", "null",
+    "", "0", "1", "9", "-", "+", ".", "e", "E", " ", "\\", "\"", "\\u", "\\ud83d", "\\ude00",
+    "\\u0041", "\\n", "\\/", "é", "\u{feff}", "\0", "\n", "[", "]", "{", "}", ":", ",", "/", "*",
+    "a", "T", "true", "null",
 ];
 
 const BLANKS: &[&str] = &[" ", "\n", "\t", "\r\n", "  ", "\u{a0}", "\u{c}", ",", "/**/"];

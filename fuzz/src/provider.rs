@@ -26,7 +26,11 @@ where
     }
 
     /// The event of this request, unless it is refused and may be.
-    pub fn ask(&self, request: Request<Bytes>, is_taken: impl FnOnce(&str) -> bool) -> Option<P::Event> {
+    pub fn ask(
+        &self,
+        request: Request<Bytes>,
+        is_taken: impl FnOnce(&str) -> bool,
+    ) -> Option<P::Event> {
         let body = request.body().clone();
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let delivery = match self.provider.verify(&self.signer.sign(request, now), now) {
@@ -41,7 +45,10 @@ where
         assert_eq!(&**delivery.misfits(), &**delivery.event().misfits());
         let event = delivery.into_event();
         let text = comes_back(&event, body.len() % 4 == 0);
-        if let Some(body) = std::str::from_utf8(&body).ok().map(|body| body.strip_prefix('\u{feff}').unwrap_or(body)) {
+        if let Some(body) = std::str::from_utf8(&body)
+            .ok()
+            .map(|body| body.strip_prefix('\u{feff}').unwrap_or(body))
+        {
             is_kept(body, &text, &event);
         }
         Some(event)
@@ -58,7 +65,8 @@ pub fn request(body: &[u8]) -> Request<Bytes> {
 
 /// The documented payloads of a file in `tests/payloads`.
 pub fn seeds(payloads: &str) -> Vec<Vec<u8>> {
-    let payloads: Vec<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(payloads).unwrap();
+    let payloads: Vec<serde_json::Map<String, serde_json::Value>> =
+        serde_json::from_str(payloads).unwrap();
     payloads.into_iter().map(|payload| payload["body"].to_string().into()).collect()
 }
 
@@ -71,7 +79,8 @@ where
     let back: E = serde_json::from_str(&text).unwrap();
     assert_eq!(back, *event, "{text}");
     assert_eq!((back.kind(), back.dedup_key()), (event.kind(), event.dedup_key()), "{text}");
-    // What no `Value` can hold is an error, of two members of one name it keeps one, and of a number 16 digits.
+    // What no `Value` can hold is an error, of two members of one name it keeps one, and of a
+    // number 16 digits.
     if by_value
         && !has_duplicates(&text)
         && !has_long_numbers(&text)
@@ -87,7 +96,9 @@ fn has_long_numbers(text: &str) -> bool {
     let letters = text.as_bytes();
     let is_exponent = |two: &[u8]| two[0].is_ascii_digit() && matches!(two[1], b'e' | b'E');
     letters.windows(2).any(is_exponent)
-        || letters.split(|letter| !letter.is_ascii_digit() && *letter != b'.').any(|digits| digits.len() > 15)
+        || letters
+            .split(|letter| !letter.is_ascii_digit() && *letter != b'.')
+            .any(|digits| digits.len() > 15)
 }
 
 fn has_duplicates(text: &str) -> bool {
@@ -96,7 +107,8 @@ fn has_duplicates(text: &str) -> bool {
     };
     let mut names: Vec<_> = members.iter().map(|(name, _)| json::content(name)).collect();
     names.sort_unstable();
-    names.windows(2).any(|two| two[0] == two[1]) || members.iter().any(|(_, value)| has_duplicates(value))
+    names.windows(2).any(|two| two[0] == two[1])
+        || members.iter().any(|(_, value)| has_duplicates(value))
 }
 
 /// Every member of the input is typed, in the rest or a misfit.
@@ -121,23 +133,34 @@ enum Segment {
 impl<E: Debug> Kept<'_, E> {
     /// Whether both are objects.
     fn object(&self, input: &str, output: &str, path: &mut Vec<Segment>) -> bool {
-        let Some((members, found)) = json::members(input).zip(json::members(output)) else { return false };
+        let Some((members, found)) = json::members(input).zip(json::members(output)) else {
+            return false;
+        };
         // More than that are indexed by nobody.
         if members.len() > 256 {
             return true;
         }
-        let members: Vec<_> = members.into_iter().map(|(name, value)| (json::content(name), value)).collect();
-        let found: Vec<_> = found.into_iter().map(|(name, value)| (json::content(name), value)).collect();
+        let members: Vec<_> =
+            members.into_iter().map(|(name, value)| (json::content(name), value)).collect();
+        let found: Vec<_> =
+            found.into_iter().map(|(name, value)| (json::content(name), value)).collect();
         for (name, value) in &members {
-            let is_credential = path.is_empty() && ["nonce", "signature", "Nonce", "Signature"].contains(&&**name);
+            let is_credential =
+                path.is_empty() && ["nonce", "signature", "Nonce", "Signature"].contains(&&**name);
             // Of a name that is there twice nothing may be left but the body.
-            if is_absent(value) || is_credential || members.iter().filter(|(other, _)| other == name).count() > 1 {
+            if is_absent(value)
+                || is_credential
+                || members.iter().filter(|(other, _)| other == name).count() > 1
+            {
                 continue;
             }
-            let documented = ALIASES.iter().find(|(alias, _)| alias == name).map_or(&**name, |(_, name)| name);
+            let documented =
+                ALIASES.iter().find(|(alias, _)| alias == name).map_or(&**name, |(_, name)| name);
             let of = |name: &str| found.iter().find(|(found, _)| found == name);
             // The page's table has the members of one phone where its example has a list.
-            let items = of("items").and_then(|(_, items)| json::elements(items)?.pop()).and_then(json::members);
+            let items = of("items")
+                .and_then(|(_, items)| json::elements(items)?.pop())
+                .and_then(json::members);
             let in_items = || items?.into_iter().find(|(item, _)| json::content(item) == *name);
             match of(name).or_else(|| of(documented)).map(|(name, value)| (name.clone(), *value)) {
                 Some((documented, found)) => {
@@ -149,9 +172,14 @@ impl<E: Debug> Kept<'_, E> {
                 None => {
                     path.push(Segment::Member(documented.to_owned()));
                     // Where the elements of a list did not fit, nothing may be left of it.
-                    let is_kept = in_items().is_some() || json::elements(value).is_some() && self.is_misfit(path);
+                    let is_kept = in_items().is_some()
+                        || json::elements(value).is_some() && self.is_misfit(path);
                     path.pop();
-                    assert!(is_kept, "{name} is lost: {input}\n{output}\n{:?} {:?}", self.misfits, self.event);
+                    assert!(
+                        is_kept,
+                        "{name} is lost: {input}\n{output}\n{:?} {:?}",
+                        self.misfits, self.event
+                    );
                 }
             }
         }
@@ -159,7 +187,8 @@ impl<E: Debug> Kept<'_, E> {
     }
 
     fn value(&self, input: &str, output: &str, path: &mut Vec<Segment>) {
-        let is_tag = path.len() == 1 && matches!(&path[0], Segment::Member(name) if TAGS.contains(&&**name));
+        let is_tag =
+            path.len() == 1 && matches!(&path[0], Segment::Member(name) if TAGS.contains(&&**name));
         if is_tag || input == output || self.object(input, output, path) {
             return;
         }
@@ -174,17 +203,30 @@ impl<E: Debug> Kept<'_, E> {
                 } else {
                     let there = input.iter().filter(|element| !is_absent(element)).count();
                     let lost = there.saturating_sub(output.len());
-                    assert!(self.below(path) >= lost, "{input:?} {output:?} {:?} {:?}", self.misfits, self.event);
+                    assert!(
+                        self.below(path) >= lost,
+                        "{input:?} {output:?} {:?} {:?}",
+                        self.misfits,
+                        self.event
+                    );
                 }
             }
             // One value where a list belongs.
             (None, Some(output)) if output.len() == 1 => self.value(input, output[0], path),
             _ => {
                 // The answer of Get Task, in which the task is.
-                let data = json::members(input).into_iter().flatten().find(|(name, _)| json::content(name) == "data");
-                let is_same = is_same(input, output) || data.is_some_and(|(_, data)| self.object(data, output, path));
+                let data = json::members(input)
+                    .into_iter()
+                    .flatten()
+                    .find(|(name, _)| json::content(name) == "data");
+                let is_same = is_same(input, output)
+                    || data.is_some_and(|(_, data)| self.object(data, output, path));
                 // What does not fit may be there from elsewhere.
-                assert!(is_same || self.is_misfit(path), "{input} became {output}: {:?}", self.event);
+                assert!(
+                    is_same || self.is_misfit(path),
+                    "{input} became {output}: {:?}",
+                    self.event
+                );
             }
         }
     }
@@ -218,15 +260,18 @@ fn text(path: &[Segment]) -> String {
 
 /// `null`, blank text and lists of these stand for nothing.
 fn is_absent(value: &str) -> bool {
-    let is_blank = value.starts_with('"') && value.bytes().all(|byte| byte == b'"' || byte.is_ascii_whitespace());
+    let is_blank = value.starts_with('"')
+        && value.bytes().all(|byte| byte == b'"' || byte.is_ascii_whitespace());
     value == "null"
         || is_blank
-        || json::elements(value).is_some_and(|elements| elements.iter().all(|element| is_absent(element)))
+        || json::elements(value)
+            .is_some_and(|elements| elements.iter().all(|element| is_absent(element)))
 }
 
 /// Whether one scalar is another spelling of the other.
 fn is_same(input: &str, output: &str) -> bool {
-    let scalar = |value: &str| if value.starts_with('"') { json::content(value) } else { value.to_owned() };
+    let scalar =
+        |value: &str| if value.starts_with('"') { json::content(value) } else { value.to_owned() };
     let (from, to) = (scalar(input), scalar(output));
     let (word, number) = (from.trim(), from.trim().parse::<f64>());
     let is_number = |expected: f64| to.trim().parse() == Ok(expected);
@@ -235,8 +280,12 @@ fn is_same(input: &str, output: &str) -> bool {
         || WORDS.contains(&(word, &to))
         || ["true", "false"].contains(&&*to) && word.eq_ignore_ascii_case(&to)
         || number.is_ok_and(|number| {
-            let is_bool = to == if number == 1.0 { "true" } else { "false" } && (number == 1.0 || number == 0.0);
-            is_bool || is_number(number) || is_number(number * 1000.0) || is_number((number / 1000.0).floor())
+            let is_bool = to == if number == 1.0 { "true" } else { "false" }
+                && (number == 1.0 || number == 0.0);
+            is_bool
+                || is_number(number)
+                || is_number(number * 1000.0)
+                || is_number((number / 1000.0).floor())
         })
 }
 
@@ -269,9 +318,14 @@ macro_rules! provider {
         });
 
         static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-            $crate::provider::seeds(include_str!(concat!("../../tests/payloads/", $payloads, ".json")))
+            $crate::provider::seeds(include_str!(concat!(
+                "../../tests/payloads/",
+                $payloads,
+                ".json"
+            )))
         });
-        static ASKED: LazyLock<$crate::provider::Asked<Rules, Signs>> =
-            LazyLock::new(|| $crate::provider::Asked { provider: $provider.unwrap(), signer: $signer.unwrap() });
+        static ASKED: LazyLock<$crate::provider::Asked<Rules, Signs>> = LazyLock::new(|| {
+            $crate::provider::Asked { provider: $provider.unwrap(), signer: $signer.unwrap() }
+        });
     };
 }

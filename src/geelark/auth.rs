@@ -1,7 +1,9 @@
-//! The two ways in which a head proves itself: a signature over the appId and the request's id, or a bearer token.
+//! The two ways in which a head proves itself: a signature over the appId and the request's id, or
+//! a bearer token.
 
 use crate::{
-    ConfigError, Content, Covers, Identity, Input, Proof, Rejection, Secret, Timestamp, Window, exactly_one,
+    ConfigError, Content, Covers, Identity, Input, Proof, Rejection, Secret, Timestamp, Window,
+    exactly_one,
     signature::{find, from_hex, malformed},
     token,
 };
@@ -10,7 +12,8 @@ use sha2::{Digest, Sha256};
 use std::time::SystemTime;
 
 /// All headers of both modes: GeeLark may send both sets, whichever of them is looked at.
-pub(super) const CREDENTIALS: &[&str] = &["appid", "traceid", "ts", "nonce", "sign", "authorization"];
+pub(super) const CREDENTIALS: &[&str] =
+    &["appid", "traceid", "ts", "nonce", "sign", "authorization"];
 
 /// An AppId and its key.
 #[derive(Clone, Debug)]
@@ -20,7 +23,10 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    pub(super) fn new(app_id: impl Into<String>, app_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+    pub(super) fn new(
+        app_id: impl Into<String>,
+        app_key: impl AsRef<[u8]>,
+    ) -> Result<Self, ConfigError> {
         let app_id = app_id.into();
         token::new(&app_id)?;
         Ok(Self { app_id, app_key: Secret::new(app_key)? })
@@ -36,7 +42,12 @@ impl Pair {
 }
 
 /// What a rightly signed head proves.
-pub(super) fn verify(headers: &HeaderMap, pairs: &[Pair], window: Window, now: SystemTime) -> Result<Proof, Rejection> {
+pub(super) fn verify(
+    headers: &HeaderMap,
+    pairs: &[Pair],
+    window: Window,
+    now: SystemTime,
+) -> Result<Proof, Rejection> {
     let app_id = exactly_one(headers, &APP_ID)?;
     let trace_id = exactly_one(headers, &TRACE_ID)?;
     let ts = exactly_one(headers, &TS)?;
@@ -58,24 +69,36 @@ pub(super) fn verify(headers: &HeaderMap, pairs: &[Pair], window: Window, now: S
     let sign = |pair: &Pair| (pair.app_id == app_id).then(|| pair.sign(trace_id, ts, nonce));
     let (key_index, pair) = find(pairs, &mac, sign)?;
     let signed_at = window.check(stamp, now)?;
-    let identity = Identity::new(&[pair.app_key.id(), &mac], Content::Bound).with_input(Input::Path);
+    let identity =
+        Identity::new(&[pair.app_key.id(), &mac], Content::Bound).with_input(Input::Path);
     let identity = identity.with_valid_until(window.ends(stamp)?);
-    Ok(Proof { covers: Covers::Nothing, key_index, signed_at: Some(signed_at), identity: Some(identity) })
+    Ok(Proof {
+        covers: Covers::Nothing,
+        key_index,
+        signed_at: Some(signed_at),
+        identity: Some(identity),
+    })
 }
 
 fn is_trace_id(text: &str) -> bool {
     let hyphen = |at| text.len() == 36 && matches!(at, 8 | 13 | 18 | 23);
     matches!(text.len(), 32 | 36)
-        && text.bytes().enumerate().all(|(at, byte)| if hyphen(at) { byte == b'-' } else { byte.is_ascii_hexdigit() })
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(at, byte)| if hyphen(at) { byte == b'-' } else { byte.is_ascii_hexdigit() })
 }
 
-/// Takes the token that `Authorization` carries, after `Bearer` and, as one of GeeLark's pages has it, a colon.
+/// Takes the token that `Authorization` carries, after `Bearer` and, as one of GeeLark's pages has
+/// it, a colon.
 pub(super) fn verify_token(headers: &HeaderMap, tokens: &[Secret]) -> Result<Proof, Rejection> {
     let line = exactly_one(headers, &header::AUTHORIZATION)?;
     let token = line
         .split_at_checked("bearer".len())
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .and_then(|(_, rest)| rest.strip_prefix(':').or_else(|| rest.starts_with(' ').then_some(rest)))
+        .and_then(|(_, rest)| {
+            rest.strip_prefix(':').or_else(|| rest.starts_with(' ').then_some(rest))
+        })
         .map(|token| token.trim_start_matches(' '))
         .filter(|token| !token.is_empty())
         .ok_or_else(|| malformed("Authorization: not a bearer's with a token"))?;
@@ -92,12 +115,18 @@ pub(super) fn verify_token(headers: &HeaderMap, tokens: &[Secret]) -> Result<Pro
 /// use tower_webhooks::{Signer as _, geelark};
 ///
 /// // The example of GeeLark's page "Request instructions".
-/// let signer = geelark::Signer::new("eH6gQR4oHr3FsZpI36La01IW", "YjmFIUuq0oJgSDJ42fxLEb6R1qjjqf")?
-///     .trace_id("db6094ab-3797-4186-84d5-b0b58eebad56");
+/// let signer = geelark::Signer::new(
+///     "eH6gQR4oHr3FsZpI36La01IW",
+///     "YjmFIUuq0oJgSDJ42fxLEb6R1qjjqf",
+/// )?
+/// .trace_id("db6094ab-3797-4186-84d5-b0b58eebad56");
 /// let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_716_972_892_166);
 /// let request = signer.sign(Request::post("/").body(Bytes::new())?, now);
 /// assert_eq!(request.headers()["nonce"], "db6094");
-/// assert_eq!(request.headers()["sign"], "6280C080AF7C3CCE168F15C913E3444A00A618CB0E16038EED9811D6E3366BDD");
+/// assert_eq!(
+///     request.headers()["sign"],
+///     "6280C080AF7C3CCE168F15C913E3444A00A618CB0E16038EED9811D6E3366BDD"
+/// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[cfg(feature = "test-util")]
@@ -109,7 +138,8 @@ pub struct Signer {
 
 #[cfg(feature = "test-util")]
 impl Signer {
-    /// A signer with the team's AppId and AppKey, and a fresh `traceId` of 32 digits for every request.
+    /// A signer with the team's AppId and AppKey, and a fresh `traceId` of 32 digits for every
+    /// request.
     ///
     /// # Errors
     ///
@@ -118,7 +148,8 @@ impl Signer {
         Ok(Self { pair: Pair::new(app_id, app_key)?, trace_id: None })
     }
 
-    /// Signs with this `traceId` instead of a fresh one: for replays. Its first 6 characters are the `nonce`.
+    /// Signs with this `traceId` instead of a fresh one: for replays. Its first 6 characters are
+    /// the `nonce`.
     #[must_use]
     pub fn trace_id(mut self, trace_id: impl Into<String>) -> Self {
         self.trace_id = Some(trace_id.into());
@@ -134,12 +165,19 @@ impl Signer {
 #[cfg(feature = "test-util")]
 impl crate::Signer for Signer {
     /// Sets the five headers; one whose text no header can hold is left as it was.
-    fn sign(&self, mut request: http::Request<bytes::Bytes>, now: SystemTime) -> http::Request<bytes::Bytes> {
-        let ts = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis().to_string();
+    fn sign(
+        &self,
+        mut request: http::Request<bytes::Bytes>,
+        now: SystemTime,
+    ) -> http::Request<bytes::Bytes> {
+        let ts =
+            now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis().to_string();
         let trace_id = self.trace_id.clone().unwrap_or_else(|| crate::signer::random_digits(32));
         let nonce: String = trace_id.chars().take(NONCE_LEN).collect();
         let sign = self.signature(&trace_id, &ts, &nonce);
-        for (name, text) in CREDENTIALS.iter().zip([&self.pair.app_id, &trace_id, &ts, &nonce, &sign]) {
+        for (name, text) in
+            CREDENTIALS.iter().zip([&self.pair.app_id, &trace_id, &ts, &nonce, &sign])
+        {
             if let Ok(value) = http::HeaderValue::try_from(text) {
                 request.headers_mut().insert(*name, value);
             }
@@ -198,7 +236,11 @@ impl TokenSigner {
 #[cfg(feature = "test-util")]
 impl crate::Signer for TokenSigner {
     /// Sets `traceId` and `Authorization`; one whose text no header can hold is left as it was.
-    fn sign(&self, mut request: http::Request<bytes::Bytes>, _now: SystemTime) -> http::Request<bytes::Bytes> {
+    fn sign(
+        &self,
+        mut request: http::Request<bytes::Bytes>,
+        _now: SystemTime,
+    ) -> http::Request<bytes::Bytes> {
         let id = self.trace_id.clone().unwrap_or_else(|| crate::signer::random_digits(32));
         let scheme: &[u8] = if self.colon { b"Bearer: " } else { b"Bearer " };
         let token = [scheme, self.token.expose_secret()].concat();

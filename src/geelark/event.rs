@@ -2,18 +2,22 @@
 
 use crate::{
     Json, Rest, UnixSeconds,
-    payload::{Field, FromValue, Names, Object, Payload, Reader, codes, events, from_json, payload, words},
+    payload::{
+        Field, FromValue, Names, Object, Payload, Reader, codes, events, from_json, payload, words,
+    },
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
 
 events! {
     /// A callback.
     ///
-    /// GeeLark sends no event id. So renamed and deleted phones, changed tags and installed apps have no
-    /// [`dedup_key`](crate::WebhookEvent::dedup_key): nothing tells a repeated delivery from a second, equal event.
+    /// GeeLark sends no event id. So renamed and deleted phones, changed tags and installed apps
+    /// have no [`dedup_key`](crate::WebhookEvent::dedup_key): nothing tells a repeated delivery
+    /// from a second, equal event.
     pub enum Event in "type" {
         /// A cloud phone was started, or could not be.
-        1 => PhoneStarted(PhoneStarted) as "phone_started" key |it| [it.id, it.event_time; it.result],
+        1 => PhoneStarted(PhoneStarted) as "phone_started"
+            key |it| [it.id, it.event_time; it.result],
         /// A patch was installed on a phone, or could not be. On the Chinese pages only.
         2 => PatchInstalled(PatchInstalled) as "patch_installed" key |it| [it.task_id; it.result],
         /// A file was uploaded to a phone, or could not be.
@@ -23,7 +27,8 @@ events! {
         /// An RPA task ended.
         6 => TaskCompleted(TaskCompleted) as "task_completed" key |it| [it.task_id; it.result],
         /// An order was paid, or could not be. On the Chinese pages only.
-        7 => PaymentCompleted(PaymentCompleted) as "payment_completed" key |it| [it.order_id; it.result],
+        7 => PaymentCompleted(PaymentCompleted) as "payment_completed"
+            key |it| [it.order_id; it.result],
         /// A cloud phone was stopped.
         8 => PhoneStopped(PhoneStopped) as "phone_stopped" key |it| [it.id, it.event_time],
         /// Cloud phones got new names.
@@ -37,7 +42,8 @@ events! {
         /// RPA tasks were cancelled.
         13 => TasksCancelled(Tasks) as "tasks_cancelled" key |it| [it.task_ids],
         /// Contacts were imported, or could not be.
-        14 => ContactsImported(ContactsImported) as "contacts_imported" key |it| [it.task_id; it.status],
+        14 => ContactsImported(ContactsImported) as "contacts_imported"
+            key |it| [it.task_id; it.status],
         /// An app was installed on a phone, or could not be.
         15 => AppInstalled(AppInstalled) as "app_installed",
         _ => Unknown(Unknown),
@@ -101,7 +107,8 @@ payload! {
     pub struct TaskCompleted {
         /// The task's id.
         pub task_id: Option<String> = "taskId",
-        /// Whether it worked. A task that worked may have done nothing all the same: ask for its status.
+        /// Whether it worked. A task that worked may have done nothing all the same: ask for its
+        /// status.
         pub result: Option<bool>,
         ..rest
     }

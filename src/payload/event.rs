@@ -11,22 +11,25 @@ use std::borrow::Cow;
 /// ```
 /// use tower_webhooks::{WebhookEvent as _, vobiz::kyc};
 ///
-/// let event: kyc::Event = serde_json::from_str(r#"{"event":"kyc.failed","session_id":"s1","timestamp":7}"#)?;
+/// let event: kyc::Event = serde_json::from_str(
+///     r#"{"event":"kyc.failed","session_id":"s1","timestamp":7}"#,
+/// )?;
 /// assert_eq!(event.kind(), "kyc.failed");
 /// assert_eq!(event.dedup_key().as_deref(), Some(r#"["kyc.failed","s1","7"]"#));
 /// assert!(event.misfits().is_empty());
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 pub trait WebhookEvent {
-    /// The provider's own name for the event where there is one, else a name in snake_case; `unknown` for an
-    /// [`Unknown`].
+    /// The provider's own name for the event where there is one, else a name in snake_case;
+    /// `unknown` for an [`Unknown`].
     fn kind(&self) -> &'static str;
 
-    /// A key that two deliveries of one and the same occurrence share, as far as the members tell: a JSON list of the
-    /// kind and of what tells occurrences apart.
+    /// A key that two deliveries of one and the same occurrence share, as far as the members tell:
+    /// a JSON list of the kind and of what tells occurrences apart.
     ///
-    /// It is inferred from what the members mean: no provider promises it, and where the body is not signed it is worth
-    /// no more than the body. `None` where a member that it needs is missing or blank, and for an [`Unknown`].
+    /// It is inferred from what the members mean: no provider promises it, and where the body is
+    /// not signed it is worth no more than the body. `None` where a member that it needs is missing
+    /// or blank, and for an [`Unknown`].
     fn dedup_key(&self) -> Option<String>;
 
     /// The members that did not fit their documented type.
@@ -35,7 +38,8 @@ pub trait WebhookEvent {
 
 /// An event that this version does not know, or a body that is no event at all.
 ///
-/// It is serialised as the JSON that the body is; a body that is none, as a string with the body's text.
+/// It is serialised as the JSON that the body is; a body that is none, as a string with the body's
+/// text.
 #[derive(Clone, Debug)]
 pub struct Unknown {
     claimed: Option<Box<str>>,
@@ -76,12 +80,14 @@ impl Unknown {
         self.claimed.as_deref()
     }
 
-    /// The body, if it is JSON. Of a form, an object in which every value is a string or a list of strings.
+    /// The body, if it is JSON. Of a form, an object in which every value is a string or a list of
+    /// strings.
     pub fn raw(&self) -> Option<&Json> {
         self.raw.as_ref()
     }
 
-    /// The body, or the query of a GET that is an event; without the credentials where they travel in it.
+    /// The body, or the query of a GET that is an event; without the credentials where they travel
+    /// in it.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
@@ -134,12 +140,13 @@ impl Serialize for Unknown {
 
 impl<'de> Deserialize<'de> for Unknown {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        read_back(input, |body| Ok(Self::new(body.clone()))).map(|read| read.unwrap_or_else(|unknown| unknown))
+        read_back(input, |body| Ok(Self::new(body.clone())))
+            .map(|read| read.unwrap_or_else(|unknown| unknown))
     }
 }
 
-/// Reads an event from what it was serialised to. A string is the text of a body that was no JSON, and so no event,
-/// whatever it looks like by now: bytes that are no UTF-8 are not in it any more.
+/// Reads an event from what it was serialised to. A string is the text of a body that was no JSON,
+/// and so no event, whatever it looks like by now: bytes that are no UTF-8 are not in it any more.
 pub(crate) fn read_back<'de, D: Deserializer<'de>, E>(
     input: D,
     from_body: impl FnOnce(&Bytes) -> Result<E, Unknown>,
@@ -161,12 +168,14 @@ pub(crate) fn text(body: &[u8]) -> Option<&str> {
     Some(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
-/// See [`WebhookEvent::dedup_key`]. One of `needed` and `further` has to be there, and all of `needed`.
+/// See [`WebhookEvent::dedup_key`]. One of `needed` and `further` has to be there, and all of
+/// `needed`.
 pub(crate) fn dedup_key(kind: &str, needed: &[Value], further: &[Value]) -> Option<String> {
     if !needed.iter().all(is_there) || !needed.iter().chain(further).any(is_there) {
         return None;
     }
-    let parts: Vec<_> = std::iter::once(&Value::from(kind)).chain(needed).chain(further).cloned().collect();
+    let parts: Vec<_> =
+        std::iter::once(&Value::from(kind)).chain(needed).chain(further).cloned().collect();
     serde_json::to_string(&parts).ok()
 }
 

@@ -3,12 +3,13 @@
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 
-/// A JSON object with a string for each name, and a list of strings for a name that is there more than once. `None` for
-/// more than 1,024 fields.
+/// A JSON object with a string for each name, and a list of strings for a name that is there more
+/// than once. `None` for more than 1,024 fields.
 ///
 /// No scalar is read from a list: a typed name that is there twice comes out as a misfit.
 ///
-/// Values that are no UTF-8 are read lossily. A name that is none stays as it was sent, so that no two names become one.
+/// Values that are no UTF-8 are read lossily. A name that is none stays as it was sent, so that no
+/// two names become one.
 pub(crate) fn form_to_json(form: &[u8]) -> Option<String> {
     let mut fields: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::with_capacity(TYPICAL_FIELDS);
     for field in form.split(|byte| *byte == b'&') {
@@ -18,7 +19,9 @@ pub(crate) fn form_to_json(form: &[u8]) -> Option<String> {
             return None;
         }
         let name = match name.contains(char::REPLACEMENT_CHARACTER) {
-            true => String::from_utf8_lossy(field.split(|byte| *byte == b'=').next().unwrap_or_default()),
+            true => String::from_utf8_lossy(
+                field.split(|byte| *byte == b'=').next().unwrap_or_default(),
+            ),
             false => name,
         };
         fields.push((name, value));
@@ -26,8 +29,9 @@ pub(crate) fn form_to_json(form: &[u8]) -> Option<String> {
     // Vobiz sends them in this order.
     fields.sort_by(|(one, _), (two, _)| one.cmp(two));
     let mut json = Vec::with_capacity(form.len().saturating_mul(2));
-    let members =
-        fields.chunk_by(|(one, _), (two, _)| one == two).filter_map(|same| Some((&same.first()?.0, Values(same))));
+    let members = fields
+        .chunk_by(|(one, _), (two, _)| one == two)
+        .filter_map(|same| Some((&same.first()?.0, Values(same))));
     serde_json::Serializer::new(&mut json).collect_map(members).ok()?;
     String::from_utf8(json).ok()
 }

@@ -14,7 +14,8 @@ pub enum Seen<'t> {
     Name(&'t str),
     /// The text of what is neither a list nor an object, and its scalar.
     Scalar(&'t str, Option<&'t str>),
-    /// The text of a list or an object, and how many values are in it if it is indexed. They follow.
+    /// The text of a list or an object, and how many values are in it if it is indexed. They
+    /// follow.
     Several(&'t str, Option<usize>),
 }
 

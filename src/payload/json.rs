@@ -11,13 +11,15 @@ use std::{borrow::Cow, fmt};
 
 /// JSON text as the provider sent it: what is documented but not typed, or not documented at all.
 ///
-/// Numbers keep all their digits when the text is written as JSON and read from JSON. Through any other serde format
-/// ([`serde_json::Value`], CBOR, a `#[serde(tag = "…")]` enum around the event) they are numbers of that format, so that
-/// a decimal with more digits than an `f64` holds loses some, one beyond its range (`1e999`) is an error, of two members
-/// of one name the last remains, and their order may change. Nesting deeper than 128 is an error there too. A format must
+/// Numbers keep all their digits when the text is written as JSON and read from JSON. Through any
+/// other serde format ([`serde_json::Value`], CBOR, a `#[serde(tag = "…")]` enum around the event)
+/// they are numbers of that format, so that a decimal with more digits than an `f64` holds loses
+/// some, one beyond its range (`1e999`) is an error, of two members of one name the last remains,
+/// and their order may change. Nesting deeper than 128 is an error there too. A format must
 /// describe itself: bincode and postcard cannot hold it.
 ///
-/// Equality is that of the values: white space, the order of members and the spelling of a number do not count.
+/// Equality is that of the values: white space, the order of members and the spelling of a number
+/// do not count.
 ///
 /// ```
 /// use tower_webhooks::Json;
@@ -26,7 +28,9 @@ use std::{borrow::Cow, fmt};
 /// assert_eq!(json.get(), r#"{"score": 0.30000000000000000004}"#);
 ///
 /// #[derive(serde::Deserialize)]
-/// struct Scored { score: f64 }
+/// struct Scored {
+///     score: f64,
+/// }
 /// assert_eq!(json.parse::<Scored>()?.score, 0.3);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
@@ -100,8 +104,8 @@ impl<'de> Deserialize<'de> for Json {
     }
 }
 
-/// A deserializer from which a `RawValue` can be read, whatever the format: serde_json asks for raw text by a name that
-/// only its own deserializers know.
+/// A deserializer from which a `RawValue` can be read, whatever the format: serde_json asks for raw
+/// text by a name that only its own deserializers know.
 struct AnyFormat<D>(D);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for AnyFormat<D> {
@@ -111,7 +115,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for AnyFormat<D> {
         self.0.deserialize_any(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, D::Error> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
         self.0.deserialize_newtype_struct(name, Raw { name, visitor })
     }
 

@@ -4,8 +4,8 @@ use std::{fmt, sync::Arc};
 
 /// A member that is not of its documented type, and therefore absent from the typed event.
 ///
-/// Its text is in the `rest` of the payload that it belongs to. Where it was an element of a list, a repeated member, or
-/// the body is gone, only [`Verified::body`](crate::Verified::body) has it.
+/// Its text is in the `rest` of the payload that it belongs to. Where it was an element of a list,
+/// a repeated member, or the body is gone, only [`Verified::body`](crate::Verified::body) has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
     path: Box<str>,

@@ -2,14 +2,16 @@
 //!
 //! An event file has up to four kinds of items:
 //!
-//! * [`events!`]: the enum of events, a row for each with its name, variant, payload and deduplication key;
+//! * [`events!`]: the enum of events, a row for each with its name, variant, payload and
+//!   deduplication key;
 //! * [`payload!`]: structs, which look as they are;
 //! * [`codes!`] and [`words!`]: tables of numbers and of words that stay open.
 //!
-//! All are read in one way. The body is checked and indexed in one pass ([`Tape`]); each field takes its member out of
-//! its object ([`Object`]) and converts its text ([`FromValue`]). `null` and blank text are the same as missing, numbers
-//! are read from text and text from numbers. What does not convert is absent and noted ([`Misfit`]); what is not asked for
-//! is kept ([`Rest`]). Nothing here is an error.
+//! All are read in one way. The body is checked and indexed in one pass ([`Tape`]); each field
+//! takes its member out of its object ([`Object`]) and converts its text ([`FromValue`]). `null`
+//! and blank text are the same as missing, numbers are read from text and text from numbers. What
+//! does not convert is absent and noted ([`Misfit`]); what is not asked for is kept ([`Rest`]).
+//! Nothing here is an error.
 
 pub use self::{
     event::{Unknown, WebhookEvent},
@@ -43,14 +45,15 @@ mod value;
 
 /// An enum of events, a row for each.
 ///
-/// `"name" | "other name" => Variant(Payload) as "kind" key |it| [it.needed; it.further],`. The first name is the one
-/// that is written; it may be a number. Without `as` the name is the kind. The [key](WebhookEvent::dedup_key) needs all
-/// parts before the semicolon; without `key` there is none. `in "member"` after the enum's name says which member holds
-/// the name: it is then no part of the payload. Without it, the code that calls `of` finds the name. The last row
+/// `"name" | "other name" => Variant(Payload) as "kind" key |it| [it.needed; it.further],`. The
+/// first name is the one that is written; it may be a number. Without `as` the name is the kind.
+/// The [key](WebhookEvent::dedup_key) needs all parts before the semicolon; without `key` there is
+/// none. `in "member"` after the enum's name says which member holds the name: it is then no part
+/// of the payload. Without it, the code that calls `of` finds the name. The last row
 /// `_ => Unknown(Unknown),` takes what no other row takes.
 ///
-/// It makes the enum with a table in its docs, `WebhookEvent`, `Serialize`, `knows(name)`, `of(name, object)`, and where
-/// the member is named also `from_body` and `Deserialize`.
+/// It makes the enum with a table in its docs, `WebhookEvent`, `Serialize`, `knows(name)`,
+/// `of(name, object)`, and where the member is named also `from_body` and `Deserialize`.
 macro_rules! events {
     (
         $(#[$meta:meta])*
@@ -184,9 +187,10 @@ macro_rules! events {
 
 /// Structs of a payload.
 ///
-/// They look as they are. `= "Name" | "other"` after a type gives the member's name where it is not the field's, and
-/// further names that are read as well; the first that is there wins. A field is an `Option`, a `Vec`, or another payload
-/// whose members stand beside the struct's own. `..rest` at the end keeps what is not typed.
+/// They look as they are. `= "Name" | "other"` after a type gives the member's name where it is not
+/// the field's, and further names that are read as well; the first that is there wins. A field is
+/// an `Option`, a `Vec`, or another payload whose members stand beside the struct's own. `..rest`
+/// at the end keeps what is not typed.
 ///
 /// It makes the struct, `Payload`, `Serialize` and `Deserialize`.
 macro_rules! payload {
@@ -329,7 +333,8 @@ macro_rules! codes {
     )*};
 }
 
-/// Tables of words, open for words that are not in them yet; after `|` further spellings, which are read only.
+/// Tables of words, open for words that are not in them yet; after `|` further spellings, which are
+/// read only.
 ///
 /// It makes the enum, `as_str`, `From<&str>`, `Display`, `Serialize` and `Deserialize`.
 macro_rules! words {

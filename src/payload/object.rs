@@ -31,7 +31,14 @@ impl<'t> Object<'t> {
     pub(crate) fn of(value: Value<'t>) -> Option<Self> {
         let (first, end) = value.inside();
         let is_object = value.is_indexed() && value.is_object();
-        is_object.then(|| Self { value, first, end, hint: first, bits: OnceCell::new(), replaced: None })
+        is_object.then(|| Self {
+            value,
+            first,
+            end,
+            hint: first,
+            bits: OnceCell::new(),
+            replaced: None,
+        })
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Cow<'t, str>, Value<'t>)> + use<'t> {
@@ -61,10 +68,12 @@ impl<'t> Object<'t> {
         self.get(name)?.scalar()
     }
 
-    /// See [`Value::scalar`]; a whole number in its shortest form, as where numbers are names `1.0` is one of them.
+    /// See [`Value::scalar`]; a whole number in its shortest form, as where numbers are names `1.0`
+    /// is one of them.
     pub(crate) fn name(&self, member: &str) -> Option<Cow<'t, str>> {
         let name = self.scalar(member)?;
-        let is_short = !name.ends_with(|last: char| last.is_ascii_digit()) || name.parse::<i64>().is_ok();
+        let is_short =
+            !name.ends_with(|last: char| last.is_ascii_digit()) || name.parse::<i64>().is_ok();
         let number = if is_short { None } else { whole::<i64>(&name) };
         Some(number.map_or(name, |number| number.to_string().into()))
     }
@@ -89,7 +98,8 @@ impl<'t> Object<'t> {
         self.replaced = Some((member.inside().0, value));
     }
 
-    /// The payload of a whole event, with its misfits. `None` if it holds more values than fit into memory bounds.
+    /// The payload of a whole event, with its misfits. `None` if it holds more values than fit into
+    /// memory bounds.
     pub(crate) fn into_event<P: Payload>(mut self) -> Option<P> {
         let mut log = Log { misfits: Vec::new(), room: MAX_VALUES };
         let mut payload: P = self.read(&mut Reader { log: &mut log, path: Path::ROOT })?;
@@ -102,11 +112,14 @@ impl<'t> Object<'t> {
     fn read<P: Payload>(&mut self, at: &mut Reader<'_>) -> Option<P> {
         let misfits = at.log.misfits.len();
         let mut payload = P::read(self, at);
-        // Every name was looked for once. So of two members of one name, one at least is left: mostly nothing is.
+        // Every name was looked for once. So of two members of one name, one at least is left:
+        // mostly nothing is.
         if self.left().next().is_some() {
             if let Some(typed) = self.hide_duplicates() {
                 at.log.misfits.truncate(misfits);
-                typed.iter().for_each(|name| at.log.misfit(&at.path, Some(name), "one member of this name"));
+                typed.iter().for_each(|name| {
+                    at.log.misfit(&at.path, Some(name), "one member of this name")
+                });
                 self.forget();
                 payload = P::read(self, at);
             }
@@ -127,7 +140,8 @@ impl<'t> Object<'t> {
         self.replaced.iter().for_each(|(_, value)| value.forget());
     }
 
-    /// Hides the members whose name is there twice, and gives the names of the typed ones among them.
+    /// Hides the members whose name is there twice, and gives the names of the typed ones among
+    /// them.
     fn hide_duplicates(&self) -> Option<Vec<String>> {
         let mut typed: Option<Vec<String>> = None;
         let mut twice = Vec::new();
@@ -149,7 +163,10 @@ impl<'t> Object<'t> {
         let mut members = Vec::new();
         for value in self.left() {
             log.room = log.room.checked_sub(1)?;
-            members.push((Box::from(&*value.tape().name(value.node())), Json::from_checked(value.text())));
+            members.push((
+                Box::from(&*value.tape().name(value.node())),
+                Json::from_checked(value.text()),
+            ));
         }
         Some(Rest::new(members))
     }
@@ -163,7 +180,11 @@ impl<'t> Object<'t> {
     }
 
     /// The member of the first of these names that is there with a value, and what to read it from.
-    fn take(&mut self, names: &Names, is_absent: fn(Value<'_>) -> bool) -> Option<(&'t Node, Value<'t>)> {
+    fn take(
+        &mut self,
+        names: &Names,
+        is_absent: fn(Value<'_>) -> bool,
+    ) -> Option<(&'t Node, Value<'t>)> {
         if let Some(value) = self.next(names.first()) {
             return Some((value.node(), value));
         }
@@ -172,8 +193,13 @@ impl<'t> Object<'t> {
         }
         let tape = self.value.tape();
         for name in names.names {
-            let found = tape.find(name, self.hint, self.end).or_else(|| tape.find(name, self.first, self.hint));
-            let Some(member) = found.filter(|member| member.node().marks.get() & HIDDEN == 0) else { continue };
+            let found = tape
+                .find(name, self.hint, self.end)
+                .or_else(|| tape.find(name, self.first, self.hint));
+            let Some(member) = found.filter(|member| member.node().marks.get() & HIDDEN == 0)
+            else {
+                continue;
+            };
             let ((place, next), marks) = (member.inside(), &member.node().marks);
             self.hint = next;
             let value = match self.replaced {
@@ -190,8 +216,8 @@ impl<'t> Object<'t> {
         None
     }
 
-    /// Takes the next member, if it has this name and there is nothing else to know of it. Members mostly come in the
-    /// documented order.
+    /// Takes the next member, if it has this name and there is nothing else to know of it. Members
+    /// mostly come in the documented order.
     fn next(&mut self, name: &str) -> Option<Value<'t>> {
         let value = loop {
             let value = self.value.tape().value(self.hint).filter(|_| self.hint < self.end)?;
@@ -201,7 +227,11 @@ impl<'t> Object<'t> {
             self.pass(value);
         };
         let marks = &value.node().marks;
-        if !value.is_named(name) || !value.is_filled() || marks.get() != 0 || self.replaced.is_some() {
+        if !value.is_named(name)
+            || !value.is_filled()
+            || marks.get() != 0
+            || self.replaced.is_some()
+        {
             return None;
         }
         marks.set(TYPED);
@@ -266,7 +296,8 @@ pub(crate) fn only(text: &str, is_kept: impl Fn(&str) -> bool) -> Option<String>
     Some(kept)
 }
 
-/// Hands out the members in their order; `None` if the text is no JSON object, or once `member` gives `None`.
+/// Hands out the members in their order; `None` if the text is no JSON object, or once `member`
+/// gives `None`.
 pub(super) fn each_member<'a>(
     text: &'a str,
     member: impl FnMut(Cow<'a, str>, &'a RawValue) -> Option<()>,
@@ -326,7 +357,8 @@ pub(crate) trait Field: Sized {
 impl<T: FromValue + Serialize> Field for Option<T> {
     fn read(object: &mut Object<'_>, names: &Names, at: &mut Reader<'_>) -> Self {
         let (member, value) = object.take(names, T::is_absent)?;
-        let read = at.value(Segment::Member(names.first()), T::EXPECTED, |at| T::from_value(value, at));
+        let read =
+            at.value(Segment::Member(names.first()), T::EXPECTED, |at| T::from_value(value, at));
         if read.is_none() {
             mark(member, MISFIT);
         }
@@ -341,12 +373,16 @@ impl<T: FromValue + Serialize> Field for Option<T> {
 /// A list; one value where a list belongs is a list of one.
 impl<T: FromValue + Serialize> Field for Vec<T> {
     fn read(object: &mut Object<'_>, names: &Names, at: &mut Reader<'_>) -> Self {
-        let is_absent = |value: Value<'_>| !value.is_list() && (T::is_absent(value) || value.is_empty());
+        let is_absent =
+            |value: Value<'_>| !value.is_list() && (T::is_absent(value) || value.is_empty());
         let Some((member, value)) = object.take(names, is_absent) else { return Vec::new() };
         let read = match value.is_list() {
-            true => at.value(Segment::Member(names.first()), LIST, |at| read_list(value.indexed(&mut None), at)),
-            false => at
-                .value(Segment::Member(names.first()), T::EXPECTED, |at| T::from_value(value, at).map(|one| vec![one])),
+            true => at.value(Segment::Member(names.first()), LIST, |at| {
+                read_list(value.indexed(&mut None), at)
+            }),
+            false => at.value(Segment::Member(names.first()), T::EXPECTED, |at| {
+                T::from_value(value, at).map(|one| vec![one])
+            }),
         };
         read.unwrap_or_else(|| {
             mark(member, MISFIT);
@@ -368,7 +404,9 @@ fn read_list<T: FromValue>(list: Value<'_>, at: &mut Reader<'_>) -> Option<Vec<T
     for (place, value) in list.values().enumerate() {
         at.log.room = at.log.room.checked_sub(1)?;
         if !value.is_null() && !T::is_absent(value) {
-            read.extend(at.value(Segment::Element(place), T::EXPECTED, |at| T::from_value(value, at)));
+            read.extend(
+                at.value(Segment::Element(place), T::EXPECTED, |at| T::from_value(value, at)),
+            );
         }
     }
     Some(read)
@@ -392,7 +430,8 @@ pub(crate) struct Reader<'r> {
 }
 
 impl Reader<'_> {
-    /// Reads what is at this segment. If that comes to nothing, it is one misfit and has taken no room.
+    /// Reads what is at this segment. If that comes to nothing, it is one misfit and has taken no
+    /// room.
     fn value<T>(
         &mut self,
         segment: Segment,

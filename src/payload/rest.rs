@@ -3,8 +3,8 @@
 use super::{Json, Misfits};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-/// What of an object is not typed: undocumented members, and members that did not fit their type. As they came, in
-/// their order.
+/// What of an object is not typed: undocumented members, and members that did not fit their type.
+/// As they came, in their order.
 ///
 /// Equality is that of the members; order does not count.
 #[derive(Clone, Debug, Default)]

@@ -6,8 +6,9 @@ use std::{borrow::Cow, cell::Cell};
 
 /// The index of a whole JSON text: its values in their order, each before what is in it.
 ///
-/// What is nested too deep, or beyond the first 16,384 values, is checked and not indexed: whoever reads it gives it an
-/// index of its own. Lists of more than 4,096 elements and objects of more than 256 members are never indexed.
+/// What is nested too deep, or beyond the first 16,384 values, is checked and not indexed: whoever
+/// reads it gives it an index of its own. Lists of more than 4,096 elements and objects of more
+/// than 256 members are never indexed.
 pub(crate) struct Tape<'a> {
     text: &'a str,
     nodes: Vec<Node>,
@@ -54,7 +55,8 @@ impl<'a> Tape<'a> {
         Self::without(&[], text)
     }
 
-    /// As [`new`](Self::new), but does not index lists of these names: for lists that are only kept.
+    /// As [`new`](Self::new), but does not index lists of these names: for lists that are only
+    /// kept.
     pub(crate) fn without(lists: &'static [&'static str], text: &'a str) -> Option<Self> {
         let nodes = Vec::with_capacity((text.len() / TYPICAL_LEN).clamp(MIN_NODES, MAX_NODES / 4));
         let tape = Self { text, nodes, has_escaped_names: false };
@@ -76,7 +78,11 @@ impl<'a> Tape<'a> {
 
     pub(super) fn name(&self, node: &Node) -> Cow<'_, str> {
         let name = self.slice(node.name);
-        if self.has_escaped_names { unescape(name).unwrap_or(Cow::Borrowed(name)) } else { Cow::Borrowed(name) }
+        if self.has_escaped_names {
+            unescape(name).unwrap_or(Cow::Borrowed(name))
+        } else {
+            Cow::Borrowed(name)
+        }
     }
 
     /// The first value of this name, among those side by side from here to there.
@@ -96,7 +102,8 @@ impl<'a> Tape<'a> {
         None
     }
 
-    /// The bits of all names among these values: what has none is not there. And those that more than one name has.
+    /// The bits of all names among these values: what has none is not there. And those that more
+    /// than one name has.
     pub(super) fn bits(&self, from: usize, to: usize) -> (u64, u64) {
         if self.has_escaped_names {
             return (u64::MAX, u64::MAX);
@@ -184,9 +191,11 @@ impl<'t> Value<'t> {
     pub(super) fn is_filled(self) -> bool {
         match self.node.kind {
             Kind::Null => false,
-            Kind::Plain | Kind::Escaped => {
-                self.tape.bytes(self.node.value).get(1).is_some_and(|first| *first > b' ' && *first != b'"')
-            }
+            Kind::Plain | Kind::Escaped => self
+                .tape
+                .bytes(self.node.value)
+                .get(1)
+                .is_some_and(|first| *first > b' ' && *first != b'"'),
             _ => true,
         }
     }
@@ -208,9 +217,9 @@ impl<'t> Value<'t> {
     pub(crate) fn scalar(self) -> Option<Cow<'t, str>> {
         let Span { from, to } = self.node.value;
         match self.node.kind {
-            Kind::Plain => {
-                Some(Cow::Borrowed(self.tape.slice(Span { from: from.wrapping_add(1), to: to.wrapping_sub(1) })))
-            }
+            Kind::Plain => Some(Cow::Borrowed(
+                self.tape.slice(Span { from: from.wrapping_add(1), to: to.wrapping_sub(1) }),
+            )),
             Kind::Escaped => scalar(self.text()),
             Kind::Number => Some(Cow::Borrowed(self.text())),
             _ => None,
@@ -285,12 +294,20 @@ impl Scan<'_> {
             b'[' if depth < MAX_DEPTH && !self.is_only_kept(name) => b']',
             _ => {
                 let kind = self.skip(first)?;
-                let (value, next) = (Span { from, to: self.here()? }, u32::try_from(place).ok()?.checked_add(1)?);
+                let (value, next) =
+                    (Span { from, to: self.here()? }, u32::try_from(place).ok()?.checked_add(1)?);
                 self.tape.nodes.push(Node { name, value, next, tag, kind, marks: Cell::new(0) });
                 return Some(());
             }
         };
-        let node = Node { name, value: Span { from, to: from }, next: 0, tag, kind: Kind::Null, marks: Cell::new(0) };
+        let node = Node {
+            name,
+            value: Span { from, to: from },
+            next: 0,
+            tag,
+            kind: Kind::Null,
+            marks: Cell::new(0),
+        };
         self.tape.nodes.push(node);
         let kind = self.inside(end, place, depth)?;
         let (to, next) = (self.here()?, u32::try_from(self.tape.nodes.len()).ok()?);
@@ -475,16 +492,19 @@ fn plain(text: &[u8]) -> usize {
         }
         (at, rest) = (at.wrapping_add(8), after);
     }
-    let blocks =
-        rest.chunks_exact(BLOCK).take_while(|block| !block.iter().fold(false, |any, byte| any | is_special(byte)));
+    let blocks = rest
+        .chunks_exact(BLOCK)
+        .take_while(|block| !block.iter().fold(false, |any, byte| any | is_special(byte)));
     at = at.saturating_add(blocks.count().saturating_mul(BLOCK));
     let rest = text.get(at..).unwrap_or_default();
     at.saturating_add(rest.iter().position(is_special).unwrap_or(rest.len()))
 }
 
-/// The lowest bit that is set is in the first of eight bytes that is a quote, a backslash or a control character.
+/// The lowest bit that is set is in the first of eight bytes that is a quote, a backslash or a
+/// control character.
 fn special(eight: u64) -> u64 {
-    let below = |bytes: u64, limit: u8| bytes.wrapping_sub(ONES.wrapping_mul(limit.into())) & !bytes;
+    let below =
+        |bytes: u64, limit: u8| bytes.wrapping_sub(ONES.wrapping_mul(limit.into())) & !bytes;
     let is = |byte: u8| below(eight ^ ONES.wrapping_mul(byte.into()), 1);
     (below(eight, b' ') | is(b'"') | is(b'\\')) & ONES.wrapping_mul(0x80)
 }
@@ -509,7 +529,8 @@ mod tests {
     use proptest::{collection::vec, prelude::*, sample::Index};
     use serde_json::value::RawValue;
 
-    /// Whether the text is JSON, by serde_json as well; if so, that the tape has what serde_json finds.
+    /// Whether the text is JSON, by serde_json as well; if so, that the tape has what serde_json
+    /// finds.
     fn agree(text: &str) -> bool {
         let (tape, raw) = (Tape::new(text), serde_json::from_str::<&RawValue>(text));
         assert_eq!(tape.is_some(), raw.is_ok(), "{text:?}");
@@ -523,7 +544,10 @@ mod tests {
         assert_eq!(value.text(), text);
         assert_eq!((value.is_null(), value.is_string()), (text == "null", text.starts_with('"')));
         let strings = |text| serde_json::from_str::<String>(&mend(text)).ok();
-        assert_eq!(value.scalar().filter(|_| value.is_string()).map(Cow::into_owned), strings(text));
+        assert_eq!(
+            value.scalar().filter(|_| value.is_string()).map(Cow::into_owned),
+            strings(text)
+        );
         if value.is_list() && value.is_indexed() {
             let elements: Vec<&RawValue> = serde_json::from_str(text).unwrap();
             assert_eq!(value.values().count(), elements.len());
@@ -584,9 +608,12 @@ mod tests {
         }
         let elements = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
         let members = |count: usize| format!("{{{}\"a\":0}}", "\"a\":0,".repeat(count - 1));
-        for (text, count) in
-            [(elements(4096), Some(4096)), (elements(4097), None), (members(256), Some(256)), (members(257), None)]
-        {
+        for (text, count) in [
+            (elements(4096), Some(4096)),
+            (elements(4097), None),
+            (members(256), Some(256)),
+            (members(257), None),
+        ] {
             let tape = Tape::new(&text).unwrap();
             let root = tape.value(0).unwrap();
             assert_eq!(root.is_indexed().then(|| root.values().count()), count);
@@ -598,9 +625,14 @@ mod tests {
         assert!(agree(&wide));
         let tape = Tape::new(&wide).unwrap();
         assert!(tape.nodes.len() <= MAX_NODES + 4096);
-        let [.., list, last] = &tape.value(0).unwrap().values().collect::<Vec<_>>()[..] else { panic!() };
+        let [.., list, last] = &tape.value(0).unwrap().values().collect::<Vec<_>>()[..] else {
+            panic!()
+        };
         assert_eq!((list.is_indexed(), last.text()), (false, "4"));
-        assert_eq!(list.indexed(&mut None).values().map(Value::text).collect::<Vec<_>>(), ["[1,2]", r#"{"a":3}"#]);
+        assert_eq!(
+            list.indexed(&mut None).values().map(Value::text).collect::<Vec<_>>(),
+            ["[1,2]", r#"{"a":3}"#]
+        );
     }
 
     fn json() -> impl Strategy<Value = String> {
@@ -613,8 +645,10 @@ mod tests {
             let member = (r#""([a-z]|\\u006[1-9]){0,9}""#, blank, inner.clone());
             prop_oneof![
                 vec((inner, blank), 0..6).prop_map(|list| {
-                    let list: Vec<_> =
-                        list.into_iter().map(|(value, blank)| format!("{blank}{value}{blank}")).collect();
+                    let list: Vec<_> = list
+                        .into_iter()
+                        .map(|(value, blank)| format!("{blank}{value}{blank}"))
+                        .collect();
                     format!("[{}]", list.join(","))
                 }),
                 vec(member, 0..6).prop_map(|members| {

@@ -12,7 +12,8 @@ events! {
     /// An event.
     pub enum Event in "event" {
         /// A box was opened.
-        "box.opened" | "box.open" => Opened(Opened) key |it| [it.id, it.at; it.lid.as_ref().map(|lid| &lid.colour)],
+        "box.opened" | "box.open" => Opened(Opened)
+            key |it| [it.id, it.at; it.lid.as_ref().map(|lid| &lid.colour)],
         /// A number for a name.
         7 => Counted(Counted<Lid>) as "counted",
         _ => Unknown(Unknown),
@@ -135,7 +136,10 @@ fn every_type_is_read_leniently() {
     assert_eq!((read.reason, &read.by), (Some(Reason::So), &Some(Who::Me)));
     assert_eq!(read.any.as_ref().unwrap().get(), "[1,{}]");
     assert_eq!(read.shared.also.as_deref(), Some("so"));
-    assert_eq!(read.rest.iter().map(|(name, json)| (name, json.get())).collect::<Vec<_>>(), [("more", r#"{"a":1}"#)]);
+    assert_eq!(
+        read.rest.iter().map(|(name, json)| (name, json.get())).collect::<Vec<_>>(),
+        [("more", r#"{"a":1}"#)]
+    );
     assert!(read.rest.misfits().is_empty());
     comes_back(&Event::Opened(read));
 }
@@ -143,7 +147,9 @@ fn every_type_is_read_leniently() {
 #[test]
 fn null_and_blank_are_absent() {
     for blank in ["null", r#""""#] {
-        let names = ["id", "At", "count", "angle", "forced", "lid", "items", "names", "reason", "by", "Also"];
+        let names = [
+            "id", "At", "count", "angle", "forced", "lid", "items", "names", "reason", "by", "Also",
+        ];
         let members: String = names.iter().map(|name| format!(r#","{name}":{blank}"#)).collect();
         assert_eq!(opened(&members), Opened::default(), "{blank}");
     }
@@ -154,7 +160,8 @@ fn null_and_blank_are_absent() {
 
 #[test]
 fn blank_members_are_kept_where_they_tell_something() {
-    let tape = Tape::new(r#"{"id":"","count":"","names":"","lid":null,"by":"me","more":""}"#).unwrap();
+    let tape =
+        Tape::new(r#"{"id":"","count":"","names":"","lid":null,"by":"me","more":""}"#).unwrap();
     let object = tape.object().unwrap();
     object.keep_blank(&["id", "names", "lid", "by", "none"]);
     let opened: Opened = object.into_event().unwrap();
@@ -262,7 +269,10 @@ fn a_byte_order_mark_is_skipped_and_lone_surrogates_are_read() {
 fn keys_need_their_members() {
     let key = |members: &str| Event::Opened(opened(members)).dedup_key();
     assert_eq!(key(r#","id":"b","At":7"#).as_deref(), Some(r#"["box.opened","b",7,null]"#));
-    assert_eq!(key(r#","id":"b","At":7,"lid":{"colour":"red"}"#).as_deref(), Some(r#"["box.opened","b",7,"red"]"#));
+    assert_eq!(
+        key(r#","id":"b","At":7,"lid":{"colour":"red"}"#).as_deref(),
+        Some(r#"["box.opened","b",7,"red"]"#)
+    );
     assert_eq!(key(r#","id":" ","At":7"#), None);
     assert_eq!(key(r#","id":"b""#), None);
     assert_eq!(read(r#"{"event":7}"#).dedup_key(), None);
@@ -273,7 +283,10 @@ fn numbers_are_names_too() {
     for name in ["7", r#""7""#, "7.0", r#""7.0""#, "7e0"] {
         let event = read(&format!(r#"{{"event":{name},"detail":{{"colour":"red"}}}}"#));
         assert_eq!(event.kind(), "counted");
-        assert_eq!(serde_json::to_string(&event).unwrap(), r#"{"event":7,"detail":{"colour":"red"}}"#);
+        assert_eq!(
+            serde_json::to_string(&event).unwrap(),
+            r#"{"event":7,"detail":{"colour":"red"}}"#
+        );
         comes_back(&event);
     }
 }
@@ -346,7 +359,9 @@ fn what_is_not_on_the_tape_is_read_as_if_it_were() {
         r#""lid":[7],"items":[[7]]"#,
         r#""\u0069d":"a","lid":{"\u0073ize":1,"size":2}"#,
     ] {
-        let read = |body: String| Tape::new(&body).unwrap().object().unwrap().into_event::<Opened>().unwrap();
+        let read = |body: String| {
+            Tape::new(&body).unwrap().object().unwrap().into_event::<Opened>().unwrap()
+        };
         let (on, mut off) = (read(format!("{{{members}}}")), read(format!("{{{full},{members}}}")));
         assert_eq!(off.rest.misfits()[..], on.rest.misfits()[..], "{members}");
         off.rest.remove("full");
@@ -368,7 +383,10 @@ fn events_live_inside_other_enums() {
         Hook(Event),
     }
 
-    for body in [r#"{"event":"box.opened","id":"b","any":[1],"lid":{"x":[]}}"#, r#"{"event":"new","a":[1]}"#] {
+    for body in [
+        r#"{"event":"box.opened","id":"b","any":[1],"lid":{"x":[]}}"#,
+        r#"{"event":"new","a":[1]}"#,
+    ] {
         let job = Job::Hook(read(body));
         let text = serde_json::to_string(&job).unwrap();
         assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job, "{text}");

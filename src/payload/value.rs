@@ -16,9 +16,11 @@ pub(crate) trait FromValue: Sized {
     /// `None` if the value is something else.
     fn from_value(value: Value<'_>, at: &mut Reader<'_>) -> Option<Self>;
 
-    /// Whether the value stands for none at all, as `null` does: blank text, unless blank text is a value.
+    /// Whether the value stands for none at all, as `null` does: blank text, unless blank text is a
+    /// value.
     fn is_absent(value: Value<'_>) -> bool {
-        value.is_string() && value.text().bytes().all(|byte| byte == b'"' || byte.is_ascii_whitespace())
+        value.is_string()
+            && value.text().bytes().all(|byte| byte == b'"' || byte.is_ascii_whitespace())
     }
 }
 
@@ -93,7 +95,9 @@ impl FromValue for Json {
 /// A time in whole seconds since 1970.
 ///
 /// A number of 13 digits is taken for milliseconds and cut to the second.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct UnixSeconds(pub u64);
 
@@ -116,7 +120,9 @@ impl FromValue for UnixSeconds {
 /// A time in milliseconds since 1970.
 ///
 /// A number of 10 digits is taken for seconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct UnixMillis(pub u64);
 
@@ -142,11 +148,13 @@ pub(crate) fn whole<T: FromStr + TryFrom<i64>>(text: &str) -> Option<T> {
     if let Some(number) = text.parse().ok().filter(|_| !text.starts_with('+')) {
         return Some(number);
     }
-    let number = finite(text).filter(|number| number.fract() == 0.0 && number.abs() <= MAX_EXACT)?;
+    let number =
+        finite(text).filter(|number| number.fract() == 0.0 && number.abs() <= MAX_EXACT)?;
     T::try_from(number as i64).ok()
 }
 
-/// A number by JSON's rules, but for zeros in front: no infinity, no `NaN`, nothing that is too large.
+/// A number by JSON's rules, but for zeros in front: no infinity, no `NaN`, nothing that is too
+/// large.
 fn finite(text: &str) -> Option<f64> {
     let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
     let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();

@@ -1,7 +1,9 @@
-//! Whether a delivery gets in: a claim is minted, made in this process, and asked for in the shared store.
+//! Whether a delivery gets in: a claim is minted, made in this process, and asked for in the shared
+//! store.
 
 use super::{
-    Claim, ClaimGuard, Claimed, MemoryStore, OutagePolicy, ReplayCheck, ReplayStore, ReplayedResponse, StoreError,
+    Claim, ClaimGuard, Claimed, MemoryStore, OutagePolicy, ReplayCheck, ReplayStore,
+    ReplayedResponse, StoreError,
     memory::Millis,
     shared::{Answer, Limits, SharedStore},
     trace,
@@ -129,26 +131,41 @@ impl Guard {
         now: SystemTime,
     ) -> Admission {
         let Some((identity, keys)) = proof.identity.as_ref().zip(keys).filter(|_| self.on) else {
-            return Admission::Admitted { claim: None, attempt: 1, checked: ReplayCheck::Unguarded };
+            return Admission::Admitted {
+                claim: None,
+                attempt: 1,
+                checked: ReplayCheck::Unguarded,
+            };
         };
         let uptime = self.local.uptime();
         let (retention, stamp) = match identity.valid_until {
-            // A clock that is ahead now may be set back: what is left of the window is not what the clock says.
+            // A clock that is ahead now may be set back: what is left of the window is not what the
+            // clock says.
             Some(end) => {
                 let from = proof.signed_at.map_or(now, |signed_at| signed_at.min(now));
-                let retention = end.duration_since(from).unwrap_or_default().saturating_add(CLOCK_SKEW);
+                let retention =
+                    end.duration_since(from).unwrap_or_default().saturating_add(CLOCK_SKEW);
                 (retention, Some((from, end)))
             }
             None => (self.retention, None),
         };
         if let Some((from, end)) = stamp {
             if self.latest.has_passed(end, uptime) {
-                return Admission::Answered(Answered::Refused(Rejection::new(RejectionKind::Stale)));
+                return Admission::Answered(Answered::Refused(Rejection::new(
+                    RejectionKind::Stale,
+                )));
             }
             self.latest.note(from, uptime);
         }
         let Keys { key, signature, fingerprint } = keys;
-        let claim = Claim { key, signature, fingerprint, token: self.tokens.next(), lease: self.lease, retention };
+        let claim = Claim {
+            key,
+            signature,
+            fingerprint,
+            token: self.tokens.next(),
+            lease: self.lease,
+            retention,
+        };
         let attempt = match self.local.claim_at(&claim, None, uptime) {
             Claimed::Won { attempt } => attempt,
             refused => return Admission::Answered(Answered::by(refused)),
@@ -157,8 +174,12 @@ impl Guard {
         let asked = self.shared.as_ref().map(|shared| shared.claim(provider, claim.clone()));
         let claim = ClaimGuard::new(provider, claim, self.local.clone(), self.shared.clone());
         match asked {
-            Some(answer) => Admission::Waiting(Waiting { answer, claim, outage: self.outage, attempt }),
-            None => Admission::Admitted { claim: Some(claim), attempt, checked: ReplayCheck::Local },
+            Some(answer) => {
+                Admission::Waiting(Waiting { answer, claim, outage: self.outage, attempt })
+            }
+            None => {
+                Admission::Admitted { claim: Some(claim), attempt, checked: ReplayCheck::Local }
+            }
         }
     }
 }
@@ -173,7 +194,13 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// A delivery that is not guarded needs no fingerprint, unless it is part of the key.
-    fn new(provider: &'static str, identity: &Identity, head: &Parts, body: &Bytes, guarded: bool) -> Self {
+    fn new(
+        provider: &'static str,
+        identity: &Identity,
+        head: &Parts,
+        body: &Bytes,
+        guarded: bool,
+    ) -> Self {
         let part = identity.content == Content::Part;
         let fingerprint = match identity.content {
             Content::Bound if guarded => fingerprint(identity, head, body),
@@ -181,7 +208,9 @@ impl Keys {
             Content::Bound | Content::Signed => [0; 16],
         };
         let fingerprint = match identity.unsigned {
-            Some(unsigned) if guarded => truncate(Sha256::new_with_prefix(fingerprint).chain_update(unsigned)),
+            Some(unsigned) if guarded => {
+                truncate(Sha256::new_with_prefix(fingerprint).chain_update(unsigned))
+            }
             _ => fingerprint,
         };
         let mut key = Sha256::new_with_prefix(KEY_VERSION);
@@ -189,7 +218,11 @@ impl Keys {
         key.update([u8::from(part)]);
         identity.hash_into(&mut key);
         let signature = truncate(key);
-        let key = if part { truncate(Sha256::new_with_prefix(signature).chain_update(fingerprint)) } else { signature };
+        let key = if part {
+            truncate(Sha256::new_with_prefix(signature).chain_update(fingerprint))
+        } else {
+            signature
+        };
         Self { key, signature, fingerprint }
     }
 
@@ -222,10 +255,11 @@ impl Answered {
             Claimed::InFlight { retry_after } => refused(RejectionKind::InFlight, retry_after),
             Claimed::TooManyContents => refused(RejectionKind::TooManyContents, RETRY_AFTER),
             Claimed::Full => refused(RejectionKind::StoreFull, RETRY_AFTER),
-            Claimed::Conflict | Claimed::Won { .. } => Self::Refused(
-                Rejection::new(RejectionKind::Conflict)
-                    .with_detail("a replay, or honest requests that share a nonce: see the security model"),
-            ),
+            Claimed::Conflict | Claimed::Won { .. } => {
+                Self::Refused(Rejection::new(RejectionKind::Conflict).with_detail(
+                    "a replay, or honest requests that share a nonce: see the security model",
+                ))
+            }
         }
     }
 }
@@ -239,7 +273,10 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    pub(crate) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Claimed, StoreError>> {
+    pub(crate) fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Claimed, StoreError>> {
         self.answer.as_mut().poll(cx)
     }
 
@@ -258,20 +295,25 @@ impl Waiting {
             Err(error) => {
                 claim.unanswered(&error);
                 if outage == OutagePolicy::LocalFallback {
-                    return Admission::Admitted { claim: Some(claim), attempt, checked: ReplayCheck::LocalFallback };
+                    return Admission::Admitted {
+                        claim: Some(claim),
+                        attempt,
+                        checked: ReplayCheck::LocalFallback,
+                    };
                 }
-                let rejection = Rejection::new(RejectionKind::StoreUnavailable).with_retry_after(RETRY_AFTER);
+                let rejection =
+                    Rejection::new(RejectionKind::StoreUnavailable).with_retry_after(RETRY_AFTER);
                 Admission::Answered(Answered::Refused(rejection.with_source(error)))
             }
         }
     }
 }
 
-/// The latest instant that has certainly come, by the stamps of what was claimed and by the store's clock, which no
-/// step of the wall clock moves.
+/// The latest instant that has certainly come, by the stamps of what was claimed and by the store's
+/// clock, which no step of the wall clock moves.
 ///
-/// A claim is forgotten once its signature has expired. If the wall clock is then set back, the signature looks fresh
-/// again, and nothing is there to say that it was used.
+/// A claim is forgotten once its signature has expired. If the wall clock is then set back, the
+/// signature looks fresh again, and nothing is there to say that it was used.
 struct Latest(AtomicI64);
 
 impl Default for Latest {
@@ -317,7 +359,8 @@ impl Tokens {
 /// The content that a signature is bound to: what the event is made of and nobody signed.
 fn fingerprint(identity: &Identity, head: &Parts, body: &Bytes) -> [u8; 16] {
     let counted = |input, part| if identity.has_input(input) { part } else { &b""[..] };
-    let content_type = head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let content_type =
+        head.headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
     let mut hash = Sha256::new();
     for part in [
         head.method.as_str().as_bytes(),

@@ -1,4 +1,5 @@
-//! A claim's own life: its lease in the shared store, its outcome, and what becomes of it when the future is dropped.
+//! A claim's own life: its lease in the shared store, its outcome, and what becomes of it when the
+//! future is dropped.
 
 use super::{
     Claim, Claimed, MemoryStore, Outcome, StoreError,
@@ -13,10 +14,11 @@ use std::{
 };
 use tokio::time::{Sleep, sleep};
 
-/// A claim that was won in this process, and perhaps in the shared store. Dropped, it ends with the outcome known so far.
+/// A claim that was won in this process, and perhaps in the shared store. Dropped, it ends with the
+/// outcome known so far.
 ///
-/// In this process it has no lease: it is held for as long as this exists. The lease in the shared store is for the case
-/// that the process dies.
+/// In this process it has no lease: it is held for as long as this exists. The lease in the shared
+/// store is for the case that the process dies.
 pub(crate) struct ClaimGuard {
     provider: &'static str,
     claim: Claim,
@@ -47,7 +49,12 @@ enum Phase {
 }
 
 impl ClaimGuard {
-    pub(super) fn new(provider: &'static str, claim: Claim, local: MemoryStore, shared: Option<SharedStore>) -> Self {
+    pub(super) fn new(
+        provider: &'static str,
+        claim: Claim,
+        local: MemoryStore,
+        shared: Option<SharedStore>,
+    ) -> Self {
         Self {
             provider,
             claim,
@@ -71,8 +78,8 @@ impl ClaimGuard {
 
     /// The shared store gave it to nobody or to somebody else.
     pub(super) fn lost_to(mut self, refused: &Claimed) {
-        // What this process knows must not outlive what the shared store says: the content that it has just bound to the
-        // signature may be a forger's.
+        // What this process knows must not outlive what the shared store says: the content that it
+        // has just bound to the signature may be a forger's.
         let outcome = match refused {
             Claimed::Done { answer } => Outcome::Done { answer: answer.clone() },
             _ => Outcome::Withdrawn,
@@ -95,7 +102,9 @@ impl ClaimGuard {
 
     /// Keeps the lease while something else is being waited for.
     pub(crate) fn hold(&mut self, cx: &mut Context<'_>) {
-        let Some(shared) = self.shared.as_ref().filter(|_| self.in_shared != InShared::No) else { return };
+        let Some(shared) = self.shared.as_ref().filter(|_| self.in_shared != InShared::No) else {
+            return;
+        };
         let third = self.claim.lease.checked_div(3).unwrap_or_default();
         let mut next = third;
         loop {
@@ -164,8 +173,8 @@ impl Drop for ClaimGuard {
     }
 }
 
-/// An outcome that the shared store is told of. Where it cannot be, and when this is dropped, that is tried again in the
-/// background.
+/// An outcome that the shared store is told of. Where it cannot be, and when this is dropped, that
+/// is tried again in the background.
 pub(crate) struct Recording {
     claim: ClaimGuard,
     answer: Recorded,

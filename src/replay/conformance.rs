@@ -1,7 +1,7 @@
 //! What every replay store has to do, as a suite to run against one of your own.
 //!
-//! The suite makes claims under keys that nobody else has, so it can run against a store that is in use. It reads nothing
-//! but what the three transitions answer, and says which rule is broken:
+//! The suite makes claims under keys that nobody else has, so it can run against a store that is in
+//! use. It reads nothing but what the three transitions answer, and says which rule is broken:
 //!
 //! ```
 //! use tower_webhooks::replay::{MemoryStore, conformance};
@@ -10,7 +10,11 @@
 //! # async fn main() -> Result<(), conformance::Violation> {
 //! let clock = tower_webhooks::TestClock::at(std::time::SystemTime::UNIX_EPOCH);
 //! let store = MemoryStore::new().clock(clock.clone());
-//! conformance::check_by_clock(|| store.clone(), async |duration| clock.advance(duration)).await?;
+//! conformance::check_by_clock(
+//!     || store.clone(),
+//!     async |duration| clock.advance(duration),
+//! )
+//! .await?;
 //!
 //! // A store whose time stands still does not pass.
 //! let stopped = conformance::check_by_clock(|| store.clone(), async |_| {}).await;
@@ -19,8 +23,9 @@
 //! # }
 //! ```
 //!
-//! What it cannot see is left to tests of your own: that claims outlive a restart, that a full store says
-//! [`Claimed::Full`] instead of forgetting, and that what is over is forgotten in the end.
+//! What it cannot see is left to tests of your own: that claims outlive a restart, that a full
+//! store says [`Claimed::Full`] instead of forgetting, and that what is over is forgotten in the
+//! end.
 
 use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError};
 use bytes::Bytes;
@@ -41,8 +46,8 @@ use std::{
 
 /// Runs the whole suite in about a quarter of a minute, by the real clock.
 ///
-/// Each call of `handle` gives another handle to the same claims, such as another process has: a clone, another client,
-/// an [`Arc`].
+/// Each call of `handle` gives another handle to the same claims, such as another process has: a
+/// clone, another client, an [`Arc`].
 ///
 /// # Errors
 ///
@@ -115,8 +120,13 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         is(rule, self.b.finish(first.clone(), done()).await, false)?;
         is(rule, self.b.renew(first.clone()).await, false)?;
 
-        is("the first attempt wins and is number 1", self.a.claim(first.clone()).await, Claimed::won(1))?;
-        let rule = "a second attempt has to wait while the first is in flight, at most for the lease";
+        is(
+            "the first attempt wins and is number 1",
+            self.a.claim(first.clone()).await,
+            Claimed::won(1),
+        )?;
+        let rule =
+            "a second attempt has to wait while the first is in flight, at most for the lease";
         holds(
             rule,
             self.b.claim(self.again(&first)).await,
@@ -130,20 +140,40 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
             is(rule, self.b.finish(self.again(&first), outcome).await, false)?;
         }
         is("a claim is renewed under its token", self.b.renew(first.clone()).await, true)?;
-        is("a claim is finished under its token", self.b.finish(first.clone(), Outcome::Failed).await, true)?;
-        is("finishing twice is no error", self.a.finish(first.clone(), Outcome::Failed).await, true)?;
+        is(
+            "a claim is finished under its token",
+            self.b.finish(first.clone(), Outcome::Failed).await,
+            true,
+        )?;
+        is(
+            "finishing twice is no error",
+            self.a.finish(first.clone(), Outcome::Failed).await,
+            true,
+        )?;
         is("a failed claim is not renewed", self.a.renew(first.clone()).await, false)?;
 
         let first = self.claim();
-        is("the first attempt wins and is number 1", self.a.claim(first.clone()).await, Claimed::won(1))?;
-        is("a claim is finished under its token", self.a.finish(first.clone(), Outcome::Failed).await, true)?;
+        is(
+            "the first attempt wins and is number 1",
+            self.a.claim(first.clone()).await,
+            Claimed::won(1),
+        )?;
+        is(
+            "a claim is finished under its token",
+            self.a.finish(first.clone(), Outcome::Failed).await,
+            true,
+        )?;
         let second = self.again(&first);
         let rule = "after a failure the next attempt wins and is number 2";
         is(rule, self.b.claim(second.clone()).await, Claimed::won(2))?;
         let rule = "an attempt before does not finish what another one holds now";
         is(rule, self.a.finish(first.clone(), done()).await, false)?;
         is(rule, self.a.finish(first, Outcome::Withdrawn).await, false)?;
-        is("a claim is finished under its token", self.a.finish(second.clone(), done()).await, true)?;
+        is(
+            "a claim is finished under its token",
+            self.a.finish(second.clone(), done()).await,
+            true,
+        )?;
         is("finishing twice is no error", self.b.finish(second.clone(), done()).await, true)?;
         let rule = "done stays done";
         is(rule, self.b.finish(second.clone(), Outcome::Failed).await, false)?;
@@ -155,23 +185,47 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
 
     async fn withdrawn(&self) -> Result<(), Violation> {
         let first = self.claim();
-        is("the first attempt wins and is number 1", self.a.claim(first.clone()).await, Claimed::won(1))?;
+        is(
+            "the first attempt wins and is number 1",
+            self.a.claim(first.clone()).await,
+            Claimed::won(1),
+        )?;
         is(
             "a claim that is made again under its token is the same attempt",
             self.b.claim(first.clone()).await,
             Claimed::won(1),
         )?;
-        is("a claim is withdrawn under its token", self.a.finish(first.clone(), Outcome::Withdrawn).await, true)?;
-        self.a.finish(first.clone(), Outcome::Withdrawn).await.map_err(failed("withdrawing twice is no error"))?;
+        is(
+            "a claim is withdrawn under its token",
+            self.a.finish(first.clone(), Outcome::Withdrawn).await,
+            true,
+        )?;
+        self.a
+            .finish(first.clone(), Outcome::Withdrawn)
+            .await
+            .map_err(failed("withdrawing twice is no error"))?;
         let other = Claim { fingerprint: self.digest(), ..self.again(&first) };
-        let rule = "of a first attempt that was withdrawn nothing is left, so other content is number 1";
+        let rule =
+            "of a first attempt that was withdrawn nothing is left, so other content is number 1";
         is(rule, self.b.claim(other.clone()).await, Claimed::won(1))?;
         is(rule, self.b.finish(first, done()).await, false)?;
 
-        is("a claim is finished under its token", self.b.finish(other.clone(), Outcome::Failed).await, true)?;
+        is(
+            "a claim is finished under its token",
+            self.b.finish(other.clone(), Outcome::Failed).await,
+            true,
+        )?;
         let second = self.again(&other);
-        is("after a failure the next attempt wins", self.b.claim(second.clone()).await, Claimed::won(2))?;
-        is("a claim is withdrawn under its token", self.b.finish(second.clone(), Outcome::Withdrawn).await, true)?;
+        is(
+            "after a failure the next attempt wins",
+            self.b.claim(second.clone()).await,
+            Claimed::won(2),
+        )?;
+        is(
+            "a claim is withdrawn under its token",
+            self.b.finish(second.clone(), Outcome::Withdrawn).await,
+            true,
+        )?;
         let foreign = Claim { fingerprint: self.digest(), ..self.again(&other) };
         let rule = "after a later attempt was withdrawn all is as after the one that failed";
         is(rule, self.a.claim(foreign).await, Claimed::Conflict)?;
@@ -187,13 +241,21 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         is(rule, self.b.claim(other()).await, Claimed::Conflict)?;
         let same_token = Claim { token: claim.token, ..other() };
         is(rule, self.b.claim(same_token).await, Claimed::Conflict)?;
-        is("a claim is finished under its token", self.a.finish(claim.clone(), Outcome::Failed).await, true)?;
+        is(
+            "a claim is finished under its token",
+            self.a.finish(claim.clone(), Outcome::Failed).await,
+            true,
+        )?;
         is("failing keeps the content", self.b.claim(other()).await, Claimed::Conflict)?;
         let again = self.again(&claim);
         is("a conflict is no attempt", self.b.claim(again.clone()).await, Claimed::won(2))?;
         is("a claim is finished under its token", self.b.finish(again, done()).await, true)?;
         is(rule, self.a.claim(other()).await, Claimed::Conflict)?;
-        is("a conflict changes nothing", self.a.claim(self.again(&claim)).await, Claimed::done(None))
+        is(
+            "a conflict changes nothing",
+            self.a.claim(self.again(&claim)).await,
+            Claimed::done(None),
+        )
     }
 
     /// Whatever a digest, a token or a duration can be.
@@ -221,8 +283,13 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
     async fn answers(&self) -> Result<(), Violation> {
         let all: Vec<u8> = (0..=u8::MAX).collect();
         for body in [Bytes::new(), Bytes::from_static(b"<Response/>"), Bytes::from(all)] {
-            let status = if body.is_empty() { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::ACCEPTED };
-            let answer = ReplayedResponse::new(HeaderValue::from_static("application/xml"), body).with_status(status);
+            let status = if body.is_empty() {
+                StatusCode::INTERNAL_SERVER_ERROR
+            } else {
+                StatusCode::ACCEPTED
+            };
+            let answer = ReplayedResponse::new(HeaderValue::from_static("application/xml"), body)
+                .with_status(status);
             let claim = self.claim();
             is("the first attempt wins", self.a.claim(claim.clone()).await, Claimed::won(1))?;
             let outcome = Outcome::done(Some(answer.clone()));
@@ -264,13 +331,23 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         is(rule, self.a.renew(third.clone()).await, true)?;
         is(rule, self.a.claim(self.again(first)).await, Claimed::done(None))?;
         is(rule, self.a.claim(self.again(second)).await, Claimed::won(2))?;
-        holds(rule, self.a.claim(self.again(third)).await, |claimed| matches!(claimed, Claimed::InFlight { .. }))?;
-        is("what was done and failed still counts", self.a.claim(content(signature)).await, Claimed::TooManyContents)?;
+        holds(rule, self.a.claim(self.again(third)).await, |claimed| {
+            matches!(claimed, Claimed::InFlight { .. })
+        })?;
+        is(
+            "what was done and failed still counts",
+            self.a.claim(content(signature)).await,
+            Claimed::TooManyContents,
+        )?;
 
         let rule = "a withdrawn content makes room for another";
         is(rule, self.b.finish(third.clone(), Outcome::Withdrawn).await, true)?;
         is(rule, self.a.claim(content(signature)).await, Claimed::won(1))?;
-        is("another content is one too many", self.b.claim(content(signature)).await, Claimed::TooManyContents)
+        is(
+            "another content is one too many",
+            self.b.claim(content(signature)).await,
+            Claimed::TooManyContents,
+        )
     }
 
     async fn races(&self) -> Result<(), Violation> {
@@ -283,7 +360,8 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         is("the first attempt wins", self.a.claim(claim.clone()).await, Claimed::won(1))?;
         (self.wait)(Duration::from_secs(2)).await;
         let claim = Claim { lease: LEASE, ..claim };
-        self.race("one of all copies that race for a lapsed lease wins, as number 2", &claim, 2).await
+        self.race("one of all copies that race for a lapsed lease wins, as number 2", &claim, 2)
+            .await
     }
 
     async fn race(&self, rule: &'static str, claim: &Claim, attempt: u32) -> Result<(), Violation> {
@@ -325,7 +403,9 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         (self.wait)(lease.saturating_mul(2)).await;
         for claim in claims {
             let rule = "a claim that was cancelled and withdrawn is free again after its lease";
-            holds(rule, self.b.claim(self.again(&claim)).await, |claimed| matches!(claimed, Claimed::Won { .. }))?;
+            holds(rule, self.b.claim(self.again(&claim)).await, |claimed| {
+                matches!(claimed, Claimed::Won { .. })
+            })?;
         }
         Ok(())
     }
@@ -353,7 +433,9 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
                 |claimed| matches!(claimed, Claimed::InFlight { retry_after } if *retry_after <= claim.lease),
             )?;
             let rule = "a claim is kept for its lease, however short its retention is";
-            holds(rule, self.b.claim(self.again(&brief)).await, |claimed| matches!(claimed, Claimed::InFlight { .. }))?;
+            holds(rule, self.b.claim(self.again(&brief)).await, |claimed| {
+                matches!(claimed, Claimed::InFlight { .. })
+            })?;
 
             (self.wait)(SECOND.saturating_mul(2)).await;
             let next = self.again(&claim);
@@ -362,7 +444,11 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
             let rule = "an attempt that has lost its lease to another neither renews nor finishes";
             is(rule, self.a.renew(claim.clone()).await, false)?;
             is(rule, self.a.finish(claim.clone(), done()).await, false)?;
-            return is("a claim is finished under its token", self.b.finish(next, Outcome::Failed).await, true);
+            return is(
+                "a claim is finished under its token",
+                self.b.finish(next, Outcome::Failed).await,
+                true,
+            );
         }
         Err(violation("leases keep to the clock", "the machine is too slow to tell".to_owned()))
     }
@@ -378,15 +464,24 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
             }
             (self.wait)(SECOND.saturating_mul(2)).await;
             for (claim, outcome) in [(&acknowledged, done()), (&refused, Outcome::Failed)] {
-                is("a claim is finished under its token", self.a.finish(claim.clone(), outcome).await, true)?;
+                is(
+                    "a claim is finished under its token",
+                    self.a.finish(claim.clone(), outcome).await,
+                    true,
+                )?;
             }
             (self.wait)(SECOND.saturating_mul(2)).await;
             let repeated = self.b.claim(self.again(&acknowledged)).await;
-            let other = self.b.claim(Claim { fingerprint: self.digest(), ..self.again(&refused) }).await;
+            let other =
+                self.b.claim(Claim { fingerprint: self.digest(), ..self.again(&refused) }).await;
             if start.elapsed() > Duration::from_millis(4900) {
                 continue;
             }
-            is("what was done is known for its retention, counted from the finish", repeated, Claimed::done(None))?;
+            is(
+                "what was done is known for its retention, counted from the finish",
+                repeated,
+                Claimed::done(None),
+            )?;
             return is("so is the content of what failed", other, Claimed::Conflict);
         }
         Err(violation("retention keeps to the clock", "the machine is too slow to tell".to_owned()))

@@ -17,21 +17,25 @@ use std::{
 
 /// Claims in memory; clones share them.
 ///
-/// Layers that share a secret must share one store, or what was delivered on one route can be replayed on another.
-/// Where the body is signed and nothing else ([`Content::Signed`](crate::Content::Signed)), the same bytes at two of these
-/// routes are one delivery: a sender that posts one event to both needs a secret for each.
+/// Layers that share a secret must share one store, or what was delivered on one route can be
+/// replayed on another. Where the body is signed and nothing else
+/// ([`Content::Signed`](crate::Content::Signed)), the same bytes at two of these routes are one
+/// delivery: a sender that posts one event to both needs a secret for each.
 ///
-/// It holds a million claims in at most 100 MB and allocates as they come. A claim is forgotten when its retention is
-/// over and never before: when the store is full of live claims, deliveries are answered with 503. So the capacity
-/// divided by the retention is the rate of signed deliveries that it takes: a million claims of 6 minutes (300 s window
-/// and 60 s for clocks that differ) are 2,777 per second, of 24 hours 11 per second.
+/// It holds a million claims in at most 100 MB and allocates as they come. A claim is forgotten
+/// when its retention is over and never before: when the store is full of live claims, deliveries
+/// are answered with 503. So the capacity divided by the retention is the rate of signed deliveries
+/// that it takes: a million claims of 6 minutes (300 s window and 60 s for clocks that differ) are
+/// 2,777 per second, of 24 hours 11 per second.
 ///
 /// ```
 /// use tower_webhooks::{WebhookLayer, replay::MemoryStore, zegocloud::Zegocloud};
 ///
 /// let store = MemoryStore::new();
-/// let rooms = WebhookLayer::new(Zegocloud::new("one secret")?).local_store(store.clone());
-/// let streams = WebhookLayer::new(Zegocloud::new("one secret")?).local_store(store.clone());
+/// let rooms =
+///     WebhookLayer::new(Zegocloud::new("one secret")?).local_store(store.clone());
+/// let streams =
+///     WebhookLayer::new(Zegocloud::new("one secret")?).local_store(store.clone());
 /// assert!(store.is_empty());
 /// # Ok::<(), tower_webhooks::ConfigError>(())
 /// ```
@@ -54,30 +58,39 @@ impl MemoryStore {
         Self::build(DEFAULT_CAPACITY, DEFAULT_ANSWER_BUDGET, StoreClock::Monotonic(Instant::now()))
     }
 
-    /// A store for that many claims at most, at about 90 bytes each. They are allocated as they come.
+    /// A store for that many claims at most, at about 90 bytes each. They are allocated as they
+    /// come.
     ///
     /// # Errors
     ///
     /// [`ConfigError`] for none at all and for more than [`u32::MAX`].
     pub fn with_capacity(claims: usize) -> Result<Self, ConfigError> {
         if claims == 0 || u32::try_from(claims).is_err() {
-            return Err(ConfigError::new("the replay store's capacity is zero or more than 4,294,967,295 claims"));
+            return Err(ConfigError::new(
+                "the replay store's capacity is zero or more than 4,294,967,295 claims",
+            ));
         }
         Ok(Self::build(claims, DEFAULT_ANSWER_BUDGET, StoreClock::Monotonic(Instant::now())))
     }
 
-    /// How many bytes of answers are kept at most. The oldest give way to new ones; a repeat of theirs is answered with
-    /// an empty 200. Set it before the store is used: claims that are in it are not taken along.
+    /// How many bytes of answers are kept at most. The oldest give way to new ones; a repeat of
+    /// theirs is answered with an empty 200. Set it before the store is used: claims that are in it
+    /// are not taken along.
     #[must_use]
     pub fn answer_budget(self, bytes: usize) -> Self {
         Self::build(self.shared.capacity, bytes, self.shared.clock.clone())
     }
 
-    /// Reads the time from `clock`. Set it before the store is used: claims that are in it are not taken along.
+    /// Reads the time from `clock`. Set it before the store is used: claims that are in it are not
+    /// taken along.
     #[cfg(feature = "test-util")]
     #[must_use]
     pub fn clock(self, clock: crate::TestClock) -> Self {
-        Self::build(self.shared.capacity, self.shared.answers.budget, StoreClock::Test(clock.now(), clock))
+        Self::build(
+            self.shared.capacity,
+            self.shared.answers.budget,
+            StoreClock::Test(clock.now(), clock),
+        )
     }
 
     /// How many claims it holds, expired ones that are still to be dropped included.
@@ -112,7 +125,11 @@ impl MemoryStore {
                 shards: (0..shards).map(|_| Shard::default()).collect(),
                 capacity,
                 len: AtomicUsize::new(0),
-                answers: Answers { budget: answer_budget, dropped: AtomicU64::new(0), kept: Mutex::default() },
+                answers: Answers {
+                    budget: answer_budget,
+                    dropped: AtomicU64::new(0),
+                    kept: Mutex::default(),
+                },
                 clock,
             }),
         }
@@ -292,8 +309,9 @@ impl Shard {
 
 /// Slots that an index finds by signature and a heap by the time when they are due.
 ///
-/// Every slot in use has exactly one entry in the heap. When that comes up and the slot has been prolonged, it goes back
-/// in. A place that was vacated before may still have its entry: whoever takes the place takes the entry over.
+/// Every slot in use has exactly one entry in the heap. When that comes up and the slot has been
+/// prolonged, it goes back in. A place that was vacated before may still have its entry: whoever
+/// takes the place takes the entry over.
 #[derive(Default)]
 struct Table {
     slots: Vec<Slot>,
@@ -326,10 +344,12 @@ impl Table {
     fn find(&mut self, claim: &Claim) -> Option<(u32, &mut Places, &mut Slot)> {
         let Self { slots, places, .. } = self;
         let is_it = |slot: &Slot| {
-            slot.signature == claim.signature && (!claim.is_part() || slot.fingerprint == claim.fingerprint)
+            slot.signature == claim.signature
+                && (!claim.is_part() || slot.fingerprint == claim.fingerprint)
         };
-        let place =
-            *places.index.find(hash(&claim.signature), |place| slots.get(*place as usize).is_some_and(is_it))?;
+        let place = *places
+            .index
+            .find(hash(&claim.signature), |place| slots.get(*place as usize).is_some_and(is_it))?;
         Some((place, places, slots.get_mut(place as usize)?))
     }
 
@@ -353,7 +373,8 @@ impl Table {
         let before = std::mem::replace(slot, Slot { queued: slot.queued, ..Slot::new(claim) });
         let claimed = slot.claim(claim, lease, now);
         if slot.queued && slot.expires < before.expires {
-            // The entry is that of a longer claim, and would come up when this one has been over for long.
+            // The entry is that of a longer claim, and would come up when this one has been over
+            // for long.
             due.retain(|Reverse((_, queued))| *queued != place);
             slot.queued = false;
         }
@@ -365,7 +386,8 @@ impl Table {
             slot.queued = true;
         }
         let slots = &*slots;
-        let hash_of = |place: &u32| slots.get(*place as usize).map_or(0, |slot| hash(&slot.signature));
+        let hash_of =
+            |place: &u32| slots.get(*place as usize).map_or(0, |slot| hash(&slot.signature));
         index.insert_unique(hash(&claim.signature), place, hash_of);
         claimed
     }
@@ -449,7 +471,9 @@ impl Slot {
             State::Done => return Claimed::Done { answer: None },
             State::InFlight if self.leased_until > now && self.token != claim.token => {
                 let left = Duration::from_millis(self.leased_until.saturating_sub(now));
-                return Claimed::InFlight { retry_after: if self.is_held() { HELD_RETRY_AFTER } else { left } };
+                return Claimed::InFlight {
+                    retry_after: if self.is_held() { HELD_RETRY_AFTER } else { left },
+                };
             }
             State::Vacant | State::InFlight | State::Failed => {}
         }
@@ -510,7 +534,8 @@ impl Slot {
     }
 }
 
-/// The kept answers of all shards, numbered in the order in which they came, so that the oldest give way.
+/// The kept answers of all shards, numbered in the order in which they came, so that the oldest
+/// give way.
 struct Answers {
     budget: usize,
     dropped: AtomicU64,
@@ -591,14 +616,17 @@ impl StoreClock {
         match self {
             Self::Monotonic(start) => millis(start.elapsed()),
             #[cfg(feature = "test-util")]
-            Self::Test(start, clock) => millis(clock.now().duration_since(*start).unwrap_or_default()),
+            Self::Test(start, clock) => {
+                millis(clock.now().duration_since(*start).unwrap_or_default())
+            }
         }
     }
 }
 
 const DEFAULT_CAPACITY: usize = 1_000_000;
 const DEFAULT_ANSWER_BUDGET: usize = 16 << 20;
-// An index doubles at 14,336 entries: shards that are filled to this mean, give or take a few hundred, stay below it.
+// An index doubles at 14,336 entries: shards that are filled to this mean, give or take a few
+// hundred, stay below it.
 const CLAIMS_PER_SHARD: usize = 12_500;
 const MIN_SHARDS: usize = 16;
 const MAX_SHARDS: usize = 4096;

@@ -1,6 +1,7 @@
 //! Single use: a signature is delivered once, whatever is sent under it.
 //!
-//! The layer claims a delivery before it calls the handler and finishes the claim with the handler's outcome:
+//! The layer claims a delivery before it calls the handler and finishes the claim with the
+//! handler's outcome:
 //!
 //! | found under the signature | same content | other content |
 //! | --- | --- | --- |
@@ -9,21 +10,29 @@
 //! | in flight | 409 | 409 |
 //! | done | 200 without a call, or the kept answer | 409 |
 //!
-//! So a sender's retry gets through after a failure, an acknowledged delivery does not run twice, and other content
-//! under a used signature is neither delivered nor acknowledged. *Done* is any 2xx of the handler, unless it says
-//! otherwise ([`Verdict`]), and it is recorded before the response leaves.
+//! So a sender's retry gets through after a failure, an acknowledged delivery does not run twice,
+//! and other content under a used signature is neither delivered nor acknowledged. *Done* is any
+//! 2xx of the handler, unless it says otherwise ([`Verdict`]), and it is recorded before the
+//! response leaves.
 //!
-//! A [`MemoryStore`] guards one process and is on by default. Processes that serve one route share a `RedisStore` (feature
-//! `redis`) or a `PostgresStore` (feature `postgres`), or bring their own [`ReplayStore`]. This one is whole but for the
-//! place where it keeps its entries, and the suite in `replay::conformance` (feature `test-util`) is what every store has to
-//! pass:
+//! A [`MemoryStore`] guards one process and is on by default. Processes that serve one route share
+//! a `RedisStore` (feature `redis`) or a `PostgresStore` (feature `postgres`), or bring their own
+//! [`ReplayStore`]. This one is whole but for the place where it keeps its entries, and the suite
+//! in `replay::conformance` (feature `test-util`) is what every store has to pass:
 //!
 //! ```
-//! use std::{collections::HashMap, sync::{Arc, Mutex}, time::Duration};
+//! use std::{
+//!     collections::HashMap,
+//!     sync::{Arc, Mutex},
+//!     time::Duration,
+//! };
 //! use tokio::time::Instant;
 //! use tower_webhooks::{
 //!     WebhookLayer,
-//!     replay::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError, conformance},
+//!     replay::{
+//!         Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError,
+//!         conformance,
+//!     },
 //!     zegocloud::Zegocloud,
 //! };
 //!
@@ -42,7 +51,11 @@
 //! }
 //!
 //! #[derive(Clone, Copy, PartialEq)]
-//! enum State { InFlight, Failed, Done }
+//! enum State {
+//!     InFlight,
+//!     Failed,
+//!     Done,
+//! }
 //!
 //! fn later(millis: i64) -> Instant {
 //!     Instant::now() + Duration::from_millis(millis.unsigned_abs())
@@ -56,7 +69,9 @@
 //!         let mut attempt = 1;
 //!         if let Some(entry) = entries.get(claim.key()) {
 //!             attempt = match entry.state {
-//!                 _ if entry.fingerprint != *claim.fingerprint() => return Ok(Claimed::Conflict),
+//!                 _ if entry.fingerprint != *claim.fingerprint() => {
+//!                     return Ok(Claimed::Conflict);
+//!                 }
 //!                 State::Done => return Ok(Claimed::done(entry.answer.clone())),
 //!                 // The same call again, after its connection broke.
 //!                 State::InFlight if entry.token == claim.token() => entry.attempt,
@@ -66,36 +81,49 @@
 //!                 State::InFlight | State::Failed => entry.attempt + 1,
 //!             };
 //!         } else {
-//!             let contents = entries.values().filter(|entry| entry.signature == *claim.signature());
+//!             let contents = entries
+//!                 .values()
+//!                 .filter(|entry| entry.signature == *claim.signature());
 //!             if contents.count() >= Claim::MAX_CONTENTS {
 //!                 return Ok(Claimed::TooManyContents);
 //!             }
 //!         }
-//!         entries.insert(*claim.key(), Entry {
-//!             signature: *claim.signature(),
-//!             fingerprint: *claim.fingerprint(),
-//!             token: claim.token(),
-//!             attempt,
-//!             state: State::InFlight,
-//!             leased_until: later(claim.lease_millis()),
-//!             kept_until: later(claim.lease_millis().max(claim.retention_millis())),
-//!             answer: None,
-//!         });
+//!         entries.insert(
+//!             *claim.key(),
+//!             Entry {
+//!                 signature: *claim.signature(),
+//!                 fingerprint: *claim.fingerprint(),
+//!                 token: claim.token(),
+//!                 attempt,
+//!                 state: State::InFlight,
+//!                 leased_until: later(claim.lease_millis()),
+//!                 kept_until: later(claim.lease_millis().max(claim.retention_millis())),
+//!                 answer: None,
+//!             },
+//!         );
 //!         Ok(Claimed::won(attempt))
 //!     }
 //!
 //!     async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
 //!         let mut entries = self.0.lock().unwrap();
-//!         let entry = entries.get_mut(claim.key()).filter(|entry| entry.token == claim.token());
-//!         let Some(entry) = entry.filter(|entry| entry.state == State::InFlight) else { return Ok(false) };
+//!         let entry =
+//!             entries.get_mut(claim.key()).filter(|entry| entry.token == claim.token());
+//!         let Some(entry) = entry.filter(|entry| entry.state == State::InFlight) else {
+//!             return Ok(false);
+//!         };
 //!         entry.leased_until = later(claim.lease_millis());
 //!         entry.kept_until = entry.kept_until.max(entry.leased_until);
 //!         Ok(true)
 //!     }
 //!
-//!     async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
+//!     async fn finish(
+//!         &self,
+//!         claim: Claim,
+//!         outcome: Outcome,
+//!     ) -> Result<bool, StoreError> {
 //!         let mut entries = self.0.lock().unwrap();
-//!         let entry = entries.get_mut(claim.key()).filter(|entry| entry.token == claim.token());
+//!         let entry =
+//!             entries.get_mut(claim.key()).filter(|entry| entry.token == claim.token());
 //!         let Some(entry) = entry else { return Ok(false) };
 //!         match (entry.state, outcome) {
 //!             (State::InFlight, Outcome::Withdrawn) if entry.attempt == 1 => {
@@ -106,7 +134,9 @@
 //!                 entry.attempt -= 1;
 //!                 entry.state = State::Failed;
 //!             }
-//!             (State::InFlight | State::Failed, Outcome::Failed) => entry.state = State::Failed,
+//!             (State::InFlight | State::Failed, Outcome::Failed) => {
+//!                 entry.state = State::Failed
+//!             }
 //!             (State::InFlight | State::Done, Outcome::Done { answer, .. }) => {
 //!                 entry.state = State::Done;
 //!                 entry.answer = answer;
@@ -123,7 +153,8 @@
 //! let ledger = Arc::new(Ledger::default());
 //! conformance::check(|| Arc::clone(&ledger)).await?;
 //!
-//! let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(ledger);
+//! let layer =
+//!     WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(ledger);
 //! assert!(format!("{layer:?}").contains("shared: true"));
 //! # Ok(())
 //! # }
@@ -161,26 +192,33 @@ mod trace;
 
 /// Where claims are kept.
 ///
-/// A store makes each of the three transitions atomic, compares [`Claim::fingerprint`] and [`Claim::token`], and keeps
-/// what it knows of a key for [`Claim::retention`] and [`Claim::lease`] at least, counted from the last claim, renewal or
-/// finish. It keeps no time limit and tries nothing again: the layer does, and a store only says what went wrong
-/// ([`StoreError`]). `replay::conformance` (feature `test-util`) checks one.
+/// A store makes each of the three transitions atomic, compares [`Claim::fingerprint`] and
+/// [`Claim::token`], and keeps what it knows of a key for [`Claim::retention`] and [`Claim::lease`]
+/// at least, counted from the last claim, renewal or finish. It keeps no time limit and tries
+/// nothing again: the layer does, and a store only says what went wrong ([`StoreError`]).
+/// `replay::conformance` (feature `test-util`) checks one.
 ///
-/// A future that is dropped may have taken effect: the layer then finishes the claim with the same token.
+/// A future that is dropped may have taken effect: the layer then finishes the claim with the same
+/// token.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a replay store",
     note = "`MemoryStore`, `RedisStore` and `PostgresStore` are; hand over the store itself or an `Arc` of it, not a reference"
 )]
 pub trait ReplayStore: Send + Sync + 'static {
-    /// Claims a delivery: see the table of the [module](self). A claim that is made again under its token is the
-    /// same attempt.
+    /// Claims a delivery: see the table of the [module](self). A claim that is made again under its
+    /// token is the same attempt.
     fn claim(&self, claim: Claim) -> impl Future<Output = Result<Claimed, StoreError>> + Send;
 
     /// Starts the lease anew; `false` if the claim is no longer held under this token.
     fn renew(&self, claim: Claim) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Records the outcome; `false` if the claim is no longer held under this token. Finishing twice is no error.
-    fn finish(&self, claim: Claim, outcome: Outcome) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    /// Records the outcome; `false` if the claim is no longer held under this token. Finishing
+    /// twice is no error.
+    fn finish(
+        &self,
+        claim: Claim,
+        outcome: Outcome,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 impl<S: ReplayStore> ReplayStore for Arc<S> {
@@ -214,7 +252,13 @@ impl Claim {
 
     /// A claim for the test of a store: the key is the signature.
     #[cfg(feature = "test-util")]
-    pub fn for_test(key: [u8; 16], fingerprint: [u8; 16], token: i64, lease: Duration, retention: Duration) -> Self {
+    pub fn for_test(
+        key: [u8; 16],
+        fingerprint: [u8; 16],
+        token: i64,
+        lease: Duration,
+        retention: Duration,
+    ) -> Self {
         Self { key, signature: key, fingerprint, token, lease, retention }
     }
 
@@ -234,9 +278,10 @@ impl Claim {
 
     /// The signature, as a digest that differs between providers and secrets.
     ///
-    /// It is the key where a signature has one content. Elsewhere several keys share it, and a store bounds them: with
-    /// [`MAX_CONTENTS`](Self::MAX_CONTENTS) keys under the signature, another one is [`Claimed::TooManyContents`]. Without
-    /// the bound one captured request fills the store.
+    /// It is the key where a signature has one content. Elsewhere several keys share it, and a
+    /// store bounds them: with [`MAX_CONTENTS`](Self::MAX_CONTENTS) keys under the signature,
+    /// another one is [`Claimed::TooManyContents`]. Without the bound one captured request fills
+    /// the store.
     pub fn signature(&self) -> &[u8; 16] {
         &self.signature
     }
@@ -339,8 +384,9 @@ pub enum Outcome {
     },
     /// Anything else: the sender may try again, with the same content.
     Failed,
-    /// The handler was not called: as if the claim had never been made. Of a first attempt nothing is left, no content
-    /// is bound and no room is taken; after others it is as it was after the last one that failed.
+    /// The handler was not called: as if the claim had never been made. Of a first attempt nothing
+    /// is left, no content is bound and no room is taken; after others it is as it was after the
+    /// last one that failed.
     Withdrawn,
 }
 
@@ -353,9 +399,10 @@ impl Outcome {
 
 /// What a handler says of a delivery against its status, in its response's extensions.
 ///
-/// [`Done`](Self::Done) beside a 500 ends an event that will never work while the sender still hears of the failure: when it
-/// is sent again, the layer answers. [`Failed`](Self::Failed) beside a 200 lets the same delivery in again, for a sender that
-/// takes every other status amiss and sends again by itself or by hand.
+/// [`Done`](Self::Done) beside a 500 ends an event that will never work while the sender still
+/// hears of the failure: when it is sent again, the layer answers. [`Failed`](Self::Failed) beside
+/// a 200 lets the same delivery in again, for a sender that takes every other status amiss and
+/// sends again by itself or by hand.
 ///
 /// ```
 /// use axum::{
@@ -374,7 +421,8 @@ impl Outcome {
 ///     match &*event {
 ///         // It fails for ever.
 ///         Event::Unknown(_) => {
-///             (StatusCode::INTERNAL_SERVER_ERROR, Extension(Verdict::Done)).into_response()
+///             (StatusCode::INTERNAL_SERVER_ERROR, Extension(Verdict::Done))
+///                 .into_response()
 ///         }
 ///         _ => StatusCode::OK.into_response(),
 ///     }
@@ -383,7 +431,8 @@ impl Outcome {
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
 /// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?);
-/// let app: Router = Router::new().route("/zegocloud", post(on_event).route_layer(layer));
+/// let app: Router =
+///     Router::new().route("/zegocloud", post(on_event).route_layer(layer));
 /// let signer = Signer::new("a callback secret")?.nonce("7254119327986670314");
 /// for status in [500, 200] {
 ///     let answer = signer.post(&app, "/zegocloud", r#"{"event":"unheard_of"}"#).await?;
@@ -402,9 +451,10 @@ pub enum Verdict {
 
 /// An answer that is given again when its delivery is sent again.
 ///
-/// A handler whose answer's body matters to the sender puts one into its response's extensions (with feature `axum`, it
-/// returns one). When the delivery is repeated, the layer answers with its status and puts it into the extensions, and an
-/// outer `map_response` turns it into the body: with axum, `ReplayedResponse::restore`.
+/// A handler whose answer's body matters to the sender puts one into its response's extensions
+/// (with feature `axum`, it returns one). When the delivery is repeated, the layer answers with its
+/// status and puts it into the extensions, and an outer `map_response` turns it into the body: with
+/// axum, `ReplayedResponse::restore`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ReplayedResponse {
@@ -412,7 +462,8 @@ pub struct ReplayedResponse {
     pub status: StatusCode,
     /// The answer's `Content-Type`.
     pub content_type: HeaderValue,
-    /// The answer's body, at most as long as [`WebhookLayer::replayed_body_limit`](crate::WebhookLayer::replayed_body_limit) says; a
+    /// The answer's body, at most as long as
+    /// [`WebhookLayer::replayed_body_limit`](crate::WebhookLayer::replayed_body_limit) says; a
     /// longer one is not kept, and a repeat is answered with 200 and an empty body.
     pub body: Bytes,
 }
@@ -474,7 +525,8 @@ pub enum ReplayCheck {
     Local,
     /// In the shared store.
     Shared,
-    /// In this process, because the shared store could not be asked ([`OutagePolicy::LocalFallback`]).
+    /// In this process, because the shared store could not be asked
+    /// ([`OutagePolicy::LocalFallback`]).
     LocalFallback,
 }
 
@@ -492,8 +544,8 @@ impl ReplayCheck {
 
 /// A store that could not be asked, or whose answer made no sense.
 ///
-/// It says what the layer can do about it: a call that had no effect leaves nothing to undo, and one whose connection
-/// broke is worth another try at once.
+/// It says what the layer can do about it: a call that had no effect leaves nothing to undo, and
+/// one whose connection broke is worth another try at once.
 #[derive(Clone, Debug)]
 pub struct StoreError {
     source: Arc<dyn Error + Send + Sync>,
@@ -507,7 +559,8 @@ impl StoreError {
         Self { source: source.into().into(), unsent: false, disconnected: false }
     }
 
-    /// An error of a call that surely had no effect, since it was never sent or was refused: nothing needs to be undone.
+    /// An error of a call that surely had no effect, since it was never sent or was refused:
+    /// nothing needs to be undone.
     pub fn unsent(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { unsent: true, ..Self::new(source) }
     }

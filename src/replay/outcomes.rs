@@ -1,4 +1,5 @@
-//! Outcomes that a shared store has not heard of yet: kept in bounded number, and tried until they are recorded.
+//! Outcomes that a shared store has not heard of yet: kept in bounded number, and tried until they
+//! are recorded.
 
 use super::{
     Claim, Outcome,
@@ -31,9 +32,11 @@ pub(super) struct Unrecorded {
 
 impl Unrecorded {
     pub(super) fn new(provider: &'static str, claim: Claim, outcome: Outcome, held: bool) -> Self {
-        // Unless the store hears of it, a repeat of what was acknowledged runs again, and the content of what was
-        // withdrawn stays bound. A failure that nobody heard of ends with the lease.
-        let matters = if matches!(outcome, Outcome::Failed) { claim.lease } else { claim.retention };
+        // Unless the store hears of it, a repeat of what was acknowledged runs again, and the
+        // content of what was withdrawn stays bound. A failure that nobody heard of ends with the
+        // lease.
+        let matters =
+            if matches!(outcome, Outcome::Failed) { claim.lease } else { claim.retention };
         let now = Instant::now();
         let until = now.checked_add(matters).unwrap_or(now);
         Self { provider, claim, outcome, held, until }
@@ -51,7 +54,10 @@ impl Unrecorded {
     /// The claim with what is left of its retention.
     pub(super) fn claim_now(&self) -> Claim {
         let left = self.until.saturating_duration_since(Instant::now());
-        Claim { retention: if self.is_done() { left } else { self.claim.retention }, ..self.claim.clone() }
+        Claim {
+            retention: if self.is_done() { left } else { self.claim.retention },
+            ..self.claim.clone()
+        }
     }
 }
 
@@ -81,7 +87,8 @@ struct Queue {
 type Place = (bool, u64);
 
 impl Outcomes {
-    /// Keeps an outcome; beyond the limit the oldest makes room, of what was not acknowledged where there is any.
+    /// Keeps an outcome; beyond the limit the oldest makes room, of what was not acknowledged where
+    /// there is any.
     pub(super) fn push(&self, outcome: Unrecorded, limit: usize) {
         let mut queue = self.lock();
         trace::outcome_waits(outcome.provider);

@@ -20,25 +20,29 @@ use std::{
 
 /// Claims in a table of Postgres; clones share it.
 ///
-/// Each transition is one statement, by the database's own clock. What is over is deleted in small batches while claims
-/// come.
+/// Each transition is one statement, by the database's own clock. What is over is deleted in small
+/// batches while claims come.
 ///
-/// What Postgres forgets can be replayed: with `synchronous_commit = off` its crash loses the last claims and outcomes,
-/// and so does a failover to a standby that is not synchronous.
+/// What Postgres forgets can be replayed: with `synchronous_commit = off` its crash loses the last
+/// claims and outcomes, and so does a failover to a standby that is not synchronous.
 ///
-/// Give the store a pool of its own: where handlers wait for the same connections, a claim waits for the handlers.
-/// `test_before_acquire(false)` saves a round trip for each statement, because the layer repeats a call whose connection
-/// broke.
+/// Give the store a pool of its own: where handlers wait for the same connections, a claim waits
+/// for the handlers. `test_before_acquire(false)` saves a round trip for each statement, because
+/// the layer repeats a call whose connection broke.
 ///
 /// ```no_run
 /// use sqlx::postgres::PgPoolOptions;
 /// use tower_webhooks::{WebhookLayer, replay::PostgresStore, zegocloud::Zegocloud};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let pool = PgPoolOptions::new().test_before_acquire(false).connect("postgres://app@localhost/app").await?;
+/// let pool = PgPoolOptions::new()
+///     .test_before_acquire(false)
+///     .connect("postgres://app@localhost/app")
+///     .await?;
 /// let store = PostgresStore::new(pool);
 /// store.migrate().await?;
-/// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(store.clone());
+/// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?)
+///     .shared_store(store.clone());
 /// # drop(layer); Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -51,7 +55,11 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// A store in the table `webhook_claims`, which [`migrate`](Self::migrate) makes.
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, table: Arc::new(Table::new("\"webhook_claims\"".to_owned())), sweeper: Arc::default() }
+        Self {
+            pool,
+            table: Arc::new(Table::new("\"webhook_claims\"".to_owned())),
+            sweeper: Arc::default(),
+        }
     }
 
     /// Keeps the claims in another table, `name` or `schema.name`.
@@ -75,7 +83,8 @@ impl PostgresStore {
         Ok(self)
     }
 
-    /// Makes the table and its indexes where they are missing. Several processes may do it at the same time.
+    /// Makes the table and its indexes where they are missing. Several processes may do it at the
+    /// same time.
     ///
     /// # Errors
     ///
@@ -83,24 +92,34 @@ impl PostgresStore {
     pub async fn migrate(&self) -> sqlx::Result<()> {
         let mut transaction = self.pool.begin().await?;
         // `if not exists` does not keep two sessions apart that create one table at the same time.
-        sqlx::query("select pg_advisory_xact_lock($1)").bind(MIGRATION_LOCK).execute(&mut *transaction).await?;
+        sqlx::query("select pg_advisory_xact_lock($1)")
+            .bind(MIGRATION_LOCK)
+            .execute(&mut *transaction)
+            .await?;
         // What is there is no news.
         sqlx::query("set local client_min_messages = warning").execute(&mut *transaction).await?;
         transaction.execute(&*self.table.create).await?;
         transaction.commit().await
     }
 
-    /// Records the delivery as done inside the caller's transaction: what the transaction writes and the acknowledgement
-    /// commit together or not at all.
+    /// Records the delivery as done inside the caller's transaction: what the transaction writes
+    /// and the acknowledgement commit together or not at all.
     ///
     /// ```no_run
     /// use axum::http::StatusCode;
     /// use sqlx::PgPool;
     /// use tower_webhooks::{Verified, replay::PostgresStore, zegocloud::Event};
     ///
-    /// async fn book(pool: &PgPool, store: &PostgresStore, event: &Verified<Event>) -> Result<StatusCode, sqlx::Error> {
+    /// async fn book(
+    ///     pool: &PgPool,
+    ///     store: &PostgresStore,
+    ///     event: &Verified<Event>,
+    /// ) -> Result<StatusCode, sqlx::Error> {
     ///     let mut transaction = pool.begin().await?;
-    ///     sqlx::query("insert into bookings (kind) values ($1)").bind(event.kind()).execute(&mut *transaction).await?;
+    ///     sqlx::query("insert into bookings (kind) values ($1)")
+    ///         .bind(event.kind())
+    ///         .execute(&mut *transaction)
+    ///         .await?;
     ///     if store.done_in(&mut transaction, event).await.is_err() {
     ///         // Dropped, the transaction is rolled back.
     ///         return Ok(StatusCode::SERVICE_UNAVAILABLE);
@@ -110,14 +129,17 @@ impl PostgresStore {
     /// }
     /// ```
     ///
-    /// The claim is held under this attempt's token. An attempt that lost its lease to another one gets an error, and so
-    /// it can never commit. After a success nobody takes over before the transaction ends, however long that takes.
+    /// The claim is held under this attempt's token. An attempt that lost its lease to another one
+    /// gets an error, and so it can never commit. After a success nobody takes over before the
+    /// transaction ends, however long that takes.
     ///
-    /// Call it once in a transaction, and in one that is `SERIALIZABLE` or `REPEATABLE READ` before anything else: a
-    /// renewal of the lease that comes in between is a serialization failure there.
+    /// Call it once in a transaction, and in one that is `SERIALIZABLE` or `REPEATABLE READ` before
+    /// anything else: a renewal of the lease that comes in between is a serialization failure
+    /// there.
     ///
-    /// While the store could not be asked and [`OutagePolicy::LocalFallback`](super::OutagePolicy::LocalFallback)
-    /// delivered the event, nobody holds a claim: then it is made here, and of several processes one can commit.
+    /// While the store could not be asked and
+    /// [`OutagePolicy::LocalFallback`](super::OutagePolicy::LocalFallback) delivered the event,
+    /// nobody holds a claim: then it is made here, and of several processes one can commit.
     ///
     /// # Errors
     ///
@@ -130,7 +152,9 @@ impl PostgresStore {
         let claim = event.claim().ok_or(DoneInError::ClaimLost)?;
         let row = if event.metadata().checked == ReplayCheck::LocalFallback {
             let shared = claim.is_part().then_some(&claim.signature[..]);
-            statement(&self.table.adopt, claim, claim.retention_millis()).bind(&claim.fingerprint[..]).bind(shared)
+            statement(&self.table.adopt, claim, claim.retention_millis())
+                .bind(&claim.fingerprint[..])
+                .bind(shared)
         } else {
             statement(&self.table.done_in, claim, claim.retention_millis())
         };
@@ -153,7 +177,11 @@ impl PostgresStore {
     pub async fn sweep(&self) -> sqlx::Result<u64> {
         let mut swept: u64 = 0;
         loop {
-            let batch = sqlx::query(&self.table.sweep).bind(SWEEP_BATCH).execute(&self.pool).await?.rows_affected();
+            let batch = sqlx::query(&self.table.sweep)
+                .bind(SWEEP_BATCH)
+                .execute(&self.pool)
+                .await?
+                .rows_affected();
             swept = swept.saturating_add(batch);
             if batch < SWEEP_BATCH.unsigned_abs() {
                 return Ok(swept);
@@ -163,12 +191,16 @@ impl PostgresStore {
 
     /// One batch in the background with every 64th claim: none waits for it.
     fn sweep_now_and_then(&self) {
-        let due = self.sweeper.claims.fetch_add(1, Ordering::Relaxed).checked_rem(CLAIMS_PER_SWEEP) == Some(0);
+        let due = self.sweeper.claims.fetch_add(1, Ordering::Relaxed).checked_rem(CLAIMS_PER_SWEEP)
+            == Some(0);
         if due && !self.sweeper.sweeping.swap(true, Ordering::AcqRel) {
             let (store, turn) = (self.clone(), SweepTurn(Arc::clone(&self.sweeper)));
             let swept = async move {
                 let mut call = Call::new(&store.pool).await?;
-                let swept = sqlx::query(&store.table.sweep).bind(SWEEP_BATCH).execute(&mut *call.connection).await;
+                let swept = sqlx::query(&store.table.sweep)
+                    .bind(SWEEP_BATCH)
+                    .execute(&mut *call.connection)
+                    .await;
                 drop(turn);
                 call.over(swept)
             };
@@ -177,7 +209,8 @@ impl PostgresStore {
         }
     }
 
-    /// Asks again where the database's default isolation is stricter than `read committed` and others were in the way.
+    /// Asks again where the database's default isolation is stricter than `read committed` and
+    /// others were in the way.
     async fn row<'a>(&'a self, statement: impl Fn() -> Statement<'a>) -> Result<PgRow, StoreError> {
         for _ in 1..MAX_TRIES {
             match self.row_once(statement()).await {
@@ -194,8 +227,9 @@ impl PostgresStore {
         call.over(row)
     }
 
-    /// Asks until there is an answer. There is none while another session has the row locked, most likely the handler's
-    /// own transaction, which is rolled back just now. To wait for the lock would hold a connection for as long.
+    /// Asks until there is an answer. There is none while another session has the row locked, most
+    /// likely the handler's own transaction, which is rolled back just now. To wait for the lock
+    /// would hold a connection for as long.
     async fn ask<'a>(&'a self, statement: impl Fn() -> Statement<'a>) -> Result<bool, StoreError> {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -223,14 +257,17 @@ impl ReplayStore for PostgresStore {
         };
         for _ in 0..MAX_TRIES {
             let row = match self.row(asked).await {
-                Err(error) if sql_state(&error).as_deref() == Some(DISK_FULL) => return Ok(Claimed::Full),
+                Err(error) if sql_state(&error).as_deref() == Some(DISK_FULL) => {
+                    return Ok(Claimed::Full);
+                }
                 row => row?,
             };
             if let Some(claimed) = decide(&row, &claim).map_err(StoreError::new)? {
                 return Ok(claimed);
             }
         }
-        // Another session changes the row, and has not committed: whatever it does, it is at work on this delivery.
+        // Another session changes the row, and has not committed: whatever it does, it is at work
+        // on this delivery.
         Ok(Claimed::in_flight(claim.lease))
     }
 
@@ -244,10 +281,15 @@ impl ReplayStore for PostgresStore {
             Outcome::Done { answer } => {
                 let head = answer.as_ref().map(ReplayedResponse::head);
                 let body = answer.as_ref().map(|answer| &answer.body[..]);
-                self.ask(|| statement(&self.table.done, &claim, retention).bind(head.as_deref()).bind(body)).await
+                self.ask(|| {
+                    statement(&self.table.done, &claim, retention).bind(head.as_deref()).bind(body)
+                })
+                .await
             }
             Outcome::Failed => self.ask(|| statement(&self.table.failed, &claim, retention)).await,
-            Outcome::Withdrawn => self.ask(|| statement(&self.table.withdrawn, &claim, retention)).await,
+            Outcome::Withdrawn => {
+                self.ask(|| statement(&self.table.withdrawn, &claim, retention)).await
+            }
         }
     }
 }
@@ -262,9 +304,11 @@ impl fmt::Debug for PostgresStore {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DoneInError {
-    /// The lease ran out and another attempt took over, or the delivery was not claimed in this store.
+    /// The lease ran out and another attempt took over, or the delivery was not claimed in this
+    /// store.
     ClaimLost,
-    /// This attempt is done already: an earlier transaction of it has been committed, even if its commit looked failed.
+    /// This attempt is done already: an earlier transaction of it has been committed, even if its
+    /// commit looked failed.
     AlreadyDone,
     /// The database said so; among the causes is a serialization failure, as for any statement.
     Database(sqlx::Error),
@@ -273,7 +317,9 @@ pub enum DoneInError {
 impl fmt::Display for DoneInError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::ClaimLost => "another attempt at this delivery took over, or it was not claimed in this store",
+            Self::ClaimLost => {
+                "another attempt at this delivery took over, or it was not claimed in this store"
+            }
             Self::AlreadyDone => "this delivery is done already",
             Self::Database(_) => "the claim could not be recorded as done",
         })
@@ -301,8 +347,9 @@ fn statement<'a>(sql: &'a str, claim: &'a Claim, keep_millis: i64) -> Statement<
     sqlx::query(sql).bind(&claim.key[..]).bind(claim.token).bind(keep_millis)
 }
 
-/// A statement on its way. Dropped before its answer, it takes its connection with it: given back to the pool, the
-/// connection would be held until the server answers, and a server that is gone never does.
+/// A statement on its way. Dropped before its answer, it takes its connection with it: given back
+/// to the pool, the connection would be held until the server answers, and a server that is gone
+/// never does.
 struct Call {
     connection: PoolConnection<Postgres>,
     over: bool,
@@ -316,8 +363,12 @@ impl Call {
     fn over<T>(mut self, answer: Result<T, sqlx::Error>) -> Result<T, StoreError> {
         let useless = match &answer {
             Ok(_) => false,
-            Err(sqlx::Error::Database(error)) => error.code().is_some_and(|code| is_end_of_session(&code)),
-            Err(error) => matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_)),
+            Err(sqlx::Error::Database(error)) => {
+                error.code().is_some_and(|code| is_end_of_session(&code))
+            }
+            Err(error) => {
+                matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_))
+            }
         };
         self.over = !useless;
         answer.map_err(|error| {
@@ -335,8 +386,8 @@ impl Drop for Call {
     }
 }
 
-/// The server shuts down, starts up or has cut the connection, or takes no writes: it was demoted, and the next
-/// connection may reach the one that is in charge now.
+/// The server shuts down, starts up or has cut the connection, or takes no writes: it was demoted,
+/// and the next connection may reach the one that is in charge now.
 fn is_end_of_session(code: &str) -> bool {
     code.starts_with("08") || code.starts_with("57P") || code == READ_ONLY
 }
@@ -350,7 +401,8 @@ fn sql_state(error: &StoreError) -> Option<String> {
     error.code().map(|code| code.into_owned())
 }
 
-/// What the answer to a claim says; `None` if it has to be made again, because another one came in between.
+/// What the answer to a claim says; `None` if it has to be made again, because another one came in
+/// between.
 fn decide(row: &PgRow, claim: &Claim) -> sqlx::Result<Option<Claimed>> {
     if let Some(attempt) = row.try_get::<Option<i32>, _>("attempt")? {
         return Ok(Some(Claimed::won(attempt.unsigned_abs())));
@@ -358,18 +410,23 @@ fn decide(row: &PgRow, claim: &Claim) -> sqlx::Result<Option<Claimed>> {
     if row.try_get("too_many")? {
         return Ok(Some(Claimed::TooManyContents));
     }
-    let Some(fingerprint) = row.try_get::<Option<&[u8]>, _>("fingerprint")? else { return Ok(None) };
+    let Some(fingerprint) = row.try_get::<Option<&[u8]>, _>("fingerprint")? else {
+        return Ok(None);
+    };
     if fingerprint != claim.fingerprint {
         return Ok(Some(Claimed::Conflict));
     }
     if row.try_get::<i16, _>("state")? == DONE {
         let head: Option<&[u8]> = row.try_get("answer_head")?;
         let body: Option<Vec<u8>> = row.try_get("body")?;
-        let answer = head.zip(body).and_then(|(head, body)| ReplayedResponse::from_head(head, body));
+        let answer =
+            head.zip(body).and_then(|(head, body)| ReplayedResponse::from_head(head, body));
         return Ok(Some(Claimed::done(answer)));
     }
     let left: Option<i64> = row.try_get("held_for")?;
-    Ok(left.filter(|left| *left > 0).map(|left| Claimed::in_flight(Duration::from_millis(left.unsigned_abs()))))
+    Ok(left
+        .filter(|left| *left > 0)
+        .map(|left| Claimed::in_flight(Duration::from_millis(left.unsigned_abs()))))
 }
 
 #[derive(Default)]
@@ -407,7 +464,9 @@ impl Table {
         let create = CREATE.replace("$index", index).replace("$table", &name);
         let statement = |text: &str| {
             let parts = [("$keep", KEEP), ("$until", UNTIL), ("$now", NOW), ("$table", &name)];
-            parts.iter().fold(text.to_owned(), |text, (part, stands_for)| text.replace(part, stands_for))
+            parts
+                .iter()
+                .fold(text.to_owned(), |text, (part, stands_for)| text.replace(part, stands_for))
         };
         Self {
             create,
@@ -424,9 +483,9 @@ impl Table {
     }
 }
 
-// state: 1 in flight, 2 failed, 3 done. `signature` is set where several keys share one. A row is forgotten at
-// `expires_at` and deleted after `sweep_at`, which is later and seldom moves: with an index on a column that every update
-// changes, no update could stay in its page.
+// state: 1 in flight, 2 failed, 3 done. `signature` is set where several keys share one. A row is
+// forgotten at `expires_at` and deleted after `sweep_at`, which is later and seldom moves: with an
+// index on a column that every update changes, no update could stay in its page.
 const CREATE: &str = r#"
 create table if not exists $table (
     token bigint not null,
@@ -449,8 +508,8 @@ create index if not exists "$index_signature" on $table (signature) where signat
 //
 // Then $4 fingerprint, $5 lease, $6 the signature where several keys share it, $7 how many may.
 //
-// No statement waits for a row that another session has locked: that session takes the claim over or records its outcome,
-// perhaps in a transaction of the handler's that takes its time.
+// No statement waits for a row that another session has locked: that session takes the claim over
+// or records its outcome, perhaps in a transaction of the handler's that takes its time.
 const CLAIM: &str = r"
 with found as (
     select fingerprint, state, token, leased_until, answer_head, body
@@ -502,7 +561,8 @@ with held as (
 select exists (select from $table where key = $1 and token = $2 and state = 1)
 ";
 
-// $4 status and type, and $5 body of the answer. What is done already is only read, unless its answer comes now.
+// $4 status and type, and $5 body of the answer. What is done already is only read, unless its
+// answer comes now.
 const RECORD_DONE: &str = r"
 with held as (
     select key from $table

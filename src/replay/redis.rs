@@ -3,8 +3,8 @@
 use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError};
 use crate::ConfigError;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError, RedisResult,
-    ServerErrorKind, Value, aio::ConnectionLike, cmd, io::tcp::TcpSettings,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError,
+    RedisResult, ServerErrorKind, Value, aio::ConnectionLike, cmd, io::tcp::TcpSettings,
 };
 use std::{
     error::Error,
@@ -22,22 +22,26 @@ use tokio::sync::watch;
 
 /// Claims in Redis 7 or later, or in Valkey; clones share one connection.
 ///
-/// Each transition is one Lua script over one key: it runs at once or not at all, by Redis's own clock. The connection is
-/// made with the first claim. It is made again when it breaks, when the server answers with an error, as one does that
-/// has become a replica, is loading or has lost its primary, and when nothing comes out of it any more.
+/// Each transition is one Lua script over one key: it runs at once or not at all, by Redis's own
+/// clock. The connection is made with the first claim. It is made again when it breaks, when the
+/// server answers with an error, as one does that has become a replica, is loading or has lost its
+/// primary, and when nothing comes out of it any more.
 ///
-/// At `maxmemory` new deliveries are refused with 503, and whatever was claimed before is still recorded.
+/// At `maxmemory` new deliveries are refused with 503, and whatever was claimed before is still
+/// recorded.
 ///
-/// What Redis forgets can be replayed. Across its restart the guarantee needs `appendonly yes` and `appendfsync always`,
-/// and `maxmemory-policy noeviction` at all times; a replica that takes over may not have seen the latest claims. Redis
-/// expires keys by its host's wall clock: claims are kept a minute longer than they have to be, so that a forward step
-/// of up to a minute does no harm, and a longer one forgets claims as much too early.
+/// What Redis forgets can be replayed. Across its restart the guarantee needs `appendonly yes` and
+/// `appendfsync always`, and `maxmemory-policy noeviction` at all times; a replica that takes over
+/// may not have seen the latest claims. Redis expires keys by its host's wall clock: claims are
+/// kept a minute longer than they have to be, so that a forward step of up to a minute does no
+/// harm, and a longer one forgets claims as much too early.
 ///
 /// ```
 /// use tower_webhooks::{WebhookLayer, replay::RedisStore, zegocloud::Zegocloud};
 ///
 /// let store = RedisStore::new("redis://127.0.0.1:6379")?;
-/// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(store);
+/// let layer =
+///     WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(store);
 /// assert!(RedisStore::new("http://127.0.0.1").is_err());
 /// # Ok::<(), tower_webhooks::ConfigError>(())
 /// ```
@@ -57,22 +61,25 @@ struct Shared {
 }
 
 impl RedisStore {
-    /// A store at that URL: `redis://[user:password@]host[:port][/database]`, `unix:///path`, or with feature
-    /// `redis-tls` `rediss://…`, whose certificate one of the system's authorities has to have signed (or one in the file
-    /// that the variable `SSL_CERT_FILE` names).
+    /// A store at that URL: `redis://[user:password@]host[:port][/database]`, `unix:///path`, or
+    /// with feature `redis-tls` `rediss://…`, whose certificate one of the system's authorities has
+    /// to have signed (or one in the file that the variable `SSL_CERT_FILE` names).
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for a URL of another form. Whether a server is there shows with the first claim.
+    /// [`ConfigError`] for a URL of another form. Whether a server is there shows with the first
+    /// claim.
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         let client = url.into_connection_info().and_then(|info| {
             // Calls share a connection: each leaves at once.
             let tcp = TcpSettings::default().set_nodelay(true);
             Client::open(info.set_tcp_settings(tcp))
         });
-        let client = client.map_err(|_| match url.starts_with("rediss:") && !cfg!(feature = "redis-tls") {
-            true => ConfigError::new("a rediss:// URL needs the feature `redis-tls`"),
-            false => ConfigError::new("the Redis URL is malformed"),
+        let client = client.map_err(|_| {
+            match url.starts_with("rediss:") && !cfg!(feature = "redis-tls") {
+                true => ConfigError::new("a rediss:// URL needs the feature `redis-tls`"),
+                false => ConfigError::new("the Redis URL is malformed"),
+            }
         })?;
         let client = Arc::new(client);
         Ok(Self::with_connector(move || {
@@ -81,19 +88,24 @@ impl RedisStore {
                 #[cfg(feature = "redis-tls")]
                 install_crypto();
                 // The layer bounds each call, and the store each connecting.
-                let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+                let config = AsyncConnectionConfig::new()
+                    .set_connection_timeout(None)
+                    .set_response_timeout(None);
                 client.get_multiplexed_async_connection_with_config(&config).await
             }
         }))
     }
 
-    /// A store behind any connection of the `redis` crate (version 1) that can be cloned: to a cluster, to the primary
-    /// that a Sentinel names, or over TLS with certificates of your own.
+    /// A store behind any connection of the `redis` crate (version 1) that can be cloned: to a
+    /// cluster, to the primary that a Sentinel names, or over TLS with certificates of your own.
     ///
     /// `connect` is called with the first claim, and again whenever its connection has failed.
     ///
     /// ```
-    /// use redis::{cluster::ClusterClient, sentinel::{SentinelClient, SentinelServerType}};
+    /// use redis::{
+    ///     cluster::ClusterClient,
+    ///     sentinel::{SentinelClient, SentinelServerType},
+    /// };
     /// use std::sync::Arc;
     /// use tokio::sync::Mutex;
     /// use tower_webhooks::replay::RedisStore;
@@ -105,7 +117,12 @@ impl RedisStore {
     ///     async move { cluster.get_async_connection().await }
     /// });
     ///
-    /// let sentinel = SentinelClient::build(nodes.to_vec(), "primary", None, SentinelServerType::Master)?;
+    /// let sentinel = SentinelClient::build(
+    ///     nodes.to_vec(),
+    ///     "primary",
+    ///     None,
+    ///     SentinelServerType::Master,
+    /// )?;
     /// let sentinel = Arc::new(Mutex::new(sentinel));
     /// let behind_sentinel = RedisStore::with_connector(move || {
     ///     let sentinel = Arc::clone(&sentinel);
@@ -167,7 +184,10 @@ impl RedisStore {
         };
         let waiting = Waiting { link: &link, since: shared.now() };
         let mut called = connection.send(command("EVALSHA", &script.hash)).await;
-        if called.as_ref().is_err_and(|error| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)) {
+        if called
+            .as_ref()
+            .is_err_and(|error| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript))
+        {
             // The server keeps it from now on; in a cluster, the node that has the key.
             called = connection.send(command("EVAL", script.text)).await;
         }
@@ -179,8 +199,8 @@ impl RedisStore {
         if is_out_of_memory(&error) {
             return Err(StoreError::unsent(error));
         }
-        // A server that answers with an error may have become another's replica: whoever connects anew finds the one that
-        // the name stands for now. The one that answered has done nothing.
+        // A server that answers with an error may have become another's replica: whoever connects
+        // anew finds the one that the name stands for now. The one that answered has done nothing.
         shared.cut(&link);
         let unsent = error.code().is_some() || error.is_connection_refusal();
         let error = if unsent { StoreError::unsent(error) } else { StoreError::new(error) };
@@ -195,7 +215,12 @@ impl ReplayStore for RedisStore {
             command.arg(Claim::MAX_CONTENTS);
         };
         let answer: Vec<Vec<u8>> = match self.call(&self.shared.claim, &claim, arguments).await {
-            Err(error) if error.source().and_then(|error| error.downcast_ref()).is_some_and(is_out_of_memory) => {
+            Err(error)
+                if error
+                    .source()
+                    .and_then(|error| error.downcast_ref())
+                    .is_some_and(is_out_of_memory) =>
+            {
                 return Ok(Claimed::Full);
             }
             answer => answer?,
@@ -203,11 +228,14 @@ impl ReplayStore for RedisStore {
         let mut answer = answer.into_iter();
         let status = answer.next().unwrap_or_default();
         let detail = answer.next().unwrap_or_default();
-        let number = || std::str::from_utf8(&detail).ok().and_then(|digits| digits.parse::<u64>().ok());
+        let number =
+            || std::str::from_utf8(&detail).ok().and_then(|digits| digits.parse::<u64>().ok());
         match &status[..] {
             b"won" => number().and_then(|attempt| u32::try_from(attempt).ok()).map(Claimed::won),
             b"in_flight" => number().map(|left| Claimed::in_flight(Duration::from_millis(left))),
-            b"done" => Some(Claimed::done(answer.next().and_then(|body| ReplayedResponse::from_head(&detail, body)))),
+            b"done" => Some(Claimed::done(
+                answer.next().and_then(|body| ReplayedResponse::from_head(&detail, body)),
+            )),
             b"conflict" => Some(Claimed::Conflict),
             b"too_many_contents" => Some(Claimed::TooManyContents),
             _ => None,
@@ -280,17 +308,21 @@ impl Shared {
 /// A connection that is there or being made.
 struct Link {
     connection: watch::Receiver<Option<RedisResult<Arc<dyn Connection>>>>,
-    /// When the first call was sent that was given up and after which nothing has been answered; 0 if there is none.
+    /// When the first call was sent that was given up and after which nothing has been answered; 0
+    /// if there is none.
     silent_since: AtomicU64,
 }
 
 impl Link {
     fn open(connecting: Connecting) -> Self {
         let (made, connection) = watch::channel(None);
-        // A task of its own: whoever asks may give up before the connection is there, and would begin anew for ever.
+        // A task of its own: whoever asks may give up before the connection is there, and would
+        // begin anew for ever.
         tokio::spawn(async move {
             let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
-            made.send(Some(connected.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))))
+            made.send(Some(
+                connected.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into())),
+            ))
         });
         Self { connection, silent_since: AtomicU64::new(0) }
     }
@@ -298,7 +330,9 @@ impl Link {
     async fn connection(&self) -> RedisResult<Arc<dyn Connection>> {
         let mut connection = self.connection.clone();
         let made = connection.wait_for(Option::is_some).await.map(|made| made.clone());
-        made.ok().flatten().unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::NotConnected).into()))
+        made.ok()
+            .flatten()
+            .unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::NotConnected).into()))
     }
 
     /// Whether its peer seems to be gone without a word.
@@ -323,7 +357,12 @@ impl Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let _ = self.link.silent_since.compare_exchange(0, self.since, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.link.silent_since.compare_exchange(
+            0,
+            self.since,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
     }
 }
 
@@ -342,7 +381,8 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Connection for C {
 type Answer<T> = Pin<Box<dyn Future<Output = RedisResult<T>> + Send>>;
 type Connecting = Answer<Arc<dyn Connection>>;
 
-/// Rustls wants one implementation for the whole process. It panics where there is none that it can choose by itself.
+/// Rustls wants one implementation for the whole process. It panics where there is none that it can
+/// choose by itself.
 #[cfg(feature = "redis-tls")]
 fn install_crypto() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
@@ -361,9 +401,10 @@ impl Script {
     }
 }
 
-// The fields of a key: f fingerprint, s state (i in flight, f failed, d done), t token, l end of the lease, a attempt,
-// c (status and type) and b (body) kept answer. Where a signature has several contents, each has such fields with its own
-// key behind the name, and n is their number; they are forgotten together, with the last.
+// The fields of a key: f fingerprint, s state (i in flight, f failed, d done), t token, l end of
+// the lease, a attempt, c (status and type) and b (body) kept answer. Where a signature has several
+// contents, each has such fields with its own key behind the name, and n is their number; they are
+// forgotten together, with the last.
 const CLAIM: &str = r"
 local key, p = KEYS[1], ARGV[1]
 local time = redis.call('TIME')

@@ -1,4 +1,5 @@
-//! The one way to a store that several processes share: time limit, circuit breaker, one more try, and what is told of it.
+//! The one way to a store that several processes share: time limit, circuit breaker, one more try,
+//! and what is told of it.
 
 use super::{
     Claim, Claimed, Outcome, ReplayStore, StoreError,
@@ -14,7 +15,8 @@ use std::{
 };
 use tokio::time::{Instant, timeout};
 
-/// A shared store with all that is the same for every store. Clones share the breaker and the outcomes that wait.
+/// A shared store with all that is the same for every store. Clones share the breaker and the
+/// outcomes that wait.
 #[derive(Clone)]
 pub(super) struct SharedStore {
     store: Arc<dyn DynStore>,
@@ -57,15 +59,17 @@ impl SharedStore {
         let this = self.clone();
         Box::pin(async move {
             this.check_breaker()?;
-            this.call(provider, Operation::Claim, Caller::Request, || this.store.claim(&claim)).await
+            this.call(provider, Operation::Claim, Caller::Request, || this.store.claim(&claim))
+                .await
         })
     }
 
     pub(super) fn renew(&self, provider: &'static str, claim: Claim) -> Answer<bool> {
         let this = self.clone();
-        Box::pin(
-            async move { this.call(provider, Operation::Renew, Caller::Background, || this.store.renew(&claim)).await },
-        )
+        Box::pin(async move {
+            this.call(provider, Operation::Renew, Caller::Background, || this.store.renew(&claim))
+                .await
+        })
     }
 
     /// Records an outcome while the response waits for it, or gives it back.
@@ -90,11 +94,16 @@ impl SharedStore {
         Outcomes::drained(&self).await;
     }
 
-    /// What was acknowledged must not run again: where the store knows nothing of the claim, because it forgot it or
-    /// could not be asked at the time, the claim is made and finished at once.
+    /// What was acknowledged must not run again: where the store knows nothing of the claim,
+    /// because it forgot it or could not be asked at the time, the claim is made and finished at
+    /// once.
     ///
     /// Without an error the outcome is in the store, or never will be.
-    pub(super) async fn record_now(&self, unrecorded: &mut Unrecorded, caller: Caller) -> Result<(), StoreError> {
+    pub(super) async fn record_now(
+        &self,
+        unrecorded: &mut Unrecorded,
+        caller: Caller,
+    ) -> Result<(), StoreError> {
         let claim = unrecorded.claim_now();
         let Unrecorded { provider, outcome, held, .. } = unrecorded;
         let outcome = &*outcome;
@@ -111,13 +120,19 @@ impl SharedStore {
         }
         match self.call(provider, Operation::Claim, caller, || self.store.claim(&claim)).await? {
             Claimed::Done { .. } => Ok(()),
-            Claimed::Won { .. } if self.call(provider, Operation::Finish, caller, finish).await? => Ok(()),
+            Claimed::Won { .. }
+                if self.call(provider, Operation::Finish, caller, finish).await? =>
+            {
+                Ok(())
+            }
             Claimed::Conflict => {
                 trace::conflicting(provider);
                 Ok(())
             }
             // Another attempt runs, or there is no room: that may change.
-            _ => Err(StoreError::new("the acknowledged delivery is claimed by another attempt, or there is no room")),
+            _ => Err(StoreError::new(
+                "the acknowledged delivery is claimed by another attempt, or there is no room",
+            )),
         }
     }
 
@@ -131,8 +146,8 @@ impl SharedStore {
         let watch = Watch::start();
         let called = timeout(self.limits.timeout, async {
             match call().await {
-                // The first to notice that a connection broke while nothing was sent is the next delivery. Claims can
-                // be repeated under their token, and so can the rest.
+                // The first to notice that a connection broke while nothing was sent is the next
+                // delivery. Claims can be repeated under their token, and so can the rest.
                 Err(broken) if broken.is_disconnected() => {
                     let sent = !broken.is_unsent();
                     call().await.map_err(|again| if sent { again.sent() } else { again })
@@ -140,7 +155,8 @@ impl SharedStore {
                 answer => answer,
             }
         });
-        let answer = called.await.unwrap_or_else(|_| Err(StoreError::new(NoAnswer(self.limits.timeout))));
+        let answer =
+            called.await.unwrap_or_else(|_| Err(StoreError::new(NoAnswer(self.limits.timeout))));
         trace::store_called(provider, operation, watch, answer.as_ref().err());
         match (answer.is_ok(), caller) {
             (true, caller) => {
@@ -171,12 +187,13 @@ impl SharedStore {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caller {
     Request,
-    /// Nobody. It is no reason to refuse requests when such a call fails, and an open breaker is none to leave it.
+    /// Nobody. It is no reason to refuse requests when such a call fails, and an open breaker is
+    /// none to leave it.
     Background,
 }
 
-/// After three failures in a row nothing is asked for a second, so that a store that hangs does not slow every request
-/// down.
+/// After three failures in a row nothing is asked for a second, so that a store that hangs does not
+/// slow every request down.
 #[derive(Default)]
 struct Breaker {
     failures: u32,

@@ -4,7 +4,8 @@ use super::{MemoryStore, StoreError};
 
 #[cfg(feature = "metrics")]
 use crate::trace::metric_names::{
-    ANSWERS_DROPPED, CLAIMS, CLAIMS_CAPACITY, LEASES_LOST, OUTCOMES_LOST, OUTCOMES_WAITING, STORE_ERRORS, STORE_SECONDS,
+    ANSWERS_DROPPED, CLAIMS, CLAIMS_CAPACITY, LEASES_LOST, OUTCOMES_LOST, OUTCOMES_WAITING,
+    STORE_ERRORS, STORE_SECONDS,
 };
 
 /// A call of a shared store.
@@ -54,13 +55,15 @@ pub(super) fn claims(provider: &'static str, store: &MemoryStore, level: &Level)
     {
         metrics::gauge!(CLAIMS, "provider" => provider).set(store.len() as f64);
         metrics::gauge!(CLAIMS_CAPACITY, "provider" => provider).set(store.capacity() as f64);
-        metrics::counter!(ANSWERS_DROPPED, "provider" => provider).absolute(store.answers_dropped());
+        metrics::counter!(ANSWERS_DROPPED, "provider" => provider)
+            .absolute(store.answers_dropped());
     }
     #[cfg(feature = "tracing")]
     {
         use std::sync::atomic::Ordering::Relaxed;
         let (claims, capacity) = (store.len(), store.capacity());
-        let is_over = |percent: usize| claims.saturating_mul(100) > capacity.saturating_mul(percent);
+        let is_over =
+            |percent: usize| claims.saturating_mul(100) > capacity.saturating_mul(percent);
         let was_high = level.is_high.load(Relaxed);
         if is_over(80) && !was_high && !level.is_high.swap(true, Relaxed) {
             tracing::warn!(target: TARGET, provider, claims, capacity, "the memory store is filled to more than 80 %");
@@ -73,14 +76,20 @@ pub(super) fn claims(provider: &'static str, store: &MemoryStore, level: &Level)
 }
 
 /// A shared store was asked.
-pub(super) fn store_called(provider: &'static str, operation: Operation, watch: Watch, error: Option<&StoreError>) {
+pub(super) fn store_called(
+    provider: &'static str,
+    operation: Operation,
+    watch: Watch,
+    error: Option<&StoreError>,
+) {
     let operation = operation.as_str();
     #[cfg(feature = "metrics")]
     {
         metrics::histogram!(STORE_SECONDS, "provider" => provider, "operation" => operation)
             .record(watch.start.elapsed());
         if error.is_some() {
-            metrics::counter!(STORE_ERRORS, "provider" => provider, "operation" => operation).increment(1);
+            metrics::counter!(STORE_ERRORS, "provider" => provider, "operation" => operation)
+                .increment(1);
         }
     }
     #[cfg(feature = "tracing")]
@@ -106,7 +115,8 @@ pub(super) fn lease_lost(provider: &'static str, operation: Operation) {
     let _ = (provider, operation);
 }
 
-/// An acknowledged delivery met other content under its signature, in a store that had not heard of it.
+/// An acknowledged delivery met other content under its signature, in a store that had not heard of
+/// it.
 pub(super) fn conflicting(provider: &'static str) {
     outcome_lost(provider, "the signature belongs to other content there");
 }

@@ -13,7 +13,9 @@ use std::{fmt, iter, marker::PhantomData};
 /// ```
 /// use tower_webhooks::stardust::{Annotation, Elements};
 ///
-/// let list: Elements<Annotation> = serde_json::from_str(r#"[{"label":"Car","slots":[{"id":"s1","type":"box2d"}]}]"#)?;
+/// let list: Elements<Annotation> = serde_json::from_str(
+///     r#"[{"label":"Car","slots":[{"id":"s1","type":"box2d"}]}]"#,
+/// )?;
 /// for annotation in list.iter() {
 ///     let annotation = annotation?;
 ///     assert_eq!(annotation.label.as_deref(), Some("Car"));
@@ -93,7 +95,8 @@ payload! {
         ..rest
     }
 
-    /// What was drawn or marked. What it consists of depends on its type: other members than a plane are in the rest.
+    /// What was drawn or marked. What it consists of depends on its type: other members than a
+    /// plane are in the rest.
     pub struct Slot {
         /// The slot's id.
         pub id: Option<String>,

@@ -1,7 +1,9 @@
-//! The two ways in which a head proves itself: an AccessKey ID, or a signature over the time with that ID's secret.
+//! The two ways in which a head proves itself: an AccessKey ID, or a signature over the time with
+//! that ID's secret.
 
 use crate::{
-    ConfigError, Content, Covers, Identity, Proof, Rejection, Secret, Timestamp, Window, exactly_one,
+    ConfigError, Content, Covers, Identity, Proof, Rejection, Secret, Timestamp, Window,
+    exactly_one,
     signature::{find, from_hex, malformed, same},
     token,
 };
@@ -20,7 +22,10 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    pub(super) fn new(access_key: impl AsRef<[u8]>, secret_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+    pub(super) fn new(
+        access_key: impl AsRef<[u8]>,
+        secret_key: impl AsRef<[u8]>,
+    ) -> Result<Self, ConfigError> {
         Ok(Self { access_key: token::new(access_key)?, secret_key: Secret::new(secret_key)? })
     }
 
@@ -35,7 +40,12 @@ impl Pair {
 }
 
 /// What a rightly signed head proves.
-pub(super) fn verify(headers: &HeaderMap, pairs: &[Pair], window: Window, now: SystemTime) -> Result<Proof, Rejection> {
+pub(super) fn verify(
+    headers: &HeaderMap,
+    pairs: &[Pair],
+    window: Window,
+    now: SystemTime,
+) -> Result<Proof, Rejection> {
     let access_key = exactly_one(headers, &KEY)?;
     let ts = exactly_one(headers, &TS)?;
     let sign = exactly_one(headers, &SIGN)?;
@@ -50,9 +60,15 @@ pub(super) fn verify(headers: &HeaderMap, pairs: &[Pair], window: Window, now: S
     let (key_index, pair) = find(pairs, &mac, sign)?;
     let signed_at = window.check(stamp, now)?;
     // Two callbacks of one millisecond have one signature.
-    let identity = Identity::new(&[pair.access_key.id(), pair.secret_key.id(), &mac], Content::Part)
-        .with_valid_until(window.ends(stamp)?);
-    Ok(Proof { covers: Covers::Nothing, key_index, signed_at: Some(signed_at), identity: Some(identity) })
+    let identity =
+        Identity::new(&[pair.access_key.id(), pair.secret_key.id(), &mac], Content::Part)
+            .with_valid_until(window.ends(stamp)?);
+    Ok(Proof {
+        covers: Covers::Nothing,
+        key_index,
+        signed_at: Some(signed_at),
+        identity: Some(identity),
+    })
 }
 
 /// Takes the AccessKey ID that `X-STARDUST-KEY` carries.
@@ -95,7 +111,11 @@ impl KeyOnlySigner {
 
 #[cfg(feature = "test-util")]
 impl crate::Signer for KeyOnlySigner {
-    fn sign(&self, mut request: http::Request<bytes::Bytes>, _now: SystemTime) -> http::Request<bytes::Bytes> {
+    fn sign(
+        &self,
+        mut request: http::Request<bytes::Bytes>,
+        _now: SystemTime,
+    ) -> http::Request<bytes::Bytes> {
         if let Ok(value) = http::HeaderValue::from_bytes(self.access_key.expose_secret()) {
             request.headers_mut().insert("x-stardust-key", value);
         }
@@ -112,7 +132,8 @@ impl crate::Signer for KeyOnlySigner {
 /// use tower_webhooks::{Signer as _, stardust};
 ///
 /// // The keys and the time of Stardust's page "Authentication".
-/// let (access_key, secret_key) = ("6y2fw7zeqgde3796rtbuk8ag9iyxmam6", "vgj5kz13hasie8c8irezz7u5fok3mzb6");
+/// let (access_key, secret_key) =
+///     ("6y2fw7zeqgde3796rtbuk8ag9iyxmam6", "vgj5kz13hasie8c8irezz7u5fok3mzb6");
 /// let signer = stardust::Signer::new(access_key, secret_key)?;
 /// let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_715_948_940_207);
 /// let request = signer.sign(Request::post("/").body(Bytes::new())?, now);
@@ -128,12 +149,16 @@ pub struct Signer {
 
 #[cfg(feature = "test-util")]
 impl Signer {
-    /// A signer with an AccessKey ID and its secret. The scheme has no nonce: the time is all that varies.
+    /// A signer with an AccessKey ID and its secret. The scheme has no nonce: the time is all that
+    /// varies.
     ///
     /// # Errors
     ///
     /// As for [`Stardust::new`](super::Stardust::new).
-    pub fn new(access_key: impl AsRef<[u8]>, secret_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+    pub fn new(
+        access_key: impl AsRef<[u8]>,
+        secret_key: impl AsRef<[u8]>,
+    ) -> Result<Self, ConfigError> {
         Ok(Self { pair: Pair::new(access_key, secret_key)? })
     }
 
@@ -145,8 +170,13 @@ impl Signer {
 
 #[cfg(feature = "test-util")]
 impl crate::Signer for Signer {
-    fn sign(&self, mut request: http::Request<bytes::Bytes>, now: SystemTime) -> http::Request<bytes::Bytes> {
-        let ts = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis().to_string();
+    fn sign(
+        &self,
+        mut request: http::Request<bytes::Bytes>,
+        now: SystemTime,
+    ) -> http::Request<bytes::Bytes> {
+        let ts =
+            now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis().to_string();
         let sign = self.signature(&ts);
         let values = [self.pair.access_key.expose_secret(), ts.as_bytes(), sign.as_bytes()];
         for (name, value) in CREDENTIALS.iter().zip(values) {

@@ -4,7 +4,8 @@ use super::{Annotation, Elements};
 use crate::{
     Json, Misfits, Rest, Unknown, WebhookEvent,
     payload::{
-        FromValue, Object, Reader, Tape, Value, codes, dedup_key, part, payload, read_back, scalar, text, whole, words,
+        FromValue, Object, Reader, Tape, Value, codes, dedup_key, part, payload, read_back, scalar,
+        text, whole, words,
     },
 };
 use bytes::Bytes;
@@ -31,12 +32,13 @@ impl Event {
 }
 
 impl WebhookEvent for Event {
-    /// What the callback seems to be about: `task_error`, `audit_status_changed`, `completed` or `other`.
+    /// What the callback seems to be about: `task_error`, `audit_status_changed`, `completed` or
+    /// `other`.
     ///
-    /// It is a best effort. Stardust documents three occasions, but no member that names them and no value that an audit
-    /// leaves in the task. In this order: the status is an error; there is an [`audit_status`](Callback::audit_status);
-    /// the status is completed; all else is `other`. A task that is called back for another reason after its audit
-    /// counts as an audit again.
+    /// It is a best effort. Stardust documents three occasions, but no member that names them and
+    /// no value that an audit leaves in the task. In this order: the status is an error; there is
+    /// an [`audit_status`](Callback::audit_status); the status is completed; all else is `other`. A
+    /// task that is called back for another reason after its audit counts as an audit again.
     fn kind(&self) -> &'static str {
         match self {
             Self::Callback(callback) => callback.kind(),
@@ -46,8 +48,9 @@ impl WebhookEvent for Event {
 
     /// The task's id, the status and the [`audit_status`](Callback::audit_status).
     ///
-    /// Stardust sends no delivery id, and sends a callback again when it saw no 2xx or when somebody asks for it. A task
-    /// that is rejected, fixed and rejected again has the first key again.
+    /// Stardust sends no delivery id, and sends a callback again when it saw no 2xx or when
+    /// somebody asks for it. A task that is rejected, fixed and rejected again has the first key
+    /// again.
     fn dedup_key(&self) -> Option<String> {
         let Self::Callback(callback) = self else { return None };
         let Callback { task_id, status, .. } = callback;
@@ -64,7 +67,8 @@ impl WebhookEvent for Event {
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        read_back(input, |body| Ok(Self::from_body(body))).map(|read| read.unwrap_or_else(Self::Unknown))
+        read_back(input, |body| Ok(Self::from_body(body)))
+            .map(|read| read.unwrap_or_else(Self::Unknown))
     }
 }
 
@@ -73,10 +77,11 @@ payload! {
     pub struct Callback {
         /// The task's id; [`Task::task_id`] where the callback has none of its own.
         pub task_id: Option<String> = "taskId",
-        /// The task's status: normally completed, or an error where the task failed; [`Task::status`] where the
-        /// callback has none of its own.
+        /// The task's status: normally completed, or an error where the task failed;
+        /// [`Task::status`] where the callback has none of its own.
         pub status: Option<Status>,
-        /// The task with its annotations; where it is in the envelope of Get Task, it is taken out of that.
+        /// The task with its annotations; where it is in the envelope of Get Task, it is taken out
+        /// of that.
         pub task: Option<Task>,
         ..rest
     }
@@ -231,14 +236,16 @@ words! {
 }
 
 impl Callback {
-    /// The first of `status`, `task.qualityStatus` and `task.auditStatus` that is approved, rejected or fixed.
+    /// The first of `status`, `task.qualityStatus` and `task.auditStatus` that is approved,
+    /// rejected or fixed.
     ///
     /// Only the three words are documented; that they stand in these members is inferred.
     pub fn audit_status(&self) -> Option<Status> {
         let task = self.task.as_ref();
         let quality = task.and_then(|task| task.quality_status.as_ref());
         let audit = task.and_then(|task| task.rest.get("auditStatus"));
-        let in_task = [quality, audit].into_iter().flatten().filter_map(|json| Status::of(json.get()));
+        let in_task =
+            [quality, audit].into_iter().flatten().filter_map(|json| Status::of(json.get()));
         self.status.iter().cloned().chain(in_task).find(|status| status.state().is_audit())
     }
 
@@ -260,7 +267,9 @@ impl Callback {
         let mut object = tape.object()?;
         let mut own = None;
         if let Some(task) = object.get("task") {
-            of_envelope(task.indexed(&mut own)).into_iter().for_each(|data| object.replace(task, data));
+            of_envelope(task.indexed(&mut own))
+                .into_iter()
+                .for_each(|data| object.replace(task, data));
         }
         let mut callback: Self = object.into_event()?;
         if let Some(task) = &callback.task {
@@ -271,7 +280,8 @@ impl Callback {
     }
 }
 
-/// The page calls `task` what Get Task answers with, and that is `{"code": 2000, "message": …, "data": TASK}`.
+/// The page calls `task` what Get Task answers with, and that is
+/// `{"code": 2000, "message": …, "data": TASK}`.
 fn of_envelope(task: Value<'_>) -> Option<Value<'_>> {
     let task = Object::of(task).filter(|task| task.has("code") && !task.has("taskId"))?;
     task.get("data").filter(|data| data.is_object())
@@ -311,7 +321,12 @@ impl Task {
 /// ```
 /// use tower_webhooks::stardust::{State, Status};
 ///
-/// for status in [Status::from("completed"), Status::from("Completed"), Status::from(9), Status::from("9")] {
+/// for status in [
+///     Status::from("completed"),
+///     Status::from("Completed"),
+///     Status::from(9),
+///     Status::from("9"),
+/// ] {
 ///     assert_eq!(status.state(), State::Completed);
 /// }
 /// assert_eq!(serde_json::to_string(&Status::from("9"))?, r#""9""#);
@@ -338,7 +353,11 @@ impl Status {
 
     fn of(json: &str) -> Option<Self> {
         let text = scalar(json)?;
-        Some(Self(if json.starts_with('"') { Form::Text(text.into()) } else { Form::Code(whole(&text)?) }))
+        Some(Self(if json.starts_with('"') {
+            Form::Text(text.into())
+        } else {
+            Form::Code(whole(&text)?)
+        }))
     }
 }
 

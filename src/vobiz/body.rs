@@ -1,4 +1,5 @@
-//! The signature that five families share: HMAC-SHA256 of the body as received, in hex, in one header.
+//! The signature that five families share: HMAC-SHA256 of the body as received, in hex, in one
+//! header.
 
 use super::key::Key;
 use crate::{
@@ -41,8 +42,14 @@ impl Rules {
     }
 
     #[cfg(feature = "test-util")]
-    pub(super) fn sign(&self, mut request: http::Request<bytes::Bytes>) -> http::Request<bytes::Bytes> {
-        let signed = self.keys.first().map(|key| base16ct::lower::encode_string(&key.sign(&[request.body()])));
+    pub(super) fn sign(
+        &self,
+        mut request: http::Request<bytes::Bytes>,
+    ) -> http::Request<bytes::Bytes> {
+        let signed = self
+            .keys
+            .first()
+            .map(|key| base16ct::lower::encode_string(&key.sign(&[request.body()])));
         let value = [&*self.prefix, &*signed.unwrap_or_default()].concat();
         if let Ok(value) = http::HeaderValue::try_from(value) {
             request.headers_mut().insert(&self.header, value);
@@ -69,13 +76,15 @@ macro_rules! family {
             ///
             /// # Errors
             ///
-            /// [`ConfigError`](crate::ConfigError) for an empty or blank key, or one with white space around it.
+            /// [`ConfigError`](crate::ConfigError) for an empty or blank key, or one with white
+            /// space around it.
             pub fn new($secret: impl AsRef<[u8]>) -> Result<Self, crate::ConfigError> {
                 Ok(Self { rules: crate::vobiz::body::Rules::new($header, $prefix, $secret)? })
             }
 
-            /// Accepts a further key, for the time of a rotation. [`Metadata::key_index`](crate::Metadata::key_index) tells
-            /// which one verified a delivery.
+            /// Accepts a further key, for the time of a rotation.
+            /// [`Metadata::key_index`](crate::Metadata::key_index) tells which one verified a
+            /// delivery.
             ///
             /// # Errors
             ///

@@ -27,8 +27,8 @@ use super::body::family;
 use crate::payload::{events, payload};
 
 family! {
-    /// The rules of campaign callbacks (`notify_url`): `X-VoBiz-Signature: sha256=<hex>`, with the account's
-    /// auth token.
+    /// The rules of campaign callbacks (`notify_url`): `X-VoBiz-Signature: sha256=<hex>`, with the
+    /// account's auth token.
     pub struct Campaign: "vobiz.campaign", "x-vobiz-signature", "sha256=", auth_token: Event
 }
 
@@ -50,15 +50,20 @@ events! {
         /// Cancelled.
         "campaign.cancelled" => Cancelled(Update) key |it| [it.campaign_id, it.timestamp],
         /// A contact answered.
-        "contact.answered" => ContactAnswered(Contact) key |it| [it.campaign_id, it.whom(), it.timestamp],
+        "contact.answered" => ContactAnswered(Contact)
+            key |it| [it.campaign_id, it.whom(), it.timestamp],
         /// A contact did not answer; `contact.retry_scheduled` may follow.
-        "contact.no_answer" => ContactNoAnswer(Contact) key |it| [it.campaign_id, it.whom(), it.timestamp],
+        "contact.no_answer" => ContactNoAnswer(Contact)
+            key |it| [it.campaign_id, it.whom(), it.timestamp],
         /// Another call to a contact is scheduled.
-        "contact.retry_scheduled" => ContactRetryScheduled(Contact) key |it| [it.campaign_id, it.whom(), it.timestamp],
+        "contact.retry_scheduled" => ContactRetryScheduled(Contact)
+            key |it| [it.campaign_id, it.whom(), it.timestamp],
         /// The call to a contact failed.
-        "contact.failed" => ContactFailed(Contact) key |it| [it.campaign_id, it.whom(), it.timestamp],
+        "contact.failed" => ContactFailed(Contact)
+            key |it| [it.campaign_id, it.whom(), it.timestamp],
         /// The time to call a contact ran out.
-        "contact.expired" => ContactExpired(Contact) key |it| [it.campaign_id, it.whom(), it.timestamp],
+        "contact.expired" => ContactExpired(Contact)
+            key |it| [it.campaign_id, it.whom(), it.timestamp],
         _ => Unknown(Unknown),
     }
 }

@@ -14,7 +14,8 @@ pub(super) struct Key {
 impl Key {
     pub(super) fn new(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         let secret = Secret::new(secret)?;
-        let mac = Hmac::new_from_slice(secret.expose_secret()).map_err(|_| ConfigError::new("the secret is no key"))?;
+        let mac = Hmac::new_from_slice(secret.expose_secret())
+            .map_err(|_| ConfigError::new("the secret is no key"))?;
         Ok(Self { id: *secret.id(), mac })
     }
 

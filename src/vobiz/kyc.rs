@@ -17,8 +17,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Answer 2xx; failures are tried again with growing pauses. For the sessions of the *partner* API no signature is
-//! documented: Vobiz advises to fetch the session again before trusting a callback.
+//! Answer 2xx; failures are tried again with growing pauses. For the sessions of the *partner* API
+//! no signature is documented: Vobiz advises to fetch the session again before trusting a callback.
 //!
 //! Pages: <https://docs.vobiz.ai/sub-accounts/kyc/email-flow-webhook>,
 //! <https://docs.vobiz.ai/sub-accounts/kyc/redirect-flow-webhook>.
@@ -30,7 +30,8 @@ use crate::{
 };
 
 family! {
-    /// The rules of KYC callbacks: `X-Vobiz-Signature: sha256=<hex>`, with the **parent** account's auth token.
+    /// The rules of KYC callbacks: `X-Vobiz-Signature: sha256=<hex>`, with the **parent** account's
+    /// auth token.
     pub struct Kyc: "vobiz.kyc", "x-vobiz-signature", "sha256=", auth_token: Event
 }
 

@@ -1,7 +1,8 @@
 //! Vobiz: callbacks of the voice platform and of what has grown around it.
 //!
-//! Vobiz has six families of callbacks, and one header name, `X-Vobiz-Signature`, means four different things in them.
-//! So the **family is chosen where the route is made**; no layer guesses it from a request:
+//! Vobiz has six families of callbacks, and one header name, `X-Vobiz-Signature`, means four
+//! different things in them. So the **family is chosen where the route is made**; no layer guesses
+//! it from a request:
 //!
 //! | family | proves | key |
 //! | --- | --- | --- |
@@ -13,12 +14,20 @@
 //! | [`Whatsapp`](whatsapp::Whatsapp) | the body | the subscription's secret |
 //!
 //! ```
-//! use axum::{Router, http::{Request, header::CONTENT_TYPE}, response::IntoResponse, routing::{any, post}};
+//! use axum::{
+//!     Router,
+//!     http::{Request, header::CONTENT_TYPE},
+//!     response::IntoResponse,
+//!     routing::{any, post},
+//! };
 //! use bytes::Bytes;
 //! use std::time::SystemTime;
 //! use tower_webhooks::{
 //!     Provider, Signer as _, Verified, WebhookLayer,
-//!     vobiz::{kyc::{self, Kyc}, voice::{self, Voice}},
+//!     vobiz::{
+//!         kyc::{self, Kyc},
+//!         voice::{self, Voice},
+//!     },
 //! };
 //!
 //! async fn on_call(event: Verified<voice::Event>) -> impl IntoResponse {
@@ -40,7 +49,8 @@
 //!     .route("/vobiz/kyc", post(on_kyc).layer(WebhookLayer::new(kyc)));
 //!
 //! // What Vobiz would send to `/vobiz/call`.
-//! let request = Request::post("/vobiz/call").body(Bytes::from("Event=StartApp&CallUUID=12d86ccd"))?;
+//! let request = Request::post("/vobiz/call")
+//!     .body(Bytes::from("Event=StartApp&CallUUID=12d86ccd"))?;
 //! let signer = voice::Signer::new("an auth token", "https://hooks.example.com")?;
 //! let request = signer.sign(request, SystemTime::now());
 //! assert_eq!(voice.verify(&request, SystemTime::now())?.kind(), "StartApp");
@@ -58,21 +68,24 @@
 //! | [`trunk::Event`] | none: what is refused is lost | a trunk's `webhook_url` |
 //! | [`whatsapp::Event`] | there may be some, with the same `event_id` | a webhook subscription, HTTPS only |
 //!
-//! A receiver that is killed while its handler runs frees the delivery after the [lease](crate::WebhookLayer::lease), 15 s
-//! by default. Campaign's last attempt comes later than that and is delivered; voice's are over by then, unless the lease
-//! is made shorter, and the event is lost, as a trunk's is in any case.
+//! A receiver that is killed while its handler runs frees the delivery after the
+//! [lease](crate::WebhookLayer::lease), 15 s by default. Campaign's last attempt comes later than
+//! that and is delivered; voice's are over by then, unless the lease is made shorter, and the event
+//! is lost, as a trunk's is in any case.
 //!
 //! # Signatures over the body
 //!
-//! The five other families sign the raw bytes of the body with HMAC-SHA256 and send the hex digits, KYC and campaign
-//! with `sha256=` in front, the others without. A captured request can be sent again, but not changed. None of them has
-//! a time in the signature: a repeat, byte for byte, is not delivered again while the layer remembers the first.
+//! The five other families sign the raw bytes of the body with HMAC-SHA256 and send the hex digits,
+//! KYC and campaign with `sha256=` in front, the others without. A captured request can be sent
+//! again, but not changed. None of them has a time in the signature: a repeat, byte for byte, is
+//! not delivered again while the layer remembers the first.
 //!
-//! Neither is the family signed. Families with the same form and the same key (KYC and campaign with the main account's
-//! token) pass each other's requests; what comes from the other is an [`Unknown`](crate::Unknown).
+//! Neither is the family signed. Families with the same form and the same key (KYC and campaign
+//! with the main account's token) pass each other's requests; what comes from the other is an
+//! [`Unknown`](crate::Unknown).
 //!
-//! Vobiz writes callbacks' bodies with `Event` or `event` in them; headers that name the event as well
-//! (`X-Vobiz-Event`, `X-Webhook-Event`) are not signed and not read.
+//! Vobiz writes callbacks' bodies with `Event` or `event` in them; headers that name the event as
+//! well (`X-Vobiz-Event`, `X-Webhook-Event`) are not signed and not read.
 
 pub mod campaign;
 pub mod kyc;

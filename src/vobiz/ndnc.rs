@@ -4,22 +4,30 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::ndnc::{self, Event, Ndnc}};
+//! use tower_webhooks::{
+//!     Covers, Provider, Signer as _,
+//!     vobiz::ndnc::{self, Event, Ndnc},
+//! };
 //!
-//! let body = r#"{"accountName":"Shop","totalComplaints":1,"complaints":[{"urn":"URN0001"}]}"#;
+//! let body =
+//!     r#"{"accountName":"Shop","totalComplaints":1,"complaints":[{"urn":"URN0001"}]}"#;
 //! let request = Request::post("/vobiz/ndnc").body(Bytes::from(body))?;
-//! let request = ndnc::Signer::new("0123456789abcdef0123456789abcdef")?.sign(request, SystemTime::now());
+//! let request = ndnc::Signer::new("0123456789abcdef0123456789abcdef")?
+//!     .sign(request, SystemTime::now());
 //!
-//! let delivery = Ndnc::new("0123456789abcdef0123456789abcdef")?.verify(&request, SystemTime::now())?;
+//! let delivery = Ndnc::new("0123456789abcdef0123456789abcdef")?
+//!     .verify(&request, SystemTime::now())?;
 //! assert_eq!((delivery.kind(), delivery.covers()), ("ndnc_alert", Covers::Body));
-//! let Event::Alert(alert) = delivery.event() else { return Err("another event".into()) };
+//! let Event::Alert(alert) = delivery.event() else {
+//!     return Err("another event".into());
+//! };
 //! assert_eq!(alert.complaints[0].urn.as_deref(), Some("URN0001"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! Answer 2xx within 5 s; retries are not documented. **An alert has no id and no time**, and so no
-//! [`dedup_key`](crate::WebhookEvent::dedup_key). Two that are alike byte for byte are one signature and so one delivery:
-//! the second is not delivered while the first is remembered.
+//! [`dedup_key`](crate::WebhookEvent::dedup_key). Two that are alike byte for byte are one
+//! signature and so one delivery: the second is not delivered while the first is remembered.
 //!
 //! Page: <https://docs.vobiz.ai/account/ndnc-webhook>.
 
@@ -32,8 +40,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 
 family! {
-    /// The rules of NDNC alerts: `X-VoBiz-Signature: <hex>`, with the secret that you have sent to Vobiz; 32 characters
-    /// or more, by their advice.
+    /// The rules of NDNC alerts: `X-VoBiz-Signature: <hex>`, with the secret that you have sent to
+    /// Vobiz; 32 characters or more, by their advice.
     pub struct Ndnc: "vobiz.ndnc", "x-vobiz-signature", "", shared_secret: Event
 }
 
@@ -83,7 +91,8 @@ payload! {
 impl Event {
     pub(crate) fn from_body(body: &Bytes) -> Result<Self, Unknown> {
         let tape = text(body).and_then(Tape::new);
-        let event = tape.as_ref().and_then(Tape::object).and_then(|object| Self::of("ndnc_alert", object));
+        let event =
+            tape.as_ref().and_then(Tape::object).and_then(|object| Self::of("ndnc_alert", object));
         event
             .filter(|event| matches!(event, Self::Alert(alert) if !alert.is_empty()))
             .ok_or_else(|| Unknown::new(body.clone()))

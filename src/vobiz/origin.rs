@@ -23,10 +23,14 @@ impl Target {
         let (origin, path) = url.split_at_checked(path_at).unwrap_or((url, ""));
         check(origin)?;
         if path.contains(['?', '#']) {
-            return Err(ConfigError::new("the public URL has a query or fragment; Vobiz signs it without"));
+            return Err(ConfigError::new(
+                "the public URL has a query or fragment; Vobiz signs it without",
+            ));
         }
         if path.trim_end() != path || path.contains(char::is_control) {
-            return Err(ConfigError::new("the public URL ends with white space or has a control character"));
+            return Err(ConfigError::new(
+                "the public URL ends with white space or has a control character",
+            ));
         }
         let is_root = matches!(path, "" | "/");
         let url = if is_root { [origin, "/"].concat() } else { url.to_owned() };
@@ -36,13 +40,16 @@ impl Target {
     /// The URL that a request to this raw path was signed for.
     pub(super) fn url(&self, path: &str) -> SignedUrl {
         match self {
-            Self::Origin(origin) => SignedUrl { url: [origin, path].concat(), is_root: path == "/" },
+            Self::Origin(origin) => {
+                SignedUrl { url: [origin, path].concat(), is_root: path == "/" }
+            }
             Self::Exact(url) => url.clone(),
         }
     }
 }
 
-/// A URL without query and fragment. One without a path is spelt with `/` here, and may have been signed without.
+/// A URL without query and fragment. One without a path is spelt with `/` here, and may have been
+/// signed without.
 #[derive(Clone, Debug)]
 pub(super) struct SignedUrl {
     url: String,
@@ -128,22 +135,38 @@ mod tests {
         for url in ["https://h/a%20b", "https://h/a b", "https://h/é/\"x\"", "https://h//a;x=1/"] {
             assert_eq!(Target::exact(url).unwrap().url("/x").as_str(), url);
         }
-        for bad in ["https://h/a ", "https://h/a\t", "https://h/a\nb", "https://h/a?b", "https://h/a#b", "https://a b/"]
-        {
+        for bad in [
+            "https://h/a ",
+            "https://h/a\t",
+            "https://h/a\nb",
+            "https://h/a?b",
+            "https://h/a#b",
+            "https://a b/",
+        ] {
             assert!(Target::exact(bad).is_err(), "{bad:?}");
         }
     }
 
     #[test]
     fn only_the_root_has_two_spellings() {
-        let spellings =
-            |target: Target, path: &str| target.url(path).spellings().map(str::to_owned).collect::<Vec<_>>();
+        let spellings = |target: Target, path: &str| {
+            target.url(path).spellings().map(str::to_owned).collect::<Vec<_>>()
+        };
         let origin = Target::origin("https://h").unwrap();
         assert_eq!(spellings(origin.clone(), "/"), ["https://h/", "https://h"]);
         assert_eq!(spellings(origin, "/a/"), ["https://h/a/"]);
-        assert_eq!(spellings(Target::origin("https://h/in").unwrap(), "/"), ["https://h/in/", "https://h/in"]);
-        assert_eq!(spellings(Target::exact("https://h").unwrap(), "/x"), ["https://h/", "https://h"]);
-        assert_eq!(spellings(Target::exact("https://h/").unwrap(), "/x"), ["https://h/", "https://h"]);
+        assert_eq!(
+            spellings(Target::origin("https://h/in").unwrap(), "/"),
+            ["https://h/in/", "https://h/in"]
+        );
+        assert_eq!(
+            spellings(Target::exact("https://h").unwrap(), "/x"),
+            ["https://h/", "https://h"]
+        );
+        assert_eq!(
+            spellings(Target::exact("https://h/").unwrap(), "/x"),
+            ["https://h/", "https://h"]
+        );
         assert_eq!(spellings(Target::exact("https://h/in/").unwrap(), "/x"), ["https://h/in/"]);
     }
 }

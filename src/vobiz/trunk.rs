@@ -17,11 +17,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Vobiz says of the header's name that it has to be confirmed in the console: where it is another one than in their
-//! samples, set it with [`Trunk::header`]. How a GET would be signed is not documented, so a trunk whose webhook method
-//! is GET gets a 405. There are no retries: an answer other than 2xx is only logged by Vobiz, and the event is lost.
+//! Vobiz says of the header's name that it has to be confirmed in the console: where it is another
+//! one than in their samples, set it with [`Trunk::header`]. How a GET would be signed is not
+//! documented, so a trunk whose webhook method is GET gets a 405. There are no retries: an answer
+//! other than 2xx is only logged by Vobiz, and the event is lost.
 //!
-//! `recording.completed` is announced but documented nowhere; it arrives as an [`Unknown`](crate::Unknown).
+//! `recording.completed` is announced but documented nowhere; it arrives as an
+//! [`Unknown`](crate::Unknown).
 //!
 //! Page: <https://docs.vobiz.ai/trunks/webhook>.
 
@@ -34,7 +36,8 @@ use http::HeaderName;
 use std::borrow::Cow;
 
 family! {
-    /// The rules of trunk callbacks: `X-Vobiz-Signature: <hex>` unless set otherwise, with the trunk's signing secret.
+    /// The rules of trunk callbacks: `X-Vobiz-Signature: <hex>` unless set otherwise, with the
+    /// trunk's signing secret.
     pub struct Trunk: "vobiz.trunk", "x-vobiz-signature", "", signing_secret: Event
 }
 

@@ -23,9 +23,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! An event may be sent again, with the same `event_id`. The header `X-Webhook-Event` is not signed and not read.
+//! An event may be sent again, with the same `event_id`. The header `X-Webhook-Event` is not signed
+//! and not read.
 //!
-//! Pages: <https://docs.vobiz.ai/whatsapp/webhooks>, <https://docs.vobiz.ai/whatsapp/webhooks/events>.
+//! Pages: <https://docs.vobiz.ai/whatsapp/webhooks>,
+//! <https://docs.vobiz.ai/whatsapp/webhooks/events>.
 
 use super::body::family;
 use crate::{
@@ -34,8 +36,8 @@ use crate::{
 };
 
 family! {
-    /// The rules of WhatsApp callbacks: `X-Webhook-Signature: <hex>`, with the subscription's `secret`, which the API
-    /// never shows again.
+    /// The rules of WhatsApp callbacks: `X-Webhook-Signature: <hex>`, with the subscription's
+    /// `secret`, which the API never shows again.
     pub struct Whatsapp: "vobiz.whatsapp", "x-webhook-signature", "", secret: Event
 }
 
@@ -112,8 +114,8 @@ payload! {
         ..rest
     }
 
-    /// A message that was received. The content of one that is no text is in [`rest`](Self::rest), under the name of its
-    /// [`kind`](Self::kind).
+    /// A message that was received. The content of one that is no text is in [`rest`](Self::rest),
+    /// under the name of its [`kind`](Self::kind).
     pub struct Message {
         /// The sender.
         pub from: Option<String>,

@@ -10,9 +10,10 @@ use crate::{
 events! {
     /// A callback of the family *AI Agent*.
     ///
-    /// `ASRResult`, `LLMResult`, `Interrupted`, `UserSpeakAction`, `AgentInstanceStatus` and `UserAudioData` come only
-    /// if the instance was created with `CallbackConfig.<name>` 1. `Sequence` orders the callbacks of an instance, with
-    /// gaps; the number of a round grows with gaps too.
+    /// `ASRResult`, `LLMResult`, `Interrupted`, `UserSpeakAction`, `AgentInstanceStatus` and
+    /// `UserAudioData` come only if the instance was created with `CallbackConfig.<name>` 1.
+    /// `Sequence` orders the callbacks of an instance, with gaps; the number of a round grows with
+    /// gaps too.
     pub enum AiAgentEvent in "Event" {
         /// A user's words were recognised.
         "ASRResult" => AsrResult(AiAgent<AgentAsrResult>) as "ai_agent.ASRResult"
@@ -32,8 +33,8 @@ events! {
         /// The agent's state changed.
         "AgentInstanceStatus" => Status(AiAgent<AgentStatus>) as "ai_agent.AgentInstanceStatus"
             key |it| [it.agent_instance_id, it.sequence],
-        /// The agent started or stopped speaking. ZEGOCLOUD replaces it by `AgentInstanceStatus`, whose example on the
-        /// page has this name.
+        /// The agent started or stopped speaking. ZEGOCLOUD replaces it by `AgentInstanceStatus`,
+        /// whose example on the page has this name.
         "AgentSpeakAction" => SpeakAction(AiAgent<AgentSpeakAction>) as "ai_agent.AgentSpeakAction"
             key |it| [it.agent_instance_id, it.sequence],
         /// The first sound of a user's round.

@@ -53,7 +53,8 @@ payload! {
 
     /// `Exception`.
     pub struct AsrException {
-        /// What went wrong: 1001, 1004, 1201, 1202, 1204, 1207 or 2101 of the table that AI Agent has.
+        /// What went wrong: 1001, 1004, 1201, 1202, 1204, 1207 or 2101 of the table that AI Agent
+        /// has.
         pub code: Option<ExceptionCode> = "Code",
         /// More on it.
         pub message: Option<String> = "Message",

@@ -19,7 +19,8 @@ pub(super) fn verify(
     now: SystemTime,
 ) -> Result<Proof, Rejection> {
     let Triple { timestamp, nonce, signature } = Triple::find(members)?;
-    let stamp = Timestamp::from_digits(&timestamp).ok_or_else(|| malformed("timestamp: not 10 or 13 digits"))?;
+    let stamp = Timestamp::from_digits(&timestamp)
+        .ok_or_else(|| malformed("timestamp: not 10 or 13 digits"))?;
     if !is_nonce(nonce.as_bytes()) {
         return Err(malformed("nonce: not 1 to 64 characters of 0-9 A-Z a-z _ -"));
     }
@@ -28,9 +29,12 @@ pub(super) fn verify(
     let (key_index, secret) = find(secrets, &mac, |secret| Some(sign(secret, &timestamp, &nonce)))?;
     let signed_at = window.check(stamp, now)?;
     let hashed = sorted(secret, timestamp.as_bytes(), nonce.as_bytes()).concat();
-    let end = latest_end(secrets, &hashed, stamp, window, now).ok_or_else(|| Rejection::new(RejectionKind::Stale))?;
-    // Whoever cuts the hashed text elsewhere, or for another secret, changes nothing: the longest of all nonces counts.
-    let shortest = secrets.iter().map(|secret| secret.expose_secret().len()).min().unwrap_or_default();
+    let end = latest_end(secrets, &hashed, stamp, window, now)
+        .ok_or_else(|| Rejection::new(RejectionKind::Stale))?;
+    // Whoever cuts the hashed text elsewhere, or for another secret, changes nothing: the longest
+    // of all nonces counts.
+    let shortest =
+        secrets.iter().map(|secret| secret.expose_secret().len()).min().unwrap_or_default();
     let longest = hashed.len().saturating_sub(shortest).saturating_sub(SHORTEST_STAMP);
     // Without the secret's id: it is in the MAC, and two secrets can fit one hashed text.
     let identity = if separates_short_nonces && longest < LONG_NONCE {
@@ -39,7 +43,12 @@ pub(super) fn verify(
         Identity::new(&[&mac], Content::Bound).with_input(Input::Path)
     };
     let identity = identity.with_valid_until(end);
-    Ok(Proof { covers: Covers::Nothing, key_index, signed_at: Some(signed_at), identity: Some(identity) })
+    Ok(Proof {
+        covers: Covers::Nothing,
+        key_index,
+        signed_at: Some(signed_at),
+        identity: Some(identity),
+    })
 }
 
 struct Triple<'a> {
@@ -58,14 +67,18 @@ impl<'a> Triple<'a> {
                 for value in members.all(name) {
                     let before = slot.replace(value);
                     if before.is_some() || spelling.is_some_and(|first| first != in_pascal) {
-                        return Err(malformed("a signing member is there twice or in two spellings"));
+                        return Err(malformed(
+                            "a signing member is there twice or in two spellings",
+                        ));
                     }
                     spelling = Some(in_pascal);
                 }
             }
         }
         let [timestamp, nonce, signature] = found.map(|value| match value {
-            Some(value) => value.scalar().ok_or_else(|| malformed("a signing member is neither string nor number")),
+            Some(value) => value
+                .scalar()
+                .ok_or_else(|| malformed("a signing member is neither string nor number")),
             None => Err(Rejection::new(RejectionKind::CredentialMissing)),
         });
         Ok(Self { timestamp: timestamp?, nonce: nonce?, signature: signature? })
@@ -103,9 +116,9 @@ fn sign(secret: &Secret, timestamp: &str, nonce: &str) -> [u8; 20] {
 
 /// When the last of all timestamps that this signature fits leaves the window.
 ///
-/// The hashed text has no separators: the same text, cut elsewhere, can be another timestamp with another nonce, and
-/// under another secret, with the same signature. Every cut that the grammar accepts is tried; one that lies more than
-/// 30 days ahead counts as 30 days.
+/// The hashed text has no separators: the same text, cut elsewhere, can be another timestamp with
+/// another nonce, and under another secret, with the same signature. Every cut that the grammar
+/// accepts is tried; one that lies more than 30 days ahead counts as 30 days.
 fn latest_end(
     secrets: &[Secret],
     hashed: &[u8],
@@ -113,21 +126,30 @@ fn latest_end(
     window: Window,
     now: SystemTime,
 ) -> Option<SystemTime> {
-    let latest =
-        secrets.iter().fold(window.ends(stamp).ok(), |latest, secret| latest_cut(secret, hashed, window, latest));
+    let latest = secrets
+        .iter()
+        .fold(window.ends(stamp).ok(), |latest, secret| latest_cut(secret, hashed, window, latest));
     latest.min(now.checked_add(FARTHEST))
 }
 
 /// The same for one secret, where `latest` is known already.
-fn latest_cut(secret: &Secret, hashed: &[u8], window: Window, mut latest: Option<SystemTime>) -> Option<SystemTime> {
+fn latest_cut(
+    secret: &Secret,
+    hashed: &[u8],
+    window: Window,
+    mut latest: Option<SystemTime>,
+) -> Option<SystemTime> {
     let secret_len = secret.expose_secret().len();
     let cut = |at: usize, len: usize| hashed.get(at..at.saturating_add(len)).unwrap_or_default();
     for stamp_len in [SHORTEST_STAMP, 13] {
-        let Some(nonce_len) = hashed.len().checked_sub(secret_len).and_then(|rest| rest.checked_sub(stamp_len)) else {
+        let Some(nonce_len) =
+            hashed.len().checked_sub(secret_len).and_then(|rest| rest.checked_sub(stamp_len))
+        else {
             continue;
         };
         let both = stamp_len.saturating_add(nonce_len);
-        let [behind_stamp, behind_nonce] = [stamp_len, nonce_len].map(|len| len.saturating_add(secret_len));
+        let [behind_stamp, behind_nonce] =
+            [stamp_len, nonce_len].map(|len| len.saturating_add(secret_len));
         // Where the secret can stand, and where then timestamp and nonce begin.
         for (secret_at, cuts) in [
             (0, &[(secret_len, behind_stamp), (behind_nonce, secret_len)][..]),
@@ -144,7 +166,10 @@ fn latest_cut(secret: &Secret, hashed: &[u8], window: Window, mut latest: Option
                     .ok()
                     .and_then(Timestamp::from_digits)
                     .and_then(|stamp| window.ends(stamp).ok());
-                if end > latest && is_nonce(nonce) && sorted(secret, stamp, nonce).into_iter().flatten().eq(hashed) {
+                if end > latest
+                    && is_nonce(nonce)
+                    && sorted(secret, stamp, nonce).into_iter().flatten().eq(hashed)
+                {
                     latest = end;
                 }
             }
@@ -181,14 +206,19 @@ pub struct Signer {
 
 #[cfg(feature = "test-util")]
 impl Signer {
-    /// A signer with the project's CallbackSecret, timestamps in seconds written as strings, and a fresh 19-digit nonce
-    /// for every request.
+    /// A signer with the project's CallbackSecret, timestamps in seconds written as strings, and a
+    /// fresh 19-digit nonce for every request.
     ///
     /// # Errors
     ///
     /// As for [`Zegocloud::new`](super::Zegocloud::new).
     pub fn new(callback_secret: impl AsRef<[u8]>) -> Result<Self, crate::ConfigError> {
-        Ok(Self { secret: Secret::new(callback_secret)?, nonce: None, milliseconds: false, numeric: false })
+        Ok(Self {
+            secret: Secret::new(callback_secret)?,
+            nonce: None,
+            milliseconds: false,
+            numeric: false,
+        })
     }
 
     /// Signs with this nonce instead of a fresh one: for replays.
@@ -220,11 +250,16 @@ impl Signer {
 
 #[cfg(feature = "test-util")]
 impl crate::Signer for Signer {
-    /// Puts the signing members in front of a JSON body's own (in upper case if it has `Event` or `EventType`), or
-    /// behind a form's.
-    fn sign(&self, request: http::Request<bytes::Bytes>, now: SystemTime) -> http::Request<bytes::Bytes> {
+    /// Puts the signing members in front of a JSON body's own (in upper case if it has `Event` or
+    /// `EventType`), or behind a form's.
+    fn sign(
+        &self,
+        request: http::Request<bytes::Bytes>,
+        now: SystemTime,
+    ) -> http::Request<bytes::Bytes> {
         let age = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let timestamp = if self.milliseconds { age.as_millis().to_string() } else { age.as_secs().to_string() };
+        let timestamp =
+            if self.milliseconds { age.as_millis().to_string() } else { age.as_secs().to_string() };
         let nonce = self.nonce.clone().unwrap_or_else(|| crate::signer::random_digits(19));
         let signature = self.signature(&timestamp, &nonce);
         request.map(|body| {
@@ -254,7 +289,12 @@ mod tests {
     use super::*;
 
     /// By trying every pair of substrings.
-    fn latest_of_all(secret: &Secret, timestamp: &str, nonce: &str, now: SystemTime) -> Option<SystemTime> {
+    fn latest_of_all(
+        secret: &Secret,
+        timestamp: &str,
+        nonce: &str,
+        now: SystemTime,
+    ) -> Option<SystemTime> {
         let hashed = sorted(secret, timestamp.as_bytes(), nonce.as_bytes()).concat();
         let substrings = |length: usize| hashed.windows(length);
         let mut latest = None;
@@ -266,8 +306,11 @@ mod tests {
                 else {
                     continue;
                 };
-                let fits =
-                    |nonce: &[u8]| is_nonce(nonce) && sorted(secret, stamp, nonce).concat() == hashed && nonce_len > 0;
+                let fits = |nonce: &[u8]| {
+                    is_nonce(nonce)
+                        && sorted(secret, stamp, nonce).concat() == hashed
+                        && nonce_len > 0
+                };
                 if nonce_len > 0 && substrings(nonce_len).any(fits) {
                     latest = latest.max(Some(end));
                 }
@@ -280,19 +323,43 @@ mod tests {
     fn attack_every_other_cut_of_the_hashed_text_is_found() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_687_981_300);
         let mut moved = 0;
-        for secret in
-            ["secret", "0a1b2c3d4e5f60718293a4b5c6d7e8f9", "5f4dcc3b5aa765d6", "1", "16879", "1690000000", "99"]
-        {
+        for secret in [
+            "secret",
+            "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+            "5f4dcc3b5aa765d6",
+            "1",
+            "16879",
+            "1690000000",
+            "99",
+        ] {
             let secret = Secret::new(secret).unwrap();
             for timestamp in ["1687981272", "1687981272725", "1111111111"] {
-                for nonce in
-                    ["7254119327986670314", "4119327986670314", "72", "123", "1690001111", "0", "abc1700000000", "111"]
-                {
+                for nonce in [
+                    "7254119327986670314",
+                    "4119327986670314",
+                    "72",
+                    "123",
+                    "1690001111",
+                    "0",
+                    "abc1700000000",
+                    "111",
+                ] {
                     let hashed = sorted(&secret, timestamp.as_bytes(), nonce.as_bytes()).concat();
                     let stamp = Timestamp::from_digits(timestamp).unwrap();
-                    let latest = latest_end(std::slice::from_ref(&secret), &hashed, stamp, Window::default(), now);
-                    assert_eq!(latest, latest_of_all(&secret, timestamp, nonce, now), "{timestamp} {nonce}");
-                    let own = Timestamp::from_digits(timestamp).and_then(|stamp| Window::default().ends(stamp).ok());
+                    let latest = latest_end(
+                        std::slice::from_ref(&secret),
+                        &hashed,
+                        stamp,
+                        Window::default(),
+                        now,
+                    );
+                    assert_eq!(
+                        latest,
+                        latest_of_all(&secret, timestamp, nonce, now),
+                        "{timestamp} {nonce}"
+                    );
+                    let own = Timestamp::from_digits(timestamp)
+                        .and_then(|stamp| Window::default().ends(stamp).ok());
                     moved += usize::from(latest != own);
                 }
             }

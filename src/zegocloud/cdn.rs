@@ -1,6 +1,8 @@
-//! CDN recordings and on-demand media: a file is there, merged, transcoded, or has been photographed.
+//! CDN recordings and on-demand media: a file is there, merged, transcoded, or has been
+//! photographed.
 //!
-//! Pages: <https://www.zegocloud.com/docs/real-time-video-server/callback/cdn/cdn-record-completed>.
+//! Pages:
+//! <https://www.zegocloud.com/docs/real-time-video-server/callback/cdn/cdn-record-completed>.
 
 use super::JsonText;
 use crate::{
@@ -13,7 +15,8 @@ events! {
     pub enum CdnEvent in "event" {
         /// A recording is there. Each configured file format has a callback of its own.
         "record" => Record(Record) key |it| [it.stream_alias, it.replay_url],
-        /// Files were merged, or could not be. The page advises to wait 5 s before fetching the result.
+        /// Files were merged, or could not be. The page advises to wait 5 s before fetching the
+        /// result.
         "compose" => Compose(Compose) key |it| [it.task_id],
         /// A file was transcoded, or could not be.
         "procedure" => Procedure(Procedure) key |it| [it.task_id],
@@ -164,7 +167,8 @@ payload! {
         pub task_id: Option<String>,
         /// The CDN vendor.
         pub vendor: Option<Vendor>,
-        /// The source file's id, spelt so by the page; with Tencent only. `file_id` and `fileId` are read too.
+        /// The source file's id, spelt so by the page; with Tencent only. `file_id` and `fileId`
+        /// are read too.
         pub field_id: Option<String> = "field_id" | "file_id" | "fileId",
         /// A list of [`SnapshotPicture`] as JSON text.
         pub snapshot_pic_list: Option<JsonText>,

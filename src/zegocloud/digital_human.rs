@@ -1,6 +1,7 @@
 //! Digital Human: the states of stream tasks and of drive tasks.
 //!
-//! Page: <https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/receiving-callback>.
+//! Page:
+//! <https://www.zegocloud.com/docs/aigc-digital-human-server/streaming-apis/receiving-callback>.
 
 use crate::{
     UnixMillis,

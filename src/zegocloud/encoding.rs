@@ -5,13 +5,15 @@ use percent_encoding::percent_decode;
 use serde::{Serializer as _, ser::SerializeMap as _};
 use std::borrow::Cow;
 
-/// What starts with `{` is JSON, what starts with `%7B` is JSON that is percent-encoded as a whole, all else is a form.
-/// Bytes that are no UTF-8 become U+FFFD.
+/// What starts with `{` is JSON, what starts with `%7B` is JSON that is percent-encoded as a whole,
+/// all else is a form. Bytes that are no UTF-8 become U+FFFD.
 pub(super) fn to_json(body: &[u8]) -> Result<Cow<'_, str>, Rejection> {
     let body = body.trim_ascii();
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body).trim_ascii();
     if body.starts_with(b"{") {
-        return Ok(std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed));
+        return Ok(
+            std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed)
+        );
     }
     if body.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"%7B")) {
         return Ok(percent_decode(body).decode_utf8_lossy());
@@ -19,10 +21,12 @@ pub(super) fn to_json(body: &[u8]) -> Result<Cow<'_, str>, Rejection> {
     form_to_json(body).map(Cow::Owned)
 }
 
-/// Every value becomes a string, `name[]` and `name[0]` a list of strings. A name that is there twice stays there twice.
+/// Every value becomes a string, `name[]` and `name[0]` a list of strings. A name that is there
+/// twice stays there twice.
 fn form_to_json(form: &[u8]) -> Result<String, Rejection> {
     if form.len() > MAX_FORM || !(form.is_empty() || form.contains(&b'=')) {
-        return Err(Rejection::new(RejectionKind::Invalid).with_detail("neither JSON nor a form of at most 256 KiB"));
+        return Err(Rejection::new(RejectionKind::Invalid)
+            .with_detail("neither JSON nor a form of at most 256 KiB"));
     }
     let mut json = Vec::with_capacity(form.len().saturating_mul(2));
     let mut writer = serde_json::Serializer::new(&mut json);
@@ -30,7 +34,9 @@ fn form_to_json(form: &[u8]) -> Result<String, Rejection> {
     let mut elements = Vec::new();
     for (name, value) in form_urlencoded::parse(form) {
         match list_place(&name) {
-            Some((list, place)) if elements.len() < MAX_ELEMENTS => elements.push((list.to_owned(), place, value)),
+            Some((list, place)) if elements.len() < MAX_ELEMENTS => {
+                elements.push((list.to_owned(), place, value))
+            }
             _ => members.serialize_entry(&name, &value)?,
         }
     }
@@ -40,7 +46,8 @@ fn form_to_json(form: &[u8]) -> Result<String, Rejection> {
         members.serialize_entry(list.first().map_or("", |(name, ..)| name), &values)?;
     }
     members.end()?;
-    String::from_utf8(json).map_err(|error| Rejection::new(RejectionKind::Invalid).with_source(error.utf8_error()))
+    String::from_utf8(json)
+        .map_err(|error| Rejection::new(RejectionKind::Invalid).with_source(error.utf8_error()))
 }
 
 /// The name of the list, and the place in it where one is given.
@@ -48,7 +55,9 @@ fn list_place(name: &str) -> Option<(&str, Option<u16>)> {
     let (list, place) = name.strip_suffix(']')?.split_once('[')?;
     match place {
         "" => Some((list, None)),
-        digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some((list, Some(digits.parse().ok()?))),
+        digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some((list, Some(digits.parse().ok()?)))
+        }
         _ => None,
     }
 }

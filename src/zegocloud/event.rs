@@ -28,9 +28,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 ///
 /// # Deduplication
 ///
-/// ZEGOCLOUD documents neither a delivery id nor whether a retry is signed anew. The layer's replay guard knows a repeat
-/// by its signature; where retries are signed anew, only [`dedup_key`](WebhookEvent::dedup_key) can tell. It holds the
-/// kind and these members, and is `None` if one is missing (those in brackets may be):
+/// ZEGOCLOUD documents neither a delivery id nor whether a retry is signed anew. The layer's replay
+/// guard knows a repeat by its signature; where retries are signed anew, only
+/// [`dedup_key`](WebhookEvent::dedup_key) can tell. It holds the kind and these members, and is
+/// `None` if one is missing (those in brackets may be):
 ///
 /// | family | members |
 /// | --- | --- |
@@ -92,11 +93,14 @@ pub enum Event {
 }
 
 impl Event {
-    /// The event that the text is; the object is its index, unless it has more members than that holds.
+    /// The event that the text is; the object is its index, unless it has more members than that
+    /// holds.
     pub(super) fn of(text: &str, object: Option<Object<'_>>) -> Self {
         let mut claimed = None;
         object.and_then(|object| Self::known(object, &mut claimed)).unwrap_or_else(|| {
-            let unknown = Unknown::new(only(text, |name| !is_consumed(name)).unwrap_or_else(|| text.to_owned()));
+            let unknown = Unknown::new(
+                only(text, |name| !is_consumed(name)).unwrap_or_else(|| text.to_owned()),
+            );
             Self::Unknown(match claimed {
                 Some(name) => unknown.claiming(name),
                 None => unknown,
@@ -142,8 +146,8 @@ impl Event {
     }
 }
 
-/// The provider's name of the event, prefixed with the family for all but rooms, streams, mixing, transcoding, CDN and
-/// moderation. Where the provider has a number only, a name in snake_case.
+/// The provider's name of the event, prefixed with the family for all but rooms, streams, mixing,
+/// transcoding, CDN and moderation. Where the provider has a number only, a name in snake_case.
 impl WebhookEvent for Event {
     fn kind(&self) -> &'static str {
         self.family().kind()
@@ -173,23 +177,41 @@ type Read = fn(&str, Object<'_>) -> Option<Event>;
 /// The family that knows the name. Where several do, a member decides that only one of them has.
 fn family(tag: &str, name: &str, object: &Object<'_>) -> Option<Read> {
     // As the payloads see it, so that an event which is read back is of the same family.
-    let has = |member: &str| object.get(member).is_some_and(|value| !value.is_null() && !value.is_empty());
+    let has = |member: &str| {
+        object.get(member).is_some_and(|value| !value.is_null() && !value.is_empty())
+    };
     let is_zim = || ZimEvent::knows(name) && has("operator_account");
-    let is_player = || PlayerEvent::knows(name) && ["AppID", "PlayerId", "UploadTaskId"].into_iter().any(has);
-    let is_legacy = || LegacyRecordingEvent::knows(name) && object.iter().all(|(member, _)| member != "detail");
+    let is_player =
+        || PlayerEvent::knows(name) && ["AppID", "PlayerId", "UploadTaskId"].into_iter().any(has);
+    let is_legacy =
+        || LegacyRecordingEvent::knows(name) && object.iter().all(|(member, _)| member != "detail");
     Some(match tag {
         // Both have a `room_create`.
-        "event" if RoomEvent::knows(name) && !is_zim() => |name, object| RoomEvent::of(name, object).map(Event::Room),
-        "event" if StreamEvent::knows(name) => |name, object| StreamEvent::of(name, object).map(Event::Stream),
-        "event" if MixingEvent::knows(name) => |name, object| MixingEvent::of(name, object).map(Event::Mixing),
-        "event" if CdnEvent::knows(name) => |name, object| CdnEvent::of(name, object).map(Event::Cdn),
-        "event" if ZimEvent::knows(name) => |name, object| ZimEvent::of(name, object).map(Event::Zim),
-        "event" if BoardEvent::knows(name) => |name, object| BoardEvent::of(name, object).map(Event::Board),
+        "event" if RoomEvent::knows(name) && !is_zim() => {
+            |name, object| RoomEvent::of(name, object).map(Event::Room)
+        }
+        "event" if StreamEvent::knows(name) => {
+            |name, object| StreamEvent::of(name, object).map(Event::Stream)
+        }
+        "event" if MixingEvent::knows(name) => {
+            |name, object| MixingEvent::of(name, object).map(Event::Mixing)
+        }
+        "event" if CdnEvent::knows(name) => {
+            |name, object| CdnEvent::of(name, object).map(Event::Cdn)
+        }
+        "event" if ZimEvent::knows(name) => {
+            |name, object| ZimEvent::of(name, object).map(Event::Zim)
+        }
+        "event" if BoardEvent::knows(name) => {
+            |name, object| BoardEvent::of(name, object).map(Event::Board)
+        }
         // Both have an `ASRResult` and an `Exception`.
         "Event" if AiAgentEvent::knows(name) && has("AgentInstanceId") => {
             |name, object| AiAgentEvent::of(name, object).map(Event::AiAgent)
         }
-        "Event" if AsrEvent::knows(name) && has("TaskId") => |name, object| AsrEvent::of(name, object).map(Event::Asr),
+        "Event" if AsrEvent::knows(name) && has("TaskId") => {
+            |name, object| AsrEvent::of(name, object).map(Event::Asr)
+        }
         "Event" if TranscodingEvent::knows(name) => {
             |name, object| TranscodingEvent::of(name, object).map(Event::Transcoding)
         }
@@ -200,11 +222,13 @@ fn family(tag: &str, name: &str, object: &Object<'_>) -> Option<Read> {
         "event_type" if is_legacy() => {
             |name, object| LegacyRecordingEvent::of(name, object).map(Event::LegacyRecording)
         }
-        "event_type" if RecordingEvent::knows(name) => {
-            |name, object| RecordingEvent::of(name, object).map(|event| Event::Recording(event.with_detail()))
-        }
+        "event_type" if RecordingEvent::knows(name) => |name, object| {
+            RecordingEvent::of(name, object).map(|event| Event::Recording(event.with_detail()))
+        },
         // Both have the types 3 and 4.
-        "EventType" if is_player() => |name, object| PlayerEvent::of(name, object).map(Event::Player),
+        "EventType" if is_player() => {
+            |name, object| PlayerEvent::of(name, object).map(Event::Player)
+        }
         "EventType" if DigitalHumanEvent::knows(name) => {
             |name, object| DigitalHumanEvent::of(name, object).map(Event::DigitalHuman)
         }

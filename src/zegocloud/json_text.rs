@@ -10,7 +10,10 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 /// JSON text inside a string, parsed on demand only.
 ///
 /// ```
-/// use tower_webhooks::zegocloud::{JsonText, stream::{StreamAttr, VideoCodec}};
+/// use tower_webhooks::zegocloud::{
+///     JsonText,
+///     stream::{StreamAttr, VideoCodec},
+/// };
 ///
 /// let attr: JsonText = serde_json::from_str(r#""{\"cid\":3}""#)?;
 /// assert_eq!(attr.get(), r#"{"cid":3}"#);
@@ -41,15 +44,18 @@ impl JsonText {
         }
     }
 
-    /// Deserializes the text into `T`. Only text that is no JSON is percent-decoded, once and as a whole.
+    /// Deserializes the text into `T`. Only text that is no JSON is percent-decoded, once and as a
+    /// whole.
     ///
     /// # Errors
     ///
     /// serde's, if the text is no JSON in either form, or of another shape.
     pub fn parse<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
-        serde_json::from_str(self.get()).or_else(|error| match percent_decode_str(self.get()).decode_utf8() {
-            Ok(decoded) if !error.is_data() => serde_json::from_str(&decoded),
-            _ => Err(error),
+        serde_json::from_str(self.get()).or_else(|error| {
+            match percent_decode_str(self.get()).decode_utf8() {
+                Ok(decoded) if !error.is_data() => serde_json::from_str(&decoded),
+                _ => Err(error),
+            }
         })
     }
 }

@@ -4,53 +4,65 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, zegocloud::{self, Event, Zegocloud, room::RoomEvent}};
+//! use tower_webhooks::{
+//!     Covers, Provider, Signer as _,
+//!     zegocloud::{self, Event, Zegocloud, room::RoomEvent},
+//! };
 //!
 //! let now = SystemTime::now();
-//! let body = r#"{"event":"room_close","appid":1234567,"room_id":"lobby","close_reason":2}"#;
+//! let body =
+//!     r#"{"event":"room_close","appid":1234567,"room_id":"lobby","close_reason":2}"#;
 //! let request = Request::post("/zegocloud").body(Bytes::from(body))?;
 //! let request = zegocloud::Signer::new("a callback secret")?.sign(request, now);
 //!
 //! let delivery = Zegocloud::new("a callback secret")?.verify(&request, now)?;
 //! assert_eq!(delivery.kind(), "room_close");
 //! assert_eq!(delivery.covers(), Covers::Nothing);
-//! let Event::Room(RoomEvent::Close(room)) = delivery.event() else { return Err("another event".into()) };
+//! let Event::Room(RoomEvent::Close(room)) = delivery.event() else {
+//!     return Err("another event".into());
+//! };
 //! assert_eq!(room.room_id.as_deref(), Some("lobby"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # What the signature proves
 //!
-//! `signature` is the SHA-1 of the sorted concatenation of the CallbackSecret, `timestamp` and `nonce`, all of which
-//! but the secret travel **in** the JSON body. It proves that somebody who knows the secret made that timestamp and
-//! that nonce. It covers **nothing else**: not the event, not the URL. Whoever has seen one callback can put its three
-//! members into a body of their own until the timestamp leaves the [`Window`]. So an event is a hint: fetch the state
-//! from ZEGOCLOUD's server API before you act on it where it matters, and serve the route over TLS only.
+//! `signature` is the SHA-1 of the sorted concatenation of the CallbackSecret, `timestamp` and
+//! `nonce`, all of which but the secret travel **in** the JSON body. It proves that somebody who
+//! knows the secret made that timestamp and that nonce. It covers **nothing else**: not the event,
+//! not the URL. Whoever has seen one callback can put its three members into a body of their own
+//! until the timestamp leaves the [`Window`]. So an event is a hint: fetch the state from
+//! ZEGOCLOUD's server API before you act on it where it matters, and serve the route over TLS only.
 //!
-//! The secret is the console's CallbackSecret (not the ServerSecret), one for a project and all its callbacks.
+//! The secret is the console's CallbackSecret (not the ServerSecret), one for a project and all its
+//! callbacks.
 //!
 //! # Wire forms
 //!
-//! A body that starts with `{` is JSON and never percent-decoded; one that starts with `%7B` is percent-decoded once,
-//! as a whole; any other with a `=` in it is read as a form, with `name[]` and `name[0]` as lists. The content type plays
-//! no part. The signing members may be spelt `timestamp`, `nonce`, `signature` or `Timestamp`, `Nonce`,
-//! `Signature`, and be strings or numbers. `timestamp` stays in the event; `nonce` and `signature` are consumed and are
-//! in no event.
+//! A body that starts with `{` is JSON and never percent-decoded; one that starts with `%7B` is
+//! percent-decoded once, as a whole; any other with a `=` in it is read as a form, with `name[]`
+//! and `name[0]` as lists. The content type plays no part. The signing members may be spelt
+//! `timestamp`, `nonce`, `signature` or `Timestamp`, `Nonce`, `Signature`, and be strings or
+//! numbers. `timestamp` stays in the event; `nonce` and `signature` are consumed and are in no
+//! event.
 //!
-//! Whatever is rightly signed is delivered. ZEGOCLOUD documents no field as required, so all are `Option`s or lists; a
-//! member of another type is absent and a [`Misfit`](crate::Misfit). JSON that the provider puts inside a string stays a
-//! string ([`JsonText`]) and is parsed on demand. A body that is not listed here, or
-//! has more than 256 members, is an [`Unknown`](crate::Unknown). A list of more than 4096 elements, such as the
-//! `user_ids` of a large group, is in the event's `rest` as JSON text.
+//! Whatever is rightly signed is delivered. ZEGOCLOUD documents no field as required, so all are
+//! `Option`s or lists; a member of another type is absent and a [`Misfit`](crate::Misfit). JSON
+//! that the provider puts inside a string stays a string ([`JsonText`]) and is parsed on demand. A
+//! body that is not listed here, or has more than 256 members, is an [`Unknown`](crate::Unknown). A
+//! list of more than 4096 elements, such as the `user_ids` of a large group, is in the event's
+//! `rest` as JSON text.
 //!
-//! The signature is in the body, so strangers are read to the end, and the limit is 256 KiB. `group_destroy` of a group of
-//! more than about 7,480 users is larger and refused: see [limits](crate::guide::limits_and_retention#bodies).
+//! The signature is in the body, so strangers are read to the end, and the limit is 256 KiB.
+//! `group_destroy` of a group of more than about 7,480 users is larger and refused: see
+//! [limits](crate::guide::limits_and_retention#bodies).
 //!
 //! # Delivery
 //!
 //! ZEGOCLOUD guarantees neither arrival nor order, and documents no delivery id; an event's
-//! [`dedup_key`](Event#deduplication) gives what can be inferred instead. [`RoomEvent`](room::RoomEvent) and
-//! [`StreamEvent`](stream::StreamEvent) say how to reconcile. Wait times not in the table are not documented.
+//! [`dedup_key`](Event#deduplication) gives what can be inferred instead.
+//! [`RoomEvent`](room::RoomEvent) and [`StreamEvent`](stream::StreamEvent) say how to reconcile.
+//! Wait times not in the table are not documented.
 //!
 //! | family | a failure is | retries | where the console wants the URL |
 //! | --- | --- | --- | --- |
@@ -67,20 +79,25 @@
 //! For the last three any status is an answer: a 409, 500 or 503 may lose the event.
 //!
 //! Two honest callbacks with the same time and nonce are a 409 for the second one:
-//! [`separate_short_nonces`](Zegocloud::separate_short_nonces) says when that can be and what to do about it.
+//! [`separate_short_nonces`](Zegocloud::separate_short_nonces) says when that can be and what to do
+//! about it.
 //!
-//! A receiver that is killed while its handler runs frees the delivery after the [lease](crate::WebhookLayer::lease), 15 s
-//! by default: the families with five retries deliver again. The others' last attempt may come before that and find the
-//! delivery still claimed; then the event is lost.
+//! A receiver that is killed while its handler runs frees the delivery after the
+//! [lease](crate::WebhookLayer::lease), 15 s by default: the families with five retries deliver
+//! again. The others' last attempt may come before that and find the delivery still claimed; then
+//! the event is lost.
 //!
 //! # What stays out
 //!
-//! * **Mini game** signs with MD5 in a fixed order that ZEGOCLOUD's pages contradict each other about.
-//! * **RoomKit**, a legacy product, carries the signing members in the query and may encrypt the body.
+//! * **Mini game** signs with MD5 in a fixed order that ZEGOCLOUD's pages contradict each other
+//!   about.
+//! * **RoomKit**, a legacy product, carries the signing members in the query and may encrypt the
+//!   body.
 //!
 //! Do not point either at this layer: it refuses both.
 //!
-//! Pages: <https://www.zegocloud.com/docs/real-time-video-server/callback/callback-configuration-description>.
+//! Pages:
+//! <https://www.zegocloud.com/docs/real-time-video-server/callback/callback-configuration-description>.
 
 pub use self::{event::Event, json_text::JsonText};
 
@@ -117,8 +134,8 @@ mod json_text;
 
 /// The rules of ZEGOCLOUD's server callbacks.
 ///
-/// Any family may arrive at any URL: all of them share the secret and the signature, and are told apart by their
-/// members.
+/// Any family may arrive at any URL: all of them share the secret and the signature, and are told
+/// apart by their members.
 #[derive(Clone, Debug)]
 pub struct Zegocloud {
     secrets: Vec<Secret>,
@@ -137,8 +154,8 @@ impl Zegocloud {
         Ok(Self { secrets, window: Window::default(), separates_short_nonces: false })
     }
 
-    /// Accepts a further secret, for the time of a rotation. [`Metadata::key_index`](crate::Metadata::key_index) tells which
-    /// one verified a delivery.
+    /// Accepts a further secret, for the time of a rotation.
+    /// [`Metadata::key_index`](crate::Metadata::key_index) tells which one verified a delivery.
     ///
     /// # Errors
     ///
@@ -150,8 +167,8 @@ impl Zegocloud {
 
     /// Sets how old a timestamp may be.
     ///
-    /// ZEGOCLOUD's last retry leaves 62 s after the first attempt or later, and nobody documents whether a retry is
-    /// signed anew: less than the default of 300 s may refuse honest retries.
+    /// ZEGOCLOUD's last retry leaves 62 s after the first attempt or later, and nobody documents
+    /// whether a retry is signed anew: less than the default of 300 s may refuse honest retries.
     #[must_use]
     pub fn window(mut self, window: Window) -> Self {
         self.window = window;
@@ -160,14 +177,16 @@ impl Zegocloud {
 
     /// Lets two callbacks of one time and one short nonce both through if their contents differ.
     ///
-    /// By default the second one is refused as a [`Conflict`](RejectionKind::Conflict): a signature belongs to the
-    /// content that came first, which is what stops a captured one from carrying other bodies. ZEGOCLOUD's pages print
-    /// nonces of six digits beside those of 19, with times in whole seconds, and nowhere say how long the real ones are.
-    /// Six digits that are drawn at random are equal by chance: at a steady 10 callbacks per second about 4 times a day,
-    /// at 100 per second about 475 times. With 19 digits that does not happen.
+    /// By default the second one is refused as a [`Conflict`](RejectionKind::Conflict): a signature
+    /// belongs to the content that came first, which is what stops a captured one from carrying
+    /// other bodies. ZEGOCLOUD's pages print nonces of six digits beside those of 19, with times in
+    /// whole seconds, and nowhere say how long the real ones are. Six digits that are drawn at
+    /// random are equal by chance: at a steady 10 callbacks per second about 4 times a day, at 100
+    /// per second about 475 times. With 19 digits that does not happen.
     ///
-    /// With this setting, whoever captures a signature with a short nonce can send any number of bodies under it until
-    /// the time leaves the [`Window`], each of them once. Switch it on only if your logs show such nonces and conflicts.
+    /// With this setting, whoever captures a signature with a short nonce can send any number of
+    /// bodies under it until the time leaves the [`Window`], each of them once. Switch it on only
+    /// if your logs show such nonces and conflicts.
     ///
     /// Short is a nonce of less than 12 characters; of a time with 13 digits, less than 9.
     #[must_use]
@@ -189,10 +208,17 @@ impl Provider for Zegocloud {
         Ok(())
     }
 
-    fn check_body(&self, (): (), _head: &Parts, body: &Bytes, now: SystemTime) -> Result<Delivery<Event>, Rejection> {
+    fn check_body(
+        &self,
+        (): (),
+        _head: &Parts,
+        body: &Bytes,
+        now: SystemTime,
+    ) -> Result<Delivery<Event>, Rejection> {
         let json = encoding::to_json(body)?;
-        let verify =
-            |members: &Object<'_>| auth::verify(members, &self.secrets, self.window, self.separates_short_nonces, now);
+        let verify = |members: &Object<'_>| {
+            auth::verify(members, &self.secrets, self.window, self.separates_short_nonces, now)
+        };
         let tape = Tape::new(&json);
         let object = tape.as_ref().and_then(Tape::object);
         let proof = match &object {
@@ -216,6 +242,7 @@ pub(crate) fn body_to_json(body: &[u8]) -> Option<std::borrow::Cow<'_, str>> {
 fn unreadable(json: &str) -> Rejection {
     match serde_json::from_str::<IgnoredAny>(json) {
         Err(error) => error.into(),
-        Ok(_) => Rejection::new(RejectionKind::CredentialMalformed).with_detail("too many signing members"),
+        Ok(_) => Rejection::new(RejectionKind::CredentialMalformed)
+            .with_detail("too many signing members"),
     }
 }

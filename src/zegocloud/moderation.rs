@@ -1,4 +1,5 @@
-//! Moderation of streams by Shumei (cloud market): what was found in a piece of audio or in a picture; a task ended.
+//! Moderation of streams by Shumei (cloud market): what was found in a piece of audio or in a
+//! picture; a task ended.
 //!
 //! Pages: <https://www.zegocloud.com/docs/real-time-video-server/callback/moderation/audio>.
 
@@ -10,7 +11,8 @@ use crate::{
 events! {
     /// A callback of the family *moderation*.
     ///
-    /// Audio is moderated in pieces of 10 s. The end of a task is told only if it was started with `ReturnFinishInfo`
+    /// Audio is moderated in pieces of 10 s. The end of a task is told only if it was started with
+    /// `ReturnFinishInfo`
     /// 1. Many fields are empty or missing where the audio is silent.
     pub enum ModerationEvent in "Event" {
         /// A piece of an audio stream was moderated.
@@ -18,9 +20,11 @@ events! {
         /// The moderation of an audio stream ended.
         "censor_audio_v2_status" => AudioStatus(ModerationStatus) key |it| [it.task_id],
         /// A piece of a video stream's audio was moderated.
-        "censor_video_v2_audio_result" => VideoAudioResult(ModerationResult) key |it| [it.result_task_id],
+        "censor_video_v2_audio_result" => VideoAudioResult(ModerationResult)
+            key |it| [it.result_task_id],
         /// A picture of a video stream was moderated.
-        "censor_video_v2_img_result" => VideoImageResult(ModerationResult) key |it| [it.result_task_id],
+        "censor_video_v2_img_result" => VideoImageResult(ModerationResult)
+            key |it| [it.result_task_id],
         /// The moderation of a video stream's audio ended.
         "censor_video_v2_audio_status" => VideoAudioStatus(ModerationStatus) key |it| [it.task_id],
         /// The moderation of a video stream's pictures ended.

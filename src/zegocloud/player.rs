@@ -1,6 +1,7 @@
 //! Cloud player: the life of a player in a room, and the upload of files for it.
 //!
-//! Page: `extended_services/cloud_player/en/server/Callback/callback.mdx` of <https://github.com/ZEGOCLOUD/docs_all>.
+//! Page: `extended_services/cloud_player/en/server/Callback/callback.mdx` of
+//! <https://github.com/ZEGOCLOUD/docs_all>.
 
 use crate::{
     Json, UnixMillis, UnixSeconds,
@@ -13,17 +14,21 @@ events! {
         /// A player was created.
         1 => Created(Player<PlayerCreated>) as "player.created" key |it| [it.event_time, it.task()],
         /// A player was destroyed.
-        2 => Destroyed(Player<PlayerDestroyed>) as "player.destroyed" key |it| [it.event_time, it.task()],
+        2 => Destroyed(Player<PlayerDestroyed>) as "player.destroyed"
+            key |it| [it.event_time, it.task()],
         /// A player changed its state.
         3 => Status(Player<PlayerStatus>) as "player.status" key |it| [it.event_time, it.task()],
         /// A player met a problem.
-        4 => Exception(Player<PlayerException>) as "player.exception" key |it| [it.event_time, it.task()],
+        4 => Exception(Player<PlayerException>) as "player.exception"
+            key |it| [it.event_time, it.task()],
         /// A file was uploaded.
         10001 => Uploaded(Player<Json>) as "player.uploaded" key |it| [it.event_time, it.task()],
         /// A file could not be uploaded.
-        10002 => UploadFailed(Player<PlayerUploadFailed>) as "player.upload_failed" key |it| [it.event_time, it.task()],
+        10002 => UploadFailed(Player<PlayerUploadFailed>) as "player.upload_failed"
+            key |it| [it.event_time, it.task()],
         /// An upload changed its state.
-        10003 => UploadStatus(Player<PlayerUploadStatus>) as "player.upload_status" key |it| [it.event_time, it.task()],
+        10003 => UploadStatus(Player<PlayerUploadStatus>) as "player.upload_status"
+            key |it| [it.event_time, it.task()],
         /// An upload could not be cancelled.
         10004 => CancelFailed(Player<PlayerCancelFailed>) as "player.upload_cancel_failed"
             key |it| [it.event_time, it.task()],
@@ -31,7 +36,8 @@ events! {
         10005 => UploadException(Player<PlayerUploadException>) as "player.upload_exception"
             key |it| [it.event_time, it.task()],
         /// An uploaded file expired.
-        10006 => UploadExpired(Player<Json>) as "player.upload_expired" key |it| [it.event_time, it.task()],
+        10006 => UploadExpired(Player<Json>) as "player.upload_expired"
+            key |it| [it.event_time, it.task()],
     }
 }
 

@@ -12,21 +12,26 @@ events! {
     /// A callback of the family *cloud recording*.
     pub enum RecordingEvent in "event_type" {
         /// The files were uploaded, or some of them were not.
-        1 => Uploaded(Recording<RecordingUpload>) as "recording.uploaded" key |it| [it.task_id, it.sequence],
+        1 => Uploaded(Recording<RecordingUpload>) as "recording.uploaded"
+            key |it| [it.task_id, it.sequence],
         /// The task ended abnormally.
-        2 => Aborted(Recording<RecordingAbort>) as "recording.aborted" key |it| [it.task_id, it.sequence],
+        2 => Aborted(Recording<RecordingAbort>) as "recording.aborted"
+            key |it| [it.task_id, it.sequence],
         /// A background or a watermark could not be downloaded.
-        3 => ImageFailed(Recording<RecordingImage>) as "recording.image_failed" key |it| [it.task_id, it.sequence],
+        3 => ImageFailed(Recording<RecordingImage>) as "recording.image_failed"
+            key |it| [it.task_id, it.sequence],
         /// There is no stream in the room: told within 30 s, then every 30 s.
         4 => NoStream(Recording<Json>) as "recording.no_stream" key |it| [it.task_id, it.sequence],
         /// The task ended normally.
         5 => Finished(Recording<Json>) as "recording.finished" key |it| [it.task_id, it.sequence],
         /// The stream to record does not exist.
-        6 => StreamMissing(Recording<RecordingStream>) as "recording.stream_missing" key |it| [it.task_id, it.sequence],
+        6 => StreamMissing(Recording<RecordingStream>) as "recording.stream_missing"
+            key |it| [it.task_id, it.sequence],
         /// The recording stopped; the files are being uploaded.
         7 => Uploading(Recording<Json>) as "recording.uploading" key |it| [it.task_id, it.sequence],
         /// Pieces are uploaded while the recording runs; this is the M3U8 file's address.
-        102 => LiveUpload(Recording<RecordingPlaylist>) as "recording.live_upload" key |it| [it.task_id, it.sequence],
+        102 => LiveUpload(Recording<RecordingPlaylist>) as "recording.live_upload"
+            key |it| [it.task_id, it.sequence],
         /// The recording paused.
         201 => Paused(Recording<Json>) as "recording.paused" key |it| [it.task_id, it.sequence],
         /// The recording resumed.
@@ -37,20 +42,24 @@ events! {
 events! {
     /// A callback of the family *cloud recording* in its legacy form.
     ///
-    /// Services opened before 2021-11-29 get it. It has no `detail`, and its event types mean other things than the
-    /// same numbers of a [`RecordingEvent`].
+    /// Services opened before 2021-11-29 get it. It has no `detail`, and its event types mean other
+    /// things than the same numbers of a [`RecordingEvent`].
     pub enum LegacyRecordingEvent in "event_type" {
         /// The task ended and all files were uploaded.
-        1 => Uploaded(LegacyRecording) as "recording.legacy_uploaded" key |it| [it.task_id; it.sequence],
+        1 => Uploaded(LegacyRecording) as "recording.legacy_uploaded"
+            key |it| [it.task_id; it.sequence],
         /// The task ended and some files could not be uploaded.
-        2 => PartlyUploaded(LegacyRecording) as "recording.legacy_partly_uploaded" key |it| [it.task_id; it.sequence],
+        2 => PartlyUploaded(LegacyRecording) as "recording.legacy_partly_uploaded"
+            key |it| [it.task_id; it.sequence],
         /// The task ended and there is no file, because nobody published a stream.
-        3 => NoFile(LegacyRecording) as "recording.legacy_no_file" key |it| [it.task_id; it.sequence],
+        3 => NoFile(LegacyRecording) as "recording.legacy_no_file"
+            key |it| [it.task_id; it.sequence],
     }
 }
 
 impl RecordingEvent {
-    /// Written without a `detail`, some would be taken for a [`LegacyRecordingEvent`] when they are read back.
+    /// Written without a `detail`, some would be taken for a [`LegacyRecordingEvent`] when they are
+    /// read back.
     pub(super) fn with_detail(mut self) -> Self {
         match &mut self {
             Self::Uploaded(it) => it.fill_detail(),

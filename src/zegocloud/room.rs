@@ -12,10 +12,11 @@ events! {
     ///
     /// Neither arrival nor order is guaranteed. How the pages reconcile:
     ///
-    /// * Of two `room_create` for one `room_id` the newer `room_create_time` is the room that is open. A `room_close`
-    ///   whose `room_session_id` differs from it and whose `room_close_time` is not later than it is stale.
-    /// * A user's presence is `user_account` with `session_id` and `login_time`; a `room_logout` of another session or
-    ///   of an earlier login is stale.
+    /// * Of two `room_create` for one `room_id` the newer `room_create_time` is the room that is
+    ///   open. A `room_close` whose `room_session_id` differs from it and whose `room_close_time`
+    ///   is not later than it is stale.
+    /// * A user's presence is `user_account` with `session_id` and `login_time`; a `room_logout` of
+    ///   another session or of an earlier login is stale.
     /// * What comes before its room's `room_create` waits for it.
     pub enum RoomEvent in "event" {
         /// A room was created.

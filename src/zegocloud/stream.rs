@@ -11,14 +11,16 @@ use crate::{
 events! {
     /// A callback of the family *stream*.
     ///
-    /// Neither arrival nor order is guaranteed. Of two callbacks for one `stream_id` the one with the larger
-    /// `stream_seq` is the newer; what comes before its room's [`RoomEvent::Create`](super::room::RoomEvent::Create)
-    /// waits for it.
+    /// Neither arrival nor order is guaranteed. Of two callbacks for one `stream_id` the one with
+    /// the larger `stream_seq` is the newer; what comes before its room's
+    /// [`RoomEvent::Create`](super::room::RoomEvent::Create) waits for it.
     pub enum StreamEvent in "event" {
         /// A stream is published.
-        "stream_create" => Create(StreamCreate) key |it| [it.room_session_id, it.stream_sid, it.stream_seq],
+        "stream_create" => Create(StreamCreate)
+            key |it| [it.room_session_id, it.stream_sid, it.stream_seq],
         /// A stream ended.
-        "stream_close" => Close(StreamClose) key |it| [it.room_session_id, it.stream_sid, it.stream_seq],
+        "stream_close" => Close(StreamClose)
+            key |it| [it.room_session_id, it.stream_sid, it.stream_seq],
     }
 }
 

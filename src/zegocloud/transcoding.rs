@@ -11,7 +11,8 @@ events! {
     /// A callback of the family *single-stream transcoding*.
     pub enum TranscodingEvent in "Event" {
         /// A task started, or was changed.
-        "transcode_start" => Start(TranscodeStart) key |it| [it.task_id, it.sequence, it.status, it.timestamp],
+        "transcode_start" => Start(TranscodeStart)
+            key |it| [it.task_id, it.sequence, it.status, it.timestamp],
         /// A task stopped.
         "transcode_stop" => Stop(TranscodeStop) key |it| [it.task_id, it.sequence],
     }

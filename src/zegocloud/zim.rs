@@ -18,39 +18,52 @@ events! {
         /// A message was sent, or could not be.
         "send_msg" => SendMsg(SendMsg) as "zim.send_msg" key |it| [; it.msg_id, it.user_list],
         /// A client wants to send a message and waits for a [`SendVerdict`].
-        "before_send_msg" => BeforeSendMsg(BeforeSendMsg) as "zim.before_send_msg" key |it| [it.request_id],
+        "before_send_msg" => BeforeSendMsg(BeforeSendMsg) as "zim.before_send_msg"
+            key |it| [it.request_id],
         /// A message was sent to a bot.
         "bot_msg" => BotMsg(SendMsg) as "zim.bot_msg" key |it| [; it.msg_id, it.user_list],
         /// A call was created.
         "call_create" => CallCreate(CallCreate) as "zim.call_create" key |it| [it.call_id],
         /// Users were invited into a running call.
-        "call_invite" => CallInvite(CallInvite) as "zim.call_invite" key |it| [it.call_id, it.user_ids, it.invite_time],
+        "call_invite" => CallInvite(CallInvite) as "zim.call_invite"
+            key |it| [it.call_id, it.user_ids, it.invite_time],
         /// A call was cancelled.
-        "call_cancel" => CallCancel(CallCancel) as "zim.call_cancel" key |it| [it.call_id, it.user_ids],
+        "call_cancel" => CallCancel(CallCancel) as "zim.call_cancel"
+            key |it| [it.call_id, it.user_ids],
         /// A user accepted a call.
-        "call_accept" => CallAccept(CallAnswer) as "zim.call_accept" key |it| [it.call_id, it.user_id],
+        "call_accept" => CallAccept(CallAnswer) as "zim.call_accept"
+            key |it| [it.call_id, it.user_id],
         /// A user rejected a call.
-        "call_reject" => CallReject(CallAnswer) as "zim.call_reject" key |it| [it.call_id, it.user_id],
+        "call_reject" => CallReject(CallAnswer) as "zim.call_reject"
+            key |it| [it.call_id, it.user_id],
         /// Users did not answer a call in time.
-        "call_timeout" => CallTimeout(CallTimeout) as "zim.call_timeout" key |it| [it.call_id, it.user_ids],
+        "call_timeout" => CallTimeout(CallTimeout) as "zim.call_timeout"
+            key |it| [it.call_id, it.user_ids],
         /// A group was created.
-        "group_create" => GroupCreate(GroupCreate) as "zim.group_create" key |it| [it.group_id, it.timestamp],
+        "group_create" => GroupCreate(GroupCreate) as "zim.group_create"
+            key |it| [it.group_id, it.timestamp],
         /// A group was destroyed.
-        "group_destroy" => GroupDestroy(GroupDestroy) as "zim.group_destroy" key |it| [it.group_id, it.timestamp],
-        /// Users joined a group. The English page's example calls it `Apply_join_group`, which is read too.
+        "group_destroy" => GroupDestroy(GroupDestroy) as "zim.group_destroy"
+            key |it| [it.group_id, it.timestamp],
+        /// Users joined a group. The English page's example calls it `Apply_join_group`, which is
+        /// read too.
         "group_join" | "Apply_join_group" => GroupJoin(GroupJoin) as "zim.group_join"
             key |it| [it.group_id, it.timestamp, it.new_user_ids],
         /// Users left a group.
-        "group_exit" => GroupExit(GroupExit) as "zim.group_exit" key |it| [it.group_id, it.timestamp, it.exit_user_ids],
+        "group_exit" => GroupExit(GroupExit) as "zim.group_exit"
+            key |it| [it.group_id, it.timestamp, it.exit_user_ids],
         /// A room was created. Unlike RTC's event of that name it has an `operator_account`.
-        "room_create" => RoomCreate(RoomCreate) as "zim.room_create" key |it| [it.room_id, it.timestamp],
+        "room_create" => RoomCreate(RoomCreate) as "zim.room_create"
+            key |it| [it.room_id, it.timestamp],
         /// A room was destroyed.
-        "room_destroy" => RoomDestroy(RoomDestroy) as "zim.room_destroy" key |it| [it.room_id, it.timestamp],
+        "room_destroy" => RoomDestroy(RoomDestroy) as "zim.room_destroy"
+            key |it| [it.room_id, it.timestamp],
         /// A user entered a room.
         "room_enter" => RoomEnter(RoomEnter) as "zim.room_enter"
             key |it| [it.room_id, it.timestamp, it.operator_account],
         /// Users left a room.
-        "room_exit" => RoomExit(RoomExit) as "zim.room_exit" key |it| [it.room_id, it.timestamp, it.exit_user_ids],
+        "room_exit" => RoomExit(RoomExit) as "zim.room_exit"
+            key |it| [it.room_id, it.timestamp, it.exit_user_ids],
     }
 }
 
@@ -102,9 +115,9 @@ payload! {
         pub sub_msg_type: Option<i64>,
         /// From where it was sent; missing means from a client.
         pub source: Option<MessageSource>,
-        /// The message. A [`MessageType::Text`] or [`MessageType::Custom`] is plain text. What a client sent of another type
-        /// is JSON: [`MediaBody`], [`MultiBody`], [`CombinedBody`]. What a server sent ([`MessageSource::Server`]) is
-        /// whatever it passed.
+        /// The message. A [`MessageType::Text`] or [`MessageType::Custom`] is plain text. What a
+        /// client sent of another type is JSON: [`MediaBody`], [`MultiBody`], [`CombinedBody`].
+        /// What a server sent ([`MessageSource::Server`]) is whatever it passed.
         pub msg_body: Option<JsonText>,
         /// The message's id; empty in a batch.
         pub msg_id: Option<String>,
@@ -461,20 +474,26 @@ payload! {
     }
 }
 
-/// The answer to a [`ZimEvent::BeforeSendMsg`], as JSON in the response's body. With the feature `axum` a handler can
-/// return it.
+/// The answer to a [`ZimEvent::BeforeSendMsg`], as JSON in the response's body. With the feature
+/// `axum` a handler can return it.
 ///
-/// The Chinese page gives a server 2.5 s, then asks once more at once and waits another 2.5 s; the English page speaks
-/// of a retry after 3 s. So answer in well under 2.5 s. Without an answer the message is by default not sent; support
-/// can change that. <https://www.zegocloud.com/docs/zim-server/callbacks/message-not-sent-yet>.
+/// The Chinese page gives a server 2.5 s, then asks once more at once and waits another 2.5 s; the
+/// English page speaks of a retry after 3 s. So answer in well under 2.5 s. Without an answer the
+/// message is by default not sent; support can change that.
+/// <https://www.zegocloud.com/docs/zim-server/callbacks/message-not-sent-yet>.
 ///
 /// ```
-/// use tower_webhooks::zegocloud::{Event, zim::{SendDecision, SendVerdict, ZimEvent}};
+/// use tower_webhooks::zegocloud::{
+///     Event,
+///     zim::{SendDecision, SendVerdict, ZimEvent},
+/// };
 ///
 /// // With axum: `async fn judge(event: Verified<Event>) -> SendVerdict`.
 /// fn judge(event: &Event) -> SendVerdict {
 ///     match event {
-///         Event::Zim(ZimEvent::BeforeSendMsg(message)) if message.from_user_id.as_deref() == Some("spammer") => {
+///         Event::Zim(ZimEvent::BeforeSendMsg(message))
+///             if message.from_user_id.as_deref() == Some("spammer") =>
+///         {
 ///             SendVerdict::new(SendDecision::Refuse).reason("you are blocked")
 ///         }
 ///         _ => SendVerdict::new(SendDecision::Neutral),
@@ -484,7 +503,10 @@ payload! {
 /// # let mut message = tower_webhooks::zegocloud::zim::BeforeSendMsg::default();
 /// # message.from_user_id = Some("spammer".to_owned());
 /// let verdict = judge(&Event::Zim(ZimEvent::BeforeSendMsg(message)));
-/// assert_eq!(serde_json::to_string(&verdict)?, r#"{"result":3,"reason":"you are blocked"}"#);
+/// assert_eq!(
+///     serde_json::to_string(&verdict)?,
+///     r#"{"result":3,"reason":"you are blocked"}"#
+/// );
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -533,8 +555,9 @@ impl SendVerdict {
 
 #[cfg(feature = "axum")]
 impl axum_core::response::IntoResponse for SendVerdict {
-    /// The verdict as JSON, kept as the [`ReplayedResponse`](crate::replay::ReplayedResponse) to a repeat: put
-    /// [`ReplayedResponse::restore`](crate::replay::ReplayedResponse::restore) outside of the layer for ZIM to get it again.
+    /// The verdict as JSON, kept as the [`ReplayedResponse`](crate::replay::ReplayedResponse) to a
+    /// repeat: put [`ReplayedResponse::restore`](crate::replay::ReplayedResponse::restore) outside
+    /// of the layer for ZIM to get it again.
     fn into_response(self) -> axum_core::response::Response {
         let json = http::HeaderValue::from_static("application/json");
         match serde_json::to_vec(&self) {

@@ -18,7 +18,8 @@ use tower_webhooks::{Signer as _, vobiz::campaign};
 const SECRET: &str = "an-auth-token";
 const MIB: usize = 1 << 20;
 
-/// Row 33: bodies of 1 MiB whose signature is well formed and wrong, but for a last byte that never comes.
+/// Row 33: bodies of 1 MiB whose signature is well formed and wrong, but for a last byte that never
+/// comes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_large_bodies_do_not_shut_small_events_out() {
     let receiver = Receiver::start(&[
@@ -44,14 +45,21 @@ async fn attack_large_bodies_do_not_shut_small_events_out() {
                 stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
                 let (start, mut status) = (Instant::now(), [0; 12]);
                 while refused.load(Ordering::SeqCst) < 16 {
-                    assert!(start.elapsed() < Duration::from_secs(60), "the budget is larger than it should be");
+                    assert!(
+                        start.elapsed() < Duration::from_secs(60),
+                        "the budget is larger than it should be"
+                    );
                     match stream.read_exact(&mut status) {
                         Ok(()) => {
                             assert_eq!(&status, b"HTTP/1.1 503");
                             refused.fetch_add(1, Ordering::SeqCst);
                             return None;
                         }
-                        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                        Err(error)
+                            if matches!(
+                                error.kind(),
+                                ErrorKind::WouldBlock | ErrorKind::TimedOut
+                            ) => {}
                         Err(_) => {
                             refused.fetch_add(1, Ordering::SeqCst);
                             return None;
@@ -62,12 +70,15 @@ async fn attack_large_bodies_do_not_shut_small_events_out() {
             })
         })
         .collect();
-    let strangers: Vec<_> = strangers.into_iter().filter_map(|stranger| stranger.join().unwrap()).collect();
+    let strangers: Vec<_> =
+        strangers.into_iter().filter_map(|stranger| stranger.join().unwrap()).collect();
     println!("{} of 64 strangers hold a body", strangers.len());
 
     let (sender, mut slowest) = (Sender::new(), Duration::ZERO);
     for number in 0..40 {
-        let body = format!(r#"{{"event":"campaign.started","campaign_id":"c{number}","account_id":"MA_TEST"}}"#);
+        let body = format!(
+            r#"{{"event":"campaign.started","campaign_id":"c{number}","account_id":"MA_TEST"}}"#
+        );
         let request = Request::post("/vobiz/campaign").body(Bytes::from(body)).unwrap();
         let request = campaign::Signer::new(SECRET).unwrap().sign(request, SystemTime::now());
         let sent = Instant::now();

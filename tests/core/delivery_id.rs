@@ -1,4 +1,5 @@
-//! What names a delivery: one for all attempts and repeats under a signature, another one for every other.
+//! What names a delivery: one for all attempts and repeats under a signature, another one for every
+//! other.
 #![cfg(all(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
 
 use bytes::Bytes;
@@ -26,16 +27,26 @@ const SECRET: &str = "a secret of thirty-two characters";
 
 type Seen = Arc<Mutex<Vec<Option<DeliveryId>>>>;
 
-/// Sends the requests to one layer whose handler fails at first, and returns the ids that it saw, then those of repeats.
-async fn ids<P: Provider>(layer: WebhookLayer<P>, requests: &[&Request<Bytes>]) -> Vec<Option<DeliveryId>> {
+/// Sends the requests to one layer whose handler fails at first, and returns the ids that it saw,
+/// then those of repeats.
+async fn ids<P: Provider>(
+    layer: WebhookLayer<P>,
+    requests: &[&Request<Bytes>],
+) -> Vec<Option<DeliveryId>> {
     let seen = Seen::default();
     let handler = {
         let seen = Arc::clone(&seen);
         service_fn(move |request: Request<Full<Bytes>>| {
             let metadata = request.extensions().get::<Verified<P::Event>>().unwrap().metadata();
             seen.lock().unwrap().push(metadata.delivery_id);
-            let status = if metadata.attempt == 1 { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
-            async move { Ok::<_, Infallible>(Response::builder().status(status).body(String::new()).unwrap()) }
+            let status = if metadata.attempt == 1 {
+                StatusCode::INTERNAL_SERVER_ERROR
+            } else {
+                StatusCode::OK
+            };
+            async move {
+                Ok::<_, Infallible>(Response::builder().status(status).body(String::new()).unwrap())
+            }
         })
     };
     let service = layer.layer(handler);
@@ -45,7 +56,8 @@ async fn ids<P: Provider>(layer: WebhookLayer<P>, requests: &[&Request<Bytes>]) 
             seen.lock().unwrap().push(*delivery_id);
         }
     }
-    Arc::try_unwrap(seen).map_or_else(|seen| seen.lock().unwrap().clone(), |seen| seen.into_inner().unwrap())
+    Arc::try_unwrap(seen)
+        .map_or_else(|seen| seen.lock().unwrap().clone(), |seen| seen.into_inner().unwrap())
 }
 
 fn post(body: &'static str) -> Request<Bytes> {
@@ -80,7 +92,10 @@ async fn contents_that_may_share_a_signature_do_not_share_it() {
     let at = SystemTime::now();
     let sign = |body| stardust::Signer::new("an access key", SECRET).unwrap().sign(post(body), at);
     let layer = || WebhookLayer::new(Stardust::new("an access key", SECRET).unwrap());
-    let (a, b) = (sign(r#"{"taskId":"a","status":"completed"}"#), sign(r#"{"taskId":"b","status":"completed"}"#));
+    let (a, b) = (
+        sign(r#"{"taskId":"a","status":"completed"}"#),
+        sign(r#"{"taskId":"b","status":"completed"}"#),
+    );
     let guarded = ids(layer(), &[&a, &b, &a]).await;
     assert!(guarded.iter().all(Option::is_some));
     assert_ne!(guarded[0], guarded[1]);
@@ -94,11 +109,13 @@ async fn providers_and_keys_keep_apart() {
     let signer = |secret| campaign::Signer::new(secret).unwrap();
     let campaign = |secret| WebhookLayer::new(Campaign::new(secret).unwrap());
     let one = ids(campaign(SECRET), &[&signer(SECRET).sign(post(body), SystemTime::now())]).await;
-    let other = ids(campaign("another"), &[&signer("another").sign(post(body), SystemTime::now())]).await;
+    let other =
+        ids(campaign("another"), &[&signer("another").sign(post(body), SystemTime::now())]).await;
     assert_ne!(one, other);
     // The same signature in another family's header is not the same delivery.
     let layer = WebhookLayer::new(Kyc::new(SECRET).unwrap());
-    let kyc = ids(layer, &[&kyc::Signer::new(SECRET).unwrap().sign(post(body), SystemTime::now())]).await;
+    let kyc =
+        ids(layer, &[&kyc::Signer::new(SECRET).unwrap().sign(post(body), SystemTime::now())]).await;
     assert!(kyc[0].is_some());
     assert_ne!(one, kyc);
 }
@@ -113,7 +130,8 @@ async fn a_bearer_token_names_nothing() {
 
 #[tokio::test]
 async fn it_is_written_in_hexadecimal_digits() {
-    let request = zegocloud::Signer::new(SECRET).unwrap().sign(post(r#"{"event":"x"}"#), SystemTime::now());
+    let request =
+        zegocloud::Signer::new(SECRET).unwrap().sign(post(r#"{"event":"x"}"#), SystemTime::now());
     let id = ids(zegocloud(), &[&request]).await[0].unwrap();
     let digits = id.to_string();
     assert_eq!(digits, hex::encode(id));

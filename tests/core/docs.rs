@@ -13,11 +13,13 @@ fn the_crate_page_lists_every_rejection() {
             (name, rest[..3].parse::<u16>().unwrap())
         })
         .collect();
-    let kinds: Vec<_> = RejectionKind::ALL.iter().map(|kind| (kind.as_str(), kind.status().as_u16())).collect();
+    let kinds: Vec<_> =
+        RejectionKind::ALL.iter().map(|kind| (kind.as_str(), kind.status().as_u16())).collect();
     assert_eq!(listed, kinds);
 }
 
-/// A page that no module includes is on no page of the documentation, and none of its snippets is compiled.
+/// A page that no module includes is on no page of the documentation, and none of its snippets is
+/// compiled.
 #[test]
 fn every_guide_is_included_and_linked() {
     let guide = include_str!("../../src/guide.rs");

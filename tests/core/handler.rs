@@ -16,7 +16,8 @@ use std::{
 };
 use tower::{Layer, ServiceExt, service_fn, util::MapResponseLayer};
 use tower_webhooks::{
-    Covers, Delivery, Provider, Rejection, RejectionKind, Signer, TestClock, Verified, WebhookLayer, geelark,
+    Covers, Delivery, Provider, Rejection, RejectionKind, Signer, TestClock, Verified,
+    WebhookLayer, geelark,
     replay::{Duplicate, ReplayedResponse, Verdict},
     stardust, vobiz, zegocloud,
 };
@@ -57,7 +58,13 @@ impl Provider for Opened {
         Letterbox.check_head(head, now)
     }
 
-    fn check_body(&self, (): (), head: &Parts, body: &Bytes, now: SystemTime) -> Result<Delivery<Letter>, Rejection> {
+    fn check_body(
+        &self,
+        (): (),
+        head: &Parts,
+        body: &Bytes,
+        now: SystemTime,
+    ) -> Result<Delivery<Letter>, Rejection> {
         let delivery = Letterbox.check_body((), head, body, now)?;
         Ok(delivery.map(|text| Letter(text, Arc::clone(&self.0))))
     }
@@ -67,9 +74,10 @@ impl Provider for Opened {
 async fn a_handler_takes_the_event_without_a_clone() {
     let clones = Arc::new(AtomicUsize::new(0));
     let take = async |event: Verified<Letter>| event.into_event().0;
-    let app: Router =
-        Router::new().route("/letters", post(take).route_layer(WebhookLayer::new(Opened(Arc::clone(&clones)))));
-    let response = app.oneshot(paid().body(axum::body::Body::from("hello")).unwrap()).await.unwrap();
+    let app: Router = Router::new()
+        .route("/letters", post(take).route_layer(WebhookLayer::new(Opened(Arc::clone(&clones)))));
+    let response =
+        app.oneshot(paid().body(axum::body::Body::from("hello")).unwrap()).await.unwrap();
     assert_eq!(to_bytes(response.into_body(), 1024).await.unwrap(), "hello");
     assert_eq!(clones.load(Ordering::Relaxed), 0);
 
@@ -83,15 +91,26 @@ async fn a_handler_takes_the_event_without_a_clone() {
 fn a_test_says_what_the_layer_would_have_learnt() {
     let plain = Verified::test(7).build();
     let metadata = plain.metadata();
-    assert_eq!((metadata.attempt, metadata.key_index, plain.covers(), plain.kind()), (1, 0, Covers::Nothing, "test"));
+    assert_eq!(
+        (metadata.attempt, metadata.key_index, plain.covers(), plain.kind()),
+        (1, 0, Covers::Nothing, "test")
+    );
     assert!(plain.body().is_empty() && metadata.signed_at.is_none());
 
     let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
-    let event =
-        Verified::test(7).attempt(3).covers(Covers::Body).key_index(1).body("seven").signed_at(at).kind("number");
+    let event = Verified::test(7)
+        .attempt(3)
+        .covers(Covers::Body)
+        .key_index(1)
+        .body("seven")
+        .signed_at(at)
+        .kind("number");
     let event = event.build();
     let metadata = event.metadata();
-    assert_eq!((metadata.attempt, metadata.key_index, event.covers(), event.kind()), (3, 1, Covers::Body, "number"));
+    assert_eq!(
+        (metadata.attempt, metadata.key_index, event.covers(), event.kind()),
+        (3, 1, Covers::Body, "number")
+    );
     assert_eq!((&event.body()[..], metadata.signed_at, *event), (&b"seven"[..], Some(at), 7));
 }
 
@@ -109,25 +128,39 @@ async fn every_signer_posts() {
     }
     posts(geelark::GeeLark::new(KEY, KEY).unwrap(), geelark::Signer::new(KEY, KEY).unwrap()).await;
     posts(geelark::GeeLarkToken::new(KEY).unwrap(), geelark::TokenSigner::new(KEY).unwrap()).await;
-    posts(stardust::Stardust::new(KEY, KEY).unwrap(), stardust::Signer::new(KEY, KEY).unwrap()).await;
-    posts(stardust::StardustKeyOnly::new(KEY).unwrap(), stardust::KeyOnlySigner::new(KEY).unwrap()).await;
+    posts(stardust::Stardust::new(KEY, KEY).unwrap(), stardust::Signer::new(KEY, KEY).unwrap())
+        .await;
+    posts(stardust::StardustKeyOnly::new(KEY).unwrap(), stardust::KeyOnlySigner::new(KEY).unwrap())
+        .await;
     let origin = "https://hooks.example.com";
-    posts(vobiz::voice::Voice::new(KEY, origin).unwrap(), vobiz::voice::Signer::new(KEY, origin).unwrap()).await;
+    posts(
+        vobiz::voice::Voice::new(KEY, origin).unwrap(),
+        vobiz::voice::Signer::new(KEY, origin).unwrap(),
+    )
+    .await;
     posts(vobiz::kyc::Kyc::new(KEY).unwrap(), vobiz::kyc::Signer::new(KEY).unwrap()).await;
-    posts(vobiz::campaign::Campaign::new(KEY).unwrap(), vobiz::campaign::Signer::new(KEY).unwrap()).await;
+    posts(vobiz::campaign::Campaign::new(KEY).unwrap(), vobiz::campaign::Signer::new(KEY).unwrap())
+        .await;
     posts(vobiz::ndnc::Ndnc::new(KEY).unwrap(), vobiz::ndnc::Signer::new(KEY).unwrap()).await;
     posts(vobiz::trunk::Trunk::new(KEY).unwrap(), vobiz::trunk::Signer::new(KEY).unwrap()).await;
-    posts(vobiz::whatsapp::Whatsapp::new(KEY).unwrap(), vobiz::whatsapp::Signer::new(KEY).unwrap()).await;
+    posts(vobiz::whatsapp::Whatsapp::new(KEY).unwrap(), vobiz::whatsapp::Signer::new(KEY).unwrap())
+        .await;
     posts(zegocloud::Zegocloud::new(KEY).unwrap(), zegocloud::Signer::new(KEY).unwrap()).await;
 }
 
-/// The answers to one delivery that is sent three times, each with the attempt, or `None` where the handler was not called.
+/// The answers to one delivery that is sent three times, each with the attempt, or `None` where the
+/// handler was not called.
 async fn thrice(status: u16, verdict: Option<Verdict>) -> Vec<(u16, Option<u32>)> {
     let (layer, request) = (zegocloud_layer(), signed());
     let mut answers = Vec::new();
     for _ in 0..3 {
         let service = layer.layer(service_fn(move |request: Request<Full<Bytes>>| async move {
-            let attempt = request.extensions().get::<Verified<zegocloud::Event>>().unwrap().metadata().attempt;
+            let attempt = request
+                .extensions()
+                .get::<Verified<zegocloud::Event>>()
+                .unwrap()
+                .metadata()
+                .attempt;
             let mut response = Response::new(Some(attempt));
             *response.status_mut() = StatusCode::from_u16(status).unwrap();
             if let Some(verdict) = verdict {
@@ -146,7 +179,10 @@ async fn thrice(status: u16, verdict: Option<Verdict>) -> Vec<(u16, Option<u32>)
 async fn a_handler_s_verdict_counts_against_its_status() {
     assert_eq!(thrice(500, None).await, [(500, Some(1)), (500, Some(2)), (500, Some(3))]);
     assert_eq!(thrice(500, Some(Verdict::Done)).await, [(500, Some(1)), (200, None), (200, None)]);
-    assert_eq!(thrice(200, Some(Verdict::Failed)).await, [(200, Some(1)), (200, Some(2)), (200, Some(3))]);
+    assert_eq!(
+        thrice(200, Some(Verdict::Failed)).await,
+        [(200, Some(1)), (200, Some(2)), (200, Some(3))]
+    );
     assert_eq!(thrice(500, Some(Verdict::Failed)).await, thrice(500, None).await);
     assert_eq!(thrice(200, Some(Verdict::Done)).await, thrice(200, None).await);
 }
@@ -154,14 +190,23 @@ async fn a_handler_s_verdict_counts_against_its_status() {
 #[tokio::test]
 async fn a_repeat_gets_the_status_of_the_kept_answer() {
     let kept = || ReplayedResponse::new(HeaderValue::from_static("text/plain"), "kept");
-    for (status, verdict) in [(StatusCode::ACCEPTED, None), (StatusCode::BAD_GATEWAY, Some(Extension(Verdict::Done)))] {
+    for (status, verdict) in
+        [(StatusCode::ACCEPTED, None), (StatusCode::BAD_GATEWAY, Some(Extension(Verdict::Done)))]
+    {
         let answer = move || async move { (status, verdict, kept()).into_response() };
         let app: Router = Router::new().route("/zego", post(answer).route_layer(zegocloud_layer()));
         let restored = app.clone().layer(MapResponseLayer::new(ReplayedResponse::restore));
         let request = signed();
         for times in 0..3 {
-            let response = restored.clone().oneshot(request.clone().map(axum::body::Body::from)).await.unwrap();
-            assert_eq!((response.status(), times > 0), (status, response.extensions().get::<Duplicate>().is_some()));
+            let response = restored
+                .clone()
+                .oneshot(request.clone().map(axum::body::Body::from))
+                .await
+                .unwrap();
+            assert_eq!(
+                (response.status(), times > 0),
+                (status, response.extensions().get::<Duplicate>().is_some())
+            );
             assert_eq!(to_bytes(response.into_body(), 1024).await.unwrap(), "kept");
         }
         // Without `restore` it is the status alone.
@@ -180,12 +225,14 @@ async fn a_refusal_names_its_provider_and_its_age() {
     let request = zegocloud::Signer::new(KEY).unwrap().sign(request, clock.now());
     let layer = zegocloud_layer().clock(clock.clone());
     let refusal = async |request: &Request<Bytes>| {
-        let response = layer.layer(Desk::default()).oneshot(request.clone().map(Full::new)).await.unwrap();
+        let response =
+            layer.layer(Desk::default()).oneshot(request.clone().map(Full::new)).await.unwrap();
         response.extensions().get::<Rejection>().unwrap().clone()
     };
     for (clock_at, age) in [(1_700_000_412, 412_000), (1_699_999_920, -80_000)] {
         clock.set(SystemTime::UNIX_EPOCH + Duration::from_secs(clock_at));
-        let by_hand = zegocloud::Zegocloud::new(KEY).unwrap().verify(&request, clock.now()).unwrap_err();
+        let by_hand =
+            zegocloud::Zegocloud::new(KEY).unwrap().verify(&request, clock.now()).unwrap_err();
         for stale in [refusal(&request).await, by_hand] {
             assert_eq!((stale.kind(), stale.provider()), (RejectionKind::Stale, Some("zegocloud")));
             assert_eq!(stale.age().unwrap().as_millis(), age);
@@ -198,21 +245,28 @@ async fn a_refusal_names_its_provider_and_its_age() {
     assert_eq!(Rejection::new(RejectionKind::Stale).provider(), None);
 }
 
-/// A body that is held open: its head was fresh, and what is refused in the end has the age of the end.
+/// A body that is held open: its head was fresh, and what is refused in the end has the age of the
+/// end.
 #[tokio::test]
 async fn a_body_that_comes_too_late_has_an_age() {
     let clock = TestClock::at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
     let request = Request::post("/geelark").body(Bytes::from(r#"{"type":6}"#)).unwrap();
-    let (head, body) = geelark::Signer::new(KEY, KEY).unwrap().sign(request, clock.now()).into_parts();
+    let (head, body) =
+        geelark::Signer::new(KEY, KEY).unwrap().sign(request, clock.now()).into_parts();
     let (body, _) = crate::support::letterbox::Scripted::new([
         crate::support::letterbox::Step::Pending,
         crate::support::letterbox::Step::Data(body),
     ]);
     let layer = WebhookLayer::new(geelark::GeeLark::new(KEY, KEY).unwrap()).clock(clock.clone());
-    let mut response = tokio_test::task::spawn(layer.layer(Desk::default()).oneshot(Request::from_parts(head, body)));
+    let mut response = tokio_test::task::spawn(
+        layer.layer(Desk::default()).oneshot(Request::from_parts(head, body)),
+    );
     assert!(response.poll().is_pending());
     clock.advance(Duration::from_millis(300_500));
     let response = response.await.unwrap();
     assert_eq!(outcome(&response), refused(RejectionKind::Stale));
-    assert_eq!(response.extensions().get::<Rejection>().unwrap().age().unwrap().to_string(), "300.5 s");
+    assert_eq!(
+        response.extensions().get::<Rejection>().unwrap().age().unwrap().to_string(),
+        "300.5 s"
+    );
 }

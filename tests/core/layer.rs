@@ -1,10 +1,11 @@
-//! The layer and its body reader, by bodies and inner services of their own: no provider, no server.
+//! The layer and its body reader, by bodies and inner services of their own: no provider, no
+//! server.
 
 use crate::support::{
     closed::Closed,
     letterbox::{
-        ACCEPTED, Broken, COSIGN, Desk, Letterbox, PROOF, Probe, STAMP, Scripted, Step, data, outcome, paid, refused,
-        run_without_runtime,
+        ACCEPTED, Broken, COSIGN, Desk, Letterbox, PROOF, Probe, STAMP, Scripted, Step, data,
+        outcome, paid, refused, run_without_runtime,
     },
 };
 use bytes::{Buf, Bytes};
@@ -33,8 +34,8 @@ use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, limit::ConcurrencyLimit, service_fn};
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_webhooks::{
-    Covers, Delivery, Proof, Provider, ReadBudget, Rejection, RejectionKind, ResponseFuture, TestClock, Timestamp,
-    Verified, Webhook, WebhookLayer, Window,
+    Covers, Delivery, Proof, Provider, ReadBudget, Rejection, RejectionKind, ResponseFuture,
+    TestClock, Timestamp, Verified, Webhook, WebhookLayer, Window,
 };
 
 fn layer() -> WebhookLayer<Letterbox> {
@@ -49,7 +50,11 @@ fn letter(text: impl Into<Bytes>) -> Request<Full<Bytes>> {
     paid().body(full(text)).unwrap()
 }
 
-async fn send<B>(layer: &WebhookLayer<Letterbox>, desk: &Desk, request: Request<B>) -> Response<String>
+async fn send<B>(
+    layer: &WebhookLayer<Letterbox>,
+    desk: &Desk,
+    request: Request<B>,
+) -> Response<String>
 where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -116,12 +121,19 @@ async fn the_first_failing_check_answers() {
             let response = send(&layer().body_limit(LIMIT), &desk, request).await;
             assert_eq!(outcome(&response), refused(*kind), "{faults:?}");
             assert_eq!(desk.calls(), 0, "{faults:?}");
-            assert_eq!(probe.polls() == 0, first < 4, "{fault:?}: the body is touched by the read and not before");
+            assert_eq!(
+                probe.polls() == 0,
+                first < 4,
+                "{fault:?}: the body is touched by the read and not before"
+            );
             assert_eq!(probe.drops(), 1);
         }
     }
     let (request, _) = faulty(&[]);
-    assert_eq!(outcome(&send(&layer().body_limit(LIMIT), &Desk::default(), request).await), ACCEPTED);
+    assert_eq!(
+        outcome(&send(&layer().body_limit(LIMIT), &Desk::default(), request).await),
+        ACCEPTED
+    );
 }
 
 const LIMIT: usize = 32;
@@ -138,7 +150,8 @@ fn a_refusal_is_an_empty_response_with_the_rejection_in_it() {
         (Fault::NotUtf8, RejectionKind::Invalid),
     ] {
         let (request, _) = faulty(&[faults]);
-        let response = run_without_runtime(send(&layer().body_limit(LIMIT), &Desk::default(), request));
+        let response =
+            run_without_runtime(send(&layer().body_limit(LIMIT), &Desk::default(), request));
         assert_eq!(response.status(), kind.status());
         assert_eq!(response.body(), "");
         let rejection = response.extensions().get::<Rejection>().unwrap();
@@ -167,8 +180,15 @@ fn other_methods_are_405_and_told_which_are_allowed() {
         assert_eq!(response.headers()[header::ALLOW], "PUT, POST");
     }
     for method in ["PUT", "POST"] {
-        let request = Request::builder().method(method).header(&STAMP, "paid").body(Empty::<Bytes>::new()).unwrap();
-        assert_eq!(outcome(&run_without_runtime(send(&layer(), &Desk::default(), request))), ACCEPTED);
+        let request = Request::builder()
+            .method(method)
+            .header(&STAMP, "paid")
+            .body(Empty::<Bytes>::new())
+            .unwrap();
+        assert_eq!(
+            outcome(&run_without_runtime(send(&layer(), &Desk::default(), request))),
+            ACCEPTED
+        );
     }
 }
 
@@ -196,7 +216,8 @@ fn attack_compressed_bodies_are_415() {
             request.headers_mut().append(header::CONTENT_ENCODING, line);
         }
         let response = run_without_runtime(send(&layer(), &Desk::default(), request));
-        let expected = if accepted { ACCEPTED } else { refused(RejectionKind::UnsupportedContentEncoding) };
+        let expected =
+            if accepted { ACCEPTED } else { refused(RejectionKind::UnsupportedContentEncoding) };
         assert_eq!(outcome(&response), expected, "{lines:?}");
     }
 }
@@ -216,7 +237,15 @@ fn a_single_frame_is_handed_on_without_a_copy() {
         let request = desk.only();
         let verified = request.extensions().get::<Verified<String>>().unwrap().clone();
         assert_eq!(verified.body().as_ptr(), text.as_ptr());
-        let body = request.into_body().frame().now_or_never().unwrap().unwrap().unwrap().into_data().unwrap();
+        let body = request
+            .into_body()
+            .frame()
+            .now_or_never()
+            .unwrap()
+            .unwrap()
+            .unwrap()
+            .into_data()
+            .unwrap();
         assert_eq!(body.as_ptr(), text.as_ptr());
         assert_eq!(body, text);
     }
@@ -248,7 +277,8 @@ fn attack_many_small_frames_end_in_one_buffer() {
         Ok::<_, Infallible>(Frame::data(pinned(&sender, &[b'a' + (n % 26) as u8])))
     });
     let desk = Desk::default();
-    let response = run_without_runtime(send(&layer(), &desk, paid().body(StreamBody::new(frames)).unwrap()));
+    let response =
+        run_without_runtime(send(&layer(), &desk, paid().body(StreamBody::new(frames)).unwrap()));
     assert_eq!(outcome(&response), ACCEPTED);
     // This test's own two handles and the first frame, which waits for a second.
     assert!(most.load(Ordering::SeqCst) <= 3, "{most:?} frames were kept");
@@ -262,7 +292,9 @@ fn attack_many_small_frames_end_in_one_buffer() {
 
 #[test]
 fn frames_of_any_size_keep_their_order() {
-    for sizes in [&[1, 5000, 1][..], &[0, 3, 0, 4], &[1023, 1, 1], &[4096, 4096, 4096], &[0, 0], &[]] {
+    for sizes in
+        [&[1, 5000, 1][..], &[0, 3, 0, 4], &[1023, 1, 1], &[4096, 4096, 4096], &[0, 0], &[]]
+    {
         let mut text = String::new();
         let mut steps = Vec::new();
         for (n, size) in sizes.iter().enumerate() {
@@ -275,18 +307,32 @@ fn frames_of_any_size_keep_their_order() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let response = runtime.block_on(send(&layer(), &desk, paid().body(body).unwrap()));
         assert_eq!(outcome(&response), ACCEPTED);
-        assert_eq!(**desk.only().extensions().get::<Verified<String>>().unwrap(), text, "{sizes:?}");
+        assert_eq!(
+            **desk.only().extensions().get::<Verified<String>>().unwrap(),
+            text,
+            "{sizes:?}"
+        );
     }
 }
 
 #[test]
 fn data_need_not_be_bytes() {
     type Rope = bytes::buf::Chain<Bytes, VecDeque<u8>>;
-    let rope = |a: &'static str, b: &str| Bytes::from_static(a.as_bytes()).chain(VecDeque::from(b.as_bytes().to_vec()));
-    for (frames, text) in [(vec![rope("one ", "frame")], "one frame"), (vec![rope("a", "b"), rope("", "c")], "abc")] {
-        let frames = stream::iter(frames.into_iter().map(|rope: Rope| Ok::<_, Infallible>(Frame::data(rope))));
+    let rope = |a: &'static str, b: &str| {
+        Bytes::from_static(a.as_bytes()).chain(VecDeque::from(b.as_bytes().to_vec()))
+    };
+    for (frames, text) in
+        [(vec![rope("one ", "frame")], "one frame"), (vec![rope("a", "b"), rope("", "c")], "abc")]
+    {
+        let frames = stream::iter(
+            frames.into_iter().map(|rope: Rope| Ok::<_, Infallible>(Frame::data(rope))),
+        );
         let desk = Desk::default();
-        let response = run_without_runtime(send(&layer(), &desk, paid().body(StreamBody::new(frames)).unwrap()));
+        let response = run_without_runtime(send(
+            &layer(),
+            &desk,
+            paid().body(StreamBody::new(frames)).unwrap(),
+        ));
         assert_eq!(outcome(&response), ACCEPTED);
         assert_eq!(**desk.only().extensions().get::<Verified<String>>().unwrap(), text);
     }
@@ -310,7 +356,10 @@ fn a_body_that_says_it_has_ended_is_not_polled() {
         type Data = Bytes;
         type Error = Infallible;
 
-        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
             panic!("polled after the end");
         }
 
@@ -319,7 +368,8 @@ fn a_body_that_says_it_has_ended_is_not_polled() {
         }
     }
 
-    let response = run_without_runtime(send(&layer(), &Desk::default(), paid().body(Ended).unwrap()));
+    let response =
+        run_without_runtime(send(&layer(), &Desk::default(), paid().body(Ended).unwrap()));
     assert_eq!(outcome(&response), ACCEPTED);
 }
 
@@ -335,7 +385,8 @@ fn attack_a_declared_length_above_the_limit_is_413_unread() {
     ] {
         let (body, probe) = Scripted::new([data("letter")]);
         let request = paid().body(body.declaring(declared)).unwrap();
-        let response = run_without_runtime(send(&layer().body_limit(LIMIT), &Desk::default(), request));
+        let response =
+            run_without_runtime(send(&layer().body_limit(LIMIT), &Desk::default(), request));
         assert_eq!(outcome(&response), kind.map_or(ACCEPTED, refused), "{declared}");
         assert_eq!(probe.polls() > 0, kind.is_none());
     }
@@ -345,17 +396,30 @@ fn attack_a_declared_length_above_the_limit_is_413_unread() {
 fn attack_a_body_beyond_its_declared_length_is_413_by_count() {
     let (body, probe) = Scripted::new(vec![data("0123456789"); 5]);
     let desk = Desk::default();
-    let response =
-        run_without_runtime(send(&layer().body_limit(LIMIT), &desk, paid().body(body.declaring(10)).unwrap()));
+    let response = run_without_runtime(send(
+        &layer().body_limit(LIMIT),
+        &desk,
+        paid().body(body.declaring(10)).unwrap(),
+    ));
     assert_eq!(outcome(&response), refused(RejectionKind::BodyTooLarge));
-    assert_eq!((desk.calls(), probe.polls(), probe.drops()), (0, 4, 1), "the fourth frame is one too many");
+    assert_eq!(
+        (desk.calls(), probe.polls(), probe.drops()),
+        (0, 4, 1),
+        "the fourth frame is one too many"
+    );
 
     let (body, _) = Scripted::new([Step::Data("a".repeat(LIMIT + 1).into())]);
-    let response = run_without_runtime(send(&layer().body_limit(LIMIT), &desk, paid().body(body).unwrap()));
-    assert_eq!(outcome(&response), refused(RejectionKind::BodyTooLarge), "a single frame is counted too");
+    let response =
+        run_without_runtime(send(&layer().body_limit(LIMIT), &desk, paid().body(body).unwrap()));
+    assert_eq!(
+        outcome(&response),
+        refused(RejectionKind::BodyTooLarge),
+        "a single frame is counted too"
+    );
 
     let (body, _) = Scripted::new(vec![Step::Data("a".repeat(LIMIT / 2).into()); 2]);
-    let response = run_without_runtime(send(&layer().body_limit(LIMIT), &desk, paid().body(body).unwrap()));
+    let response =
+        run_without_runtime(send(&layer().body_limit(LIMIT), &desk, paid().body(body).unwrap()));
     assert_eq!(outcome(&response), ACCEPTED, "the limit itself passes");
 }
 
@@ -364,7 +428,8 @@ fn the_providers_limit_holds_unless_the_layer_sets_one() {
     let body = || letter("a".repeat((1 << 20) + 1));
     let response = run_without_runtime(send(&layer(), &Desk::default(), body()));
     assert_eq!(outcome(&response), refused(RejectionKind::BodyTooLarge));
-    let response = run_without_runtime(send(&layer().body_limit((1 << 20) + 1), &Desk::default(), body()));
+    let response =
+        run_without_runtime(send(&layer().body_limit((1 << 20) + 1), &Desk::default(), body()));
     assert_eq!(outcome(&response), ACCEPTED);
 }
 
@@ -389,27 +454,42 @@ fn an_outer_length_limit_is_413_wherever_it_is_in_the_error() {
     type Wrap = fn(Box<dyn Error + Send + Sync>) -> Box<dyn Error + Send + Sync>;
     let own: Wrap = |error| Wrapped(error).into();
     let io: Wrap = |error| std::io::Error::other(error).into();
-    for wraps in [&[][..], &[own], &[own; 3], &[io], &[io; 2], &[own, io], &[io, own], &[own, io, own, io]] {
+    for wraps in
+        [&[][..], &[own], &[own; 3], &[io], &[io; 2], &[own, io], &[io, own], &[own, io, own, io]]
+    {
         let (body, probe) = Scripted::new(vec![data("0123456789"); 3]);
         let mut body = Limited::new(body, 15).boxed();
         for wrap in wraps {
             body = body.map_err(*wrap).boxed();
         }
-        let response = run_without_runtime(send(&layer(), &Desk::default(), paid().body(body).unwrap()));
-        assert_eq!(outcome(&response), refused(RejectionKind::BodyTooLarge), "{} wraps", wraps.len());
+        let response =
+            run_without_runtime(send(&layer(), &Desk::default(), paid().body(body).unwrap()));
+        assert_eq!(
+            outcome(&response),
+            refused(RejectionKind::BodyTooLarge),
+            "{} wraps",
+            wraps.len()
+        );
         assert_eq!(probe.polls(), 2);
     }
     let (body, _) = Scripted::new([data("0123456789"), Step::Fail]);
     let body = Limited::new(body, 15).map_err(Wrapped);
-    let response = run_without_runtime(send(&layer(), &Desk::default(), paid().body(body).unwrap()));
-    assert_eq!(outcome(&response), refused(RejectionKind::BodyUnreadable), "no other error is taken for it");
+    let response =
+        run_without_runtime(send(&layer(), &Desk::default(), paid().body(body).unwrap()));
+    assert_eq!(
+        outcome(&response),
+        refused(RejectionKind::BodyUnreadable),
+        "no other error is taken for it"
+    );
 }
 
 #[test]
 fn an_outer_request_body_limit_is_413() {
     let (body, _) = Scripted::new(vec![data("0123456789"); 3]);
-    let mut service =
-        ServiceBuilder::new().layer(RequestBodyLimitLayer::new(15)).layer(layer()).service(Desk::default());
+    let mut service = ServiceBuilder::new()
+        .layer(RequestBodyLimitLayer::new(15))
+        .layer(layer())
+        .service(Desk::default());
     let response = run_without_runtime(service.call(paid().body(body).unwrap())).unwrap();
     assert_eq!(outcome(&response), refused(RejectionKind::BodyTooLarge));
 }
@@ -421,7 +501,10 @@ fn attack_a_body_that_breaks_is_never_polled_again() {
     let mut task = task::spawn(layer().layer(desk.clone()).oneshot(paid().body(body).unwrap()));
     let response = assert_ready!(task.poll()).unwrap();
     assert_eq!(outcome(&response), refused(RejectionKind::BodyUnreadable));
-    assert_eq!((desk.calls(), probe.polls(), probe.polls_past_the_end(), probe.drops()), (0, 2, 0, 1));
+    assert_eq!(
+        (desk.calls(), probe.polls(), probe.polls_past_the_end(), probe.drops()),
+        (0, 2, 0, 1)
+    );
     assert!(!task.is_woken(), "nothing is left to do");
 }
 
@@ -430,7 +513,8 @@ fn attack_a_body_that_breaks_is_never_polled_again() {
 #[test]
 fn a_body_that_is_never_pending_needs_no_runtime() {
     let (body, _) = Scripted::new([data("let"), data("ter"), Step::Trailers]);
-    let response = run_without_runtime(send(&layer(), &Desk::default(), paid().body(body).unwrap()));
+    let response =
+        run_without_runtime(send(&layer(), &Desk::default(), paid().body(body).unwrap()));
     assert_eq!(outcome(&response), ACCEPTED);
 
     // More frames than one poll takes.
@@ -449,12 +533,19 @@ async fn attack_a_stalled_body_is_408_at_the_deadline() {
         (vec![data("let"), data("ter"), Step::Pending, Step::Stall], 3),
     ] {
         let (body, probe) = Scripted::new(steps);
-        let layer = if timeout == 10 { layer() } else { layer().read_timeout(Duration::from_secs(timeout)) };
+        let layer = if timeout == 10 {
+            layer()
+        } else {
+            layer().read_timeout(Duration::from_secs(timeout))
+        };
         let (desk, start) = (Desk::default(), Instant::now());
         let response = send(&layer, &desk, paid().body(body).unwrap()).await;
         assert_eq!(outcome(&response), refused(RejectionKind::ReadTimeout));
         let waited = start.elapsed();
-        assert!(waited >= Duration::from_secs(timeout) && waited < Duration::from_millis(timeout * 1000 + 10));
+        assert!(
+            waited >= Duration::from_secs(timeout)
+                && waited < Duration::from_millis(timeout * 1000 + 10)
+        );
         assert_eq!((desk.calls(), probe.drops()), (0, 1));
     }
 }
@@ -466,7 +557,8 @@ async fn attack_a_trickling_body_does_not_move_the_deadline() {
         Some((Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x"))), ()))
     });
     let start = Instant::now();
-    let response = send(&layer(), &Desk::default(), paid().body(StreamBody::new(trickle)).unwrap()).await;
+    let response =
+        send(&layer(), &Desk::default(), paid().body(StreamBody::new(trickle)).unwrap()).await;
     assert_eq!(outcome(&response), refused(RejectionKind::ReadTimeout));
     assert!(start.elapsed() < Duration::from_millis(10_010), "{:?}", start.elapsed());
 }
@@ -491,7 +583,8 @@ fn attack_an_always_ready_body_of_nothing_neither_hangs_nor_starves() {
     ] {
         let (verdict, watchdog) = mpsc::channel();
         thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
             runtime.block_on(async {
                 let turns = Arc::new(AtomicUsize::new(0));
                 let count = Arc::clone(&turns);
@@ -508,13 +601,15 @@ fn attack_an_always_ready_body_of_nothing_neither_hangs_nor_starves() {
                     .body_limit(usize::MAX)
                     .read_budget(ReadBudget::new(1 << 14));
                 let (body, _) = Scripted::new([endless]);
-                let request =
-                    tokio::spawn(async move { send(&layer, &Desk::default(), paid().body(body).unwrap()).await });
+                let request = tokio::spawn(async move {
+                    send(&layer, &Desk::default(), paid().body(body).unwrap()).await
+                });
                 let response = request.await.unwrap();
                 verdict.send((outcome(&response), turns.load(Ordering::SeqCst))).ok();
             });
         });
-        let (outcome, turns) = watchdog.recv_timeout(Duration::from_secs(10)).expect("the layer hangs");
+        let (outcome, turns) =
+            watchdog.recv_timeout(Duration::from_secs(10)).expect("the layer hangs");
         assert_eq!(outcome, refused(kind));
         assert!(turns >= 10, "the neighbour had {turns} turns");
     }
@@ -529,7 +624,8 @@ fn attack_bytes_beyond_the_budget_are_503() {
     let layer = layer().read_budget(ReadBudget::new(10));
     let stalled = |layer: &WebhookLayer<Letterbox>| {
         let (body, _) = Scripted::new([data("0123456"), Step::Stall]);
-        let mut reading = task::spawn(layer.layer(Desk::default()).oneshot(paid().body(body).unwrap()));
+        let mut reading =
+            task::spawn(layer.layer(Desk::default()).oneshot(paid().body(body).unwrap()));
         assert_pending!(reading.poll());
         reading
     };
@@ -545,14 +641,24 @@ fn attack_bytes_beyond_the_budget_are_503() {
     assert_eq!(outcome(&send(&layer, "two")), ACCEPTED, "the rest of it is left");
 
     drop(reading);
-    assert_eq!(outcome(&send(&layer, "0123456789")), ACCEPTED, "dropped in the middle, it is given back");
+    assert_eq!(
+        outcome(&send(&layer, "0123456789")),
+        ACCEPTED,
+        "dropped in the middle, it is given back"
+    );
     assert_eq!(outcome(&send(&layer, "0123456789")), ACCEPTED, "accepted, it is given back");
     assert_eq!(outcome(&send(&layer, "forged 789")), refused(RejectionKind::CredentialWrong));
     assert_eq!(outcome(&send(&layer, "0123456789")), ACCEPTED, "refused, it is given back");
     let (body, _) = Scripted::new([data("01234"), data("56789"), data("x"), data("y"), Step::Fail]);
-    let response = run_without_runtime(layer.layer(Desk::default()).oneshot(paid().body(body).unwrap())).unwrap();
+    let response =
+        run_without_runtime(layer.layer(Desk::default()).oneshot(paid().body(body).unwrap()))
+            .unwrap();
     assert_eq!(outcome(&response), refused(RejectionKind::ReadBudget));
-    assert_eq!(outcome(&send(&layer, "0123456789")), ACCEPTED, "refused in the middle, it is given back");
+    assert_eq!(
+        outcome(&send(&layer, "0123456789")),
+        ACCEPTED,
+        "refused in the middle, it is given back"
+    );
 
     let _first = stalled(&layer);
     let other = WebhookLayer::new(Letterbox).read_budget(ReadBudget::new(10));
@@ -562,7 +668,11 @@ fn attack_bytes_beyond_the_budget_are_503() {
     let [here, there] = [(); 2].map(|()| WebhookLayer::new(Letterbox).read_budget(budget.clone()));
     let reading = stalled(&here);
     assert_eq!(budget.held(), 7);
-    assert_eq!(outcome(&send(&there, "four")), refused(RejectionKind::ReadBudget), "unless it was given the same");
+    assert_eq!(
+        outcome(&send(&there, "four")),
+        refused(RejectionKind::ReadBudget),
+        "unless it was given the same"
+    );
     drop(reading);
     assert_eq!(outcome(&send(&there, "four")), ACCEPTED);
 }
@@ -570,7 +680,8 @@ fn attack_bytes_beyond_the_budget_are_503() {
 #[test]
 fn the_budget_is_for_bodies_that_are_read_not_for_handlers_that_work() {
     let layer = layer().read_budget(ReadBudget::new(10));
-    let busy = service_fn(|_: Request<Full<Bytes>>| pending::<Result<Response<String>, Infallible>>());
+    let busy =
+        service_fn(|_: Request<Full<Bytes>>| pending::<Result<Response<String>, Infallible>>());
     let mut working = task::spawn(layer.layer(busy).oneshot(letter("0123456789")));
     assert_pending!(working.poll());
     let response = run_without_runtime(send(&layer, &Desk::default(), letter("0123456789")));
@@ -633,7 +744,11 @@ async fn readiness_is_asked_for_after_verification() {
     assert!(always.unwrap().is_ok(), "the layer itself is always ready");
 
     let forged = service.call(letter("forged"));
-    assert_eq!(outcome(&forged.await.unwrap()), refused(RejectionKind::CredentialWrong), "refused without capacity");
+    assert_eq!(
+        outcome(&forged.await.unwrap()),
+        refused(RejectionKind::CredentialWrong),
+        "refused without capacity"
+    );
 
     let mut honest = task::spawn(service.call(letter("letter")));
     assert_pending!(honest.poll());
@@ -659,7 +774,10 @@ async fn attack_a_slow_body_holds_no_inner_capacity() {
         slow.push(request);
     }
     let honest = service.call(letter("letter"));
-    let response = tokio::time::timeout(Duration::from_secs(5), honest).await.expect("the capacity is held").unwrap();
+    let response = tokio::time::timeout(Duration::from_secs(5), honest)
+        .await
+        .expect("the capacity is held")
+        .unwrap();
     assert_eq!(outcome(&response), ACCEPTED);
     assert_eq!(desk.calls(), 1);
 }
@@ -676,7 +794,11 @@ fn errors_of_the_inner_service_pass_through() {
 fn the_inner_services_response_is_left_alone() {
     let teapot = service_fn(|_: Request<Full<Bytes>>| {
         ready(Ok::<_, Infallible>(
-            Response::builder().status(418).header("x-kettle", "on").body("short and stout".to_owned()).unwrap(),
+            Response::builder()
+                .status(418)
+                .header("x-kettle", "on")
+                .body("short and stout".to_owned())
+                .unwrap(),
         ))
     });
     let response = run_without_runtime(layer().layer(teapot).call(letter("tea"))).unwrap();
@@ -720,7 +842,9 @@ fn attack_every_line_of_every_credential_is_marked_sensitive() {
     let desk = Desk::default();
     assert_eq!(outcome(&run_without_runtime(send(&layer(), &desk, request))), ACCEPTED);
     let request = desk.only();
-    let sensitive = |name: &str| request.headers().get_all(name).iter().map(|line| line.is_sensitive()).collect();
+    let sensitive = |name: &str| {
+        request.headers().get_all(name).iter().map(|line| line.is_sensitive()).collect()
+    };
     let expected: [(&str, Vec<bool>); 3] =
         [("x-stamp", vec![true]), ("x-cosign", vec![true; 3]), ("x-other", vec![false])];
     for (name, expected) in expected {
@@ -741,10 +865,15 @@ fn the_layer_applied_twice_is_500() {
     assert_eq!((response.status().as_u16(), &**response.body(), desk.calls()), (500, "", 0));
 
     let response = run_without_runtime(service.call(letter("forged"))).unwrap();
-    assert_eq!(outcome(&response), refused(RejectionKind::CredentialWrong), "a stranger learns nothing of it");
+    assert_eq!(
+        outcome(&response),
+        refused(RejectionKind::CredentialWrong),
+        "a stranger learns nothing of it"
+    );
 }
 
-/// Counts itself, is pending once before it is ready and once before it answers, and notes how far it came.
+/// Counts itself, is pending once before it is ready and once before it answers, and notes how far
+/// it came.
 #[derive(Clone)]
 struct Staged {
     alive: Arc<()>,
@@ -800,7 +929,11 @@ async fn attack_dropping_the_future_at_any_await_leaves_nothing_behind() {
             Step::Pending,
             frame(b"c"),
         ]);
-        let mut service = layer.layer(Staged { alive: Arc::clone(&alive), readied: false, reached: reached.clone() });
+        let mut service = layer.layer(Staged {
+            alive: Arc::clone(&alive),
+            readied: false,
+            reached: reached.clone(),
+        });
         let mut task = task::spawn(service.call(paid().body(body).unwrap()));
         let done = (0..polls).any(|_| task.poll().is_ready());
         drop((task, service));
@@ -815,7 +948,14 @@ async fn attack_dropping_the_future_at_any_await_leaves_nothing_behind() {
     }
     assert_eq!(
         stages,
-        [Stage::Reading, Stage::Reading, Stage::Reading, Stage::Reading, Stage::Readying, Stage::Calling]
+        [
+            Stage::Reading,
+            Stage::Reading,
+            Stage::Reading,
+            Stage::Reading,
+            Stage::Readying,
+            Stage::Calling
+        ]
     );
 }
 
@@ -830,8 +970,13 @@ impl Provider for Dated {
     type FromHead = Timestamp;
     type Event = ();
 
-    fn check_head(&self, head: &http::request::Parts, now: SystemTime) -> Result<Timestamp, Rejection> {
-        let stamp = Timestamp::from_digits(tower_webhooks::exactly_one(&head.headers, &STAMP)?).unwrap();
+    fn check_head(
+        &self,
+        head: &http::request::Parts,
+        now: SystemTime,
+    ) -> Result<Timestamp, Rejection> {
+        let stamp =
+            Timestamp::from_digits(tower_webhooks::exactly_one(&head.headers, &STAMP)?).unwrap();
         Window::default().check(stamp, now)?;
         Ok(stamp)
     }
@@ -860,7 +1005,10 @@ async fn each_step_is_told_the_time_at_which_it_is_taken() {
     let response = layer.layer(desk.clone()).oneshot(request(body)).await.unwrap();
     assert_eq!(outcome(&response), ACCEPTED);
     let request_seen = desk.only();
-    assert_eq!(request_seen.extensions().get::<Verified<()>>().unwrap().metadata().signed_at, Some(signed_at));
+    assert_eq!(
+        request_seen.extensions().get::<Verified<()>>().unwrap().metadata().signed_at,
+        Some(signed_at)
+    );
 
     let (body, _) = Scripted::new([Step::Pending]);
     let mut slow = task::spawn(layer.layer(desk.clone()).oneshot(request(body)));
@@ -918,7 +1066,8 @@ fn auto_traits() {
     sync::<Webhook<Desk, Rules>>();
     debug::<Webhook<(), Rules>>();
     send::<Webhook<Shy, Letterbox>>();
-    send::<ResponseFuture<Desk, Rules, http_body_util::combinators::UnsyncBoxBody<Bytes, Broken>>>();
+    send::<ResponseFuture<Desk, Rules, http_body_util::combinators::UnsyncBoxBody<Bytes, Broken>>>(
+    );
     debug::<ResponseFuture<Desk, Rules, Full<Bytes>>>();
     sync::<Rejection>();
     clone::<Verified<Box<dyn Fn() + Send + Sync>>>();
@@ -930,7 +1079,10 @@ fn auto_traits() {
 fn debug_names_the_provider_and_shows_nothing_of_it() {
     // `Letterbox` has `Debug`; a provider with secrets in it must not be asked for it.
     let text = format!("{:?} {:?}", layer(), layer().layer("inner"));
-    assert!(text.contains("letterbox") && text.contains("inner") && !text.contains("Letterbox"), "{text}");
+    assert!(
+        text.contains("letterbox") && text.contains("inner") && !text.contains("Letterbox"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -941,9 +1093,13 @@ fn a_future_that_is_polled_after_its_end_panics_and_calls_nobody() {
         flag.store(true, Ordering::SeqCst);
         ready(Ok::<_, Infallible>(Response::new(String::new())))
     });
-    let mut refused = task::spawn(layer().layer(inner).call(Request::post("/").body(full("letter")).unwrap()));
+    let mut refused =
+        task::spawn(layer().layer(inner).call(Request::post("/").body(full("letter")).unwrap()));
     assert!(refused.poll().is_ready());
     let again = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| refused.poll()));
-    assert_eq!(again.unwrap_err().downcast_ref(), Some(&"`ResponseFuture` polled after completion"));
+    assert_eq!(
+        again.unwrap_err().downcast_ref(),
+        Some(&"`ResponseFuture` polled after completion")
+    );
     assert!(!called.load(Ordering::SeqCst));
 }

@@ -30,7 +30,10 @@ fn features() -> Vec<(String, Vec<String>)> {
     lines
         .filter_map(|line| line.split_once(" = ["))
         .map(|(name, list)| {
-            let list = list.trim_end_matches(']').split(", ").map(|other| other.trim_matches('"').to_owned());
+            let list = list
+                .trim_end_matches(']')
+                .split(", ")
+                .map(|other| other.trim_matches('"').to_owned());
             (name.to_owned(), list.filter(|other| !other.is_empty()).collect())
         })
         .collect()
@@ -46,9 +49,16 @@ fn the_crate_page_lists_every_feature() {
     let rows = page.lines().skip_while(|line| !line.starts_with("//! | feature |")).skip(2);
     let listed: BTreeSet<_> = rows
         .map_while(|line| line.strip_prefix("//! | "))
-        .flat_map(|row| row.split(" | ").next().unwrap().split(", ").map(|name| name.trim_matches('`').to_owned()))
+        .flat_map(|row| {
+            row.split(" | ")
+                .next()
+                .unwrap()
+                .split(", ")
+                .map(|name| name.trim_matches('`').to_owned())
+        })
         .collect();
-    let features: BTreeSet<_> = features().into_iter().map(|(name, _)| name).filter(|name| name != "default").collect();
+    let features: BTreeSet<_> =
+        features().into_iter().map(|(name, _)| name).filter(|name| name != "default").collect();
     assert_eq!(listed, features);
 }
 
@@ -58,8 +68,14 @@ fn full_is_all_but_test_util() {
     let (_, full) = features.iter().find(|(name, _)| name == "full").unwrap();
     for (name, _) in &features {
         let reached = full.contains(name)
-            || full.iter().any(|other| features.iter().any(|(feature, list)| feature == other && list.contains(name)));
-        assert_eq!(reached, !matches!(&**name, "test-util" | "full" | "default") || full.contains(name), "{name}");
+            || full.iter().any(|other| {
+                features.iter().any(|(feature, list)| feature == other && list.contains(name))
+            });
+        assert_eq!(
+            reached,
+            !matches!(&**name, "test-util" | "full" | "default") || full.contains(name),
+            "{name}"
+        );
     }
 }
 
@@ -100,7 +116,9 @@ fn every_provider_is_everywhere() {
         for file in names("tests/payloads").iter().filter(|file| file.starts_with(&**provider)) {
             let name = file.trim_end_matches(".json");
             if !payloads.contains(&format!("\"{provider}\" {name}")) {
-                missing.push(format!("`\"{provider}\" {name}` in tests/providers/nothing_lost.rs, for {file}"));
+                missing.push(format!(
+                    "`\"{provider}\" {name}` in tests/providers/nothing_lost.rs, for {file}"
+                ));
             }
         }
         let manifest = manifest();
@@ -122,13 +140,19 @@ fn every_provider_is_everywhere() {
 /// A file that its binary does not name is never compiled.
 #[test]
 fn every_file_of_tests_is_in_a_binary() {
-    for folder in ["core", "providers", "replay", "frameworks", "examples", "observability", "support"] {
+    for folder in
+        ["core", "providers", "replay", "frameworks", "examples", "observability", "support"]
+    {
         let folder = format!("tests/{folder}");
         let files = names(&folder);
-        let all: String =
-            files.iter().filter(|file| file.ends_with(".rs")).map(|file| read(&format!("{folder}/{file}"))).collect();
+        let all: String = files
+            .iter()
+            .filter(|file| file.ends_with(".rs"))
+            .map(|file| read(&format!("{folder}/{file}")))
+            .collect();
         for module in files.iter().filter_map(|file| file.strip_suffix(".rs")) {
-            let is_named = matches!(module, "main" | "mod") || all.contains(&format!("mod {module};"));
+            let is_named =
+                matches!(module, "main" | "mod") || all.contains(&format!("mod {module};"));
             assert!(is_named, "{folder}: nothing names {module}.rs");
         }
     }
@@ -173,14 +197,20 @@ fn what_contributing_names_is_there() {
         let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
         for link in links.filter(|link| !link.starts_with("http")) {
             let path = link.split('#').next().unwrap();
-            assert!(path.is_empty() || folder.parent().unwrap().join(path).exists(), "{page}: {link}");
+            assert!(
+                path.is_empty() || folder.parent().unwrap().join(path).exists(),
+                "{page}: {link}"
+            );
         }
         for name in text.split('`').skip(1).step_by(2) {
             let is_path = ["src/", "tests/", "examples/", "benches/", "scripts/", "docs/"]
                 .iter()
                 .any(|start| name.starts_with(start));
             if is_path && !name.contains(['<', '*', ' ', '{']) {
-                assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(name).exists(), "{page}: {name}");
+                assert!(
+                    Path::new(env!("CARGO_MANIFEST_DIR")).join(name).exists(),
+                    "{page}: {name}"
+                );
             }
         }
     }

@@ -21,7 +21,8 @@ fn documented() -> Table {
     let page = fs::read_to_string(root().join("docs/public-dependencies.md")).unwrap();
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
     rows.map(|row| {
-        let cells: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect();
+        let cells: Vec<_> =
+            row.split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect();
         let feature = Some(cells[2].clone()).filter(|feature| !feature.is_empty());
         (cells[0].clone(), (cells[1].clone(), feature))
     })
@@ -39,12 +40,17 @@ fn manifest() -> Table {
     let metadata: Value = serde_json::from_slice(&cargo.stdout).unwrap();
     let package = &metadata["packages"][0];
     let feature = |name: &str| {
-        let brings = |list: &Value| list.as_array().unwrap().iter().any(|what| *what == format!("dep:{name}"));
+        let brings = |list: &Value| {
+            list.as_array().unwrap().iter().any(|what| *what == format!("dep:{name}"))
+        };
         let features = package["features"].as_object().unwrap();
         features.iter().find(|(_, list)| brings(list)).map(|(feature, _)| feature.clone())
     };
-    let dependencies =
-        package["dependencies"].as_array().unwrap().iter().filter(|dependency| dependency["kind"].is_null());
+    let dependencies = package["dependencies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|dependency| dependency["kind"].is_null());
     dependencies
         .map(|dependency| {
             let name = dependency["name"].as_str().unwrap();
@@ -59,7 +65,8 @@ fn the_page_lists_what_the_signatures_show() {
     let shown = shown();
     let documented = documented();
     assert_eq!(shown, documented.keys().map(|name| name.replace('-', "_")).collect());
-    let manifest = manifest().into_iter().filter(|(name, _)| shown.contains(&name.replace('-', "_")));
+    let manifest =
+        manifest().into_iter().filter(|(name, _)| shown.contains(&name.replace('-', "_")));
     assert_eq!(manifest.collect::<Table>(), documented);
 }
 
@@ -68,7 +75,9 @@ fn shown() -> BTreeSet<String> {
     let listing = fs::read_to_string(root().join("docs/public-api.txt")).unwrap();
     // A macro of theirs writes and hides it.
     let lines = listing.lines().filter(|line| !line.contains("::__private"));
-    let paths = lines.flat_map(|line| line.split(|symbol: char| !symbol.is_alphanumeric() && !"_:".contains(symbol)));
+    let paths = lines.flat_map(|line| {
+        line.split(|symbol: char| !symbol.is_alphanumeric() && !"_:".contains(symbol))
+    });
     let crates = paths.filter_map(|path| path.split_once("::")).map(|(name, _)| match name {
         // What these show is a part of theirs.
         "serde_core" => "serde",

@@ -12,7 +12,8 @@ use std::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 use tower_webhooks::{
-    PerRequest, Provider, Rejection, RejectionKind, Reloadable, Signer as _, Verified, WebhookLayer,
+    PerRequest, Provider, Rejection, RejectionKind, Reloadable, Signer as _, Verified,
+    WebhookLayer,
     replay::{Duplicate, MemoryStore, ReplayCheck},
     vobiz::trunk::{self, Trunk},
     zegocloud::{Event, Signer, Zegocloud},
@@ -23,7 +24,9 @@ fn zego(secret: &str) -> Arc<Zegocloud> {
 }
 
 fn signed(secret: &str) -> Request<Bytes> {
-    let request = Request::post("/hooks").body(Bytes::from(r#"{"event":"room_create","room_id":"lobby"}"#)).unwrap();
+    let request = Request::post("/hooks")
+        .body(Bytes::from(r#"{"event":"room_create","room_id":"lobby"}"#))
+        .unwrap();
     Signer::new(secret).unwrap().sign(request, SystemTime::now())
 }
 
@@ -41,7 +44,11 @@ async fn send<P: Provider<Event = Event>>(
         let event = request.extensions().get::<Verified<Event>>().unwrap();
         let metadata = event.metadata();
         assert_eq!((metadata.provider, metadata.checked), ("zegocloud", ReplayCheck::Local));
-        Ok::<_, Infallible>(Response::new(format!("{} {}", metadata.key_index, metadata.delivery_id.unwrap())))
+        Ok::<_, Infallible>(Response::new(format!(
+            "{} {}",
+            metadata.key_index,
+            metadata.delivery_id.unwrap()
+        )))
     }));
     service.oneshot(request).await.unwrap()
 }
@@ -57,7 +64,10 @@ async fn the_rules_are_the_request_s_own() {
     let detail = missing.extensions().get::<Rejection>().unwrap().to_string();
     assert!(detail.contains("Arc<") && detail.contains("zegocloud::Zegocloud"), "{detail}");
 
-    assert_eq!(outcome(&send(&layer, Some(&other), &request).await), refused(RejectionKind::CredentialWrong));
+    assert_eq!(
+        outcome(&send(&layer, Some(&other), &request).await),
+        refused(RejectionKind::CredentialWrong)
+    );
     let delivered = send(&layer, Some(&acme), &request).await;
     assert!(delivered.body().starts_with("0 "), "{delivered:?}");
     // The same Arc or not: what was delivered stays delivered.
@@ -73,7 +83,10 @@ async fn attack_a_tenant_s_signature_is_no_other_tenant_s_delivery() {
     let body = Request::post("/hooks").body(Bytes::from(r#"{"Event":"Hangup"}"#)).unwrap();
     let mut ids = Vec::new();
     for secret in ["the secret of acme", "the secret of another"] {
-        let mut request = trunk::Signer::new(secret).unwrap().sign(body.clone(), SystemTime::now()).map(Full::new);
+        let mut request = trunk::Signer::new(secret)
+            .unwrap()
+            .sign(body.clone(), SystemTime::now())
+            .map(Full::new);
         request.extensions_mut().insert(Arc::new(Trunk::new(secret).unwrap()));
         let service = layer.layer(service_fn(async |request: Request<Full<Bytes>>| {
             let event = request.extensions().get::<Verified<trunk::Event>>().unwrap();
@@ -101,7 +114,10 @@ async fn the_layer_serves_requests_while_keys_are_replaced() {
     assert!(send(&layer, None, &old).await.extensions().get::<Duplicate>().is_some());
 
     rules.replace(Zegocloud::new("the new secret").unwrap());
-    assert_eq!(outcome(&send(&layer, None, &signed("the old secret")).await), refused(RejectionKind::CredentialWrong));
+    assert_eq!(
+        outcome(&send(&layer, None, &signed("the old secret")).await),
+        refused(RejectionKind::CredentialWrong)
+    );
 }
 
 /// Keys are replaced while the body is on its way: the rules that saw the head see the body too.
@@ -115,10 +131,11 @@ async fn a_request_has_the_same_rules_from_head_to_body() {
     let rules = Reloadable::new(Trunk::new("the old secret").unwrap().header(header.clone()));
     let marked = Arc::new(Mutex::new(None));
     let (seen, name) = (Arc::clone(&marked), header.clone());
-    let service = WebhookLayer::new(rules.clone()).layer(service_fn(move |request: Request<Full<Bytes>>| {
-        *seen.lock().unwrap() = Some(request.headers()[&name].is_sensitive());
-        async { Ok::<_, Infallible>(Response::new(String::new())) }
-    }));
+    let service =
+        WebhookLayer::new(rules.clone()).layer(service_fn(move |request: Request<Full<Bytes>>| {
+            *seen.lock().unwrap() = Some(request.headers()[&name].is_sensitive());
+            async { Ok::<_, Infallible>(Response::new(String::new())) }
+        }));
     let (body, _) = Scripted::new([Step::Pending, Step::Data(body)]);
     let mut response = tokio_test::task::spawn(service.oneshot(Request::from_parts(head, body)));
     assert!(response.poll().is_pending());
@@ -131,16 +148,27 @@ async fn a_request_has_the_same_rules_from_head_to_body() {
 #[test]
 fn what_the_rules_say_of_themselves_stays() {
     fn all<P: Provider>() -> (&'static str, &'static [&'static str], usize, Vec<String>) {
-        (P::NAME, P::CREDENTIALS, P::BODY_LIMIT, P::METHODS.iter().map(ToString::to_string).collect())
+        (
+            P::NAME,
+            P::CREDENTIALS,
+            P::BODY_LIMIT,
+            P::METHODS.iter().map(ToString::to_string).collect(),
+        )
     }
     assert_eq!(all::<PerRequest<Letterbox>>(), all::<Letterbox>());
     assert_eq!(all::<Reloadable<PerRequest<Letterbox>>>(), all::<Letterbox>());
     let rules = PerRequest::<Letterbox>::new();
     let mut request = paid().body(Bytes::new()).unwrap();
-    assert_eq!(rules.verify(&request, SystemTime::now()).unwrap_err().kind(), RejectionKind::NoRules);
+    assert_eq!(
+        rules.verify(&request, SystemTime::now()).unwrap_err().kind(),
+        RejectionKind::NoRules
+    );
     request.extensions_mut().insert(Arc::new(Letterbox));
     assert!(rules.verify(&request, SystemTime::now()).is_ok());
     *request.method_mut() = http::Method::GET;
-    assert_eq!(rules.verify(&request, SystemTime::now()).unwrap_err().kind(), RejectionKind::MethodNotAllowed);
+    assert_eq!(
+        rules.verify(&request, SystemTime::now()).unwrap_err().kind(),
+        RejectionKind::MethodNotAllowed
+    );
     assert_eq!(format!("{rules:?}"), r#"PerRequest { provider: "letterbox", .. }"#);
 }

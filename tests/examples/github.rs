@@ -30,7 +30,8 @@ const HELLO: &str = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4
 const PUSH: &str = r#"{"ref":"refs/heads/main","before":"0000","after":"6113728f","commits":[]}"#;
 
 fn signature(secret: &str, body: &str) -> String {
-    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(body).finalize();
+    let mac =
+        Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(body).finalize();
     format!("sha256={}", hex::encode(mac.into_bytes()))
 }
 
@@ -78,7 +79,8 @@ async fn refusal(route: &Route, request: Request<Full<Bytes>>) -> (StatusCode, R
 #[tokio::test]
 async fn every_event_is_delivered() {
     let (route, _) = route();
-    let push = Event::Push(Push { r#ref: "refs/heads/main".to_owned(), after: "6113728f".to_owned() });
+    let push =
+        Event::Push(Push { r#ref: "refs/heads/main".to_owned(), after: "6113728f".to_owned() });
     let strange = r#"{"action":{"of":"another shape"}}"#;
     for (name, body, kind, event) in [
         ("ping", r#"{"zen":"Speak like a human.","hook_id":30}"#, "ping", Event::Ping),
@@ -90,14 +92,26 @@ async fn every_event_is_delivered() {
             Event::Issues(Issues { action: "opened".to_owned() }),
         ),
         ("issues", strange, "issues", Event::Other(Bytes::from(strange))),
-        ("star", r#"{"action":"created"}"#, "unknown", Event::Other(Bytes::from(r#"{"action":"created"}"#))),
+        (
+            "star",
+            r#"{"action":"created"}"#,
+            "unknown",
+            Event::Other(Bytes::from(r#"{"action":"created"}"#)),
+        ),
     ] {
         let response = send(&route, signed(name, body)).await;
-        assert_eq!((response.status(), response.into_body()), (StatusCode::OK, format!("{kind} {event:?}")), "{name}");
+        assert_eq!(
+            (response.status(), response.into_body()),
+            (StatusCode::OK, format!("{kind} {event:?}")),
+            "{name}"
+        );
     }
     // GitHub's own vector.
     assert_eq!(signature(SECRET, "Hello, World!"), HELLO);
-    assert_eq!(send(&route, request(HELLO, "test", "Hello, World!")).await.status(), StatusCode::OK);
+    assert_eq!(
+        send(&route, request(HELLO, "test", "Hello, World!")).await.status(),
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]
@@ -119,7 +133,10 @@ async fn attack_a_captured_push_as_another_event() {
     for other in ["ping", "issues", "star", "Push"] {
         assert_eq!(refusal(&route, signed(other, PUSH)).await, conflict, "{other}");
     }
-    assert!(send(&route, signed("push", PUSH)).await.extensions().get::<Duplicate>().is_some(), "still a repeat");
+    assert!(
+        send(&route, signed("push", PUSH)).await.extensions().get::<Duplicate>().is_some(),
+        "still a repeat"
+    );
     assert_eq!(calls.load(Ordering::Relaxed), 1);
     let missing = {
         let mut request = signed("push", PUSH);
@@ -149,7 +166,8 @@ async fn attack_signatures_of_other_forms_and_keys() {
         let refused = refusal(&route, request(&forged, "push", PUSH)).await;
         assert_eq!(refused, (StatusCode::UNAUTHORIZED, kind), "{forged}");
     }
-    let unsigned = Request::post("/github").header("x-github-event", "push").body(Full::from(PUSH)).unwrap();
+    let unsigned =
+        Request::post("/github").header("x-github-event", "push").body(Full::from(PUSH)).unwrap();
     assert_eq!(refusal(&route, unsigned).await.1, RejectionKind::CredentialMissing);
     let mut twice = request(&genuine, "push", PUSH);
     twice.headers_mut().append("x-hub-signature-256", genuine.parse().unwrap());

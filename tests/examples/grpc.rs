@@ -44,7 +44,8 @@ async fn check(grpc: &mut HealthClient<Channel>, id: &str) -> Result<i32, Code> 
 #[tokio::test]
 async fn a_callback_is_seen_by_a_grpc_client_of_the_same_port() {
     let url = serve().await;
-    let mut grpc = HealthClient::new(Channel::from_shared(url.clone()).unwrap().connect().await.unwrap());
+    let mut grpc =
+        HealthClient::new(Channel::from_shared(url.clone()).unwrap().connect().await.unwrap());
     assert_eq!(check(&mut grpc, "lobby").await, Err(Code::NotFound));
 
     let opened = r#"{"event":"room_create","room_id":"lobby"}"#;
@@ -64,7 +65,8 @@ async fn a_callback_is_seen_by_a_grpc_client_of_the_same_port() {
 async fn what_is_neither_stays_with_grpc() {
     let url = serve().await;
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
-    let request = Request::post(format!("{url}/nobody.Service/Call")).header("content-type", "application/grpc");
+    let request = Request::post(format!("{url}/nobody.Service/Call"))
+        .header("content-type", "application/grpc");
     let answer = client.request(request.body(Full::default()).unwrap()).await.unwrap();
     assert_eq!(answer.headers()["grpc-status"], (Code::Unimplemented as i32).to_string().as_str());
 }

@@ -20,14 +20,20 @@ mod example;
 async fn serve() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap().to_string();
-    tokio::spawn(async move { example::serve(listener, SECRET).await.map_err(|error| error.to_string()) });
+    tokio::spawn(async move {
+        example::serve(listener, SECRET).await.map_err(|error| error.to_string())
+    });
     addr
 }
 
 async fn send(addr: &str, request: &Request<Bytes>) -> Response<Incoming> {
     let mut request = request.clone();
     *request.uri_mut() = format!("http://{addr}{}", request.uri()).parse().unwrap();
-    Client::builder(TokioExecutor::new()).build_http().request(request.map(Full::new)).await.unwrap()
+    Client::builder(TokioExecutor::new())
+        .build_http()
+        .request(request.map(Full::new))
+        .await
+        .unwrap()
 }
 
 async fn text(response: Response<Incoming>) -> (u16, String) {
@@ -40,10 +46,19 @@ async fn text(response: Response<Incoming>) -> (u16, String) {
 async fn delivered_repeated_and_refused() {
     let addr = serve().await;
     let genuine = signed("/zegocloud", r#"{"event":"room_create","room_id":"lobby"}"#);
-    assert_eq!(text(send(&addr, &genuine).await).await, (200, "attempt 1 at room_create".to_owned()));
-    assert_eq!(text(send(&addr, &genuine).await).await, (200, String::new()), "a repeat is not delivered");
+    assert_eq!(
+        text(send(&addr, &genuine).await).await,
+        (200, "attempt 1 at room_create".to_owned())
+    );
+    assert_eq!(
+        text(send(&addr, &genuine).await).await,
+        (200, String::new()),
+        "a repeat is not delivered"
+    );
 
-    let forged = genuine.clone().map(|body| String::from_utf8(body.to_vec()).unwrap().replace("lobby", "vault").into());
+    let forged = genuine
+        .clone()
+        .map(|body| String::from_utf8(body.to_vec()).unwrap().replace("lobby", "vault").into());
     assert_eq!(text(send(&addr, &forged).await).await, (409, String::new()));
     let unsigned = Request::post("/zegocloud").body(Bytes::from_static(b"{}")).unwrap();
     assert_eq!(text(send(&addr, &unsigned).await).await, (401, String::new()));
@@ -59,7 +74,8 @@ async fn attack_a_large_body_is_refused_before_it_is_sent() {
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();
     // The server closes: nobody is going to read that body.
-    let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_string(&mut answer)).await;
+    let read =
+        tokio::time::timeout(Duration::from_secs(5), stream.read_to_string(&mut answer)).await;
     read.expect("the connection stayed open").unwrap();
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
 }

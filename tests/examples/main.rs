@@ -1,4 +1,5 @@
-//! The examples: the code of the small ones in this process, the receiver and `send` as processes of their own.
+//! The examples: the code of the small ones in this process, the receiver and `send` as processes
+//! of their own.
 
 #[path = "../support/mod.rs"]
 mod support;

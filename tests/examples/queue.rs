@@ -1,4 +1,5 @@
-//! Acknowledging fast: what was answered with 200 is in the queue, and what found no room is sent again.
+//! Acknowledging fast: what was answered with 200 is in the queue, and what found no room is sent
+//! again.
 #![cfg(feature = "zegocloud")]
 
 use crate::support::zegocloud::{SECRET, signed};
@@ -48,7 +49,10 @@ async fn full_is_503_and_the_same_signature_gets_in_later() {
     assert_eq!((room_id(&event), event.metadata().attempt), ("second", 4));
 
     // Repeats of what was acknowledged are not queued again.
-    assert_eq!((send(&app, &first).await, send(&app, &second).await), (StatusCode::OK, StatusCode::OK));
+    assert_eq!(
+        (send(&app, &first).await, send(&app, &second).await),
+        (StatusCode::OK, StatusCode::OK)
+    );
     assert!(waiting.try_recv().is_err());
 }
 
@@ -61,8 +65,9 @@ async fn attack_another_body_in_the_place_of_what_found_no_room() {
     assert_eq!(send(&app, &second).await, 503);
     waiting.recv().await.unwrap();
 
-    let forged =
-        second.clone().map(|body| String::from_utf8(body.to_vec()).unwrap().replace("second", "forged").into());
+    let forged = second
+        .clone()
+        .map(|body| String::from_utf8(body.to_vec()).unwrap().replace("second", "forged").into());
     assert_eq!(send(&app, &forged).await, 409);
     assert_eq!(send(&app, &second).await, 200);
     assert_eq!(room_id(&waiting.recv().await.unwrap()), "second");
@@ -119,7 +124,8 @@ mod durable {
         let (_worker, mut worked) = worker(&queue, false);
         for body in bodies {
             let request = signed("/zegocloud", body);
-            let delivery = Zegocloud::new(SECRET).unwrap().verify(&request, SystemTime::now()).unwrap();
+            let delivery =
+                Zegocloud::new(SECRET).unwrap().verify(&request, SystemTime::now()).unwrap();
             assert_eq!(send(&app, &request).await, 200);
             let event = timeout(Duration::from_secs(10), worked.recv()).await.unwrap().unwrap();
             assert_eq!((event.kind(), &event), (delivery.kind(), delivery.event()));
@@ -128,7 +134,8 @@ mod durable {
             assert!(!stored.contains("signature") && !stored.contains("nonce"), "{stored}");
             // Digits and all.
             assert!(
-                !body.contains("price") || stored.contains(r#""added":{"price":0.30000000000000000004}"#),
+                !body.contains("price")
+                    || stored.contains(r#""added":{"price":0.30000000000000000004}"#),
                 "{stored}"
             );
         }
@@ -171,7 +178,10 @@ mod durable {
         let (_worker, mut worked) = worker(&queue, false);
         assert_eq!(next(&mut worked).await, "first");
         assert_eq!(next(&mut worked).await, "second");
-        assert!(timeout(Duration::from_millis(200), worked.recv()).await.is_err(), "nothing came twice");
+        assert!(
+            timeout(Duration::from_millis(200), worked.recv()).await.is_err(),
+            "nothing came twice"
+        );
     }
 
     #[tokio::test]

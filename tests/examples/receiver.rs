@@ -1,4 +1,5 @@
-//! The examples `receiver` and `send` as processes of their own: what strangers can do to one, and what both print.
+//! The examples `receiver` and `send` as processes of their own: what strangers can do to one, and
+//! what both print.
 #![cfg(all(feature = "zegocloud", target_os = "linux"))]
 
 use crate::support::cpu::cpu_of;
@@ -63,7 +64,8 @@ impl Receiver {
         let stderr = lines(child.stderr.take().unwrap());
         let mut greeting = Vec::new();
         let addr = loop {
-            let line = stderr.recv_timeout(PATIENCE).expect("the receiver does not say where it listens");
+            let line =
+                stderr.recv_timeout(PATIENCE).expect("the receiver does not say where it listens");
             if let Some(addr) = line.strip_prefix("listening on http://") {
                 break addr.parse().unwrap();
             }
@@ -94,7 +96,8 @@ impl Receiver {
     /// Resident memory in bytes: now (`VmRSS`), or at its highest (`VmHWM`).
     fn memory(&self, what: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':')).unwrap();
+        let line =
+            status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':')).unwrap();
         line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
     }
 
@@ -113,7 +116,8 @@ impl Receiver {
                 let (unsent, unread) = fields[4].split_once(':').unwrap();
                 let busy = |queue: &str| queue != "00000000";
                 // On its side what it has not read, on the clients' what they have not sent.
-                fields[1].ends_with(&port) && busy(unread) || fields[2].ends_with(&port) && busy(unsent)
+                fields[1].ends_with(&port) && busy(unread)
+                    || fields[2].ends_with(&port) && busy(unsent)
             })
         };
         while waiting() {
@@ -123,7 +127,10 @@ impl Receiver {
     }
 
     fn signal(&self, name: &str) {
-        let kill = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().unwrap();
+        let kill = Command::new("sh")
+            .args(["-c", &format!("kill -{name} {}", self.child.id())])
+            .status()
+            .unwrap();
         assert!(kill.success());
     }
 
@@ -195,21 +202,31 @@ fn raise_file_limit() {
 
 #[test]
 fn attack_one_byte_chunks_cost_no_more_than_their_bytes() {
-    // Unoptimised, hyper takes longer than the deadline of 10 s for six million chunks, and a body that is late is gone.
+    // Unoptimised, hyper takes longer than the deadline of 10 s for six million chunks, and a body
+    // that is late is gone.
     let patient = [("ZEGOCLOUD_CALLBACK_SECRET", SECRET), ("RECEIVER_READ_TIMEOUT_MS", "600000")];
     let (statuses, most) = post_in_one_byte_chunks(&Receiver::start_with(&patient), 100, 64 << 10);
-    println!("100 bodies of 64 KiB in chunks of one byte: {:.1} MiB at most", most as f64 / MIB as f64);
+    println!(
+        "100 bodies of 64 KiB in chunks of one byte: {:.1} MiB at most",
+        most as f64 / MIB as f64
+    );
     assert!(most <= 32 * MIB, "{most} bytes");
     assert!(statuses.iter().all(|status| *status == Some(200)), "{statuses:?}");
 }
 
-/// The answers, and by how much the receiver's memory grew; no body ends before all of them are there.
-fn post_in_one_byte_chunks(receiver: &Receiver, connections: usize, length: usize) -> (Vec<Option<u16>>, u64) {
+/// The answers, and by how much the receiver's memory grew; no body ends before all of them are
+/// there.
+fn post_in_one_byte_chunks(
+    receiver: &Receiver,
+    connections: usize,
+    length: usize,
+) -> (Vec<Option<u16>>, u64) {
     assert_eq!(receiver.post(&room_close()), 200);
     let before = receiver.memory("VmRSS");
     let requests: Vec<Vec<u8>> = (0..connections)
         .map(|_| {
-            let body = signed(&format!(r#"{{"event":"room_close","pad":"{}"}}"#, "x".repeat(length)));
+            let body =
+                signed(&format!(r#"{{"event":"room_close","pad":"{}"}}"#, "x".repeat(length)));
             let mut chunks = head("transfer-encoding: chunked");
             for byte in &body[..body.len() - 2] {
                 chunks.extend_from_slice(b"1\r\n");
@@ -273,7 +290,11 @@ fn attack_disconnects_in_the_middle_leave_nothing_running() {
     let receiver = Receiver::start();
     for n in 0..200 {
         let mut stream = receiver.connect();
-        let start = if n % 2 == 0 { head("content-length: 2000") } else { head("transfer-encoding: chunked") };
+        let start = if n % 2 == 0 {
+            head("content-length: 2000")
+        } else {
+            head("transfer-encoding: chunked")
+        };
         stream.write_all(&start).unwrap();
         stream.write_all(b"5\r\n{\"a\":\r\n").unwrap();
     }
@@ -293,7 +314,9 @@ fn attack_a_declared_length_of_terabytes_is_413_at_once() {
     let before = receiver.memory("VmRSS");
     for declared in ["6597069766656", "262145"] {
         let mut stream = receiver.connect();
-        stream.write_all(&head(&format!("content-length: {declared}\r\nexpect: 100-continue"))).unwrap();
+        stream
+            .write_all(&head(&format!("content-length: {declared}\r\nexpect: 100-continue")))
+            .unwrap();
         let start = Instant::now();
         assert_eq!(status(&mut stream), Some(413), "{declared}");
         assert!(start.elapsed() < Duration::from_secs(2));
@@ -314,11 +337,16 @@ fn attack_forged_and_odd_requests_are_refused() {
     stream.write_all(&head("content-encoding: gzip\r\ncontent-length: 0")).unwrap();
     assert_eq!(status(&mut stream), Some(415));
     assert!(receiver.stdout.try_recv().is_err(), "nothing of it is an event");
-    for (part, look_at) in [("401", "the family"), ("400", "the family"), ("405", "the method"), ("415", "a proxy")] {
+    for (part, look_at) in
+        [("401", "the family"), ("400", "the family"), ("405", "the method"), ("415", "a proxy")]
+    {
         let line = receiver.stderr.recv_timeout(Duration::from_secs(5)).unwrap();
         assert!(line.starts_with(&format!("refused with {part}: ")), "{line}");
         assert!(line.contains(&format!("; first look at {look_at}")), "{line}");
-        assert!(!line.contains("1763680000") && !line.contains("not JSON"), "nothing of the request: {line}");
+        assert!(
+            !line.contains("1763680000") && !line.contains("not JSON"),
+            "nothing of the request: {line}"
+        );
     }
 }
 
@@ -328,7 +356,8 @@ fn a_refusal_says_what_to_look_at_first() {
 
     let token = "a token of the receiver";
     let voice = [("VOBIZ_AUTH_TOKEN", token), ("VOBIZ_PUBLIC_URL", "https://public.example")];
-    let receiver = Receiver::start_with(&[("ZEGOCLOUD_CALLBACK_SECRET", SECRET), voice[0], voice[1]]);
+    let receiver =
+        Receiver::start_with(&[("ZEGOCLOUD_CALLBACK_SECRET", SECRET), voice[0], voice[1]]);
     let send = |signer: &dyn Signer, path: &str, at: SystemTime, expected: u16| {
         let request = Request::post(path).body(Bytes::from(r#"{"event":"room_close"}"#)).unwrap();
         let (head, body) = signer.sign(request, at).into_parts();
@@ -344,20 +373,29 @@ fn a_refusal_says_what_to_look_at_first() {
         receiver.stderr.recv_timeout(PATIENCE).unwrap()
     };
     let now = SystemTime::now();
-    let (zegocloud, other) =
-        (zegocloud::Signer::new(SECRET).unwrap(), zegocloud::Signer::new("another secret").unwrap());
+    let (zegocloud, other) = (
+        zegocloud::Signer::new(SECRET).unwrap(),
+        zegocloud::Signer::new("another secret").unwrap(),
+    );
     let elsewhere = vobiz::voice::Signer::new(token, "http://internal.example").unwrap();
-    let (hour, looks) =
-        (Duration::from_secs(3600), |line: &str, look_at: &str| assert!(line.contains(look_at), "{line}"));
+    let (hour, looks) = (Duration::from_secs(3600), |line: &str, look_at: &str| {
+        assert!(line.contains(look_at), "{line}")
+    });
     looks(
         &send(&zegocloud, "/zegocloud", now - hour, 401),
         "first look at the clock, or a retry under an old signature",
     );
-    looks(&send(&zegocloud, "/zegocloud", now + hour, 401), "first look at the clock: it was signed 3");
+    looks(
+        &send(&zegocloud, "/zegocloud", now + hour, 401),
+        "first look at the clock: it was signed 3",
+    );
     looks(&send(&other, "/zegocloud", now, 401), "first look at the secret");
     looks(&send(&elsewhere, "/vobiz/voice", now, 401), "first look at the public URL");
     let campaign = vobiz::campaign::Signer::new("another token").unwrap();
-    looks(&send(&campaign, "/vobiz/campaign", now, 401), "first look at the secret, then the family");
+    looks(
+        &send(&campaign, "/vobiz/campaign", now, 401),
+        "first look at the secret, then the family",
+    );
 }
 
 // What it prints, and how it ends.
@@ -371,14 +409,18 @@ fn every_event_is_one_line_of_json() {
         let mut printed: Value = serde_json::from_str(&receiver.line()).unwrap();
         let id = printed.as_object_mut().unwrap().remove("id").unwrap();
         let digits = id.as_str().unwrap();
-        assert!(digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()), "{digits}");
+        assert!(
+            digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()),
+            "{digits}"
+        );
         assert!(!ids.contains(&id), "each delivery has its own");
         ids.push(id);
         printed
     };
     let stamp = |line: &Value| line["event"]["timestamp"].clone();
 
-    let printed = line(&signed(r#"{"event":"room_close","room_id":"lobby","close_reason":2,"later":1}"#));
+    let printed =
+        line(&signed(r#"{"event":"room_close","room_id":"lobby","close_reason":2,"later":1}"#));
     let event = json!({ "event": "room_close", "timestamp": stamp(&printed), "room_id": "lobby", "close_reason": 2, "later": 1 });
     assert_eq!(
         printed,
@@ -386,7 +428,9 @@ fn every_event_is_one_line_of_json() {
     );
     assert!(stamp(&printed).is_number());
 
-    let printed = line(&signed("{\r\n  \"event\": \"from_tomorrow\",\r\n  \"data\": {\n    \"a\": [\n1.10,\n2]\r}\n}"));
+    let printed = line(&signed(
+        "{\r\n  \"event\": \"from_tomorrow\",\r\n  \"data\": {\n    \"a\": [\n1.10,\n2]\r}\n}",
+    ));
     let event = json!({ "timestamp": stamp(&printed), "event": "from_tomorrow", "data": { "a": [1.10, 2] } });
     assert_eq!(
         printed,
@@ -412,13 +456,18 @@ fn attack_no_credential_is_printed() {
             credentials.extend(sent.get(name).map(|value| value.as_str().unwrap().to_owned()));
         }
         assert_eq!(receiver.post(&body), 200);
-        let forged = String::from_utf8(body.to_vec()).unwrap().replace(r#"onature":""#, r#"onature":"0"#);
+        let forged =
+            String::from_utf8(body.to_vec()).unwrap().replace(r#"onature":""#, r#"onature":"0"#);
         receiver.post(forged.as_bytes());
     }
     receiver.signal("TERM");
     assert!(receiver.wait(Duration::from_secs(5)).success());
-    let printed: String =
-        receiver.stdout.iter().chain(receiver.stderr.iter()).chain(receiver.greeting.clone()).collect();
+    let printed: String = receiver
+        .stdout
+        .iter()
+        .chain(receiver.stderr.iter())
+        .chain(receiver.greeting.clone())
+        .collect();
     assert!(printed.contains("from_tomorrow"));
     assert_eq!(credentials.len(), 6);
     for credential in credentials.iter().map(String::as_str).chain([SECRET]) {
@@ -441,7 +490,10 @@ fn sigterm_finishes_a_slow_request_and_exits_with_0() {
         let said = receiver.stderr.recv_timeout(Duration::from_secs(5)).unwrap();
         assert_eq!(said, "shutting down");
         assert!(TcpStream::connect(receiver.addr).is_err(), "no new connections");
-        assert!(receiver.child.try_wait().unwrap().is_none(), "one request is still to be answered");
+        assert!(
+            receiver.child.try_wait().unwrap().is_none(),
+            "one request is still to be answered"
+        );
         slow.write_all(&body[20..]).unwrap();
         assert_eq!(status(&mut slow), Some(200));
         let end = receiver.wait(Duration::from_secs(2));
@@ -466,7 +518,10 @@ fn an_open_page_does_not_hold_up_the_end() {
 #[test]
 fn the_demo_is_warned_of_only_when_no_variable_is_set() {
     let warns = |receiver: &Receiver| {
-        receiver.greeting.iter().any(|line| line.starts_with("warning: zegocloud: ") && line.contains("forge"))
+        receiver
+            .greeting
+            .iter()
+            .any(|line| line.starts_with("warning: zegocloud: ") && line.contains("forge"))
     };
     let demo = Receiver::start_with(&[]);
     assert!(warns(&demo), "{:?}", demo.greeting);
@@ -475,7 +530,11 @@ fn the_demo_is_warned_of_only_when_no_variable_is_set() {
     let request = Request::post("/").body(Bytes::from(r#"{"event":"x"}"#)).unwrap();
     let signer = Signer::new("demo-zegocloud-callback-secret").unwrap();
     assert_eq!(demo.post(&signer.sign(request.clone(), SystemTime::now()).into_body()), 200);
-    assert_eq!(Receiver::start().post(&signer.sign(request, SystemTime::now()).into_body()), 401, "not with a secret");
+    assert_eq!(
+        Receiver::start().post(&signer.sign(request, SystemTime::now()).into_body()),
+        401,
+        "not with a secret"
+    );
 }
 
 #[test]
@@ -512,7 +571,8 @@ fn send(receiver: SocketAddr, args: &[&str], secret: Option<&str>) -> (Option<i3
         command.env("ZEGOCLOUD_CALLBACK_SECRET", secret);
     }
     let output = command.output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    let text =
+        String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
     (output.status.code(), text)
 }
 

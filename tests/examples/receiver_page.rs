@@ -1,5 +1,11 @@
 //! The receiver's page: what it shows, to whom, and in a real browser.
-#![cfg(all(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud", target_os = "linux"))]
+#![cfg(all(
+    feature = "geelark",
+    feature = "stardust",
+    feature = "vobiz",
+    feature = "zegocloud",
+    target_os = "linux"
+))]
 
 #[path = "../../examples/send/families.rs"]
 mod families;
@@ -76,9 +82,12 @@ impl Shown {
         assert_eq!(status, 200);
         let (mut rows, mut totals) = (Vec::new(), Value::Null);
         for message in text.split("\n\n") {
-            let field = |name| message.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            let field =
+                |name| message.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
             match (field("event"), field("id"), field("data")) {
-                (None, Some(id), Some(data)) => rows.push((id.to_owned(), serde_json::from_str(data).unwrap())),
+                (None, Some(id), Some(data)) => {
+                    rows.push((id.to_owned(), serde_json::from_str(data).unwrap()))
+                }
                 (Some("totals"), _, Some(data)) => totals = serde_json::from_str(data).unwrap(),
                 _ => {}
             }
@@ -111,7 +120,8 @@ fn zegocloud_request(secret: &str, json: &str) -> Request<Bytes> {
 
 /// The family's first event, signed with the demo's values.
 fn demo_request(family: &Family, now: SystemTime) -> Request<Bytes> {
-    let values: Vec<_> = family.needs.iter().map(|(name, _)| Vars::new(family.vars).get(name).unwrap()).collect();
+    let values: Vec<_> =
+        family.needs.iter().map(|(name, _)| Vars::new(family.vars).get(name).unwrap()).collect();
     let body = (family.events)()[0].1.replace("FRESH", &fastrand::u32(..).to_string());
     let request = Request::post(format!("http://{}{}", vars::RECEIVER_ADDR, family.route))
         .header(header::CONTENT_TYPE, family.content_type)
@@ -132,7 +142,10 @@ async fn a_delivery_its_repeat_a_refusal_and_a_failure_are_rows() {
     assert_eq!(shown.zegocloud("another secret", r#"{"event":"room_close"}"#).await, 401);
 
     let (rows, totals) = shown.rows().await;
-    assert_eq!(totals, json!({ "delivered": 1, "failed": 1, "repeated": 1, "refused": 1, "dropped": 0 }));
+    assert_eq!(
+        totals,
+        json!({ "delivered": 1, "failed": 1, "repeated": 1, "refused": 1, "dropped": 0 })
+    );
     let columns = ["provider", "route", "kind", "outcome", "status", "why", "attempt"];
     let cells: Vec<Vec<&Value>> =
         rows.iter().map(|(_, row)| columns.iter().map(|column| &row[column]).collect()).collect();
@@ -151,14 +164,20 @@ async fn a_delivery_its_repeat_a_refusal_and_a_failure_are_rows() {
     let id = |row: usize| rows[row].1["delivery_id"].as_str().map(str::len);
     assert_eq!([id(0), id(1), id(2), id(3)], [Some(32), Some(32), Some(32), None]);
     assert!(
-        rows[1].1["delivery_id"] == rows[0].1["delivery_id"] && rows[1].1["delivery_id"] == rows[2].1["delivery_id"]
+        rows[1].1["delivery_id"] == rows[0].1["delivery_id"]
+            && rows[1].1["delivery_id"] == rows[2].1["delivery_id"]
     );
     let age = rows[1].1["age"].as_i64().unwrap();
     assert!((0..600_000).contains(&age), "{age}");
 
     let detail = shown.detail(&rows[1].0).await.unwrap();
     assert_eq!(detail["request"]["text"], "POST /zegocloud");
-    assert!(detail["headers"].as_array().unwrap().contains(&json!(["content-type", "application/json"])));
+    assert!(
+        detail["headers"]
+            .as_array()
+            .unwrap()
+            .contains(&json!(["content-type", "application/json"]))
+    );
     let delivery = &detail["delivery"];
     let event: Value = serde_json::from_str(delivery["event"]["text"].as_str().unwrap()).unwrap();
     assert_eq!(event["room_id"], "lobby");
@@ -177,7 +196,8 @@ async fn a_delivery_its_repeat_a_refusal_and_a_failure_are_rows() {
 #[tokio::test]
 async fn a_stale_refusal_has_an_age() {
     let shown = Shown::start();
-    let request = Request::post("/zegocloud").body(Bytes::from(r#"{"event":"room_close"}"#)).unwrap();
+    let request =
+        Request::post("/zegocloud").body(Bytes::from(r#"{"event":"room_close"}"#)).unwrap();
     let signer = tower_webhooks::zegocloud::Signer::new(DEMO).unwrap();
     let then = SystemTime::now() - Duration::from_secs(4_000);
     assert_eq!(shown.send(&tower_webhooks::Signer::sign(&signer, request, then)).await, 401);
@@ -190,7 +210,10 @@ async fn a_stale_refusal_has_an_age() {
 async fn a_client_that_goes_away_is_a_row() {
     let shown = Shown::start_with(&[("RECEIVER_DELAY_MS", "600000")]);
     let request = zegocloud_request(DEMO, r#"{"event":"room_close"}"#);
-    assert!(tokio::time::timeout(Duration::from_secs(2), shown.send(&request)).await.is_err(), "it is slow");
+    assert!(
+        tokio::time::timeout(Duration::from_secs(2), shown.send(&request)).await.is_err(),
+        "it is slow"
+    );
     let rows = loop {
         let (rows, _) = shown.rows().await;
         if !rows.is_empty() {
@@ -244,10 +267,17 @@ async fn attack_the_last_500_are_kept_and_no_more_than_8_mib() {
         let detail = shown.detail(id).await.unwrap();
         bytes += row.to_string().len() + detail.to_string().len();
         let body = &detail["body"];
-        assert!(body["text"].as_str().unwrap().len() <= 128 << 10 && body["cut"] == json!(true), "{id}");
+        assert!(
+            body["text"].as_str().unwrap().len() <= 128 << 10 && body["cut"] == json!(true),
+            "{id}"
+        );
     }
     println!("{} rows of large bodies, {bytes} bytes", rows.len());
-    assert!((20..70).contains(&rows.len()) && bytes <= 8 << 20, "{} rows, {bytes} bytes", rows.len());
+    assert!(
+        (20..70).contains(&rows.len()) && bytes <= 8 << 20,
+        "{} rows, {bytes} bytes",
+        rows.len()
+    );
 }
 
 // Who sees it.
@@ -262,14 +292,31 @@ async fn attack_the_page_is_for_this_machine_alone() {
             assert_eq!(shown.get(path, &[("host", host)]).await.0, 200, "{host}");
         }
         // A name that a stranger has resolve to 127.0.0.1, or a tunnel's.
-        for host in ["rebound.example", "localhost.example", "127.0.0.1.example", "localhost@a.example", "10.0.0.1", ""]
-        {
+        for host in [
+            "rebound.example",
+            "localhost.example",
+            "127.0.0.1.example",
+            "localhost@a.example",
+            "10.0.0.1",
+            "",
+        ] {
             let (status, headers, body) = shown.get(path, &[("host", host)]).await;
             assert_eq!((status.as_u16(), body.as_str()), (404, ""), "{host}");
             assert!(!headers.contains_key(header::CONTENT_SECURITY_POLICY));
         }
-        for name in ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"] {
-            assert_eq!(shown.get(path, &[("host", "localhost"), (name, "x")]).await.0, 404, "{name}");
+        for name in [
+            "forwarded",
+            "via",
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-forwarded-proto",
+            "x-real-ip",
+        ] {
+            assert_eq!(
+                shown.get(path, &[("host", "localhost"), (name, "x")]).await.0,
+                404,
+                "{name}"
+            );
         }
     }
     for (variables, host, expected) in [
@@ -309,9 +356,17 @@ async fn attack_the_policy_allows_nothing_but_the_pages_own_code() {
         assert_eq!(headers["x-content-type-options"], "nosniff");
         assert_eq!(headers["cross-origin-resource-policy"], "same-origin");
     }
-    for other in
-        ["http:", "https:", "src=", "@import", "url(", "innerHTML", "insertAdjacent", "document.write", "eval("]
-    {
+    for other in [
+        "http:",
+        "https:",
+        "src=",
+        "@import",
+        "url(",
+        "innerHTML",
+        "insertAdjacent",
+        "document.write",
+        "eval(",
+    ] {
         assert!(!page.contains(other), "{other}");
     }
 }
@@ -337,13 +392,21 @@ async fn attack_no_credential_is_on_the_page() {
     for family in FAMILIES {
         let request = demo_request(family, now);
         for (name, value) in request.headers() {
-            // Times, and names that an event may hold too, are no secrets; neither is a nonce that is a part of an id.
-            if names.contains(name.as_str()) && !["ts", "x-ts", "appid", "nonce"].contains(&name.as_str()) {
+            // Times, and names that an event may hold too, are no secrets; neither is a nonce that
+            // is a part of an id.
+            if names.contains(name.as_str())
+                && !["ts", "x-ts", "appid", "nonce"].contains(&name.as_str())
+            {
                 secrets.insert(value.to_str().unwrap().to_owned());
             }
         }
         if let Ok(body) = serde_json::from_slice::<Value>(request.body()) {
-            secrets.extend(["nonce", "signature"].iter().filter_map(|name| body[name].as_str()).map(str::to_owned));
+            secrets.extend(
+                ["nonce", "signature"]
+                    .iter()
+                    .filter_map(|name| body[name].as_str())
+                    .map(str::to_owned),
+            );
         }
         // On every other family's route first, then on its own: twice, and once with other content.
         for other in FAMILIES.iter().filter(|other| other.route != family.route) {
@@ -361,19 +424,27 @@ async fn attack_no_credential_is_on_the_page() {
     }
     assert!(secrets.len() > FAMILIES.len() && refused > 50, "{secrets:?}, {refused}");
     // Forms in which a signature may be in a body, refused and delivered.
-    let json = zegocloud_request(DEMO, r#"{"event":"room_close","room_id":"of three forms"}"#).into_body();
+    let json =
+        zegocloud_request(DEMO, r#"{"event":"room_close","room_id":"of three forms"}"#).into_body();
     let members: Value = serde_json::from_slice(&json).unwrap();
     secrets.extend(["nonce", "signature"].map(|name| members[name].as_str().unwrap().to_owned()));
     let encoded: String = json.iter().map(|byte| format!("%{byte:02X}")).collect();
     let form = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(members.as_object().unwrap().iter().map(|(name, value)| {
-            (name.replace('s', "S"), value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+            (
+                name.replace('s', "S"),
+                value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+            )
         }))
         .finish();
     let list = format!("[{}]", String::from_utf8_lossy(&json));
-    for body in [encoded.as_str(), &form, &list, &list.replace('"', "%22"), &encoded[..encoded.len() - 3]] {
+    for body in
+        [encoded.as_str(), &form, &list, &list.replace('"', "%22"), &encoded[..encoded.len() - 3]]
+    {
         for route in ["/zegocloud", "/vobiz/kyc"] {
-            shown.send(&Request::post(route).body(Bytes::copy_from_slice(body.as_bytes())).unwrap()).await;
+            shown
+                .send(&Request::post(route).body(Bytes::copy_from_slice(body.as_bytes())).unwrap())
+                .await;
         }
     }
 
@@ -385,8 +456,15 @@ async fn attack_no_credential_is_on_the_page() {
         for secret in &secrets {
             assert!(!all.contains(secret.as_str()), "{secret} in {all}");
         }
-        struck += detail["headers"].as_array().unwrap().iter().filter(|header| header[1].is_null()).count();
-        hidden += usize::from(detail["body"]["because"].as_str().is_some_and(|why| why.contains("signature")));
+        struck += detail["headers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|header| header[1].is_null())
+            .count();
+        hidden += usize::from(
+            detail["body"]["because"].as_str().is_some_and(|why| why.contains("signature")),
+        );
     }
     assert!(struck > rows.len() && hidden >= 3, "{struck} of {} rows, {hidden} bodies", rows.len());
 }
@@ -403,13 +481,27 @@ async fn events_come_without_a_reload_and_filters_choose_among_them() {
     browser.client.execute("window.sameDocument = true", vec![]).await.unwrap();
 
     for family in FAMILIES {
-        assert_eq!(shown.send(&demo_request(family, SystemTime::now())).await, 200, "{}", family.name);
+        assert_eq!(
+            shown.send(&demo_request(family, SystemTime::now())).await,
+            200,
+            "{}",
+            family.name
+        );
     }
     shown.zegocloud("another secret", r#"{"event":"room_close"}"#).await;
-    browser.wait_until(&format!("return document.querySelectorAll('tr.row').length === {}", FAMILIES.len() + 1)).await;
+    browser
+        .wait_until(&format!(
+            "return document.querySelectorAll('tr.row').length === {}",
+            FAMILIES.len() + 1
+        ))
+        .await;
     let rows = browser.rows().await;
     let cells: Vec<&str> = rows[0].iter().map(String::as_str).collect();
-    assert_eq!(cells[1..6], ["zegocloud", "–", "refused 401", "the credential is wrong", "–"], "newest first");
+    assert_eq!(
+        cells[1..6],
+        ["zegocloud", "–", "refused 401", "the credential is wrong", "–"],
+        "newest first"
+    );
     assert_eq!(rows.last().unwrap()[2], (FAMILIES[0].events)()[0].0, "oldest last");
     assert_eq!(browser.run("return window.sameDocument").await, json!(true), "not reloaded");
     let totals = browser.run("return document.getElementById('totals').textContent").await;
@@ -423,13 +515,20 @@ async fn events_come_without_a_reload_and_filters_choose_among_them() {
     shown.zegocloud(DEMO, r#"{"event":"room_close"}"#).await;
     shown.zegocloud("another secret", r#"{"event":"room_close"}"#).await;
     browser.wait_until("return document.getElementById('shown').value.startsWith('2 of ')").await;
-    assert!(browser.rows().await.iter().all(|row| row[1] == "zegocloud" && row[3] == "refused 401"));
+    assert!(
+        browser.rows().await.iter().all(|row| row[1] == "zegocloud" && row[3] == "refused 401")
+    );
     browser.choose("provider", "").await;
     browser.choose("outcome", "").await;
     assert_eq!(browser.rows().await.len(), FAMILIES.len() + 3);
-    let loaded = browser.run("return performance.getEntriesByType('resource').map(({ name }) => name)").await;
+    let loaded = browser
+        .run("return performance.getEntriesByType('resource').map(({ name }) => name)")
+        .await;
     let own = format!("http://{}/events", shown.receiver.addr);
-    assert!(loaded.as_array().unwrap().iter().all(|name| name.as_str().unwrap().starts_with(&own)), "{loaded}");
+    assert!(
+        loaded.as_array().unwrap().iter().all(|name| name.as_str().unwrap().starts_with(&own)),
+        "{loaded}"
+    );
 }
 
 #[tokio::test]
@@ -438,14 +537,18 @@ async fn attack_what_strangers_send_stays_text() {
     let shown = Shown::start();
     browser.open(&shown.receiver.addr).await;
     browser.wait_until("return document.querySelector('#state.live') !== null").await;
-    let markup = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">";
+    let markup =
+        "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">";
     let odd = "\u{202e}back\u{7}\u{85}";
     let long = markup.repeat(100_000 / markup.len() + 1);
     let json = json!({ "event": "room_close", "room_id": format!("{odd}{long}") }).to_string();
     let mut request = zegocloud_request(DEMO, &json);
     request.headers_mut().insert("x-forged", markup.parse().unwrap());
     assert_eq!(shown.send(&request).await, 200);
-    let refused = Request::post("/zegocloud").header("x-forged", markup).body(Bytes::from(long.clone())).unwrap();
+    let refused = Request::post("/zegocloud")
+        .header("x-forged", markup)
+        .body(Bytes::from(long.clone()))
+        .unwrap();
     assert_eq!(shown.send(&refused).await, 401);
     browser.wait_until("return document.querySelectorAll('tr.row').length === 2").await;
 
@@ -453,29 +556,45 @@ async fn attack_what_strangers_send_stays_text() {
         let button = browser.buttons().await.remove(place);
         button.click().await.unwrap();
         browser
-            .wait_until(&format!("return document.querySelectorAll('tr.detail:not([hidden]) pre').length > {place}"))
+            .wait_until(&format!(
+                "return document.querySelectorAll('tr.detail:not([hidden]) pre').length > {place}"
+            ))
             .await;
         let detail = format!("document.querySelectorAll('tr.detail')[{place}]");
-        let blocks =
-            browser.run(&format!("return [...{detail}.querySelectorAll('pre')].map((pre) => pre.textContent)")).await;
-        let blocks: Vec<&str> = blocks.as_array().unwrap().iter().map(|block| block.as_str().unwrap()).collect();
+        let blocks = browser
+            .run(&format!(
+                "return [...{detail}.querySelectorAll('pre')].map((pre) => pre.textContent)"
+            ))
+            .await;
+        let blocks: Vec<&str> =
+            blocks.as_array().unwrap().iter().map(|block| block.as_str().unwrap()).collect();
         assert_eq!(blocks.len(), if kind == "delivered" { 2 } else { 1 });
         let escaped = long.replace('"', "\\\"");
         for block in &blocks {
             let expected = if kind == "delivered" { &escaped } else { &long };
             assert!(block.contains(expected.as_str()), "all {} characters of {kind}", long.len());
-            assert!(!block.contains('\u{202e}') && !block.contains('\u{7}') && !block.contains('\u{85}'));
+            assert!(
+                !block.contains('\u{202e}')
+                    && !block.contains('\u{7}')
+                    && !block.contains('\u{85}')
+            );
         }
         if kind == "delivered" {
             assert!(blocks[0].contains("\\u{202e}back"), "{}", &blocks[0][..200]);
         }
-        let headers = browser.run(&format!("return {detail}.querySelectorAll('dl')[1].textContent")).await;
+        let headers =
+            browser.run(&format!("return {detail}.querySelectorAll('dl')[1].textContent")).await;
         assert!(headers.as_str().unwrap().contains(markup), "{headers}");
     }
-    assert_eq!(browser.run("return document.querySelectorAll('script, img').length").await, 1, "the page's own");
+    assert_eq!(
+        browser.run("return document.querySelectorAll('script, img').length").await,
+        1,
+        "the page's own"
+    );
     assert_eq!(browser.client.title().await.unwrap(), "Webhook receiver");
     // And if a text did become markup, the policy would stop it.
-    let refused = "try { document.body.innerHTML = '<b>x</b>'; return 'allowed' } catch { return 'refused' }";
+    let refused =
+        "try { document.body.innerHTML = '<b>x</b>'; return 'allowed' } catch { return 'refused' }";
     assert_eq!(browser.run(refused).await, "refused");
 }
 
@@ -498,16 +617,31 @@ async fn the_keyboard_is_enough() {
     }
     press(Key::Down).await;
     press(Key::Enter).await;
-    browser.wait_until("return document.querySelectorAll('tr.detail:not([hidden]) pre').length === 2").await;
-    let opened = browser.client.find(Locator::Css("tr.detail:not([hidden])")).await.unwrap().text().await.unwrap();
+    browser
+        .wait_until("return document.querySelectorAll('tr.detail:not([hidden]) pre').length === 2")
+        .await;
+    let opened = browser
+        .client
+        .find(Locator::Css("tr.detail:not([hidden])"))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
     assert!(opened.contains("second") && !opened.contains("third"), "{opened}");
     let expanded = "return document.activeElement.getAttribute('aria-expanded')";
     assert_eq!(browser.run(expanded).await, "true");
     // The text can be scrolled without a mouse.
     press(Key::Tab).await;
-    assert_eq!(browser.run("return document.activeElement.getAttribute('aria-label')").await, "Event");
+    assert_eq!(
+        browser.run("return document.activeElement.getAttribute('aria-label')").await,
+        "Event"
+    );
     browser.buttons().await[1].send_keys(&char::from(Key::Escape).to_string()).await.unwrap();
-    assert_eq!(browser.run("return document.querySelectorAll('tr.detail:not([hidden])').length").await, 0);
+    assert_eq!(
+        browser.run("return document.querySelectorAll('tr.detail:not([hidden])').length").await,
+        0
+    );
 }
 
 /// Also how the README's picture is made: `RECEIVER_PAGE_PICTURES=docs` keeps what this test sees.
@@ -515,15 +649,17 @@ async fn the_keyboard_is_enough() {
 async fn light_and_dark() {
     let folder = std::env::var_os("RECEIVER_PAGE_PICTURES").map(std::path::PathBuf::from);
     let mut backgrounds = HashSet::new();
-    for (name, arguments, dark) in
-        [("receiver-page.png", &[][..], false), ("receiver-page-dark.png", &["--force-dark-mode"], true)]
-    {
+    for (name, arguments, dark) in [
+        ("receiver-page.png", &[][..], false),
+        ("receiver-page-dark.png", &["--force-dark-mode"], true),
+    ] {
         let Some(browser) = Browser::start(arguments).await else { return };
         let shown = Shown::start();
         for family in FAMILIES {
             shown.send(&demo_request(family, SystemTime::now())).await;
         }
-        let request = zegocloud_request(DEMO, r#"{"event":"room_close","room_id":"lobby","close_reason":2}"#);
+        let request =
+            zegocloud_request(DEMO, r#"{"event":"room_close","room_id":"lobby","close_reason":2}"#);
         shown.send(&request).await;
         shown.send(&request).await;
         let late = demo_request(&FAMILIES[1], SystemTime::now() - Duration::from_secs(900));
@@ -532,11 +668,22 @@ async fn light_and_dark() {
         shown.send(&demo_request(&FAMILIES[4], SystemTime::now())).await;
         browser.open(&shown.receiver.addr).await;
         let rows = FAMILIES.len() + 5;
-        browser.wait_until(&format!("return document.querySelectorAll('tr.row').length === {rows}")).await;
-        assert_eq!(browser.run("return matchMedia('(prefers-color-scheme: dark)').matches").await, json!(dark));
-        backgrounds.insert(browser.run("return getComputedStyle(document.body).backgroundColor").await.to_string());
+        browser
+            .wait_until(&format!("return document.querySelectorAll('tr.row').length === {rows}"))
+            .await;
+        assert_eq!(
+            browser.run("return matchMedia('(prefers-color-scheme: dark)').matches").await,
+            json!(dark)
+        );
+        backgrounds.insert(
+            browser.run("return getComputedStyle(document.body).backgroundColor").await.to_string(),
+        );
         browser.buttons().await[4].click().await.unwrap();
-        browser.wait_until("return document.querySelectorAll('tr.detail:not([hidden]) pre').length === 2").await;
+        browser
+            .wait_until(
+                "return document.querySelectorAll('tr.detail:not([hidden]) pre').length === 2",
+            )
+            .await;
         browser.client.execute("document.activeElement.blur()", vec![]).await.unwrap();
         if let Some(folder) = &folder {
             std::fs::write(folder.join(name), browser.client.screenshot().await.unwrap()).unwrap();

@@ -1,4 +1,5 @@
-//! The Standard Webhooks example: the reference libraries' vectors, and what the layer makes of its identity.
+//! The Standard Webhooks example: the reference libraries' vectors, and what the layer makes of its
+//! identity.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
@@ -18,7 +19,8 @@ use std::{
 };
 use tower::{Layer, ServiceExt, service_fn, util::BoxCloneService};
 use tower_webhooks::{
-    Covers, Delivery, Provider, Rejection, RejectionKind, TestClock, Verified, WebhookLayer, replay::Duplicate,
+    Covers, Delivery, Provider, Rejection, RejectionKind, TestClock, Verified, WebhookLayer,
+    replay::Duplicate,
 };
 
 #[allow(dead_code, reason = "its `main`")]
@@ -43,7 +45,8 @@ struct Vector {
 }
 
 fn vectors() -> Vec<Vector> {
-    let file: Vectors = serde_json::from_str(include_str!("../vectors/standard_webhooks.json")).unwrap();
+    let file: Vectors =
+        serde_json::from_str(include_str!("../vectors/standard_webhooks.json")).unwrap();
     assert_eq!(file.vectors.len(), 2);
     file.vectors
 }
@@ -72,7 +75,11 @@ fn signed(secret: &str, id: &str, timestamp: u64, body: &str) -> Request<Bytes> 
     request(id, timestamp, &sign(secret, id, timestamp, body), body)
 }
 
-fn verify(sender: &StandardWebhooks, request: &Request<Bytes>, now: u64) -> Result<Delivery<Message>, RejectionKind> {
+fn verify(
+    sender: &StandardWebhooks,
+    request: &Request<Bytes>,
+    now: u64,
+) -> Result<Delivery<Message>, RejectionKind> {
     sender.verify(request, at(now)).map_err(|rejection| rejection.kind())
 }
 
@@ -85,25 +92,47 @@ fn vectors_of_the_reference_libraries() {
             let delivery = verify(&sender, &alone, timestamp).unwrap();
             assert_eq!((delivery.covers(), delivery.proof().key_index), (Covers::Body, 0));
             assert_eq!(delivery.proof().signed_at, Some(at(timestamp)));
-            assert_eq!((delivery.event().id.as_str(), &delivery.event().payload), (id.as_str(), alone.body()));
+            assert_eq!(
+                (delivery.event().id.as_str(), &delivery.event().payload),
+                (id.as_str(), alone.body())
+            );
 
-            let list = [&beside[..2], std::slice::from_ref(&signature), &beside[2..]].concat().join(" ");
+            let list =
+                [&beside[..2], std::slice::from_ref(&signature), &beside[2..]].concat().join(" ");
             assert!(verify(&sender, &request(&id, timestamp, &list, &payload), timestamp).is_ok());
-            for none in [&beside.join(" "), "v1a,g0hM9SsE v2,AAAA", "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="] {
-                assert!(verify(&sender, &request(&id, timestamp, none, &payload), timestamp).is_err(), "{none}");
+            for none in [
+                &beside.join(" "),
+                "v1a,g0hM9SsE v2,AAAA",
+                "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+            ] {
+                assert!(
+                    verify(&sender, &request(&id, timestamp, none, &payload), timestamp).is_err(),
+                    "{none}"
+                );
             }
             for wrong in &refused {
-                assert!(verify(&sender, &request(&id, timestamp, wrong, &payload), timestamp).is_err(), "{wrong}");
+                assert!(
+                    verify(&sender, &request(&id, timestamp, wrong, &payload), timestamp).is_err(),
+                    "{wrong}"
+                );
             }
             for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
                 let mut missing = alone.clone();
                 missing.headers_mut().remove(name);
-                assert_eq!(verify(&sender, &missing, timestamp).unwrap_err(), RejectionKind::CredentialMissing);
+                assert_eq!(
+                    verify(&sender, &missing, timestamp).unwrap_err(),
+                    RejectionKind::CredentialMissing
+                );
                 let mut twice = alone.clone();
                 twice.headers_mut().append(name, alone.headers()[name].clone());
-                assert_eq!(verify(&sender, &twice, timestamp).unwrap_err(), RejectionKind::CredentialMalformed);
+                assert_eq!(
+                    verify(&sender, &twice, timestamp).unwrap_err(),
+                    RejectionKind::CredentialMalformed
+                );
             }
-            for (now, fresh) in [(timestamp + 300, true), (timestamp + 301, false), (timestamp - 60, true)] {
+            for (now, fresh) in
+                [(timestamp + 300, true), (timestamp + 301, false), (timestamp - 60, true)]
+            {
                 assert_eq!(verify(&sender, &alone, now).is_ok(), fresh, "{now}");
             }
             assert_eq!(verify(&sender, &alone, timestamp - 61).unwrap_err(), RejectionKind::Stale);
@@ -115,13 +144,20 @@ fn vectors_of_the_reference_libraries() {
 fn the_kind_is_the_payloads_type() {
     let sender = StandardWebhooks::new(NEW).unwrap();
     for (body, kind) in [
-        (r#"{"type":"contact.created","timestamp":"2022-11-03T20:26:10.344522Z","data":{}}"#, "contact.created"),
+        (
+            r#"{"type":"contact.created","timestamp":"2022-11-03T20:26:10.344522Z","data":{}}"#,
+            "contact.created",
+        ),
         (r#"{"type":1}"#, "unknown"),
         ("[]", "unknown"),
         ("not JSON", "unknown"),
         ("", "unknown"),
     ] {
-        assert_eq!(verify(&sender, &signed(NEW, "msg_1", NOW, body), NOW).unwrap().kind(), kind, "{body}");
+        assert_eq!(
+            verify(&sender, &signed(NEW, "msg_1", NOW, body), NOW).unwrap().kind(),
+            kind,
+            "{body}"
+        );
     }
 }
 
@@ -129,32 +165,53 @@ fn the_kind_is_the_payloads_type() {
 fn attack_spellings_and_shifted_boundaries() {
     let sender = StandardWebhooks::new(NEW).unwrap();
     let malformed = |request: &Request<Bytes>| {
-        assert_eq!(verify(&sender, request, NOW).unwrap_err(), RejectionKind::CredentialMalformed, "{request:?}");
+        assert_eq!(
+            verify(&sender, request, NOW).unwrap_err(),
+            RejectionKind::CredentialMalformed,
+            "{request:?}"
+        );
     };
     for id in ["msg.1", ".", "msg_1.1700000000"] {
         malformed(&signed(NEW, id, NOW, "{}"));
     }
-    for time in ["+1700000000", "01700000000", "1700000000.0", "1700000000000", "1_700_000_000", "-1", "hello", "١٧"]
-    {
+    for time in [
+        "+1700000000",
+        "01700000000",
+        "1700000000.0",
+        "1700000000000",
+        "1_700_000_000",
+        "-1",
+        "hello",
+        "١٧",
+    ] {
         let mac = sign(NEW, "msg_1", time, "{}");
         let mut odd = request("msg_1", NOW, &mac, "{}");
-        odd.headers_mut().insert("webhook-timestamp", HeaderValue::from_bytes(time.as_bytes()).unwrap());
+        odd.headers_mut()
+            .insert("webhook-timestamp", HeaderValue::from_bytes(time.as_bytes()).unwrap());
         malformed(&odd);
     }
     // `msg_1.1700000000.{}`, cut in another place, and the same signature in another spelling.
     let mac = sign(NEW, "msg_1", NOW, "{}");
     malformed(&request("msg_1.1700000000", "1700000000", &mac, ""));
     let unpadded = mac.trim_end_matches('=');
-    for other in [unpadded, &mac.replace("v1,", "V1,"), &mac.replace("v1,", "v1, "), &format!("{mac}=")] {
+    for other in
+        [unpadded, &mac.replace("v1,", "V1,"), &mac.replace("v1,", "v1, "), &format!("{mac}=")]
+    {
         malformed(&request("msg_1", NOW, other, "{}"));
     }
 }
 
 #[test]
 fn attack_secrets_that_are_none() {
-    for secret in
-        ["", "whsec_", " ", "whsec_c2hvcnQ=", "not base64 at all, but as long", &format!("{NEW}\n"), &NEW[..30]]
-    {
+    for secret in [
+        "",
+        "whsec_",
+        " ",
+        "whsec_c2hvcnQ=",
+        "not base64 at all, but as long",
+        &format!("{NEW}\n"),
+        &NEW[..30],
+    ] {
         assert!(StandardWebhooks::new(secret).is_err(), "{secret:?}");
     }
     assert!(StandardWebhooks::new(&BASE64.encode([7; 64])).is_ok());
@@ -167,7 +224,10 @@ fn a_rotation_says_which_key_it_was() {
     let key_of = |signatures: &[String]| {
         let request = request("msg_1", NOW, &signatures.join(" "), "{}");
         let delivery = verify(&sender, &request, NOW)?;
-        Ok::<_, RejectionKind>((delivery.proof().key_index, delivery.proof().identity.as_ref().unwrap().digest()))
+        Ok::<_, RejectionKind>((
+            delivery.proof().key_index,
+            delivery.proof().identity.as_ref().unwrap().digest(),
+        ))
     };
     let (new, old) = (sign(NEW, "msg_1", NOW, "{}"), sign(OLD, "msg_1", NOW, "{}"));
     let (by_new, identity) = key_of(std::slice::from_ref(&new)).unwrap();
@@ -204,11 +264,16 @@ async fn send(route: &Route, request: Request<Bytes>) -> (u16, Option<RejectionK
 
 #[tokio::test]
 async fn a_retry_that_is_signed_anew_is_a_repeat() {
-    let (route, clock, calls) = route(StandardWebhooks::new(NEW).unwrap().also_accept(OLD).unwrap());
+    let (route, clock, calls) =
+        route(StandardWebhooks::new(NEW).unwrap().also_accept(OLD).unwrap());
     assert_eq!(send(&route, signed(OLD, "msg_1", NOW, "{}")).await, (200, None, false));
     for (later, secret) in [(5, OLD), (305, NEW), (2105, NEW)] {
         clock.set(at(NOW + later));
-        assert_eq!(send(&route, signed(secret, "msg_1", NOW + later, "{}")).await, (200, None, true), "{later}");
+        assert_eq!(
+            send(&route, signed(secret, "msg_1", NOW + later, "{}")).await,
+            (200, None, true),
+            "{later}"
+        );
     }
     assert_eq!(calls.load(Ordering::Relaxed), 1);
     // An id belongs to its first content, and another id is another delivery.
@@ -227,7 +292,11 @@ async fn attack_a_captured_request_is_worth_nothing() {
     for (name, value) in [("webhook-id", "msg_2"), ("webhook-timestamp", "1700000001")] {
         let mut changed = captured.clone();
         changed.headers_mut().insert(name, value.parse().unwrap());
-        assert_eq!(send(&route, changed).await, (401, Some(RejectionKind::CredentialWrong), false), "{name}");
+        assert_eq!(
+            send(&route, changed).await,
+            (401, Some(RejectionKind::CredentialWrong), false),
+            "{name}"
+        );
     }
     clock.set(at(NOW + 301));
     assert_eq!(send(&route, captured).await, (401, Some(RejectionKind::Stale), false));

@@ -40,19 +40,32 @@ impl Example {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (stdout, stderr) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
+        let (stdout, stderr) =
+            (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
         let line = stderr.recv_timeout(PATIENCE).unwrap();
-        let addr = line.strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line}")).to_owned();
-        Self { child, addr, file, stdout, stderr, client: Client::builder(TokioExecutor::new()).build_http() }
+        let addr = line
+            .strip_prefix("listening on http://")
+            .unwrap_or_else(|| panic!("{line}"))
+            .to_owned();
+        Self {
+            child,
+            addr,
+            file,
+            stdout,
+            stderr,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+        }
     }
 
     async fn send(&self, request: &Request<Bytes>) -> u16 {
         let mut request = request.clone().map(Full::new);
-        *request.uri_mut() = format!("http://{}{}", self.addr, request.uri().path()).parse().unwrap();
+        *request.uri_mut() =
+            format!("http://{}{}", self.addr, request.uri().path()).parse().unwrap();
         self.client.request(request).await.unwrap().status().as_u16()
     }
 
-    /// Sends it until it is answered like that, for no longer than the example may take to see a change.
+    /// Sends it until it is answered like that, for no longer than the example may take to see a
+    /// change.
     async fn send_until(&self, request: &Request<Bytes>, status: u16) {
         let changed = Instant::now();
         loop {
@@ -61,7 +74,11 @@ impl Example {
                 return;
             }
             // What a busy machine takes for a request is no part of it.
-            assert!(changed.elapsed() < Duration::from_secs(1) + SLACK, "still {now} after {:?}", changed.elapsed());
+            assert!(
+                changed.elapsed() < Duration::from_secs(1) + SLACK,
+                "still {now} after {:?}",
+                changed.elapsed()
+            );
         }
     }
 
@@ -72,7 +89,10 @@ impl Example {
     /// The next line on stderr that holds the text.
     fn says(&self, text: &str) -> String {
         loop {
-            let line = self.stderr.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("{text}: {error}"));
+            let line = self
+                .stderr
+                .recv_timeout(PATIENCE)
+                .unwrap_or_else(|error| panic!("{text}: {error}"));
             if line.contains(text) {
                 return line;
             }
@@ -96,7 +116,9 @@ fn command() -> Command {
 
 fn lines(stream: impl Read + Send + 'static) -> Lines<String> {
     let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || BufReader::new(stream).lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    thread::spawn(move || {
+        BufReader::new(stream).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+    });
     receiver
 }
 
@@ -107,12 +129,20 @@ fn signed(signer: &impl Signer, path: &str, body: &str) -> Request<Bytes> {
 
 fn room(secret: &str, tenant: &str) -> Request<Bytes> {
     let signer = zegocloud::Signer::new(secret).unwrap();
-    signed(&signer, &format!("/hooks/{tenant}/zegocloud"), r#"{"event":"room_create","room_id":"lobby"}"#)
+    signed(
+        &signer,
+        &format!("/hooks/{tenant}/zegocloud"),
+        r#"{"event":"room_create","room_id":"lobby"}"#,
+    )
 }
 
 fn session(token: &str, tenant: &str) -> Request<Bytes> {
     let signer = kyc::Signer::new(token).unwrap();
-    signed(&signer, &format!("/hooks/{tenant}/kyc"), r#"{"event":"kyc.completed","session_id":"1"}"#)
+    signed(
+        &signer,
+        &format!("/hooks/{tenant}/kyc"),
+        r#"{"event":"kyc.completed","session_id":"1"}"#,
+    )
 }
 
 #[tokio::test]
@@ -142,7 +172,10 @@ async fn each_tenant_has_its_own_keys() {
     for (request, status) in [
         (room("nobody's", "nobody"), 404),
         (session("other's", "other"), 404),
-        (signed(&zegocloud::Signer::new("acme's newest").unwrap(), "/hooks/acme/stardust", "{}"), 404),
+        (
+            signed(&zegocloud::Signer::new("acme's newest").unwrap(), "/hooks/acme/stardust", "{}"),
+            404,
+        ),
         (room("other's", "acme"), 401),
     ] {
         assert_eq!(example.send(&request).await, status, "{}", request.uri());
@@ -153,7 +186,8 @@ async fn each_tenant_has_its_own_keys() {
 
 #[tokio::test]
 async fn attack_a_tenant_s_capture_at_another_tenant() {
-    let tenants = json!({ "acme": { "zegocloud": ["acme's"] }, "other": { "zegocloud": ["other's"] } });
+    let tenants =
+        json!({ "acme": { "zegocloud": ["acme's"] }, "other": { "zegocloud": ["other's"] } });
     let example = Example::start("capture", &tenants);
     let request = room("acme's", "acme");
     let mut captured = request.clone();
@@ -172,14 +206,22 @@ async fn a_changed_file_is_noticed() {
     assert_eq!(example.send(&captured).await, 200);
     let write = |tenants: Value| std::fs::write(&example.file, tenants.to_string()).unwrap();
 
-    write(json!({ "acme": { "zegocloud": ["the new key", "the old key"] }, "new": { "kyc": ["a token"] } }));
+    write(
+        json!({ "acme": { "zegocloud": ["the new key", "the old key"] }, "new": { "kyc": ["a token"] } }),
+    );
     example.send_until(&room("the new key", "acme"), 200).await;
     assert_eq!(example.send(&session("a token", "new")).await, 200);
     assert_eq!(example.send(&room("the old key", "acme")).await, 200);
     // What was delivered before the change is a repeat after it.
     assert_eq!(example.send(&captured).await, 200);
-    let seen: Vec<_> = (0..4).map(|_| example.line()).map(|line| json!([line["tenant"], line["key_index"]])).collect();
-    assert_eq!(seen, [json!(["acme", 0]), json!(["acme", 0]), json!(["new", 0]), json!(["acme", 1])]);
+    let seen: Vec<_> = (0..4)
+        .map(|_| example.line())
+        .map(|line| json!([line["tenant"], line["key_index"]]))
+        .collect();
+    assert_eq!(
+        seen,
+        [json!(["acme", 0]), json!(["acme", 0]), json!(["new", 0]), json!(["acme", 1])]
+    );
 
     // Half a file, no file, keys that are none: what was known stays, and it is said once.
     for (broken, says) in [
@@ -195,7 +237,9 @@ async fn a_changed_file_is_noticed() {
         let said = loop {
             assert_eq!(example.send(&room("the new key", "acme")).await, 200);
             assert_eq!(example.line()["key_index"], 0);
-            if let Some(line) = example.stderr.try_iter().find(|line| line.contains("stay as they were")) {
+            if let Some(line) =
+                example.stderr.try_iter().find(|line| line.contains("stay as they were"))
+            {
                 break line;
             }
         };

@@ -24,8 +24,8 @@ use std::{
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, util::MapResponseLayer};
 use tower_http::map_request_body::MapRequestBodyLayer;
 use tower_webhooks::{
-    Covers, Delivery, Proof, Provider, Rejection, RejectionKind, Verified, WebhookEvent as _, WebhookLayer,
-    exactly_one, replay::ReplayedResponse, zegocloud::Event,
+    Covers, Delivery, Proof, Provider, Rejection, RejectionKind, Verified, WebhookEvent as _,
+    WebhookLayer, exactly_one, replay::ReplayedResponse, zegocloud::Event,
 };
 
 fn signed(uri: &str) -> Request {
@@ -58,20 +58,28 @@ async fn kind(event: Verified<Event>) -> String {
     event.kind().to_owned()
 }
 
-/// A method's `route_layer` leaves axum's own 405 alone; `layer` answers it, with the methods that the provider uses.
+/// A method's `route_layer` leaves axum's own 405 alone; `layer` answers it, with the methods that
+/// the provider uses.
 #[tokio::test]
 async fn a_method_routers_route_layer_and_layer() {
     let inside = Router::new().route("/zego", post(kind).route_layer(layer()));
     let refused = send(&inside, unsigned(Method::GET, "/zego")).await;
-    assert_eq!((refused.status().as_u16(), refused.headers()["allow"].to_str().unwrap()), (405, "POST"));
+    assert_eq!(
+        (refused.status().as_u16(), refused.headers()["allow"].to_str().unwrap()),
+        (405, "POST")
+    );
     assert_eq!(refusal(&refused), None, "axum's");
 
     let around = Router::new().route("/zego", post(kind).layer(layer()));
     let refused = send(&around, unsigned(Method::GET, "/zego")).await;
-    assert_eq!((refused.status().as_u16(), refused.headers()["allow"].to_str().unwrap()), (405, "POST"));
+    assert_eq!(
+        (refused.status().as_u16(), refused.headers()["allow"].to_str().unwrap()),
+        (405, "POST")
+    );
     assert_eq!(refusal(&refused), Some(RejectionKind::MethodNotAllowed), "the layer's");
 
-    // `any` is nothing but a fallback, which `route_layer` leaves alone (axum panics): it takes `layer`.
+    // `any` is nothing but a fallback, which `route_layer` leaves alone (axum panics): it takes
+    // `layer`.
     let any_method = Router::new().route("/zego", any(kind).layer(layer()));
     assert_eq!(
         refusal(&send(&any_method, unsigned(Method::GET, "/zego")).await),
@@ -83,13 +91,20 @@ async fn a_method_routers_route_layer_and_layer() {
     }
 }
 
-/// A router's `route_layer` leaves 404 alone; `layer` answers unknown paths with 401, and runs a fallback on a
-/// genuine request to any path.
+/// A router's `route_layer` leaves 404 alone; `layer` answers unknown paths with 401, and runs a
+/// fallback on a genuine request to any path.
 #[tokio::test]
 async fn a_routers_route_layer_and_layer() {
-    let routes = || Router::new().route("/zego", post(kind)).fallback(async || (StatusCode::NOT_FOUND, "nothing here"));
+    let routes = || {
+        Router::new()
+            .route("/zego", post(kind))
+            .fallback(async || (StatusCode::NOT_FOUND, "nothing here"))
+    };
     let inside = routes().route_layer(layer());
-    assert_eq!(text(send(&inside, unsigned(Method::POST, "/elsewhere")).await).await, (404, "nothing here".to_owned()));
+    assert_eq!(
+        text(send(&inside, unsigned(Method::POST, "/elsewhere")).await).await,
+        (404, "nothing here".to_owned())
+    );
     assert_eq!(status(&inside, unsigned(Method::POST, "/zego")).await, 401);
     assert_eq!(status(&inside, signed("/zego")).await, 200);
 
@@ -102,8 +117,14 @@ async fn a_routers_route_layer_and_layer() {
 
 #[tokio::test]
 async fn routes_added_after_the_layer_are_open() {
-    let app = Router::new().route("/zego", post(kind)).route_layer(layer()).route("/healthz", get(async || "ok"));
-    assert_eq!(text(send(&app, unsigned(Method::GET, "/healthz")).await).await, (200, "ok".to_owned()));
+    let app = Router::new()
+        .route("/zego", post(kind))
+        .route_layer(layer())
+        .route("/healthz", get(async || "ok"));
+    assert_eq!(
+        text(send(&app, unsigned(Method::GET, "/healthz")).await).await,
+        (200, "ok".to_owned())
+    );
     assert_eq!(status(&app, unsigned(Method::POST, "/zego")).await, 401);
 }
 
@@ -114,34 +135,52 @@ async fn nest() {
     }
     let hooks = Router::new().route("/zego", post(nested)).route_layer(layer());
     let app = Router::new().nest("/hooks", hooks).route("/", get(async || "home"));
-    assert_eq!(text(send(&app, signed("/hooks/zego")).await).await, (200, "room_create at /zego".to_owned()));
+    assert_eq!(
+        text(send(&app, signed("/hooks/zego")).await).await,
+        (200, "room_create at /zego".to_owned())
+    );
     assert_eq!(status(&app, unsigned(Method::POST, "/hooks/zego")).await, 401);
     assert_eq!(status(&app, unsigned(Method::POST, "/hooks/other")).await, 404);
     assert_eq!(status(&app, unsigned(Method::GET, "/")).await, 200);
 
     // Around the whole nest, unknown paths of it are the webhook's too.
-    let around = Router::new().nest_service("/hooks", layer().layer(Router::new().route("/zego", post(nested))));
-    assert_eq!(text(send(&around, signed("/hooks/zego")).await).await, (200, "room_create at /zego".to_owned()));
+    let around = Router::new()
+        .nest_service("/hooks", layer().layer(Router::new().route("/zego", post(nested))));
+    assert_eq!(
+        text(send(&around, signed("/hooks/zego")).await).await,
+        (200, "room_create at /zego".to_owned())
+    );
     assert_eq!(status(&around, unsigned(Method::POST, "/hooks/other")).await, 401);
 }
 
 /// A whole server that is one provider's: every path is the webhook's.
 #[tokio::test]
 async fn fallback() {
-    let app: Router = Router::new().route("/healthz", get(async || "ok")).fallback_service(post(kind).layer(layer()));
-    assert_eq!(text(send(&app, signed("/any/path?at=all")).await).await, (200, "room_create".to_owned()));
+    let app: Router = Router::new()
+        .route("/healthz", get(async || "ok"))
+        .fallback_service(post(kind).layer(layer()));
+    assert_eq!(
+        text(send(&app, signed("/any/path?at=all")).await).await,
+        (200, "room_create".to_owned())
+    );
     assert_eq!(status(&app, unsigned(Method::POST, "/any/path")).await, 401);
     assert_eq!(status(&app, unsigned(Method::GET, "/healthz")).await, 200);
 }
 
 #[tokio::test]
 async fn state() {
-    async fn counted(State(count): State<Arc<AtomicUsize>>, event: Verified<Event>, body: Bytes) -> String {
+    async fn counted(
+        State(count): State<Arc<AtomicUsize>>,
+        event: Verified<Event>,
+        body: Bytes,
+    ) -> String {
         assert_eq!(&body, event.body());
         format!("{} {}", event.kind(), count.fetch_add(1, Ordering::Relaxed))
     }
     let count = Arc::new(AtomicUsize::new(41));
-    let app = Router::new().route("/zego", post(counted).route_layer(layer())).with_state(Arc::clone(&count));
+    let app = Router::new()
+        .route("/zego", post(counted).route_layer(layer()))
+        .with_state(Arc::clone(&count));
     assert_eq!(text(send(&app, signed("/zego")).await).await, (200, "room_create 41".to_owned()));
     assert_eq!(status(&app, unsigned(Method::POST, "/zego")).await, 401);
     assert_eq!(count.load(Ordering::Relaxed), 42);
@@ -158,10 +197,14 @@ async fn note(request: Request, next: Next) -> Response {
 #[tokio::test]
 async fn from_fn_outside() {
     // The last of several calls is the outermost.
-    let app = Router::new().route("/zego", post(kind).route_layer(layer()).route_layer(from_fn(note)));
+    let app =
+        Router::new().route("/zego", post(kind).route_layer(layer()).route_layer(from_fn(note)));
     for (request, expected) in [(signed("/zego"), 200), (unsigned(Method::POST, "/zego"), 401)] {
         let response = send(&app, request).await;
-        assert_eq!((response.status().as_u16(), response.headers()["x-seen"].to_str().unwrap()), (expected, "nothing"));
+        assert_eq!(
+            (response.status().as_u16(), response.headers()["x-seen"].to_str().unwrap()),
+            (expected, "nothing")
+        );
     }
 }
 
@@ -170,19 +213,30 @@ async fn check_inside(app: &Router) {
     assert_eq!(response.headers()["x-seen"], "room_create");
     assert_eq!(text(response).await, (200, "room_create".to_owned()));
     let refused = send(app, unsigned(Method::POST, "/zego")).await;
-    assert_eq!((refused.status().as_u16(), refused.headers().get("x-seen")), (401, None), "it does not get that far");
+    assert_eq!(
+        (refused.status().as_u16(), refused.headers().get("x-seen")),
+        (401, None),
+        "it does not get that far"
+    );
 }
 
 /// Layers that are added one by one: axum makes a route of each, and a route takes any body.
 #[tokio::test]
 async fn from_fn_inside_one_by_one() {
-    check_inside(&Router::new().route("/zego", post(kind).route_layer(from_fn(note)).route_layer(layer()))).await;
+    check_inside(
+        &Router::new().route("/zego", post(kind).route_layer(from_fn(note)).route_layer(layer())),
+    )
+    .await;
 }
 
-/// In one stack the services meet: `from_fn` is written for axum's body, the webhook layer hands on a `Full<Bytes>`.
+/// In one stack the services meet: `from_fn` is written for axum's body, the webhook layer hands on
+/// a `Full<Bytes>`.
 #[tokio::test]
 async fn from_fn_inside_one_stack_with_its_body_mapped() {
-    let stack = ServiceBuilder::new().layer(layer()).layer(MapRequestBodyLayer::new(Body::new)).layer(from_fn(note));
+    let stack = ServiceBuilder::new()
+        .layer(layer())
+        .layer(MapRequestBodyLayer::new(Body::new))
+        .layer(from_fn(note));
     check_inside(&Router::new().route("/zego", post(kind).layer(stack))).await;
 }
 
@@ -211,7 +265,9 @@ async fn generic_middleware_inside_one_stack() {
             let response = self.0.call(request);
             Box::pin(async move {
                 let mut response = axum::response::IntoResponse::into_response(response.await?);
-                response.headers_mut().insert("x-seen", HeaderValue::from_static(event.unwrap_or("nothing")));
+                response
+                    .headers_mut()
+                    .insert("x-seen", HeaderValue::from_static(event.unwrap_or("nothing")));
                 Ok(response)
             })
         }
@@ -238,8 +294,15 @@ impl Provider for Doorbell {
         }
     }
 
-    fn check_body(&self, (): (), _head: &Parts, body: &Bytes, _now: SystemTime) -> Result<Delivery<String>, Rejection> {
-        let proof = Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity: None };
+    fn check_body(
+        &self,
+        (): (),
+        _head: &Parts,
+        body: &Bytes,
+        _now: SystemTime,
+    ) -> Result<Delivery<String>, Rejection> {
+        let proof =
+            Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity: None };
         Ok(Delivery::new(String::from_utf8_lossy(body).into_owned(), "ring", proof))
     }
 }
@@ -257,7 +320,10 @@ async fn several_providers_on_one_router() {
         .route("/zego", post(kind).route_layer(layer()))
         .route("/bell", any(rang).layer(WebhookLayer::new(Doorbell("sesame"))));
     assert_eq!(text(send(&app, signed("/zego")).await).await, (200, "room_create".to_owned()));
-    assert_eq!(text(send(&app, ring("ding")).await).await, (200, "doorbell rings: ding".to_owned()));
+    assert_eq!(
+        text(send(&app, ring("ding")).await).await,
+        (200, "doorbell rings: ding".to_owned())
+    );
     // One's credentials open nothing of the other's.
     let mut crossed = signed("/bell");
     crossed.headers_mut().insert("x-word", HeaderValue::from_static("open"));
@@ -266,7 +332,10 @@ async fn several_providers_on_one_router() {
     *crossed.uri_mut() = "/zego".parse().unwrap();
     assert_eq!(refusal(&send(&app, crossed).await), Some(RejectionKind::CredentialMissing));
     let refused = send(&app, unsigned(Method::DELETE, "/bell")).await;
-    assert_eq!((refused.status().as_u16(), refused.headers()["allow"].to_str().unwrap()), (405, "GET, POST"));
+    assert_eq!(
+        (refused.status().as_u16(), refused.headers()["allow"].to_str().unwrap()),
+        (405, "GET, POST")
+    );
 }
 
 #[tokio::test]
@@ -285,7 +354,10 @@ async fn limits_of_each_route() {
     assert_eq!(text(send(&app, ring("ding")).await).await, (200, "4".to_owned()));
     assert_eq!(refusal(&send(&app, ring("dingg")).await), Some(RejectionKind::BodyTooLarge));
     // Of no declared length.
-    let streamed = Body::from_stream(futures_util::stream::iter([Ok::<_, std::io::Error>("ding"), Ok("dong")]));
+    let streamed = Body::from_stream(futures_util::stream::iter([
+        Ok::<_, std::io::Error>("ding"),
+        Ok("dong"),
+    ]));
     assert_eq!(refusal(&send(&app, ring(streamed)).await), Some(RejectionKind::BodyTooLarge));
     // axum's own limit of 2 MiB is for its extractors and does not hold the layer back.
     let large = at("/large", ring(vec![b'-'; 3 << 20]));
@@ -298,8 +370,10 @@ async fn axums_limit_is_for_extractors() {
     async fn length(_event: Verified<String>, body: Bytes) -> String {
         body.len().to_string()
     }
-    let app = Router::new()
-        .route("/bell", post(length).route_layer(WebhookLayer::new(Doorbell("sesame")).body_limit(4 << 20)));
+    let app = Router::new().route(
+        "/bell",
+        post(length).route_layer(WebhookLayer::new(Doorbell("sesame")).body_limit(4 << 20)),
+    );
     assert_eq!(status(&app, ring(vec![b'-'; 1 << 20])).await, 200);
     assert_eq!(status(&app, ring(vec![b'-'; 3 << 20])).await, 413);
     let app = app.layer(axum::extract::DefaultBodyLimit::max(4 << 20));
@@ -308,11 +382,20 @@ async fn axums_limit_is_for_extractors() {
 
 #[tokio::test]
 async fn a_repeat_gets_the_kept_answer() {
-    async fn answer(Extension(calls): Extension<Arc<AtomicUsize>>, _event: Verified<Event>) -> ReplayedResponse {
+    async fn answer(
+        Extension(calls): Extension<Arc<AtomicUsize>>,
+        _event: Verified<Event>,
+    ) -> ReplayedResponse {
         let call = calls.fetch_add(1, Ordering::Relaxed) + 1;
-        ReplayedResponse::new(HeaderValue::from_static("application/json"), format!("{{\"call\":{call}}}"))
+        ReplayedResponse::new(
+            HeaderValue::from_static("application/json"),
+            format!("{{\"call\":{call}}}"),
+        )
     }
-    let (app, calls) = (Router::new().route("/zego", post(answer).route_layer(layer())), Arc::new(AtomicUsize::new(0)));
+    let (app, calls) = (
+        Router::new().route("/zego", post(answer).route_layer(layer())),
+        Arc::new(AtomicUsize::new(0)),
+    );
     let app = app.layer(Extension(Arc::clone(&calls)));
     let filled = app.clone().layer(MapResponseLayer::new(ReplayedResponse::restore));
     let (head, body) = signed("/zego").into_parts();
@@ -329,8 +412,10 @@ async fn a_repeat_gets_the_kept_answer() {
     assert_eq!(text(send(&app, request()).await).await, (200, String::new()));
 
     // Nobody gets the answer with another body under the signature.
-    let forged =
-        Request::from_parts(head.clone(), Body::from(String::from_utf8_lossy(&body).replace("lobby", "vault")));
+    let forged = Request::from_parts(
+        head.clone(),
+        Body::from(String::from_utf8_lossy(&body).replace("lobby", "vault")),
+    );
     assert_eq!(text(send(&filled, forged).await).await, (409, String::new()));
 }
 

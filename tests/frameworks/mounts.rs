@@ -26,12 +26,12 @@ use tokio::{
     sync::Semaphore,
 };
 use tower::{
-    Layer, ServiceBuilder, ServiceExt, buffer::BufferLayer, limit::ConcurrencyLimitLayer, timeout::TimeoutLayer,
-    util::MapResponseLayer,
+    Layer, ServiceBuilder, ServiceExt, buffer::BufferLayer, limit::ConcurrencyLimitLayer,
+    timeout::TimeoutLayer, util::MapResponseLayer,
 };
 use tower_http::{
-    limit::RequestBodyLimitLayer, map_response_body::MapResponseBodyLayer, timeout::RequestBodyTimeoutLayer,
-    trace::TraceLayer,
+    limit::RequestBodyLimitLayer, map_response_body::MapResponseBodyLayer,
+    timeout::RequestBodyTimeoutLayer, trace::TraceLayer,
 };
 use tower_webhooks::{
     NotVerified, Rejection, RejectionKind, Signer as _, Verified, WebhookLayer,
@@ -49,7 +49,10 @@ async fn on_event(event: Verified<Event>) -> String {
 
 /// A genuine delivery; every call makes a new one.
 fn signed(uri: &str) -> Request<Bytes> {
-    let request = Request::post(uri).header(header::CONTENT_TYPE, "application/json").body(Bytes::from(BODY)).unwrap();
+    let request = Request::post(uri)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Bytes::from(BODY))
+        .unwrap();
     Signer::new(SECRET).unwrap().sign(request, SystemTime::now())
 }
 
@@ -63,7 +66,8 @@ fn forged(uri: &str) -> Request<Body> {
 
 /// A genuine delivery whose body never ends.
 fn stalled(uri: &str) -> Request<Body> {
-    let start = futures_util::stream::iter([Ok::<_, Infallible>(signed(uri).into_body().slice(..20))]);
+    let start =
+        futures_util::stream::iter([Ok::<_, Infallible>(signed(uri).into_body().slice(..20))]);
     let body = futures_util::StreamExt::chain(start, futures_util::stream::pending());
     genuine(uri).map(|_| Body::from_stream(body))
 }
@@ -105,7 +109,10 @@ async fn on_one_route_beside_others() {
         .route("/healthz", get(async || "fine"))
         .with_state(());
     assert_guarded(&app, "/zego").await;
-    assert_eq!(ask(&app, Request::get("/healthz").body(Body::empty()).unwrap()).await, (200, "fine".to_owned()));
+    assert_eq!(
+        ask(&app, Request::get("/healthz").body(Body::empty()).unwrap()).await,
+        (200, "fine".to_owned())
+    );
     let response = app.oneshot(Request::get("/zego").body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(
         (response.status(), &response.headers()[header::ALLOW]),
@@ -132,9 +139,14 @@ async fn on_a_nested_router() {
     let hooks = Router::new().route("/zego", post(on_event)).layer(webhooks());
     let app = Router::new().nest("/hooks", hooks).route("/", get(async || "home"));
     assert_guarded(&app, "/hooks/zego").await;
-    assert_eq!(ask(&app, Request::get("/").body(Body::empty()).unwrap()).await, (200, "home".to_owned()));
+    assert_eq!(
+        ask(&app, Request::get("/").body(Body::empty()).unwrap()).await,
+        (200, "home".to_owned())
+    );
 
-    let hooks = Router::new().nest("/hooks", Router::new().route("/zego", post(on_event))).layer(webhooks());
+    let hooks = Router::new()
+        .nest("/hooks", Router::new().route("/zego", post(on_event)))
+        .layer(webhooks());
     assert_guarded(&hooks, "/hooks/zego").await;
 }
 
@@ -171,11 +183,16 @@ async fn around_it_trace_timeout_concurrency_and_body_limit() {
     let large = genuine("/zego").map(|_| Body::from(vec![b' '; 1025]));
     assert_eq!(ask(&app, large).await.0, 413);
     // Of unknown length: the limit is found while the layer reads.
-    let chunks = futures_util::stream::iter((0..20).map(|_| Ok::<_, Infallible>(Bytes::from_static(&[b' '; 100]))));
+    let chunks = futures_util::stream::iter(
+        (0..20).map(|_| Ok::<_, Infallible>(Bytes::from_static(&[b' '; 100]))),
+    );
     let large = genuine("/zego").map(|_| Body::from_stream(chunks));
     let response = app.clone().oneshot(large).await.unwrap();
     assert_eq!(response.status(), 413);
-    assert_eq!(response.extensions().get::<Rejection>().unwrap().kind(), RejectionKind::BodyTooLarge);
+    assert_eq!(
+        response.extensions().get::<Rejection>().unwrap().kind(),
+        RejectionKind::BodyTooLarge
+    );
 }
 
 #[tokio::test]
@@ -231,9 +248,11 @@ async fn a_timeout_inside_it_ends_slow_handlers_only() {
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_of_the_body_outside_is_400_and_not_a_hang() {
-    let app = Router::new()
-        .route("/zego", post(on_event))
-        .layer(ServiceBuilder::new().layer(RequestBodyTimeoutLayer::new(Duration::from_secs(2))).layer(webhooks()));
+    let app = Router::new().route("/zego", post(on_event)).layer(
+        ServiceBuilder::new()
+            .layer(RequestBodyTimeoutLayer::new(Duration::from_secs(2)))
+            .layer(webhooks()),
+    );
     assert_eq!(ask(&app, stalled("/zego")).await.0, 400);
     assert_guarded(&app, "/zego").await;
 }
@@ -262,7 +281,8 @@ async fn capacity_inside_bounds_the_handlers() {
     let app = Router::new()
         .route("/zego", post(handler))
         .layer(ServiceBuilder::new().layer(webhooks()).layer(ConcurrencyLimitLayer::new(1)));
-    let requests: Vec<_> = (0..5).map(|_| tokio::spawn(app.clone().oneshot(genuine("/zego")))).collect();
+    let requests: Vec<_> =
+        (0..5).map(|_| tokio::spawn(app.clone().oneshot(genuine("/zego")))).collect();
     gate.add_permits(5);
     for request in requests {
         assert_eq!(request.await.unwrap().unwrap().status(), 200);
@@ -310,7 +330,8 @@ async fn an_optional_event() {
         event.map_or("none".to_owned(), |event| event.kind().to_owned())
     }
 
-    let app = Router::new().route("/open", post(maybe)).route("/zego", post(maybe.layer(webhooks())));
+    let app =
+        Router::new().route("/open", post(maybe)).route("/zego", post(maybe.layer(webhooks())));
     assert_eq!(ask(&app, genuine("/zego")).await, (200, "room_close".to_owned()));
     assert_eq!(ask(&app, forged("/zego")).await, (401, String::new()));
     assert_eq!(ask(&app, genuine("/open")).await, (200, "none".to_owned()));
@@ -337,7 +358,8 @@ async fn a_missing_layer_is_500_and_says_what_to_add() {
 
 #[tokio::test]
 async fn axums_own_body_limit_does_not_count_twice() {
-    // 256 KiB is the layer's; axum's default for extractors is 2 MB and concerns what the handler extracts.
+    // 256 KiB is the layer's; axum's default for extractors is 2 MB and concerns what the handler
+    // extracts.
     async fn read(_: Verified<Event>, body: Bytes) -> String {
         body.len().to_string()
     }
@@ -372,7 +394,9 @@ async fn exchange(addr: std::net::SocketAddr, request: &[u8]) -> String {
 }
 
 fn raw(headers: &str, body: &[u8]) -> Vec<u8> {
-    let mut text = format!("POST /zego HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{headers}\r\n").into_bytes();
+    let mut text =
+        format!("POST /zego HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{headers}\r\n")
+            .into_bytes();
     text.extend_from_slice(body);
     text
 }
@@ -382,7 +406,10 @@ async fn over_a_socket() {
     let addr = serve(Router::new().route("/zego", post(on_event)).layer(webhooks())).await;
     let body = signed("/zego").into_body();
     let answer = exchange(addr, &raw(&format!("content-length: {}\r\n", body.len()), &body)).await;
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nlobby"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nlobby"),
+        "{answer}"
+    );
 
     let body = signed("/zego").into_body();
     let mut chunked = Vec::new();
@@ -392,13 +419,22 @@ async fn over_a_socket() {
         chunked.extend_from_slice(b"\r\n");
     }
     chunked.extend_from_slice(b"0\r\nx-trailer: late\r\n\r\n");
-    let answer = exchange(addr, &raw("transfer-encoding: chunked\r\ntrailer: x-trailer\r\n", &chunked)).await;
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nlobby"), "{answer}");
+    let answer =
+        exchange(addr, &raw("transfer-encoding: chunked\r\ntrailer: x-trailer\r\n", &chunked))
+            .await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nlobby"),
+        "{answer}"
+    );
 
     let answer = exchange(addr, &raw("content-length: 2\r\n", b"{}")).await;
-    assert!(answer.starts_with("HTTP/1.1 401 Unauthorized\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 401 Unauthorized\r\n") && answer.ends_with("\r\n\r\n"),
+        "{answer}"
+    );
 
-    let answer = exchange(addr, &raw("transfer-encoding: chunked\r\n", b"1\r\n{\r\nnot a size\r\n")).await;
+    let answer =
+        exchange(addr, &raw("transfer-encoding: chunked\r\n", b"1\r\n{\r\nnot a size\r\n")).await;
     assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
 }
 
@@ -406,10 +442,13 @@ async fn over_a_socket() {
 async fn attack_no_100_continue_for_a_body_that_is_refused_by_its_length() {
     let addr = serve(Router::new().route("/zego", post(on_event)).layer(webhooks())).await;
     let expecting = "expect: 100-continue\r\n";
-    let answer = exchange(addr, &raw(&format!("{expecting}content-length: 6597069766656\r\n"), b"")).await;
+    let answer =
+        exchange(addr, &raw(&format!("{expecting}content-length: 6597069766656\r\n"), b"")).await;
     assert!(answer.starts_with("HTTP/1.1 413 Payload Too Large\r\n"), "{answer}");
 
     let body = signed("/zego").into_body();
-    let answer = exchange(addr, &raw(&format!("{expecting}content-length: {}\r\n", body.len()), &body)).await;
+    let answer =
+        exchange(addr, &raw(&format!("{expecting}content-length: {}\r\n", body.len()), &body))
+            .await;
     assert!(answer.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"), "{answer}");
 }

@@ -22,7 +22,10 @@ fn layer() -> WebhookLayer<Zegocloud> {
 }
 
 fn signed(body: String) -> Request<Bytes> {
-    let request = Request::post("/zego").header("x-private", "header-in-no-log").body(Bytes::from(body)).unwrap();
+    let request = Request::post("/zego")
+        .header("x-private", "header-in-no-log")
+        .body(Bytes::from(body))
+        .unwrap();
     Signer::new(SECRET).unwrap().sign(request, SystemTime::now())
 }
 
@@ -94,16 +97,23 @@ fn attack_nothing_private_is_logged() {
         for part in genuine.split('"').filter(|part| part.len() >= 19) {
             assert!(part.len() < 100, "{part}");
         }
-        let credentials: Vec<_> = genuine.split('"').filter(|part| part.len() >= 19).map(str::to_owned).collect();
+        let credentials: Vec<_> =
+            genuine.split('"').filter(|part| part.len() >= 19).map(str::to_owned).collect();
         assert!(credentials.len() >= 2);
         CREDENTIALS.lock().unwrap().extend(credentials);
     });
-    assert!(log.contains(r#"reason="conflict""#) && log.contains(r#"reason="credential_wrong""#), "{log}");
+    assert!(
+        log.contains(r#"reason="conflict""#) && log.contains(r#"reason="credential_wrong""#),
+        "{log}"
+    );
     assert!(log.contains(r#"reason="invalid""#) && log.contains("json_error=Eof"), "{log}");
     assert!(log.contains(r#"misfits="room_session_id""#), "{log}");
     assert!(log.contains("sent again"), "{log}");
     let conflict = log.lines().find(|line| line.contains(r#"reason="conflict""#)).unwrap();
-    assert!(conflict.contains(r#"kind="room_create""#) && conflict.contains("key_index=0"), "{conflict}");
+    assert!(
+        conflict.contains(r#"kind="room_create""#) && conflict.contains("key_index=0"),
+        "{conflict}"
+    );
     for private in ["private", "header-in-no-log", SECRET] {
         assert!(!log.contains(private), "{private} is in {log}");
     }
@@ -157,7 +167,8 @@ fn a_wrong_voice_signature_shows_the_url_that_was_signed_here() {
     use tower_webhooks::{Provider as _, vobiz::voice};
 
     let _alone = alone();
-    let request = Request::post("/in/hangup?token=private").body(Bytes::from("Event=Hangup")).unwrap();
+    let request =
+        Request::post("/in/hangup?token=private").body(Bytes::from("Event=Hangup")).unwrap();
     let signer = voice::Signer::new("an auth token", "https://public.example").unwrap();
     let request = signer.sign(request, SystemTime::now());
     let verify = |origin: &str| {
@@ -165,9 +176,15 @@ fn a_wrong_voice_signature_shows_the_url_that_was_signed_here() {
         voice.verify(&request, SystemTime::now()).is_ok()
     };
     let log = logged_at(tracing::Level::DEBUG, || assert!(!verify("http://internal.example:8080")));
-    assert!(log.contains("DEBUG") && log.contains("url=http://internal.example:8080/in/hangup\n"), "{log}");
+    assert!(
+        log.contains("DEBUG") && log.contains("url=http://internal.example:8080/in/hangup\n"),
+        "{log}"
+    );
     assert!(!log.contains("private"), "{log}");
-    assert_eq!(logged_at(tracing::Level::INFO, || assert!(!verify("http://internal.example:8080"))), "");
+    assert_eq!(
+        logged_at(tracing::Level::INFO, || assert!(!verify("http://internal.example:8080"))),
+        ""
+    );
     assert_eq!(logged_at(tracing::Level::DEBUG, || assert!(verify("https://public.example"))), "");
 }
 
@@ -177,13 +194,19 @@ fn rules_that_are_missing_are_named() {
     let _alone = alone();
     let log = logged_at(tracing::Level::INFO, || {
         let layer = WebhookLayer::new(tower_webhooks::PerRequest::<Zegocloud>::new());
-        let service =
-            layer.layer(service_fn(async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(Response::new(String::new()))));
+        let service = layer.layer(service_fn(async |_: Request<Full<Bytes>>| {
+            Ok::<_, Infallible>(Response::new(String::new()))
+        }));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let response = runtime.block_on(service.oneshot(signed("{}".into()).map(Full::new))).unwrap();
+        let response =
+            runtime.block_on(service.oneshot(signed("{}".into()).map(Full::new))).unwrap();
         assert_eq!(response.status(), 404);
     });
-    assert!(log.contains(r#"reason="no_rules""#) && log.contains("Arc<tower_webhooks::zegocloud::Zegocloud>"), "{log}");
+    assert!(
+        log.contains(r#"reason="no_rules""#)
+            && log.contains("Arc<tower_webhooks::zegocloud::Zegocloud>"),
+        "{log}"
+    );
 }
 
 static CREDENTIALS: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -205,7 +228,9 @@ fn attack_hostile_requests_make_no_series() {
             let body = match number % 5 {
                 0 => format!("{{\"event\":\"made-up-{number}\"}}"),
                 1 => format!("garbage {number}"),
-                2 => format!("{{\"timestamp\":\"{number}\",\"nonce\":\"{number}\",\"signature\":\"{number:040}\"}}"),
+                2 => format!(
+                    "{{\"timestamp\":\"{number}\",\"nonce\":\"{number}\",\"signature\":\"{number:040}\"}}"
+                ),
                 3 => String::new(),
                 _ => return signed(format!("{{\"event\":\"made-up-{number}\"}}")),
             };
@@ -242,11 +267,13 @@ fn a_service_that_cannot_get_ready_is_a_failure() {
         })
     });
     let rendered = handle.render();
-    let failed =
-        r#"webhooks_deliveries_total{provider="zegocloud",kind="room_create",checked="local",outcome="failed"} 1"#;
+    let failed = r#"webhooks_deliveries_total{provider="zegocloud",kind="room_create",checked="local",outcome="failed"} 1"#;
     assert!(rendered.lines().any(|line| line == failed), "{rendered}");
     assert!(!rendered.contains(r#"outcome="dropped""#), "{rendered}");
-    let line = log.lines().find(|line| line.contains("the handler of a webhook failed")).expect("a failure");
+    let line = log
+        .lines()
+        .find(|line| line.contains("the handler of a webhook failed"))
+        .expect("a failure");
     assert!(line.contains("WARN") && line.contains(r#"outcome="failed""#), "{line}");
 }
 

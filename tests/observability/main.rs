@@ -1,5 +1,5 @@
-//! Spans, log lines and metrics. A binary of its own, whose tests run one at a time: which callsites are switched on is one
-//! table for the whole process.
+//! Spans, log lines and metrics. A binary of its own, whose tests run one at a time: which
+//! callsites are switched on is one table for the whole process.
 #![cfg(all(feature = "stardust", feature = "zegocloud", feature = "tracing", feature = "metrics"))]
 
 #[path = "../support/mod.rs"]

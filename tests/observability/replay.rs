@@ -34,11 +34,16 @@ fn event() -> Request<Bytes> {
     signed("/zego", r#"{"event":"room_create"}"#)
 }
 
-async fn send<P: Provider>(layer: &WebhookLayer<P>, takes: Duration, request: Request<Bytes>) -> u16 {
+async fn send<P: Provider>(
+    layer: &WebhookLayer<P>,
+    takes: Duration,
+    request: Request<Bytes>,
+) -> u16 {
     let service = layer.layer(service_fn(move |_: Request<Full<Bytes>>| async move {
         tokio::time::sleep(takes).await;
         let mut response = Response::new(String::new());
-        let answer = ReplayedResponse::new(http::HeaderValue::from_static("text/plain"), vec![b'x'; 1000]);
+        let answer =
+            ReplayedResponse::new(http::HeaderValue::from_static("text/plain"), vec![b'x'; 1000]);
         response.extensions_mut().insert(answer);
         Ok::<_, Infallible>(response)
     }));
@@ -68,7 +73,10 @@ impl std::error::Error for Cause {
 }
 
 impl Switched {
-    async fn ask<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    async fn ask<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         if self.off.load(Ordering::SeqCst) {
             let root = Cause("the plug is out", None);
             return Err(StoreError::new(Cause("no answer from the store", Some(Box::new(root)))));
@@ -98,7 +106,11 @@ fn observed(work: impl Future<Output = ()>) -> (String, String) {
     let guard = log.install();
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
     metrics::with_local_recorder(&recorder, || runtime.block_on(work));
     drop(guard);
     (log.text(), handle.render())
@@ -126,7 +138,10 @@ fn a_store_in_trouble_is_loud_and_tells_its_cause() {
     assert_line(&log, &["ERROR", r#"reason="store_unavailable""#]);
     for operation in ["claim", "finish"] {
         let operation = format!("operation=\"{operation}\"");
-        assert_line(&log, &["WARN", &operation, r#"cause="no answer from the store: the plug is out""#]);
+        assert_line(
+            &log,
+            &["WARN", &operation, r#"cause="no answer from the store: the plug is out""#],
+        );
     }
     for line in [
         r#"webhooks_deliveries_total{provider="zegocloud",kind="room_create",checked="shared",outcome="done"} 2"#,
@@ -150,20 +165,27 @@ fn the_bytes_that_are_being_read_are_a_gauge() {
     let handle = recorder.handle();
     let first = event().into_body();
     let held = format!("webhooks_read_bytes {}", first.len());
-    let frames =
-        futures_util::stream::iter([first, Bytes::from_static(b" ")]).enumerate().then(async |(number, data)| {
+    let frames = futures_util::stream::iter([first, Bytes::from_static(b" ")]).enumerate().then(
+        async |(number, data)| {
             tokio::time::sleep(SECOND).await;
             if number == 1 {
                 assert_line(&handle.render(), &[&held]);
             }
             Ok::<_, Infallible>(http_body::Frame::data(data))
-        });
-    let service =
-        layer().layer(service_fn(async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(Response::new(String::new()))));
+        },
+    );
+    let service = layer().layer(service_fn(async |_: Request<Full<Bytes>>| {
+        Ok::<_, Infallible>(Response::new(String::new()))
+    }));
     let body = http_body_util::StreamBody::new(Box::pin(frames));
     let request = Request::post("/zego").body(body).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-    let response = metrics::with_local_recorder(&recorder, || runtime.block_on(service.oneshot(request)));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let response =
+        metrics::with_local_recorder(&recorder, || runtime.block_on(service.oneshot(request)));
     assert_eq!(response.unwrap().status(), 200);
     assert_line(&handle.render(), &["webhooks_read_bytes 0"]);
 }
@@ -182,12 +204,16 @@ fn outcomes_that_are_given_up_are_errors() {
         store.off.store(false, Ordering::SeqCst);
         layer.drained().await;
     });
-    assert_line(&log, &["ERROR", "an acknowledged delivery could not be recorded", "too many outcomes wait"]);
+    assert_line(
+        &log,
+        &["ERROR", "an acknowledged delivery could not be recorded", "too many outcomes wait"],
+    );
     assert_line(&metrics, &[r#"webhooks_outcomes_lost_total{provider="zegocloud"} 1"#]);
     assert_line(&metrics, &[r#"webhooks_outcomes_waiting{provider="zegocloud"} 0"#]);
 }
 
-/// Noticed by a renewal or, where the handler ends before that, by its outcome; told once, however often that is tried.
+/// Noticed by a renewal or, where the handler ends before that, by its outcome; told once, however
+/// often that is tried.
 #[test]
 fn a_lost_lease_is_counted_and_logged() {
     for (takes, operation) in [(6 * SECOND, "renew"), (4 * SECOND, "finish")] {
@@ -208,8 +234,14 @@ fn a_lost_lease_is_counted_and_logged() {
         let operation = format!("operation=\"{operation}\"");
         assert_line(&log, &["WARN", "the lease is lost", &operation]);
         assert_eq!(log.matches("the lease is lost").count(), 1, "{log}");
-        assert_line(&metrics, &[&format!("webhooks_store_seconds_count{{provider=\"zegocloud\",{operation}}}")]);
-        assert_line(&metrics, &[&format!("webhooks_leases_lost_total{{provider=\"zegocloud\",{operation}}} 1")]);
+        assert_line(
+            &metrics,
+            &[&format!("webhooks_store_seconds_count{{provider=\"zegocloud\",{operation}}}")],
+        );
+        assert_line(
+            &metrics,
+            &[&format!("webhooks_leases_lost_total{{provider=\"zegocloud\",{operation}}} 1")],
+        );
     }
 }
 
@@ -222,7 +254,8 @@ fn attack_contents_under_one_signature_are_quiet() {
     let (log, metrics) = observed(async {
         let layer = WebhookLayer::new(stardust::Stardust::new("an access key", SECRET).unwrap());
         let signer = stardust::Signer::new("an access key", SECRET).unwrap();
-        let request = signer.sign(Request::post("/stardust").body(Bytes::new()).unwrap(), SystemTime::now());
+        let request =
+            signer.sign(Request::post("/stardust").body(Bytes::new()).unwrap(), SystemTime::now());
         for number in 0..Claim::MAX_CONTENTS + 3 {
             let body = Bytes::from(format!(r#"{{"taskId":"{number}"}}"#));
             let status = send(&layer, Duration::ZERO, request.clone().map(|_| body)).await;
@@ -232,9 +265,15 @@ fn attack_contents_under_one_signature_are_quiet() {
     let refusals: Vec<_> = log.lines().filter(|line| line.contains("webhook refused")).collect();
     assert_eq!(refusals.len(), 3, "{refusals:#?}");
     for refusal in refusals {
-        assert!(refusal.contains("DEBUG") && refusal.contains(r#"reason="too_many_contents""#), "{refusal}");
+        assert!(
+            refusal.contains("DEBUG") && refusal.contains(r#"reason="too_many_contents""#),
+            "{refusal}"
+        );
     }
-    assert_line(&metrics, &[r#"webhooks_replays_total{provider="stardust",outcome="too_many_contents"} 3"#]);
+    assert_line(
+        &metrics,
+        &[r#"webhooks_replays_total{provider="stardust",outcome="too_many_contents"} 3"#],
+    );
 }
 
 #[test]
@@ -247,7 +286,10 @@ fn strangers_are_quiet_and_a_full_store_is_not() {
             assert!(send(&layer, Duration::ZERO, request).await >= 400);
         }
         for number in 0..12 {
-            assert_eq!(send(&layer, Duration::ZERO, event()).await, if number < 10 { 200 } else { 503 });
+            assert_eq!(
+                send(&layer, Duration::ZERO, event()).await,
+                if number < 10 { 200 } else { 503 }
+            );
         }
     });
     let refusals: Vec<_> = log.lines().filter(|line| line.contains("webhook refused")).collect();

@@ -2,8 +2,8 @@
 #![cfg(feature = "geelark")]
 
 use crate::head_auth::{
-    self, accepts, at, damaged, prints_nothing_of, refuses_before_the_body_comes, refuses_unread, send,
-    survives_hostile_bodies,
+    self, accepts, at, damaged, prints_nothing_of, refuses_before_the_body_comes, refuses_unread,
+    send, survives_hostile_bodies,
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
@@ -14,7 +14,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tower_webhooks::{
-    Content, Covers, Delivery, Provider, Rejection, RejectionKind, Signer as _, Verified, WebhookLayer, Window,
+    Content, Covers, Delivery, Provider, Rejection, RejectionKind, Signer as _, Verified,
+    WebhookLayer, Window,
     geelark::{Event, GeeLark, GeeLarkToken, Signer, TokenSigner},
 };
 
@@ -35,7 +36,10 @@ fn token_mode() -> GeeLarkToken {
 }
 
 fn plain(body: &'static str) -> Request<Bytes> {
-    Request::post("/geelark").header("content-type", "application/json").body(Bytes::from(body)).unwrap()
+    Request::post("/geelark")
+        .header("content-type", "application/json")
+        .body(Bytes::from(body))
+        .unwrap()
 }
 
 fn signed() -> Request<Bytes> {
@@ -84,8 +88,11 @@ fn vectors() {
     for vector in file["vectors"].as_array().unwrap() {
         let name = vector["name"].as_str().unwrap();
         let request = of_vector(vector);
-        let ts = vector["headers"]["ts"].as_str().filter(|ts| ts.len() == 13).unwrap_or("1766567054123");
-        let provider = GeeLark::new(vector["appId"].as_str().unwrap(), vector["apiKey"].as_str().unwrap()).unwrap();
+        let ts =
+            vector["headers"]["ts"].as_str().filter(|ts| ts.len() == 13).unwrap_or("1766567054123");
+        let provider =
+            GeeLark::new(vector["appId"].as_str().unwrap(), vector["apiKey"].as_str().unwrap())
+                .unwrap();
         let result = provider.verify(&request, at(ts.parse().unwrap()));
         let valid = vector["expect"].as_str().unwrap().starts_with("valid");
         assert_eq!(result.is_ok(), valid, "{name}: {result:?}");
@@ -132,7 +139,11 @@ fn a_delivery_says_what_was_proved() {
 
 #[test]
 fn several_keys() {
-    let both = key_mode().also_accept(APP_ID, "next key").unwrap().also_accept("team2", "key of team 2").unwrap();
+    let both = key_mode()
+        .also_accept(APP_ID, "next key")
+        .unwrap()
+        .also_accept("team2", "key of team 2")
+        .unwrap();
     for (index, (app_id, key)) in
         [(APP_ID, APP_KEY), (APP_ID, "next key"), ("team2", "key of team 2")].iter().enumerate()
     {
@@ -171,13 +182,18 @@ fn a_trace_id_is_never_normalised() {
 fn a_signer_makes_each_request_another() {
     let signer = Signer::new(APP_ID, APP_KEY).unwrap();
     let requests: Vec<_> = (0..8).map(|_| signer.sign(plain(BODY), at(NOW))).collect();
-    let trace_ids: HashSet<_> = requests.iter().map(|request| request.headers()["traceid"].clone()).collect();
+    let trace_ids: HashSet<_> =
+        requests.iter().map(|request| request.headers()["traceid"].clone()).collect();
     assert_eq!(trace_ids.len(), 8);
     assert!(requests.iter().all(|request| verify(request).is_ok()));
-    let request = TokenSigner::new(TOKEN).unwrap().with_colon().trace_id(TRACE_ID).sign(plain(BODY), at(NOW));
+    let request =
+        TokenSigner::new(TOKEN).unwrap().with_colon().trace_id(TRACE_ID).sign(plain(BODY), at(NOW));
     assert_eq!(
         (&request.headers()["authorization"], &request.headers()["traceid"]),
-        (&HeaderValue::from_static("Bearer: t0ken-0f-the-Team-78"), &HeaderValue::from_static(TRACE_ID),)
+        (
+            &HeaderValue::from_static("Bearer: t0ken-0f-the-Team-78"),
+            &HeaderValue::from_static(TRACE_ID),
+        )
     );
     assert!(token_mode().verify(&request, at(NOW)).is_ok());
 }
@@ -185,13 +201,32 @@ fn a_signer_makes_each_request_another() {
 #[test]
 fn a_bearer_is_read_in_both_printed_forms() {
     let with = |line: &str| {
-        let request = Request::post("/").header("authorization", line).body(Bytes::from(BODY)).unwrap();
+        let request =
+            Request::post("/").header("authorization", line).body(Bytes::from(BODY)).unwrap();
         token_mode().verify(&request, at(NOW)).map_err(|rejection| rejection.kind())
     };
-    for good in ["Bearer ", "Bearer: ", "Bearer:", "bearer:", "bearer ", "BEARER: ", "bEaReR:   ", "Bearer   "] {
+    for good in [
+        "Bearer ",
+        "Bearer: ",
+        "Bearer:",
+        "bearer:",
+        "bearer ",
+        "BEARER: ",
+        "bEaReR:   ",
+        "Bearer   ",
+    ] {
         assert!(with(&format!("{good}{TOKEN}")).is_ok(), "{good}");
     }
-    for bad in ["", "Bearer", "Bearer::  ", "Bearer : ", " Bearer ", "Basic ", "BearerBearer ", "Bearer Bearer "] {
+    for bad in [
+        "",
+        "Bearer",
+        "Bearer::  ",
+        "Bearer : ",
+        " Bearer ",
+        "Basic ",
+        "BearerBearer ",
+        "Bearer Bearer ",
+    ] {
         assert!(with(&format!("{bad}{TOKEN}")).is_err(), "{bad}");
     }
     for bad in ["Bearer", "Bearer:", "Bearer ", "Bearer: ", "Bearer:   "] {
@@ -205,7 +240,10 @@ fn the_window_is_a_setting() {
     let window = Window::new(Duration::from_secs(10), Duration::from_secs(1)).unwrap();
     let narrow = key_mode().window(window);
     assert!(narrow.verify(&signed(), at(NOW + 10_000)).is_ok());
-    assert_eq!(narrow.verify(&signed(), at(NOW + 10_001)).unwrap_err().kind(), RejectionKind::Stale);
+    assert_eq!(
+        narrow.verify(&signed(), at(NOW + 10_001)).unwrap_err().kind(),
+        RejectionKind::Stale
+    );
     assert!(narrow.verify(&signed(), at(NOW - 1_000)).is_ok());
     assert_eq!(narrow.verify(&signed(), at(NOW - 1_001)).unwrap_err().kind(), RejectionKind::Stale);
     assert_eq!(
@@ -239,7 +277,8 @@ fn attack_a_captured_token_is_good_for_ever() {
     );
 }
 
-// Row 4: every cut of one signed text but the genuine one is refused, whatever the secret's side says.
+// Row 4: every cut of one signed text but the genuine one is refused, whatever the secret's side
+// says.
 #[test]
 fn attack_boundary_shifts() {
     let ts = NOW.to_string();
@@ -250,11 +289,15 @@ fn attack_boundary_shifts() {
     for first in 1..text.len() {
         for second in first + 1..text.len() {
             for third in second + 1..text.len() {
-                let cut = [&text[..first], &text[first..second], &text[second..third], &text[third..]];
+                let cut =
+                    [&text[..first], &text[first..second], &text[second..third], &text[third..]];
                 // As if every prefix of the text were a team of its own, with the same key.
                 let provider = GeeLark::new(teams[first - 1], APP_KEY).unwrap();
                 let [app_id, trace_id, ts, nonce] = cut;
-                if provider.verify(&with_values(app_id, trace_id, ts, nonce, &sign), at(NOW)).is_ok() {
+                if provider
+                    .verify(&with_values(app_id, trace_id, ts, nonce, &sign), at(NOW))
+                    .is_ok()
+                {
                     passed.push(cut);
                 }
             }
@@ -290,7 +333,11 @@ fn attack_malformed_fields_are_refused_although_rightly_signed() {
         (TRACE_ID, &ts, "0FFEE1"),
     ] {
         let request = signed_over(APP_ID, trace_id, ts, nonce);
-        assert_eq!(refusal(&request), RejectionKind::CredentialMalformed, "{trace_id} {ts} {nonce}");
+        assert_eq!(
+            refusal(&request),
+            RejectionKind::CredentialMalformed,
+            "{trace_id} {ts} {nonce}"
+        );
     }
 }
 
@@ -304,7 +351,8 @@ async fn attack_no_mode_falls_back_to_the_other() {
     let wrong_sign = with_values(APP_ID, TRACE_ID, &NOW.to_string(), "C0FFEE", &"0".repeat(64));
     let wrong_token = TokenSigner::new("another token").unwrap().sign(plain(BODY), at(NOW));
     let name = |request| ("other mode".to_owned(), request);
-    refuses_unread(key_mode, [with_token(), merged(wrong_sign, with_token())].map(name), at(NOW)).await;
+    refuses_unread(key_mode, [with_token(), merged(wrong_sign, with_token())].map(name), at(NOW))
+        .await;
     refuses_unread(token_mode, [signed(), merged(signed(), wrong_token)].map(name), at(NOW)).await;
     for request in [merged(signed(), with_token()), merged(with_token(), signed())] {
         assert!(verify(&request).is_ok());
@@ -335,7 +383,12 @@ fn attack_blank_secrets_are_refused() {
 async fn attack_damaged_heads_are_one_401_and_read_nothing() {
     refuses_unread(key_mode, damaged(&signed(), &KEY_HEADERS), at(NOW)).await;
     refuses_unread(token_mode, damaged(&with_token(), &["authorization"]), at(NOW)).await;
-    let stale = [(0, "1970"), (NOW - 60_001, "ahead"), (NOW + 300_001, "old"), (u64::MAX / 2, "the end of time")];
+    let stale = [
+        (0, "1970"),
+        (NOW - 60_001, "ahead"),
+        (NOW + 300_001, "old"),
+        (u64::MAX / 2, "the end of time"),
+    ];
     for (now, what) in stale {
         refuses_unread(key_mode, [(what.to_owned(), signed())], at(now)).await;
     }
@@ -349,8 +402,10 @@ fn attack_a_signature_in_another_spelling_is_the_same_delivery() {
     let upper = signed();
     let sign = upper.headers()["sign"].to_str().unwrap().to_owned();
     assert_eq!(sign, sign.to_uppercase());
-    let mixed: String =
-        sign.char_indices().map(|(at, c)| if at % 2 == 0 { c.to_ascii_lowercase() } else { c }).collect();
+    let mixed: String = sign
+        .char_indices()
+        .map(|(at, c)| if at % 2 == 0 { c.to_ascii_lowercase() } else { c })
+        .collect();
     for spelt in [sign.to_lowercase(), mixed] {
         assert_ne!(spelt, sign);
         let other = with_values(APP_ID, TRACE_ID, &NOW.to_string(), "C0FFEE", &spelt);
@@ -365,12 +420,21 @@ fn attack_a_signature_in_another_spelling_is_the_same_delivery() {
 #[test]
 fn attack_clocks() {
     assert_eq!(
-        key_mode().verify(&signed(), SystemTime::UNIX_EPOCH - Duration::from_secs(1)).unwrap_err().status(),
+        key_mode()
+            .verify(&signed(), SystemTime::UNIX_EPOCH - Duration::from_secs(1))
+            .unwrap_err()
+            .status(),
         401
     );
-    for (now, fresh) in [(NOW + 300_000, true), (NOW + 300_001, false), (NOW - 60_000, true), (NOW - 60_001, false)] {
+    for (now, fresh) in
+        [(NOW + 300_000, true), (NOW + 300_001, false), (NOW - 60_000, true), (NOW - 60_001, false)]
+    {
         let result = key_mode().verify(&signed(), at(now));
-        assert_eq!(result.err().map(|r| r.kind()), (!fresh).then_some(RejectionKind::Stale), "{now}");
+        assert_eq!(
+            result.err().map(|r| r.kind()),
+            (!fresh).then_some(RejectionKind::Stale),
+            "{now}"
+        );
     }
     let far = signed_over(APP_ID, TRACE_ID, "9999999999999", "C0FFEE");
     assert_eq!(refusal(&far), RejectionKind::Stale);
@@ -418,17 +482,31 @@ async fn attack_nothing_prints_a_credential() {
         format!("{:?}", verify(&signed()).unwrap()),
         format!("{:?}", token_mode().verify(&with_token(), at(NOW)).unwrap()),
     ];
-    let wrong = with_values(APP_ID, TRACE_ID, &NOW.to_string(), "C0FFEE", &sign.replace(&sign[..4], "0000"));
+    let wrong = with_values(
+        APP_ID,
+        TRACE_ID,
+        &NOW.to_string(),
+        "C0FFEE",
+        &sign.replace(&sign[..4], "0000"),
+    );
     for request in [bad, wrong, plain(BODY)] {
         let error = verify(&request).unwrap_err();
         printed.push(format!("{error} {error:?} {:?}", error.source()));
     }
     let outcome = send(key_mode(), signed(), None, at(NOW)).await;
     let head = outcome.probe.head.lock().unwrap().take().unwrap();
-    printed.push(format!("{:?} {:?}", head.headers, head.extensions.get::<Verified<Event>>().unwrap()));
+    printed.push(format!(
+        "{:?} {:?}",
+        head.headers,
+        head.extensions.get::<Verified<Event>>().unwrap()
+    ));
     let outcome = send(token_mode(), with_token(), None, at(NOW)).await;
     let head = outcome.probe.head.lock().unwrap().take().unwrap();
-    printed.push(format!("{:?} {:?}", head.headers, head.extensions.get::<Verified<Event>>().unwrap()));
+    printed.push(format!(
+        "{:?} {:?}",
+        head.headers,
+        head.extensions.get::<Verified<Event>>().unwrap()
+    ));
     prints_nothing_of(&[APP_KEY, TOKEN, &sign, &sign.to_lowercase()], &printed);
 }
 
@@ -452,7 +530,8 @@ async fn attack_no_tracing_event_holds_a_credential() {
 // Row 28.
 #[test]
 fn attack_another_key_is_another_identity() {
-    let request = |key| Signer::new(APP_ID, key).unwrap().trace_id(TRACE_ID).sign(plain(BODY), at(NOW));
+    let request =
+        |key| Signer::new(APP_ID, key).unwrap().trace_id(TRACE_ID).sign(plain(BODY), at(NOW));
     let digest = |key| {
         let delivery = GeeLark::new(APP_ID, key).unwrap().verify(&request(key), at(NOW)).unwrap();
         delivery.proof().identity.as_ref().unwrap().digest()

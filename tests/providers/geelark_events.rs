@@ -12,7 +12,8 @@ use tower_webhooks::{
 };
 
 fn parse(body: impl Into<Bytes>) -> Event {
-    let request = Request::post("/").header("authorization", "Bearer token").body(body.into()).unwrap();
+    let request =
+        Request::post("/").header("authorization", "Bearer token").body(body.into()).unwrap();
     let delivery = GeeLarkToken::new("token").unwrap().verify(&request, SystemTime::now()).unwrap();
     assert_eq!(delivery.kind(), delivery.event().kind());
     assert_eq!(delivery.misfits()[..], delivery.event().misfits()[..]);
@@ -40,15 +41,22 @@ fn all_members() {
 
 #[test]
 fn the_typed_members() {
-    let find = |kind| event(&payloads("geelark").into_iter().find(|payload| payload.1 == kind).unwrap().0);
+    let find =
+        |kind| event(&payloads("geelark").into_iter().find(|payload| payload.1 == kind).unwrap().0);
     let Event::PhoneStarted(started) = find("phone_started") else { panic!() };
-    assert_eq!((started.ip.as_deref(), started.event_time), (Some("2001:db8::17"), Some(UnixSeconds(1_767_000_001))));
+    assert_eq!(
+        (started.ip.as_deref(), started.event_time),
+        (Some("2001:db8::17"), Some(UnixSeconds(1_767_000_001)))
+    );
     let Event::PhoneStopped(stopped) = find("phone_stopped") else { panic!() };
     assert_eq!((stopped.username.as_deref(), stopped.use_min), (Some("night shift"), Some(42)));
     let Event::PatchInstalled(patch) = find("patch_installed") else { panic!() };
     assert_eq!((patch.result, patch.message.as_deref()), (Some(false), Some("no space left")));
     let Event::PhonesDeleted(deleted) = find("phones_deleted") else { panic!() };
-    assert_eq!(deleted.items.iter().map(|phone| phone.recycle).collect::<Vec<_>>(), [Some(true), Some(false)]);
+    assert_eq!(
+        deleted.items.iter().map(|phone| phone.recycle).collect::<Vec<_>>(),
+        [Some(true), Some(false)]
+    );
     let Event::TasksCancelled(cancelled) = find("tasks_cancelled") else { panic!() };
     assert_eq!(cancelled.channel, Some(Channel::Client));
     let Event::ContactsImported(contacts) = find("contacts_imported") else { panic!() };
@@ -62,12 +70,17 @@ fn without_members_and_with_nulls() {
     for (payload, kind) in payloads("geelark") {
         let bare = json!({"type": payload["type"]});
         let mut nulls = payload.clone();
-        nulls.as_object_mut().unwrap().iter_mut().filter(|member| member.0 != "type").for_each(|member| {
-            *member.1 = Value::Null;
-        });
+        nulls.as_object_mut().unwrap().iter_mut().filter(|member| member.0 != "type").for_each(
+            |member| {
+                *member.1 = Value::Null;
+            },
+        );
         for body in [&bare, &nulls] {
             let event = event(body);
-            assert_eq!((event.kind(), written(&event), event.dedup_key()), (&*kind, bare.clone(), None));
+            assert_eq!(
+                (event.kind(), written(&event), event.dedup_key()),
+                (&*kind, bare.clone(), None)
+            );
             assert!(event.misfits().is_empty());
         }
     }
@@ -75,7 +88,8 @@ fn without_members_and_with_nulls() {
 
 #[test]
 fn keys_hold_the_id_and_the_outcome() {
-    let keys: Vec<_> = payloads("geelark").iter().map(|(payload, _)| event(payload).dedup_key()).collect();
+    let keys: Vec<_> =
+        payloads("geelark").iter().map(|(payload, _)| event(payload).dedup_key()).collect();
     let expected = [
         Some(r#"["phone_started","520000000000000001",1767000001,true]"#),
         Some(r#"["patch_installed","910000000000000002",false]"#),
@@ -94,13 +108,18 @@ fn keys_hold_the_id_and_the_outcome() {
     ];
     assert_eq!(keys.iter().map(Option::as_deref).collect::<Vec<_>>(), expected);
 
-    let start = |result| event(&json!({"type": 1, "id": "5", "eventTime": 7, "result": result})).dedup_key();
+    let start = |result| {
+        event(&json!({"type": 1, "id": "5", "eventTime": 7, "result": result})).dedup_key()
+    };
     assert_ne!(start(true), start(false));
 
     // An empty id would be the key of every other event that has none.
-    let id_of =
-        |payload: &Value| ["orderId", "taskId", "taskIds", "id"].into_iter().find(|id| payload.get(id).is_some());
-    for (payload, _) in payloads("geelark").into_iter().filter(|(payload, _)| event(payload).dedup_key().is_some()) {
+    let id_of = |payload: &Value| {
+        ["orderId", "taskId", "taskIds", "id"].into_iter().find(|id| payload.get(id).is_some())
+    };
+    for (payload, _) in
+        payloads("geelark").into_iter().filter(|(payload, _)| event(payload).dedup_key().is_some())
+    {
         for blank in [json!(""), json!(" "), json!(null), json!([]), json!([" "]), json!({})] {
             let mut odd = payload.clone();
             odd[id_of(&payload).unwrap()] = blank;
@@ -115,7 +134,11 @@ fn keys_hold_the_id_and_the_outcome() {
 #[test]
 fn members_that_are_missing_or_odd_are_delivered() {
     for (body, kind, paths) in [
-        (r#"{"type":15,"id":"5","packageName":"a","appVersionId":null,"result":0}"#, "app_installed", &[][..]),
+        (
+            r#"{"type":15,"id":"5","packageName":"a","appVersionId":null,"result":0}"#,
+            "app_installed",
+            &[][..],
+        ),
         (r#"{"type":15,"id":"5","packageName":"a","result":0}"#, "app_installed", &[]),
         (r#"{"type":9,"items":[{"id":"5","name":null}]}"#, "phones_renamed", &[]),
         (r#"{"type":10,"items":[{"id":"5"}]}"#, "phones_deleted", &[]),
@@ -127,14 +150,26 @@ fn members_that_are_missing_or_odd_are_delivered() {
         (r#"{"type":6,"taskId":"1","result":2}"#, "task_completed", &["result"]),
         (r#"{"type":8,"id":"5","useMin":12.5}"#, "phone_stopped", &["useMin"]),
         (r#"{"type":8,"id":"5","useMin":"NaN"}"#, "phone_stopped", &["useMin"]),
-        (r#"{"type":1,"id":"5","eventTime":"2026-01-02 03:04:05"}"#, "phone_started", &["eventTime"]),
+        (
+            r#"{"type":1,"id":"5","eventTime":"2026-01-02 03:04:05"}"#,
+            "phone_started",
+            &["eventTime"],
+        ),
         (r#"{"type":1,"id":"5","username":"a\ud83d"}"#, "phone_started", &[]),
         (r#"{"type":12,"taskIds":[null]}"#, "tasks_created", &[]),
         (r#"{"type":11,"envIds":{"0":"1"}}"#, "tags_changed", &["envIds"]),
         (r#"{"type":9,"items":[["5","till"]]}"#, "phones_renamed", &["items[0]"]),
-        (r#"{"type":9,"items":[{"id":"1","id":"2","name":"n"}]}"#, "phones_renamed", &["items[0].id"]),
+        (
+            r#"{"type":9,"items":[{"id":"1","id":"2","name":"n"}]}"#,
+            "phones_renamed",
+            &["items[0].id"],
+        ),
         (r#"{"type":6,"taskId":"1","result":true,"result":false}"#, "task_completed", &["result"]),
-        (r#"{"type":6,"taskId":"1","t\u0061skId":"2","result":true}"#, "task_completed", &["taskId"]),
+        (
+            r#"{"type":6,"taskId":"1","t\u0061skId":"2","result":true}"#,
+            "task_completed",
+            &["taskId"],
+        ),
         (r#"{"type":6,"taskId":"1","x":1,"x":1}"#, "task_completed", &[]),
         ("\u{feff}{\"type\":6,\"taskId\":\"1\",\"result\":true}", "task_completed", &[]),
     ] {
@@ -147,7 +182,10 @@ fn members_that_are_missing_or_odd_are_delivered() {
 #[test]
 fn flat_renames_and_deletions_are_a_list_of_one() {
     let flat = event(&json!({"type": 9, "id": "521", "name": "attic", "by": "ops"}));
-    assert_eq!(written(&flat), json!({"type": 9, "items": [{"id": "521", "name": "attic"}], "by": "ops"}));
+    assert_eq!(
+        written(&flat),
+        json!({"type": 9, "items": [{"id": "521", "name": "attic"}], "by": "ops"})
+    );
     let flat = event(&json!({"type": 10, "id": 522, "recycle": 1, "items": null}));
     assert_eq!(written(&flat), json!({"type": 10, "items": [{"id": "522", "recycle": true}]}));
     let odd = event(&json!({"type": 9, "id": "521", "name": [1]}));
@@ -177,7 +215,10 @@ fn outcomes_in_every_spelling() {
         (json!("0"), false),
         (json!("0.0"), false),
     ] {
-        let Event::TaskCompleted(task) = event(&json!({"type": 6, "taskId": "1", "result": spelt})) else { panic!() };
+        let Event::TaskCompleted(task) = event(&json!({"type": 6, "taskId": "1", "result": spelt}))
+        else {
+            panic!()
+        };
         assert_eq!(task.result, Some(success), "{spelt}");
     }
     for (spelt, outcome) in [
@@ -196,14 +237,19 @@ fn outcomes_in_every_spelling() {
 
 #[test]
 fn ids_lose_no_digit() {
-    for digits in ["0", "9007199254740993", "18446744073709551615", "123456789012345678901234567890"] {
+    for digits in
+        ["0", "9007199254740993", "18446744073709551615", "123456789012345678901234567890"]
+    {
         let number = parse(format!(r#"{{"type":6,"taskId":{digits},"result":true}}"#));
         let string = parse(format!(r#"{{"type":6,"taskId":"{digits}","result":true}}"#));
         assert_eq!(number, string);
         let Event::TaskCompleted(task) = number else { panic!() };
         assert_eq!(task.task_id.as_deref(), Some(digits));
     }
-    let Event::TaskCompleted(task) = parse(r#"{"type":6,"taskId":"5\u0032\"","result":true}"#) else { panic!() };
+    let Event::TaskCompleted(task) = parse(r#"{"type":6,"taskId":"5\u0032\"","result":true}"#)
+    else {
+        panic!()
+    };
     assert_eq!(task.task_id.as_deref(), Some("52\""));
 }
 
@@ -217,7 +263,10 @@ fn lists_of_ids() {
     assert_eq!(list(r#""528""#), ["528"]);
     assert_eq!(list("528"), ["528"]);
     assert!(list("[]").is_empty());
-    assert_eq!(written(&event(&json!({"type": 11, "envIds": 7}))), json!({"type": 11, "envIds": ["7"]}));
+    assert_eq!(
+        written(&event(&json!({"type": 11, "envIds": 7}))),
+        json!({"type": 11, "envIds": ["7"]})
+    );
 }
 
 #[test]
@@ -227,7 +276,8 @@ fn open_words_and_empty_links() {
     assert_eq!(created.channel, Some(Channel::Other("scheduler".to_owned())));
     assert_eq!(written(&event(&tasks)), tasks);
 
-    let shot = event(&json!({"type": 5, "id": "1", "taskId": "2", "result": false, "downloadLink": ""}));
+    let shot =
+        event(&json!({"type": 5, "id": "1", "taskId": "2", "result": false, "downloadLink": ""}));
     assert_eq!(written(&shot), json!({"type": 5, "id": "1", "taskId": "2", "result": false}));
 }
 
@@ -253,7 +303,10 @@ fn attack_unknown_types_are_events() {
     ] {
         let event = parse(body);
         assert_eq!((event.kind(), event.dedup_key()), ("unknown", None));
-        assert_eq!(serde_json::from_str::<Event>(&serde_json::to_string(&event).unwrap()).unwrap(), event);
+        assert_eq!(
+            serde_json::from_str::<Event>(&serde_json::to_string(&event).unwrap()).unwrap(),
+            event
+        );
         let Event::Unknown(unknown) = &event else { panic!() };
         assert_eq!((unknown.raw().unwrap().get(), unknown.claimed_kind()), (body, Some(claimed)));
     }
@@ -278,13 +331,22 @@ fn attack_bodies_that_are_no_callback_are_delivered_as_they_are() {
         (r#"{"type":6,"type":6,"taskId":"1","result":true}"#, true),
         (r#"{"type":6,"taskId":"1","result":true}{}"#, false),
         // The trailing comma of the page's sample for type 4.
-        (r#"{"type":4,"id":"528715748189668352","taskId":"128715748189668352","result":true,}"#, false),
+        (
+            r#"{"type":4,"id":"528715748189668352","taskId":"128715748189668352","result":true,}"#,
+            false,
+        ),
         // The desktop client's own webhook.
-        (r#"{"event":"browser_start","timestamp":1767000000000,"data":{"id":"5","status":"Active"}}"#, true),
+        (
+            r#"{"event":"browser_start","timestamp":1767000000000,"data":{"id":"5","status":"Active"}}"#,
+            true,
+        ),
     ] {
         let event = parse(body);
         let Event::Unknown(unknown) = &event else { panic!("{event:?}") };
-        assert_eq!((unknown.raw().is_some(), unknown.claimed_kind(), unknown.bytes()), (is_json, None, &body.into()));
+        assert_eq!(
+            (unknown.raw().is_some(), unknown.claimed_kind(), unknown.bytes()),
+            (is_json, None, &body.into())
+        );
         if !body.contains("\"type\":6,\"type\"") {
             written(&event);
         }
@@ -300,7 +362,10 @@ fn attack_a_hundred_thousand_levels() {
     for deep in [deep("[", "]"), deep(r#"{"a":"#, "}").replace(":}", ":0}")] {
         for typed in ["taskId", "result"] {
             let mut members = [("taskId", "1"), ("result", "true")];
-            members.iter_mut().filter(|member| member.0 == typed).for_each(|member| member.1 = &deep);
+            members
+                .iter_mut()
+                .filter(|member| member.0 == typed)
+                .for_each(|member| member.1 = &deep);
             let [(a, b), (c, d)] = members;
             assert_eq!(misfits(&parse(format!(r#"{{"type":6,"{a}":{b},"{c}":{d}}}"#))), [typed]);
         }
@@ -333,6 +398,9 @@ fn attack_amplification() {
         assert_eq!(event.misfits().len(), 1);
         assert!(serde_json::to_string(&event).unwrap().len() > 990_000, "it is kept as text");
     }
-    assert_eq!(parse(format!(r#"{{"type":77,"more":[{}[]]}}"#, "[],".repeat(330_000))).kind(), "unknown");
+    assert_eq!(
+        parse(format!(r#"{{"type":77,"more":[{}[]]}}"#, "[],".repeat(330_000))).kind(),
+        "unknown"
+    );
     assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
 }

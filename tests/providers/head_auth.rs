@@ -39,7 +39,10 @@ impl Body for Counted {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         self.polls.fetch_add(1, SeqCst);
         Poll::Ready(self.data.take().map(|data| Ok(Frame::data(data))))
     }
@@ -94,7 +97,8 @@ pub async fn send<P: Provider>(
     let probe = Probe::default();
     let polls = Arc::new(AtomicUsize::new(0));
     let service = WebhookLayer::new(provider).clock(TestClock::at(now)).layer(probe.clone());
-    let request = request.map(|data| Counted { data: Some(data), declared, polls: Arc::clone(&polls) });
+    let request =
+        request.map(|data| Counted { data: Some(data), declared, polls: Arc::clone(&polls) });
     let response = service.oneshot(request).await.unwrap();
     Outcome { response, polls: polls.load(SeqCst), probe }
 }
@@ -150,11 +154,19 @@ pub async fn refuses_unread<P: Provider>(
         for declared in [None, Some(1_000_000), Some(u64::MAX)] {
             let outcome = send(provider(), request.clone(), declared, now).await;
             assert_eq!(outcome.response.status(), StatusCode::UNAUTHORIZED, "{what}");
-            let headers: Vec<_> =
-                outcome.response.headers().iter().map(|(name, value)| (name.as_str(), value)).collect();
+            let headers: Vec<_> = outcome
+                .response
+                .headers()
+                .iter()
+                .map(|(name, value)| (name.as_str(), value))
+                .collect();
             let challenge = P::CHALLENGE.map(HeaderValue::from_static);
-            let expected: Vec<_> = challenge.iter().map(|challenge| ("www-authenticate", challenge)).collect();
-            assert!(headers == expected && outcome.response.body().is_empty(), "{what}: {headers:?}");
+            let expected: Vec<_> =
+                challenge.iter().map(|challenge| ("www-authenticate", challenge)).collect();
+            assert!(
+                headers == expected && outcome.response.body().is_empty(),
+                "{what}: {headers:?}"
+            );
             assert_eq!(outcome.polls, 0, "{what}");
             assert_eq!(outcome.probe.readied.load(SeqCst), 0, "{what}");
         }
@@ -163,9 +175,14 @@ pub async fn refuses_unread<P: Provider>(
     assert!(tried > 0);
 }
 
-/// A good head: compressed, too long or of another method is refused unread too; else every credential arrives marked
-/// sensitive, and nothing else does.
-pub async fn accepts<P: Provider>(provider: impl Fn() -> P, good: Request<Bytes>, names: &[&str], now: SystemTime) {
+/// A good head: compressed, too long or of another method is refused unread too; else every
+/// credential arrives marked sensitive, and nothing else does.
+pub async fn accepts<P: Provider>(
+    provider: impl Fn() -> P,
+    good: Request<Bytes>,
+    names: &[&str],
+    now: SystemTime,
+) {
     let compressed = {
         let mut request = good.clone();
         request.headers_mut().insert("content-encoding", HeaderValue::from_static("gzip"));
@@ -176,9 +193,11 @@ pub async fn accepts<P: Provider>(provider: impl Fn() -> P, good: Request<Bytes>
         *request.method_mut() = http::Method::GET;
         request
     };
-    for (request, declared, status) in
-        [(compressed, None, 415), (good.clone(), Some(P::BODY_LIMIT as u64 + 1), 413), (get, None, 405)]
-    {
+    for (request, declared, status) in [
+        (compressed, None, 415),
+        (good.clone(), Some(P::BODY_LIMIT as u64 + 1), 413),
+        (get, None, 405),
+    ] {
         let outcome = send(provider(), request, declared, now).await;
         assert_eq!((outcome.response.status().as_u16(), outcome.polls), (status, 0));
     }
@@ -195,9 +214,13 @@ pub async fn accepts<P: Provider>(provider: impl Fn() -> P, good: Request<Bytes>
     assert!(!head.headers["x-harmless"].is_sensitive());
 }
 
-/// A good head with a hostile body: bounded in bytes and in time, and the handler is not made ready for what does not
-/// arrive whole.
-pub async fn survives_hostile_bodies<P: Provider>(provider: impl Fn() -> P, good: Request<Bytes>, now: SystemTime) {
+/// A good head with a hostile body: bounded in bytes and in time, and the handler is not made ready
+/// for what does not arrive whole.
+pub async fn survives_hostile_bodies<P: Provider>(
+    provider: impl Fn() -> P,
+    good: Request<Bytes>,
+    now: SystemTime,
+) {
     type Frames = BoxStream<'static, Result<Frame<Bytes>, io::Error>>;
 
     let whole = good.body().clone();
@@ -209,12 +232,18 @@ pub async fn survives_hostile_bodies<P: Provider>(provider: impl Fn() -> P, good
         ("endless", 413, stream::repeat_with(move || Ok(Frame::data(endless.clone()))).boxed()),
         ("endless and empty", 408, stream::repeat_with(|| Ok(Frame::data(Bytes::new()))).boxed()),
         ("silent", 408, stream::pending().boxed()),
-        ("broken off", 400, stream::iter(0..5).map(bytes(whole)).chain(stream::iter([reset()])).boxed()),
+        (
+            "broken off",
+            400,
+            stream::iter(0..5).map(bytes(whole)).chain(stream::iter([reset()])).boxed(),
+        ),
         ("no JSON", 200, stream::iter([Ok(Frame::data(Bytes::from("{\"a\":")))]).boxed()),
     ];
     for (what, status, frames) in bodies {
         let probe = Probe::default();
-        let layer = WebhookLayer::new(provider()).clock(TestClock::at(now)).read_timeout(Duration::from_secs(1));
+        let layer = WebhookLayer::new(provider())
+            .clock(TestClock::at(now))
+            .read_timeout(Duration::from_secs(1));
         let service = layer.layer(probe.clone());
         let request = Request::from_parts(good.clone().into_parts().0, StreamBody::new(frames));
         let response = service.oneshot(request).await.unwrap();
@@ -226,13 +255,16 @@ pub async fn survives_hostile_bodies<P: Provider>(provider: impl Fn() -> P, good
 /// Over a socket: a head that announces a megabyte and sends none of it.
 pub async fn refuses_before_the_body_comes<P: Provider>(provider: P, headers: &str) {
     let layer = WebhookLayer::new(provider);
-    let app = axum::Router::new().route("/hook", axum::routing::post(async || "handled").layer(layer));
+    let app =
+        axum::Router::new().route("/hook", axum::routing::post(async || "handled").layer(layer));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move { axum::serve(listener, app).await });
 
     let mut socket = TcpStream::connect(address).await.unwrap();
-    let head = format!("POST /hook HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: 1000000\r\n\r\n");
+    let head = format!(
+        "POST /hook HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: 1000000\r\n\r\n"
+    );
     socket.write_all(head.as_bytes()).await.unwrap();
     let mut answer = [0; 12];
     // Well below the layer's read deadline of 10 s.
@@ -254,7 +286,11 @@ pub fn prints_nothing_of(secrets: &[&str], printed: &[String]) {
 
 /// The mistake that the layer logs, so that a test of the log has something to look at.
 #[cfg(feature = "tracing")]
-pub async fn apply_twice<P: Provider + Clone>(provider: P, request: Request<Bytes>, now: SystemTime) {
+pub async fn apply_twice<P: Provider + Clone>(
+    provider: P,
+    request: Request<Bytes>,
+    now: SystemTime,
+) {
     let layer = || WebhookLayer::new(provider.clone()).clock(TestClock::at(now));
     let service = layer().layer(layer().layer(Probe::default()));
     let response = service.oneshot(request.map(Full::new)).await.unwrap();

@@ -1,5 +1,5 @@
-//! Every documented payload, every member of it, replaced by something else: delivered, typed as far as it can be, and
-//! read back from what it was serialised to.
+//! Every documented payload, every member of it, replaced by something else: delivered, typed as
+//! far as it can be, and read back from what it was serialised to.
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -39,7 +39,10 @@ pub struct Payload {
 
 pub fn payloads(file: &str) -> Vec<Payload> {
     let path = format!("{}/tests/payloads/{file}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))).unwrap()
+    serde_json::from_str(
+        &fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}")),
+    )
+    .unwrap()
 }
 
 /// How one provider is asked.
@@ -63,7 +66,8 @@ where
     }
 
     pub fn sign(&self, body: impl Into<Bytes>) -> Request<Bytes> {
-        let request = Request::builder().method(Method::POST).uri("/hook").body(body.into()).unwrap();
+        let request =
+            Request::builder().method(Method::POST).uri("/hook").body(body.into()).unwrap();
         self.signer.sign(request, SystemTime::now())
     }
 
@@ -72,7 +76,11 @@ where
         assert_eq!(serde_json::from_str::<P::Event>(&text).unwrap(), *event, "{text}");
         match serde_json::to_value(event) {
             Ok(value) => {
-                assert_eq!(serde_json::from_value::<P::Event>(value.clone()).unwrap(), *event, "{text}");
+                assert_eq!(
+                    serde_json::from_value::<P::Event>(value.clone()).unwrap(),
+                    *event,
+                    "{text}"
+                );
                 value.as_object().cloned().unwrap_or_default()
             }
             // Beyond the range of a double: see the docs of `Json`.
@@ -134,10 +142,15 @@ pub fn paths(value: &Value) -> Vec<String> {
         inner.chain([own]).collect::<Vec<_>>()
     };
     match value {
-        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), value)).flat_map(below).collect(),
-        Value::Array(elements) => {
-            elements.iter().enumerate().map(|(place, value)| (place.to_string(), value)).flat_map(below).collect()
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (name.clone(), value)).flat_map(below).collect()
         }
+        Value::Array(elements) => elements
+            .iter()
+            .enumerate()
+            .map(|(place, value)| (place.to_string(), value))
+            .flat_map(below)
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -171,7 +184,8 @@ pub mod asked {
     use super::Asked;
 
     #[cfg(feature = "zegocloud")]
-    pub fn zegocloud() -> Asked<tower_webhooks::zegocloud::Zegocloud, tower_webhooks::zegocloud::Signer> {
+    pub fn zegocloud()
+    -> Asked<tower_webhooks::zegocloud::Zegocloud, tower_webhooks::zegocloud::Signer> {
         use tower_webhooks::zegocloud::{Signer, Zegocloud};
 
         let secret = "a callback secret";
@@ -187,7 +201,8 @@ pub mod asked {
     }
 
     #[cfg(feature = "stardust")]
-    pub fn stardust() -> Asked<tower_webhooks::stardust::Stardust, tower_webhooks::stardust::Signer> {
+    pub fn stardust() -> Asked<tower_webhooks::stardust::Stardust, tower_webhooks::stardust::Signer>
+    {
         use tower_webhooks::stardust::{Signer, Stardust};
 
         let (id, key) = ("an access key", "a secret key");
@@ -195,11 +210,15 @@ pub mod asked {
     }
 
     #[cfg(feature = "vobiz")]
-    pub fn vobiz_voice() -> Asked<tower_webhooks::vobiz::voice::Voice, tower_webhooks::vobiz::voice::Signer> {
+    pub fn vobiz_voice()
+    -> Asked<tower_webhooks::vobiz::voice::Voice, tower_webhooks::vobiz::voice::Signer> {
         use tower_webhooks::vobiz::voice::{Signer, Voice};
 
         let origin = "https://hooks.example.com";
-        Asked { provider: Voice::new(TOKEN, origin).unwrap(), signer: Signer::new(TOKEN, origin).unwrap() }
+        Asked {
+            provider: Voice::new(TOKEN, origin).unwrap(),
+            signer: Signer::new(TOKEN, origin).unwrap(),
+        }
     }
 
     #[cfg(feature = "vobiz")]

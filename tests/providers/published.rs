@@ -1,5 +1,6 @@
-//! Material that others have published: the JSON test suite, the big list of naughty strings, and Wycheproof's vectors of
-//! HMAC-SHA256. Standard Webhooks' vectors are in `tests/examples/standard_webhooks.rs`.
+//! Material that others have published: the JSON test suite, the big list of naughty strings, and
+//! Wycheproof's vectors of HMAC-SHA256. Standard Webhooks' vectors are in
+//! `tests/examples/standard_webhooks.rs`.
 
 use super::nothing_lost::{Asked, Payload, of_each, paths, payloads};
 use bytes::Bytes;
@@ -45,13 +46,15 @@ fn suite() -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// What each file is, in the suite's names: `y_` is JSON, `n_` is none, and of `i_`, which the suite leaves open, these are
-/// none.
+/// What each file is, in the suite's names: `y_` is JSON, `n_` is none, and of `i_`, which the
+/// suite leaves open, these are none.
 fn is_json(name: &str) -> bool {
-    name.starts_with("y_") || name.starts_with("i_") && !ILL_FORMED.contains(&name) && !OTHER_ENCODING.contains(&name)
+    name.starts_with("y_")
+        || name.starts_with("i_") && !ILL_FORMED.contains(&name) && !OTHER_ENCODING.contains(&name)
 }
 
-/// Not UTF-8. ZEGOCLOUD's are read with U+FFFD, since without the members that sign nothing would be authentic.
+/// Not UTF-8. ZEGOCLOUD's are read with U+FFFD, since without the members that sign nothing would
+/// be authentic.
 const ILL_FORMED: [&str; 10] = [
     "i_string_UTF-8_invalid_sequence",
     "i_string_UTF8_surrogate_U+D800",
@@ -88,13 +91,18 @@ where
     let template = body.to_string();
     for (name, content) in suite() {
         let fill = |body: &[u8]| {
-            let (before, after) = std::str::from_utf8(body).unwrap().split_once(&json!(PLACE).to_string()).unwrap();
+            let (before, after) =
+                std::str::from_utf8(body).unwrap().split_once(&json!(PLACE).to_string()).unwrap();
             Bytes::from([before.as_bytes(), &content, after.as_bytes()].concat())
         };
         // Where the signature is in the body it does not cover it.
         let signed = asked.sign(template.clone());
         let is_in_body = signed.body() != &template;
-        let request = if is_in_body { signed.map(|body| fill(&body)) } else { asked.sign(fill(template.as_bytes())) };
+        let request = if is_in_body {
+            signed.map(|body| fill(&body))
+        } else {
+            asked.sign(fill(template.as_bytes()))
+        };
         let delivery = asked.provider.verify(&request, SystemTime::now());
         if is_json(&name) || is_in_body && ILL_FORMED.contains(&name.as_str()) {
             let event = delivery.unwrap_or_else(|error| panic!("{name}: {error}")).into_event();
@@ -104,7 +112,8 @@ where
             assert_eq!(serde_json::from_str::<P::Event>(&text).unwrap(), event, "{name}");
             let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&text).unwrap();
             let kept: Json = serde_json::from_str(members[NAME].get()).unwrap();
-            let sent = MENDED.iter().find(|(mended, _)| *mended == name).map(|(_, text)| (*text).into());
+            let sent =
+                MENDED.iter().find(|(mended, _)| *mended == name).map(|(_, text)| (*text).into());
             let sent = sent.unwrap_or_else(|| String::from_utf8_lossy(&content));
             assert_eq!(kept, serde_json::from_str(&sent).unwrap(), "{name}");
         } else if is_in_body {
@@ -142,13 +151,15 @@ mod naughty_strings {
     of_each!(|asked, file| super::reads_the_strings(&asked, file));
 }
 
-/// Strings in every member that is text: all of them in each with `PUBLISHED_FULL`, else every sixteenth, and so all in one
-/// member or another. Blank ones are absent everywhere, and are not asked for here.
+/// Strings in every member that is text: all of them in each with `PUBLISHED_FULL`, else every
+/// sixteenth, and so all in one member or another. Blank ones are absent everywhere, and are not
+/// asked for here.
 fn reads_the_strings<P, S: Signer>(asked: &Asked<P, S>, file: &str)
 where
     P: Provider<Event: WebhookEvent + Serialize + DeserializeOwned + PartialEq + Clone + Debug>,
 {
-    let strings: Vec<_> = ::naughty_strings::BLNS.iter().filter(|string| !string.trim().is_empty()).collect();
+    let strings: Vec<_> =
+        ::naughty_strings::BLNS.iter().filter(|string| !string.trim().is_empty()).collect();
     assert!(strings.len() > 500);
     let every = if std::env::var_os("PUBLISHED_FULL").is_some() { 1 } else { 16 };
     let mut read = 0;
@@ -158,13 +169,17 @@ where
         let (mut texts, mut all) = (Vec::new(), whole.clone());
         for path in paths(&whole) {
             let mut more = all.clone();
-            let is_text = !whole.pointer(&path).is_some_and(|value| value.is_object() || value.is_array())
-                && ["09", "some text"].iter().all(|probe| {
-                    *more.pointer_mut(&path).unwrap() = json!(probe);
-                    let event = asked.event(&more.to_string());
-                    let is_read = || Value::Object(asked.comes_back(&event)).pointer(&path) == Some(&json!(probe));
-                    event.kind() == kind && event.misfits().is_empty() && is_read()
-                });
+            let is_text =
+                !whole.pointer(&path).is_some_and(|value| value.is_object() || value.is_array())
+                    && ["09", "some text"].iter().all(|probe| {
+                        *more.pointer_mut(&path).unwrap() = json!(probe);
+                        let event = asked.event(&more.to_string());
+                        let is_read = || {
+                            Value::Object(asked.comes_back(&event)).pointer(&path)
+                                == Some(&json!(probe))
+                        };
+                        event.kind() == kind && event.misfits().is_empty() && is_read()
+                    });
             if is_text {
                 texts.push(path);
                 all = more;
@@ -190,7 +205,8 @@ where
     assert!(read > strings.len());
 }
 
-/// Every tag of Wycheproof's through the family whose header holds an HMAC-SHA256 of the body and nothing else.
+/// Every tag of Wycheproof's through the family whose header holds an HMAC-SHA256 of the body and
+/// nothing else.
 #[cfg(feature = "vobiz")]
 #[test]
 fn attack_wycheproof_hmac_sha256() {
@@ -205,9 +221,11 @@ fn attack_wycheproof_hmac_sha256() {
                 assert!(test.key.trim_ascii().len() < test.key.len(), "{}", test.tc_id);
                 continue;
             };
-            let request = http::Request::post("/hook").header("x-vobiz-signature", hex::encode(&test.tag));
+            let request =
+                http::Request::post("/hook").header("x-vobiz-signature", hex::encode(&test.tag));
             let request = request.body(Bytes::from(test.msg.to_vec())).unwrap();
-            let kind = provider.verify(&request, SystemTime::now()).map_err(|refused| refused.kind());
+            let kind =
+                provider.verify(&request, SystemTime::now()).map_err(|refused| refused.kind());
             let id = format!("{} {}: {kind:?}", test.tc_id, test.comment);
             match (group.tag_size, test.result) {
                 (256, TestResult::Valid) => {

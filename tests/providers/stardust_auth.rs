@@ -2,8 +2,8 @@
 #![cfg(feature = "stardust")]
 
 use crate::head_auth::{
-    self, accepts, at, damaged, prints_nothing_of, refuses_before_the_body_comes, refuses_unread, send,
-    survives_hostile_bodies,
+    self, accepts, at, damaged, prints_nothing_of, refuses_before_the_body_comes, refuses_unread,
+    send, survives_hostile_bodies,
 };
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
@@ -13,7 +13,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tower_webhooks::{
-    Content, Covers, Delivery, Provider, Rejection, RejectionKind, Signer as _, Verified, WebhookLayer, Window,
+    Content, Covers, Delivery, Provider, Rejection, RejectionKind, Signer as _, Verified,
+    WebhookLayer, Window,
     stardust::{Event, KeyOnlySigner, Signer, Stardust, StardustKeyOnly},
 };
 
@@ -32,7 +33,10 @@ fn signed_mode() -> Stardust {
 }
 
 fn plain(body: &'static str) -> Request<Bytes> {
-    Request::post("/stardust").header("content-type", "application/json").body(Bytes::from(body)).unwrap()
+    Request::post("/stardust")
+        .header("content-type", "application/json")
+        .body(Bytes::from(body))
+        .unwrap()
 }
 
 fn with_key() -> Request<Bytes> {
@@ -68,16 +72,21 @@ fn vectors() {
         let mut request = plain(BODY);
         for (name, value) in vector["headers"].as_object().unwrap() {
             let name: HeaderName = name.parse().unwrap();
-            request.headers_mut().insert(name, HeaderValue::from_str(value.as_str().unwrap()).unwrap());
+            request
+                .headers_mut()
+                .insert(name, HeaderValue::from_str(value.as_str().unwrap()).unwrap());
         }
         let access_key = vector["accessKey"].as_str().unwrap();
         let ts = vector["headers"]["X-TS"].as_str().unwrap_or("1721000000000");
         let now = at(ts.parse().unwrap());
         let valid = vector["expect"].as_str().unwrap().starts_with("valid");
         let result = match vector["secretKey"].as_str() {
-            Some(secret_key) => Stardust::new(access_key, secret_key).unwrap().verify(&request, now),
+            Some(secret_key) => {
+                Stardust::new(access_key, secret_key).unwrap().verify(&request, now)
+            }
             None => {
-                let unsigned = Stardust::new(access_key, "any secret").unwrap().verify(&request, now);
+                let unsigned =
+                    Stardust::new(access_key, "any secret").unwrap().verify(&request, now);
                 assert_eq!(unsigned.unwrap_err().status(), 401, "{name}");
                 StardustKeyOnly::new(access_key).unwrap().verify(&request, now)
             }
@@ -107,8 +116,16 @@ fn a_delivery_says_what_was_proved() {
 
 #[test]
 fn several_keys() {
-    let pairs = [(ACCESS_KEY, SECRET_KEY), (ACCESS_KEY, "next secret"), ("another creator", "their secret")];
-    let all = signed_mode().also_accept(pairs[1].0, pairs[1].1).unwrap().also_accept(pairs[2].0, pairs[2].1).unwrap();
+    let pairs = [
+        (ACCESS_KEY, SECRET_KEY),
+        (ACCESS_KEY, "next secret"),
+        ("another creator", "their secret"),
+    ];
+    let all = signed_mode()
+        .also_accept(pairs[1].0, pairs[1].1)
+        .unwrap()
+        .also_accept(pairs[2].0, pairs[2].1)
+        .unwrap();
     for (index, (access_key, secret_key)) in pairs.into_iter().enumerate() {
         let request = Signer::new(access_key, secret_key).unwrap().sign(plain(BODY), at(NOW));
         assert_eq!(all.verify(&request, at(NOW)).unwrap().proof().key_index, index);
@@ -129,7 +146,10 @@ fn a_day_of_retries_needs_a_wider_window() {
     assert_eq!(signed_mode().verify(&signed(), late).unwrap_err().kind(), RejectionKind::Stale);
     let wide = signed_mode().window(Window::new(hours(24), Duration::from_secs(60)).unwrap());
     let delivery = wide.verify(&signed(), late).unwrap();
-    assert_eq!(delivery.proof().identity.as_ref().unwrap().valid_until(), Some(at(NOW + 24 * 3_600_000 + 1)));
+    assert_eq!(
+        delivery.proof().identity.as_ref().unwrap().valid_until(),
+        Some(at(NOW + 24 * 3_600_000 + 1))
+    );
     assert!(wide.verify(&signed(), at(NOW + 24 * 3_600_000 + 1)).is_err());
 }
 
@@ -196,7 +216,8 @@ async fn attack_no_mode_falls_back_to_the_other() {
         request
     };
     let bad = [("key only", with_key()), ("wrong sign", wrong_sign), ("_ts and _sign", slips)];
-    refuses_unread(signed_mode, bad.map(|(what, request)| (what.to_owned(), request)), at(NOW)).await;
+    refuses_unread(signed_mode, bad.map(|(what, request)| (what.to_owned(), request)), at(NOW))
+        .await;
     let other = Signer::new("another", SECRET_KEY).unwrap().sign(plain(BODY), at(NOW));
     refuses_unread(key_only, [("signed by another".to_owned(), other)], at(NOW)).await;
     // Key-only mode looks at the key only.
@@ -226,12 +247,22 @@ fn attack_blank_secrets_are_refused() {
 async fn attack_damaged_heads_are_one_401_and_read_nothing() {
     refuses_unread(signed_mode, damaged(&signed(), &HEADERS), at(NOW)).await;
     refuses_unread(key_only, damaged(&with_key(), &["x-stardust-key"]), at(NOW)).await;
-    let stale = [(0, "1970"), (NOW - 60_001, "ahead"), (NOW + 300_001, "old"), (u64::MAX / 2, "the end of time")];
+    let stale = [
+        (0, "1970"),
+        (NOW - 60_001, "ahead"),
+        (NOW + 300_001, "old"),
+        (u64::MAX / 2, "the end of time"),
+    ];
     for (now, what) in stale {
         refuses_unread(signed_mode, [(what.to_owned(), signed())], at(now)).await;
     }
     let case = KeyOnlySigner::new(ACCESS_KEY.to_lowercase()).unwrap().sign(plain(BODY), at(NOW));
-    refuses_unread(key_only, [("bare".to_owned(), plain(BODY)), ("case".to_owned(), case)], at(NOW)).await;
+    refuses_unread(
+        key_only,
+        [("bare".to_owned(), plain(BODY)), ("case".to_owned(), case)],
+        at(NOW),
+    )
+    .await;
 }
 
 // Row 14.
@@ -241,7 +272,10 @@ fn attack_a_signature_in_another_spelling_is_the_same_delivery() {
     let sign = lower.headers()["x-sign"].to_str().unwrap().to_owned();
     let upper = with_values(ACCESS_KEY, &NOW.to_string(), &sign.to_uppercase());
     assert_ne!(sign, sign.to_uppercase());
-    assert_eq!(verify(&upper).unwrap().proof().identity.as_ref(), verify(&lower).unwrap().proof().identity.as_ref());
+    assert_eq!(
+        verify(&upper).unwrap().proof().identity.as_ref(),
+        verify(&lower).unwrap().proof().identity.as_ref()
+    );
 }
 
 // Row 16.
@@ -249,9 +283,15 @@ fn attack_a_signature_in_another_spelling_is_the_same_delivery() {
 fn attack_clocks() {
     let before = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
     assert_eq!(signed_mode().verify(&signed(), before).unwrap_err().status(), 401);
-    for (now, fresh) in [(NOW + 300_000, true), (NOW + 300_001, false), (NOW - 60_000, true), (NOW - 60_001, false)] {
+    for (now, fresh) in
+        [(NOW + 300_000, true), (NOW + 300_001, false), (NOW - 60_000, true), (NOW - 60_001, false)]
+    {
         let result = signed_mode().verify(&signed(), at(now));
-        assert_eq!(result.err().map(|r| r.kind()), (!fresh).then_some(RejectionKind::Stale), "{now}");
+        assert_eq!(
+            result.err().map(|r| r.kind()),
+            (!fresh).then_some(RejectionKind::Stale),
+            "{now}"
+        );
     }
 }
 
@@ -262,7 +302,11 @@ async fn attack_a_megabyte_is_announced_and_never_sent() {
     refuses_before_the_body_comes(key_only(), "x-stardust-key: somebody\r\n").await;
     let key = format!("x-stardust-key: {ACCESS_KEY}\r\n");
     refuses_before_the_body_comes(signed_mode(), &key).await;
-    refuses_before_the_body_comes(signed_mode(), &format!("{key}x-ts: 1767000000000\r\nx-sign: 0\r\n")).await;
+    refuses_before_the_body_comes(
+        signed_mode(),
+        &format!("{key}x-ts: 1767000000000\r\nx-sign: 0\r\n"),
+    )
+    .await;
 }
 
 // Rows 18 and 19.
@@ -299,11 +343,16 @@ async fn attack_nothing_prints_a_credential() {
         let error = verify(&request).unwrap_err();
         printed.push(format!("{error} {error:?} {:?}", error.source()));
     }
-    for outcome in
-        [send(key_only(), with_key(), None, at(NOW)).await, send(signed_mode(), signed(), None, at(NOW)).await]
-    {
+    for outcome in [
+        send(key_only(), with_key(), None, at(NOW)).await,
+        send(signed_mode(), signed(), None, at(NOW)).await,
+    ] {
         let head = outcome.probe.head.lock().unwrap().take().unwrap();
-        printed.push(format!("{:?} {:?}", head.headers, head.extensions.get::<Verified<Event>>().unwrap()));
+        printed.push(format!(
+            "{:?} {:?}",
+            head.headers,
+            head.extensions.get::<Verified<Event>>().unwrap()
+        ));
     }
     prints_nothing_of(&[ACCESS_KEY, SECRET_KEY, &sign[4..]], &printed);
 }
@@ -330,10 +379,12 @@ async fn attack_no_tracing_event_holds_a_credential() {
 fn attack_another_key_is_another_identity() {
     let digest = |access_key, secret_key| {
         let request = Signer::new(access_key, secret_key).unwrap().sign(plain(BODY), at(NOW));
-        let delivery = Stardust::new(access_key, secret_key).unwrap().verify(&request, at(NOW)).unwrap();
+        let delivery =
+            Stardust::new(access_key, secret_key).unwrap().verify(&request, at(NOW)).unwrap();
         delivery.proof().identity.as_ref().unwrap().digest()
     };
-    let digests = [digest(ACCESS_KEY, SECRET_KEY), digest(ACCESS_KEY, "other"), digest("other", SECRET_KEY)];
+    let digests =
+        [digest(ACCESS_KEY, SECRET_KEY), digest(ACCESS_KEY, "other"), digest("other", SECRET_KEY)];
     assert!(digests[0] != digests[1] && digests[0] != digests[2] && digests[1] != digests[2]);
     assert_eq!(digest(ACCESS_KEY, SECRET_KEY), digests[0]);
 }

@@ -1,4 +1,5 @@
-//! Stardust's payload: with all members, with few, with nulls, with odd ones, and with nothing lost.
+//! Stardust's payload: with all members, with few, with nulls, with odd ones, and with nothing
+//! lost.
 #![cfg(feature = "stardust")]
 
 use crate::support::events::{misfits, payloads, written};
@@ -8,12 +9,15 @@ use serde_json::{Value, json};
 use std::time::SystemTime;
 use tower_webhooks::{
     Provider, WebhookEvent as _,
-    stardust::{Annotation, AttachmentType, Callback, Event, PoolType, StardustKeyOnly, State, Status},
+    stardust::{
+        Annotation, AttachmentType, Callback, Event, PoolType, StardustKeyOnly, State, Status,
+    },
 };
 
 fn parse(body: impl Into<Bytes>) -> Event {
     let request = Request::post("/").header("x-stardust-key", "key").body(body.into()).unwrap();
-    let delivery = StardustKeyOnly::new("key").unwrap().verify(&request, SystemTime::now()).unwrap();
+    let delivery =
+        StardustKeyOnly::new("key").unwrap().verify(&request, SystemTime::now()).unwrap();
     assert_eq!(delivery.kind(), delivery.event().kind());
     assert_eq!(delivery.misfits()[..], delivery.event().misfits()[..]);
     delivery.into_event()
@@ -65,7 +69,12 @@ fn all_members() {
             .collect::<std::collections::BTreeSet<_>>()
             .into_iter()
             .collect::<Vec<_>>(),
-        ["instancePropertyShortcutMappingList", "issueTransferConfigs", "pointData", "taskNoteDTOList"]
+        [
+            "instancePropertyShortcutMappingList",
+            "issueTransferConfigs",
+            "pointData",
+            "taskNoteDTOList"
+        ]
     );
     let record = task.task_params.as_ref().unwrap().record.as_ref().unwrap();
     assert_eq!(record.attachment_type, Some(AttachmentType::Image));
@@ -75,8 +84,14 @@ fn all_members() {
     assert_eq!(info.update_time.as_deref(), Some("2026-01-02 03:04:05"));
     assert_eq!(info.project_info.as_ref().unwrap().project_name.as_deref(), Some("lanes"));
     let pool = info.pool_info.as_ref().unwrap();
-    assert_eq!((pool.pool_id.as_deref(), pool.pool_type), (Some("16555"), Some(PoolType::Completion)));
-    assert_eq!((&*pool.operator_id_black_list, pool.is_time_sequence), (&["12".to_owned()][..], Some(false)));
+    assert_eq!(
+        (pool.pool_id.as_deref(), pool.pool_type),
+        (Some("16555"), Some(PoolType::Completion))
+    );
+    assert_eq!(
+        (&*pool.operator_id_black_list, pool.is_time_sequence),
+        (&["12".to_owned()][..], Some(false))
+    );
     let before = task.previous_result.as_ref().unwrap().annotations.as_ref().unwrap();
     assert_eq!(before.iter().next().unwrap().unwrap().key.as_deref(), Some("box"));
 }
@@ -87,28 +102,44 @@ fn annotations_are_typed_one_by_one() {
     let list = callback.task.as_ref().unwrap().annotations().unwrap();
     let annotations: Vec<Annotation> = list.iter().collect::<Result<_, _>>().unwrap();
     let [annotation] = &annotations[..] else { panic!("{annotations:?}") };
-    assert_eq!((annotation.key.as_deref(), annotation.r#type.as_deref()), (Some("box"), Some("slot")));
+    assert_eq!(
+        (annotation.key.as_deref(), annotation.r#type.as_deref()),
+        (Some("box"), Some("slot"))
+    );
     let slots = annotation.slots.as_ref().unwrap();
     let slot = slots.iter().next().unwrap().unwrap();
-    assert_eq!((slot.id.as_deref(), slot.user_id.as_deref(), slot.start), (Some("s1"), Some("77"), Some(3.0)));
+    assert_eq!(
+        (slot.id.as_deref(), slot.user_id.as_deref(), slot.start),
+        (Some("s1"), Some("77"), Some(3.0))
+    );
     assert_eq!((slot.confidence, slot.confirmed, slot.length), (Some(0.75), Some(true), Some(4.0)));
-    assert_eq!((slot.hint_confidence.as_deref(), slot.hint_status.as_deref()), (Some("High"), Some("Unconfirmed")));
+    assert_eq!(
+        (slot.hint_confidence.as_deref(), slot.hint_status.as_deref()),
+        (Some("High"), Some("Unconfirmed"))
+    );
     assert_eq!((slot.source.as_deref(), slot.text.as_deref()), (Some("cam0"), Some("van")));
     let corner = slot.plane.as_ref().unwrap().bottom_right.as_ref().unwrap();
     assert_eq!((corner.x, corner.y), (Some(40.5), Some(19.0)));
     assert!(slot.rest.is_empty());
 
-    let odd = r#"[ {"label":"a","slots":{}} ,[["a"]],7, {"label":["b"],"points":[1]} , null,"x",{} ] "#;
-    let body = format!(r#"{{"taskId":"1","status":"x","task":{{"result":{{"annotations":{odd}}}}}}}"#);
+    let odd =
+        r#"[ {"label":"a","slots":{}} ,[["a"]],7, {"label":["b"],"points":[1]} , null,"x",{} ] "#;
+    let body =
+        format!(r#"{{"taskId":"1","status":"x","task":{{"result":{{"annotations":{odd}}}}}}}"#);
     let Event::Callback(callback) = parse(body) else { panic!() };
     let list = callback.task.as_ref().unwrap().annotations().unwrap();
     let read: Vec<_> = list.iter().map(Result::ok).collect();
-    assert_eq!(read.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, false, true, false, false, true]);
+    assert_eq!(
+        read.iter().map(Option::is_some).collect::<Vec<_>>(),
+        [true, false, false, true, false, false, true]
+    );
     let misfits = |place: usize| read[place].as_ref().unwrap().rest.misfits()[0].path();
     assert_eq!((misfits(0), misfits(3)), ("slots", "label"));
     assert_eq!(read[3].as_ref().unwrap().rest.get("points").unwrap().get(), "[1]");
     for none in ["[]", "[ ]"] {
-        let body = format!(r#"{{"taskId":"1","status":"x","task":{{"result":{{"annotations":{none}}}}}}}"#);
+        let body = format!(
+            r#"{{"taskId":"1","status":"x","task":{{"result":{{"annotations":{none}}}}}}}"#
+        );
         let Event::Callback(callback) = parse(body) else { panic!() };
         assert_eq!(callback.task.unwrap().annotations().unwrap().iter().count(), 0);
     }
@@ -120,12 +151,20 @@ fn each_member_alone_and_null() {
     assert_eq!(written(&event(&bare)), bare);
     assert_eq!(callback(&bare).task, None);
     for none in [json!(null), json!("")] {
-        assert_eq!(written(&event(&json!({"taskId": "41", "status": "completed", "task": none}))), bare);
+        assert_eq!(
+            written(&event(&json!({"taskId": "41", "status": "completed", "task": none}))),
+            bare
+        );
     }
     let empty = json!({"taskId": "41", "status": "completed", "task": {}});
     assert_eq!(written(&event(&empty)), empty);
 
-    let untyped = ["pointData", "taskNoteDTOList", "issueTransferConfigs", "instancePropertyShortcutMappingList"];
+    let untyped = [
+        "pointData",
+        "taskNoteDTOList",
+        "issueTransferConfigs",
+        "instancePropertyShortcutMappingList",
+    ];
     for (name, value) in task().as_object().unwrap() {
         let one = json!({"taskId": "41", "status": "other", "task": {name.as_str(): value}});
         assert_eq!(written(&event(&one)), one);
@@ -136,8 +175,13 @@ fn each_member_alone_and_null() {
     for nested in ["taskParams", "result"] {
         let mut nulls = task();
         nulls[nested].as_object_mut().unwrap().values_mut().for_each(|value| *value = Value::Null);
-        let task = callback(&json!({"taskId": "41", "status": "completed", "task": nulls})).task.unwrap();
-        assert!(if nested == "result" { task.annotations().is_none() } else { task.additional_info().is_none() });
+        let task =
+            callback(&json!({"taskId": "41", "status": "completed", "task": nulls})).task.unwrap();
+        assert!(if nested == "result" {
+            task.annotations().is_none()
+        } else {
+            task.additional_info().is_none()
+        });
     }
 }
 
@@ -162,7 +206,9 @@ fn nothing_of_a_callback_is_lost() {
         |inner: &str| format!(r#""task":{{"taskParams":{{"record":{{{inner}}}}}}}"#),
         |inner: &str| format!(r#""task":{{"taskParams":{{"record":{{"metadata":{{{inner}}}}}}}}}"#),
         |inner: &str| {
-            format!(r#""task":{{"taskParams":{{"record":{{"metadata":{{"additionalInfo":{{{inner}}}}}}}}}}}"#)
+            format!(
+                r#""task":{{"taskParams":{{"record":{{"metadata":{{"additionalInfo":{{{inner}}}}}}}}}}}"#
+            )
         },
         |inner: &str| format!(r#""task":{{"errorMessage":{{{inner}}}}}"#),
     ] {
@@ -204,12 +250,24 @@ fn statuses_are_written_as_they_came() {
 fn the_task_says_what_the_callback_does_not() {
     let task = json!({"taskId": "41", "status": 6});
     for (body, expected) in [
-        (json!({"status": "error", "task": task}), json!({"taskId": "41", "status": "error", "task": task})),
-        (json!({"taskId": "", "status": null, "task": task}), json!({"taskId": "41", "status": 6, "task": task})),
+        (
+            json!({"status": "error", "task": task}),
+            json!({"taskId": "41", "status": "error", "task": task}),
+        ),
+        (
+            json!({"taskId": "", "status": null, "task": task}),
+            json!({"taskId": "41", "status": 6, "task": task}),
+        ),
         (json!({"task": task}), json!({"taskId": "41", "status": 6, "task": task})),
         (json!({"task": {"status": "9"}}), json!({"status": "9", "task": {"status": "9"}})),
-        (json!({"taskId": [1], "status": {}, "task": task}), json!({"taskId": "41", "status": 6, "task": task})),
-        (json!({"task": {"code": 2000, "data": task}}), json!({"taskId": "41", "status": 6, "task": task})),
+        (
+            json!({"taskId": [1], "status": {}, "task": task}),
+            json!({"taskId": "41", "status": 6, "task": task}),
+        ),
+        (
+            json!({"task": {"code": 2000, "data": task}}),
+            json!({"taskId": "41", "status": 6, "task": task}),
+        ),
     ] {
         assert_eq!(written(&event(&body)), expected, "{body}");
     }
@@ -237,20 +295,39 @@ fn the_kind_is_derived_in_its_documented_order() {
         )
     );
     assert_eq!(of("completed", json!({"auditStatus": "fixed"})).1, Some(State::Fixed));
-    assert_eq!(of("completed", json!({"qualityStatus": 2, "auditStatus": "approved"})).1, Some(State::Approved));
+    assert_eq!(
+        of("completed", json!({"qualityStatus": 2, "auditStatus": "approved"})).1,
+        Some(State::Approved)
+    );
     assert_eq!(of("approved", json!({"qualityStatus": "rejected"})).1, Some(State::Approved));
     assert_eq!(of("error", json!({"qualityStatus": "approved"})).0, "task_error");
-    for no_audit in [json!("completed"), json!(1), json!({"status": "approved"}), json!(["approved"]), json!("")] {
-        assert_eq!(of("completed", json!({"qualityStatus": no_audit})).0, "completed", "{no_audit}");
+    for no_audit in [
+        json!("completed"),
+        json!(1),
+        json!({"status": "approved"}),
+        json!(["approved"]),
+        json!(""),
+    ] {
+        assert_eq!(
+            of("completed", json!({"qualityStatus": no_audit})).0,
+            "completed",
+            "{no_audit}"
+        );
     }
-    for lacking in [json!({"taskId": "41"}), json!({"status": "error"}), json!({"taskId": " ", "status": "error"})] {
+    for lacking in [
+        json!({"taskId": "41"}),
+        json!({"status": "error"}),
+        json!({"taskId": " ", "status": "error"}),
+    ] {
         assert_eq!(event(&lacking).dedup_key(), None, "{lacking}");
     }
 }
 
 #[test]
 fn ids_lose_no_digit() {
-    for digits in ["0", "9007199254740993", "18446744073709551615", "123456789012345678901234567890"] {
+    for digits in
+        ["0", "9007199254740993", "18446744073709551615", "123456789012345678901234567890"]
+    {
         let number = format!(
             r#"{{"taskId":{digits},"status":"completed","task":{{"taskId":{digits},
                 "taskParams":{{"record":{{"metadata":{{"uniqueIdentifier":{digits}}}}}}}}}}}"#
@@ -289,7 +366,9 @@ fn the_envelope_of_get_task_is_taken_off() {
     let inner = json!({"code": 1, "data": {"taskId": "2"}});
     let twice = json!({"taskId": "1", "status": "completed", "task": {"code": 200, "data": inner}});
     assert_eq!(callback(&twice).task.unwrap().rest.get("code").unwrap().get(), "1");
-    let odd = event(&json!({"taskId": "1", "status": "completed", "task": {"code": 200, "data": {"result": []}}}));
+    let odd = event(
+        &json!({"taskId": "1", "status": "completed", "task": {"code": 200, "data": {"result": []}}}),
+    );
     assert_eq!(misfits(&odd), ["task.result"]);
 }
 
@@ -331,7 +410,9 @@ fn members_that_are_odd_are_delivered() {
     ] {
         assert_eq!(misfits(&parse(body)), [path], "{body}");
     }
-    let succeeded = |task: Value| callback(&json!({"taskId": "1", "task": task})).task.unwrap().callback_succeeded;
+    let succeeded = |task: Value| {
+        callback(&json!({"taskId": "1", "task": task})).task.unwrap().callback_succeeded
+    };
     assert_eq!(succeeded(json!({"callback_succeeded": "true"})), Some(true));
     assert_eq!(succeeded(json!({"callbackSucceeded": false, "callback_succeeded": 1})), Some(true));
     assert_eq!(succeeded(json!({"callbackSucceeded": false})), Some(false));
@@ -373,13 +454,18 @@ fn attack_a_hundred_thousand_levels() {
         (format!(r#"{{"status":"completed","taskId":{deep}}}"#), "taskId"),
         (format!(r#"{{"taskId":"1","status":{deep}}}"#), "status"),
         (format!(r#"{{"taskId":"1","status":"completed","task":{deep}}}"#), "task"),
-        (format!(r#"{{"taskId":"1","status":"completed","task":{{"result":{deep}}}}}"#), "task.result"),
+        (
+            format!(r#"{{"taskId":"1","status":"completed","task":{{"result":{deep}}}}}"#),
+            "task.result",
+        ),
     ] {
         let event = parse(body.clone());
         assert_eq!((misfits(&event), serde_json::to_string(&event).unwrap()), (vec![path], body));
     }
     for kept in [
-        format!(r#"{{"taskId":"1","status":"completed","task":{{"result":{{"annotations":{deep}}}}}}}"#),
+        format!(
+            r#"{{"taskId":"1","status":"completed","task":{{"result":{{"annotations":{deep}}}}}}}"#
+        ),
         format!(r#"{{"taskId":"1","status":"completed","task":{{"qualityStatus":{deep}}}}}"#),
         format!(r#"{{"taskId":"1","status":"completed","task":{{"pointData":{deep}}}}}"#),
         format!(r#"{{"taskId":"1","status":"completed","more":{deep}}}"#),
@@ -395,7 +481,8 @@ fn attack_a_hundred_thousand_levels() {
 // Row 30.
 #[test]
 fn attack_amplification() {
-    let keys = |count: usize| (0..count).map(|n| format!(r#""k{n}":0"#)).collect::<Vec<_>>().join(",");
+    let keys =
+        |count: usize| (0..count).map(|n| format!(r#""k{n}":0"#)).collect::<Vec<_>>().join(",");
     let inside = |keys: &str| format!(r#"{{"taskId":"1","status":"completed","task":{{{keys}}}}}"#);
     let beside = |keys: &str| format!(r#"{{"taskId":"1","status":"completed",{keys}}}"#);
     assert_eq!(misfits(&parse(inside(&keys(256)))), [] as [&str; 0]);

@@ -51,7 +51,10 @@ impl http_body::Body for Counting {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         self.polls.fetch_add(1, Ordering::Relaxed);
         Pin::new(&mut self.body).poll_frame(cx)
     }
@@ -62,13 +65,19 @@ impl http_body::Body for Counting {
 }
 
 /// The response, and how often the body was asked.
-async fn call<P: Provider>(provider: P, request: Request<Bytes>, declared: Option<u64>) -> (Response<String>, usize) {
+async fn call<P: Provider>(
+    provider: P,
+    request: Request<Bytes>,
+    declared: Option<u64>,
+) -> (Response<String>, usize) {
     let polls = Arc::new(AtomicUsize::new(0));
-    let service = WebhookLayer::new(provider).layer(service_fn(async |request: Request<Full<Bytes>>| {
-        assert!(request.extensions().get::<Verified<P::Event>>().is_some());
-        Ok::<_, Infallible>(Response::new("accepted".to_owned()))
-    }));
-    let request = request.map(|body| Counting { body: Full::new(body), polls: Arc::clone(&polls), declared });
+    let service =
+        WebhookLayer::new(provider).layer(service_fn(async |request: Request<Full<Bytes>>| {
+            assert!(request.extensions().get::<Verified<P::Event>>().is_some());
+            Ok::<_, Infallible>(Response::new("accepted".to_owned()))
+        }));
+    let request =
+        request.map(|body| Counting { body: Full::new(body), polls: Arc::clone(&polls), declared });
     let response = service.oneshot(request).await.unwrap();
     (response, polls.load(Ordering::Relaxed))
 }
@@ -79,7 +88,12 @@ fn signed(signer: &impl Signer, uri: &str, body: &'static str) -> Request<Bytes>
 
 #[tokio::test]
 async fn attack_a_bad_head_leaves_the_body_unread() {
-    async fn check<P: Provider>(provider: impl Fn() -> P, signer: impl Signer, headers: &[&'static str], bad: &str) {
+    async fn check<P: Provider>(
+        provider: impl Fn() -> P,
+        signer: impl Signer,
+        headers: &[&'static str],
+        bad: &str,
+    ) {
         let genuine = signed(&signer, "/cb", "{}");
         let (response, polls) = call(provider(), genuine.clone(), None).await;
         assert_eq!((response.status(), &**response.body()), (StatusCode::OK, "accepted"));
@@ -106,20 +120,50 @@ async fn attack_a_bad_head_leaves_the_body_unread() {
     }
 
     let voice_headers = ["x-vobiz-signature-v3", "x-vobiz-signature-v3-nonce"];
-    check(|| Voice::new(KEY, ORIGIN).unwrap(), voice::Signer::new(KEY, ORIGIN).unwrap(), &voice_headers, "x").await;
-    check(|| Kyc::new(KEY).unwrap(), kyc::Signer::new(KEY).unwrap(), &["x-vobiz-signature"], "x").await;
-    check(|| Campaign::new(KEY).unwrap(), campaign::Signer::new(KEY).unwrap(), &["x-vobiz-signature"], "x").await;
-    check(|| Ndnc::new(KEY).unwrap(), ndnc::Signer::new(KEY).unwrap(), &["x-vobiz-signature"], "x").await;
-    check(|| Trunk::new(KEY).unwrap(), trunk::Signer::new(KEY).unwrap(), &["x-vobiz-signature"], "x").await;
-    check(|| Whatsapp::new(KEY).unwrap(), whatsapp::Signer::new(KEY).unwrap(), &["x-webhook-signature"], "x").await;
+    check(
+        || Voice::new(KEY, ORIGIN).unwrap(),
+        voice::Signer::new(KEY, ORIGIN).unwrap(),
+        &voice_headers,
+        "x",
+    )
+    .await;
+    check(|| Kyc::new(KEY).unwrap(), kyc::Signer::new(KEY).unwrap(), &["x-vobiz-signature"], "x")
+        .await;
+    check(
+        || Campaign::new(KEY).unwrap(),
+        campaign::Signer::new(KEY).unwrap(),
+        &["x-vobiz-signature"],
+        "x",
+    )
+    .await;
+    check(|| Ndnc::new(KEY).unwrap(), ndnc::Signer::new(KEY).unwrap(), &["x-vobiz-signature"], "x")
+        .await;
+    check(
+        || Trunk::new(KEY).unwrap(),
+        trunk::Signer::new(KEY).unwrap(),
+        &["x-vobiz-signature"],
+        "x",
+    )
+    .await;
+    check(
+        || Whatsapp::new(KEY).unwrap(),
+        whatsapp::Signer::new(KEY).unwrap(),
+        &["x-webhook-signature"],
+        "x",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn attack_a_wrong_voice_signature_leaves_the_body_unread() {
     let signer = voice::Signer::new("another token", ORIGIN).unwrap();
-    let (response, polls) = call(Voice::new(KEY, ORIGIN).unwrap(), signed(&signer, "/cb", "Event=Ring"), None).await;
+    let (response, polls) =
+        call(Voice::new(KEY, ORIGIN).unwrap(), signed(&signer, "/cb", "Event=Ring"), None).await;
     assert_eq!((response.status(), polls), (StatusCode::UNAUTHORIZED, 0));
-    assert_eq!(response.extensions().get::<Rejection>().unwrap().kind(), RejectionKind::CredentialWrong);
+    assert_eq!(
+        response.extensions().get::<Rejection>().unwrap().kind(),
+        RejectionKind::CredentialWrong
+    );
 }
 
 #[tokio::test]
@@ -144,12 +188,18 @@ async fn credentials_are_sensitive_behind_the_layer() {
         let service = service_fn(async |request: Request<Full<Bytes>>| {
             let headers = request.headers().iter();
             let printed = format!("{:?}", request.headers());
-            let names: Vec<_> =
-                headers.filter(|(_, value)| value.is_sensitive()).map(|(name, _)| name.to_string()).collect();
+            let names: Vec<_> = headers
+                .filter(|(_, value)| value.is_sensitive())
+                .map(|(name, _)| name.to_string())
+                .collect();
             assert_eq!(printed.matches("Sensitive").count(), names.len());
             Ok::<_, Infallible>(Response::new(names.join(" ")))
         });
-        let response = WebhookLayer::new(provider).layer(service).oneshot(request.map(Full::new)).await.unwrap();
+        let response = WebhookLayer::new(provider)
+            .layer(service)
+            .oneshot(request.map(Full::new))
+            .await
+            .unwrap();
         let mut names: Vec<_> = response.body().split(' ').map(str::to_owned).collect();
         names.sort();
         names
@@ -187,7 +237,9 @@ async fn status(app: &Router, request: &Request<Bytes>) -> StatusCode {
 async fn under_nest_the_prefix_belongs_to_the_origin() {
     let layer = |origin: &str| WebhookLayer::new(Voice::new(KEY, origin).unwrap());
     let inner = |origin: &str| {
-        Router::new().route("/call", any(kind).layer(layer(origin))).route("/", any(kind).layer(layer(origin)))
+        Router::new()
+            .route("/call", any(kind).layer(layer(origin)))
+            .route("/", any(kind).layer(layer(origin)))
     };
     let signer = voice::Signer::new(KEY, ORIGIN).unwrap();
     let request = signed(&signer, "/vobiz/call", "Event=Ring");
@@ -197,7 +249,8 @@ async fn under_nest_the_prefix_belongs_to_the_origin() {
     assert_eq!(status(&prefixed, &signed(&signer, "/vobiz/other", "Event=Ring")).await, 404);
     let bare = Router::new().nest("/vobiz", inner(ORIGIN));
     assert_eq!(status(&bare, &request).await, 401);
-    let twice = Router::new().nest("/in", Router::new().nest("/vobiz", inner("https://hooks.example.com/in/vobiz/")));
+    let twice = Router::new()
+        .nest("/in", Router::new().nest("/vobiz", inner("https://hooks.example.com/in/vobiz/")));
     assert_eq!(status(&twice, &signed(&signer, "/in/vobiz/call", "Event=Ring")).await, 200);
     assert_eq!(status(&twice, &request).await, 404);
 
@@ -207,7 +260,8 @@ async fn under_nest_the_prefix_belongs_to_the_origin() {
     assert_eq!(status(&prefixed, &signed(&slash, "/vobiz", "Event=Ring")).await, 200);
 
     // Around the whole router the layer sees the whole path.
-    let outside = Router::new().nest("/vobiz", Router::new().route("/call", any(kind))).layer(layer(ORIGIN));
+    let outside =
+        Router::new().nest("/vobiz", Router::new().route("/call", any(kind))).layer(layer(ORIGIN));
     assert_eq!(status(&outside, &request).await, 200);
     let outside = outside.layer(layer("https://hooks.example.com/vobiz"));
     assert_eq!(status(&outside, &request).await, 401);
@@ -246,7 +300,8 @@ async fn attack_host_and_forwarded_headers_over_a_socket() {
         "Host: 10.0.0.7:8080\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: evil.example.com\r\n",
         "Host: evil.example.com\r\nForwarded: host=evil.example.com;proto=http\r\nX-Forwarded-Prefix: /evil\r\n",
     ] {
-        for target in ["/vobiz/call", "/vobiz/call?tenant=42", "http://evil.example.com/vobiz/call"] {
+        for target in ["/vobiz/call", "/vobiz/call?tenant=42", "http://evil.example.com/vobiz/call"]
+        {
             let response = raw(app(), send(right, target, headers)).await;
             assert!(
                 response.starts_with("HTTP/1.1 200") && response.ends_with("Ring"),
@@ -271,8 +326,10 @@ async fn attack_host_and_forwarded_headers_over_a_socket() {
 #[tokio::test]
 async fn attack_nobody_is_told_to_continue_after_a_bad_head() {
     let layer = WebhookLayer::new(Kyc::new(KEY).unwrap());
-    let app =
-        Router::new().route("/kyc", post(async |event: Verified<kyc::Event>| event.kind().to_owned()).layer(layer));
+    let app = Router::new().route(
+        "/kyc",
+        post(async |event: Verified<kyc::Event>| event.kind().to_owned()).layer(layer),
+    );
     let request = "POST /kyc HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nX-Vobiz-Signature: sha256=00\r\n\
                    Connection: close\r\nContent-Length: 1000000\r\n\r\n";
     let response = raw(app, request.to_owned()).await;
@@ -283,11 +340,16 @@ async fn attack_nobody_is_told_to_continue_after_a_bad_head() {
 async fn a_get_passes_the_layer() {
     let signer = voice::Signer::new(KEY, ORIGIN).unwrap();
     let request = Request::get("/call?Event=Hangup&CallUUID=c1").body(Bytes::new()).unwrap();
-    let mut service =
-        WebhookLayer::new(Voice::new(KEY, ORIGIN).unwrap()).layer(service_fn(async |request: Request<Full<Bytes>>| {
+    let mut service = WebhookLayer::new(Voice::new(KEY, ORIGIN).unwrap()).layer(service_fn(
+        async |request: Request<Full<Bytes>>| {
             let event = request.extensions().get::<Verified<voice::Event>>().unwrap();
-            Ok::<_, Infallible>(Response::new(format!("{} {}", event.metadata().kind, event.covers().as_str())))
-        }));
+            Ok::<_, Infallible>(Response::new(format!(
+                "{} {}",
+                event.metadata().kind,
+                event.covers().as_str()
+            )))
+        },
+    ));
     let request = signer.sign(request, SystemTime::now()).map(Full::new);
     assert_eq!(service.call(request).await.unwrap().body(), "Hangup url");
 }

@@ -1,4 +1,5 @@
-//! The five families that sign the body: vectors, payloads, what is refused, and what nobody expects.
+//! The five families that sign the body: vectors, payloads, what is refused, and what nobody
+//! expects.
 #![cfg(feature = "vobiz")]
 
 use bytes::Bytes;
@@ -123,7 +124,9 @@ impl Family {
 
     fn with(&self, body: &'static str, value: &str) -> Result<Accepted, Rejection> {
         let mut request = post(body);
-        request.headers_mut().insert(self.header, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        request
+            .headers_mut()
+            .insert(self.header, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         (self.verify)(&[KEY], &request)
     }
 }
@@ -132,7 +135,9 @@ impl Family {
 fn vectors() {
     let file: Value = serde_json::from_str(include_str!("../vectors/vobiz.json")).unwrap();
     let mut checked = 0;
-    for vector in file["vectors"].as_array().unwrap().iter().filter(|vector| vector["family"] != "voice") {
+    for vector in
+        file["vectors"].as_array().unwrap().iter().filter(|vector| vector["family"] != "voice")
+    {
         let text = |name: &str| vector[name].as_str().unwrap();
         let family = family(text("family"));
         let mut request = post(text("body").to_owned());
@@ -146,9 +151,15 @@ fn vectors() {
         let mut body: Map<String, Value> = serde_json::from_str(text("body")).unwrap();
         body.retain(|_, value| value != "");
         assert_eq!(texts(&accepted.json), texts(&Value::Object(body)));
-        assert_eq!((accepted.covers, accepted.content, accepted.key_index), (Covers::Body, Content::Signed, 1));
+        assert_eq!(
+            (accepted.covers, accepted.content, accepted.key_index),
+            (Covers::Body, Content::Signed, 1)
+        );
         assert!(accepted.forever);
-        assert_eq!((family.sign)(text("key"), post(text("body").to_owned())).headers(), request.headers());
+        assert_eq!(
+            (family.sign)(text("key"), post(text("body").to_owned())).headers(),
+            request.headers()
+        );
         checked += 1;
     }
     assert_eq!(checked, 5);
@@ -173,10 +184,13 @@ fn payloads() -> Vec<(&'static str, String, Value)> {
     files.into_iter().flat_map(payloads).collect()
 }
 
-/// Every scalar as text: a time that was sent as text is a number in the event, a price that was a number is text.
+/// Every scalar as text: a time that was sent as text is a number in the event, a price that was a
+/// number is text.
 fn texts(json: &Value) -> Value {
     match json {
-        Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), texts(value))).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| (name.clone(), texts(value))).collect()
+        }
         Value::Array(elements) => elements.iter().map(texts).collect(),
         Value::String(_) | Value::Null => json.clone(),
         scalar => scalar.to_string().into(),
@@ -202,7 +216,10 @@ fn every_payload_in_full() {
             _ => vec![],
         };
         let key = [&[&*kind], &parts[..]].concat();
-        assert_eq!(accepted.dedup_key, (!parts.is_empty()).then(|| serde_json::to_string(&key).unwrap()));
+        assert_eq!(
+            accepted.dedup_key,
+            (!parts.is_empty()).then(|| serde_json::to_string(&key).unwrap())
+        );
         seen += 1;
     }
     assert_eq!(seen, 26);
@@ -224,7 +241,10 @@ fn without_optional_members_and_with_nulls() {
         let Some(tag) = tag(name) else { continue };
         let only_tag = json!({ tag: kind });
         let accepted = family(name).accept(only_tag.to_string()).unwrap();
-        assert_eq!((&accepted.kind, &accepted.json, &accepted.dedup_key), (&kind, &only_tag, &None));
+        assert_eq!(
+            (&accepted.kind, &accepted.json, &accepted.dedup_key),
+            (&kind, &only_tag, &None)
+        );
 
         for nothing in [Value::Null, json!("")] {
             let mut body = body.clone();
@@ -284,7 +304,9 @@ fn envelope(body: &str) -> whatsapp::Envelope {
 
 #[test]
 fn typed_values() {
-    let body = |kind: &str| payloads().into_iter().find(|(_, name, _)| *name == kind).unwrap().2.to_string();
+    let body = |kind: &str| {
+        payloads().into_iter().find(|(_, name, _)| *name == kind).unwrap().2.to_string()
+    };
 
     let kyc::Event::Completed(session) =
         event(Kyc::new(KEY).unwrap(), kyc::Signer::new(KEY).unwrap(), &body("kyc.completed"))
@@ -294,8 +316,14 @@ fn typed_values() {
     assert_eq!(session.kyc_type, Some(kyc::KycType::Company));
     assert_eq!(session.metadata.unwrap().parse::<Value>().unwrap()["n"][1], 2.5);
 
-    let trunk::Event::Hangup(hangup) = trunk_event(&body("Hangup").replace("0.45", "0.4500")) else { panic!() };
-    assert_eq!((hangup.duration, hangup.hangup_cause_code, hangup.mos), (Some(60), Some(4000), Some(4.25)));
+    let trunk::Event::Hangup(hangup) = trunk_event(&body("Hangup").replace("0.45", "0.4500"))
+    else {
+        panic!()
+    };
+    assert_eq!(
+        (hangup.duration, hangup.hangup_cause_code, hangup.mos),
+        (Some(60), Some(4000), Some(4.25))
+    );
     assert_eq!(hangup.cost.as_deref(), Some("0.4500"));
     assert_eq!(hangup.hangup_source, Some(voice::HangupSource::Callee));
     assert_eq!(hangup.direction, Some(voice::Direction::Outbound));
@@ -306,7 +334,10 @@ fn typed_values() {
     assert_eq!(message.timestamp, Some(UnixSeconds(1_774_432_800)));
     assert_eq!(message.rest.get("context").unwrap().get(), r#"{"id":"wamid.0"}"#);
     assert_eq!(message.text.as_ref().unwrap().body.as_deref(), Some("hi"));
-    assert_eq!((received.messages().count(), received.statuses().count(), received.calls().count()), (2, 0, 0));
+    assert_eq!(
+        (received.messages().count(), received.statuses().count(), received.calls().count()),
+        (2, 0, 0)
+    );
     let sent = envelope(&body("message.status"));
     assert_eq!(sent.statuses().next().unwrap().status, Some(whatsapp::MessageStatus::Delivered));
     let called = envelope(&body("call.terminate"));
@@ -327,7 +358,10 @@ fn unknown_kinds_are_events() {
             json!({}),
         ] {
             let accepted = family.accept(format!(" {body}\n")).unwrap();
-            assert_eq!((&*accepted.kind, &accepted.json, accepted.dedup_key), ("unknown", &body, None));
+            assert_eq!(
+                (&*accepted.kind, &accepted.json, accepted.dedup_key),
+                ("unknown", &body, None)
+            );
         }
     }
     // Another spelling is another kind: no guess is made.
@@ -340,18 +374,33 @@ fn unknown_kinds_are_events() {
     }
 }
 
-/// An alert does not name itself, and families without a prefix pass each other's bodies under one secret.
+/// An alert does not name itself, and families without a prefix pass each other's bodies under one
+/// secret.
 #[test]
 fn what_is_no_alert_is_unknown() {
     for (name, kind, body) in payloads() {
         let expected = if name == "ndnc" { "ndnc_alert" } else { "unknown" };
         assert_eq!(family("ndnc").accept(body.to_string()).unwrap().kind, expected, "{kind}");
     }
-    for body in ["{}", r#"{"x":1}"#, r#"{"complaints":[]}"#, r#"{"complaints":[7]}"#, r#"{"accountName":""}"#] {
+    for body in [
+        "{}",
+        r#"{"x":1}"#,
+        r#"{"complaints":[]}"#,
+        r#"{"complaints":[7]}"#,
+        r#"{"accountName":""}"#,
+    ] {
         let accepted = family("ndnc").accept(body).unwrap();
-        assert_eq!((&*accepted.kind, accepted.json), ("unknown", serde_json::from_str(body).unwrap()));
+        assert_eq!(
+            (&*accepted.kind, accepted.json),
+            ("unknown", serde_json::from_str(body).unwrap())
+        );
     }
-    for body in [r#"{"totalComplaints":0}"#, r#"{"complaints":[{}]}"#, r#"{"complaints":7}"#, r#"{"accountName":{}}"#] {
+    for body in [
+        r#"{"totalComplaints":0}"#,
+        r#"{"complaints":[{}]}"#,
+        r#"{"complaints":7}"#,
+        r#"{"accountName":{}}"#,
+    ] {
         assert_eq!(family("ndnc").accept(body).unwrap().kind, "ndnc_alert", "{body}");
     }
 }
@@ -359,7 +408,11 @@ fn what_is_no_alert_is_unknown() {
 #[test]
 fn header_names_of_events_are_not_read() {
     for (name, header) in [("whatsapp", "x-webhook-event"), ("trunk", "x-vobiz-event")] {
-        let body = if name == "trunk" { r#"{"Event":"Hangup"}"# } else { r#"{"event_type":"message.status"}"# };
+        let body = if name == "trunk" {
+            r#"{"Event":"Hangup"}"#
+        } else {
+            r#"{"event_type":"message.status"}"#
+        };
         let mut request = family(name).signed(body);
         request.headers_mut().insert(header, HeaderValue::from_static("message.inbound"));
         let kind = (family(name).verify)(&[KEY], &request).unwrap().kind;
@@ -373,12 +426,17 @@ fn the_trunk_s_header_and_prefix_are_settings() {
     let signer = trunk::Signer::new(KEY).unwrap().header(header.clone()).prefix("v1=");
     let request = signer.sign(post(r#"{"Event":"Hangup"}"#), SystemTime::now());
     assert!(request.headers()[&header].to_str().unwrap().starts_with("v1="));
-    let verify = |trunk: Trunk| trunk.verify(&request, SystemTime::now()).map(drop).map_err(|error| error.kind());
+    let verify = |trunk: Trunk| {
+        trunk.verify(&request, SystemTime::now()).map(drop).map_err(|error| error.kind())
+    };
     let trunk = Trunk::new(KEY).unwrap();
     assert_eq!(verify(trunk.clone()), Err(CredentialMissing));
     assert_eq!(verify(trunk.clone().header(header.clone())), Err(CredentialMalformed));
     assert_eq!(verify(trunk.clone().header(header.clone()).prefix(String::from("v1="))), Ok(()));
-    assert!(!trunk.is_credential(&[0; 32], &header) && trunk.header(header.clone()).is_credential(&[0; 32], &header));
+    assert!(
+        !trunk.is_credential(&[0; 32], &header)
+            && trunk.header(header.clone()).is_credential(&[0; 32], &header)
+    );
 }
 
 #[test]
@@ -422,17 +480,25 @@ fn attack_a_request_of_another_family_or_key() {
 #[test]
 fn attack_identities() {
     for family in FAMILIES {
-        let digest = |keys: &[&str], request: &Request<Bytes>| (family.verify)(keys, request).unwrap().digest;
+        let digest = |keys: &[&str], request: &Request<Bytes>| {
+            (family.verify)(keys, request).unwrap().digest
+        };
         let request = family.signed(r#"{"a":1}"#);
         let first = digest(&[KEY], &request);
-        // A repeat is the same delivery, however its digits are spelt and whichever place the key has.
+        // A repeat is the same delivery, however its digits are spelt and whichever place the key
+        // has.
         let mut upper = request.clone();
         let value = family.value(&request).strip_prefix(family.prefix).unwrap().to_uppercase();
-        upper.headers_mut().insert(family.header, format!("{}{value}", family.prefix).parse().unwrap());
+        upper
+            .headers_mut()
+            .insert(family.header, format!("{}{value}", family.prefix).parse().unwrap());
         assert_eq!(digest(&[KEY], &upper), first);
         assert_eq!(digest(&["another key", KEY], &request), first);
         assert_ne!(digest(&[KEY], &family.signed(r#"{"a":2}"#)), first);
-        assert_ne!(digest(&["another key"], &(family.sign)("another key", post(r#"{"a":1}"#))), first);
+        assert_ne!(
+            digest(&["another key"], &(family.sign)("another key", post(r#"{"a":1}"#))),
+            first
+        );
     }
 }
 
@@ -442,13 +508,17 @@ fn attack_odd_headers() {
         let body = r#"{"x":1}"#;
         let value = family.value(&family.signed(body));
         let digits = value.strip_prefix(family.prefix).unwrap();
-        let mixed: String =
-            digits.chars().enumerate().map(|(n, c)| if n % 2 == 0 { c.to_ascii_uppercase() } else { c }).collect();
+        let mixed: String = digits
+            .chars()
+            .enumerate()
+            .map(|(n, c)| if n % 2 == 0 { c.to_ascii_uppercase() } else { c })
+            .collect();
         family.with(body, &format!("{}{mixed}", family.prefix)).unwrap();
 
         let missing = (family.verify)(&[KEY], &post(body)).unwrap_err();
         assert_eq!((missing.kind(), missing.status().as_u16()), (CredentialMissing, 401));
-        let other_prefix = if family.prefix.is_empty() { format!("sha256={digits}") } else { digits.to_owned() };
+        let other_prefix =
+            if family.prefix.is_empty() { format!("sha256={digits}") } else { digits.to_owned() };
         for bad in [
             "".to_owned(),
             " ".to_owned(),
@@ -466,12 +536,22 @@ fn attack_odd_headers() {
             format!("{}{}", family.prefix, "é".repeat(32)),
             format!("{value}{}", " ".repeat(1024)),
         ] {
-            assert_eq!(family.with(body, &bad).unwrap_err().kind(), CredentialMalformed, "{}: {bad:?}", family.name);
+            assert_eq!(
+                family.with(body, &bad).unwrap_err().kind(),
+                CredentialMalformed,
+                "{}: {bad:?}",
+                family.name
+            );
         }
         let mut twice = family.signed(body);
         twice.headers_mut().append(family.header, value.parse().unwrap());
         assert_eq!((family.verify)(&[KEY], &twice).unwrap_err().kind(), CredentialMalformed);
-        let nearly = format!("{}{}{}", family.prefix, if digits.starts_with('0') { '1' } else { '0' }, &digits[1..]);
+        let nearly = format!(
+            "{}{}{}",
+            family.prefix,
+            if digits.starts_with('0') { '1' } else { '0' },
+            &digits[1..]
+        );
         assert_eq!(family.with(body, &nearly).unwrap_err().kind(), CredentialWrong);
     }
 }
@@ -488,7 +568,10 @@ fn attack_blank_secrets_are_refused_and_none_is_printed() {
         let error = (family.verify)(&["another key"], &family.signed("{}")).unwrap_err();
         let value = family.value(&family.signed("{}"));
         let printed = format!("{error} {error:?}");
-        assert!(!printed.contains(value.strip_prefix(family.prefix).unwrap()) && !printed.contains("another key"));
+        assert!(
+            !printed.contains(value.strip_prefix(family.prefix).unwrap())
+                && !printed.contains("another key")
+        );
     }
 }
 
@@ -507,16 +590,32 @@ fn attack_broken_and_doubled_json() {
             format!("{{\"{tag}\":\"x\",\"{tag}\":\"x\"}}"),
             format!("{{\"{tag}\":\"x\",\"Ev\":1,\"\\u0045v\":1}}"),
             "{\"a\":1,\"a\":1}".to_owned(),
-            format!("{{{}}}", (0..257).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(",")),
-            format!("{{{}}}", (0..256).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(",")),
+            format!(
+                "{{{}}}",
+                (0..257).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(",")
+            ),
+            format!(
+                "{{{}}}",
+                (0..256).map(|n| format!("\"k{n}\":1")).collect::<Vec<_>>().join(",")
+            ),
         ] {
-            assert_eq!(family.accept(body.clone()).unwrap().kind, "unknown", "{}: {body}", family.name);
+            assert_eq!(
+                family.accept(body.clone()).unwrap().kind,
+                "unknown",
+                "{}: {body}",
+                family.name
+            );
         }
         assert_eq!(family.accept(&b"{\"a\":\"\xff\"}"[..]).unwrap().kind, "unknown");
     }
     for (name, kind, body) in payloads() {
         let whole = family(name).accept(body.to_string()).unwrap();
-        let first = body.as_object().unwrap().keys().find(|member| Some(member.as_str()) != tag(name)).unwrap();
+        let first = body
+            .as_object()
+            .unwrap()
+            .keys()
+            .find(|member| Some(member.as_str()) != tag(name))
+            .unwrap();
         let doubled = body.to_string();
         let doubled = format!("{},\"{first}\":1}}", doubled.strip_suffix('}').unwrap());
         let accepted = family(name).accept(doubled).unwrap();
@@ -531,11 +630,17 @@ fn attack_broken_and_doubled_json() {
 #[test]
 fn what_does_not_fit_is_named_and_kept() {
     let message = |members: &str| {
-        format!(r#"{{"event_type":"message.inbound","payload":{{"entry":[{{"changes":[{{"value":{members}}}]}}]}}}}"#)
+        format!(
+            r#"{{"event_type":"message.inbound","payload":{{"entry":[{{"changes":[{{"value":{members}}}]}}]}}}}"#
+        )
     };
     let value = "payload.entry[0].changes[0].value";
     for (name, body, paths) in [
-        ("trunk", r#"{"Event":"CallInitiated","Allowed":"perhaps"}"#.to_owned(), vec!["Allowed".to_owned()]),
+        (
+            "trunk",
+            r#"{"Event":"CallInitiated","Allowed":"perhaps"}"#.to_owned(),
+            vec!["Allowed".to_owned()],
+        ),
         ("trunk", r#"{"Event":"Hangup","MOS":"N/A"}"#.to_owned(), vec!["MOS".to_owned()]),
         ("trunk", r#"{"Event":"Hangup","MOS":"inf"}"#.to_owned(), vec!["MOS".to_owned()]),
         ("trunk", r#"{"Event":"Hangup","MOS":"1e999"}"#.to_owned(), vec!["MOS".to_owned()]),
@@ -547,16 +652,36 @@ fn what_does_not_fit_is_named_and_kept() {
             r#"{"Event":"Hangup","HangupCauseCode":"NORMAL_CLEARING"}"#.to_owned(),
             vec!["HangupCauseCode".to_owned()],
         ),
-        ("campaign", r#"{"event":"contact.answered","duration":"00:42"}"#.to_owned(), vec!["duration".to_owned()]),
+        (
+            "campaign",
+            r#"{"event":"contact.answered","duration":"00:42"}"#.to_owned(),
+            vec!["duration".to_owned()],
+        ),
         (
             "campaign",
             r#"{"event":"campaign.stalled","stalled_minutes":"NaN"}"#.to_owned(),
             vec!["stalled_minutes".to_owned()],
         ),
-        ("kyc", r#"{"event":"kyc.failed","session_id":true}"#.to_owned(), vec!["session_id".to_owned()]),
-        ("ndnc", r#"{"accountName":"a","complaints":[["u1","9111"]]}"#.to_owned(), vec!["complaints[0]".to_owned()]),
-        ("whatsapp", r#"{"event_type":"message.inbound","payload":"{}"}"#.to_owned(), vec!["payload".to_owned()]),
-        ("whatsapp", r#"{"event_type":"message.inbound","payload":[[]]}"#.to_owned(), vec!["payload".to_owned()]),
+        (
+            "kyc",
+            r#"{"event":"kyc.failed","session_id":true}"#.to_owned(),
+            vec!["session_id".to_owned()],
+        ),
+        (
+            "ndnc",
+            r#"{"accountName":"a","complaints":[["u1","9111"]]}"#.to_owned(),
+            vec!["complaints[0]".to_owned()],
+        ),
+        (
+            "whatsapp",
+            r#"{"event_type":"message.inbound","payload":"{}"}"#.to_owned(),
+            vec!["payload".to_owned()],
+        ),
+        (
+            "whatsapp",
+            r#"{"event_type":"message.inbound","payload":[[]]}"#.to_owned(),
+            vec!["payload".to_owned()],
+        ),
         ("whatsapp", message(r#"{"messages":"none"}"#), vec![format!("{value}.messages")]),
         (
             "whatsapp",
@@ -591,7 +716,8 @@ fn what_does_not_fit_is_named_and_kept() {
         assert_eq!(call.allowed, expected, "{allowed}");
     }
     for source in ["Callee", "Call recipient"] {
-        let trunk::Event::Hangup(hangup) = trunk_event(&json!({"Event": "Hangup", "HangupSource": source}).to_string())
+        let trunk::Event::Hangup(hangup) =
+            trunk_event(&json!({"Event": "Hangup", "HangupSource": source}).to_string())
         else {
             panic!()
         };
@@ -602,12 +728,16 @@ fn what_does_not_fit_is_named_and_kept() {
 #[test]
 fn keys_tell_occurrences_apart() {
     let key = |name: &str, body: Value| family(name).accept(body.to_string()).unwrap().dedup_key;
-    let submitted =
-        |timestamp| key("kyc", json!({"event": "kyc.submitted", "session_id": "s", "timestamp": timestamp}));
+    let submitted = |timestamp| {
+        key("kyc", json!({"event": "kyc.submitted", "session_id": "s", "timestamp": timestamp}))
+    };
     assert_ne!(submitted("2026-06-04T08:51:10Z"), submitted("2026-06-05T08:51:10Z"));
     assert_eq!(submitted(" "), None);
     let contact = |name: &str, id: &str| {
-        key("campaign", json!({"event": "contact.failed", "campaign_id": "p", "timestamp": "t", name: id}))
+        key(
+            "campaign",
+            json!({"event": "contact.failed", "campaign_id": "p", "timestamp": "t", name: id}),
+        )
     };
     assert_eq!(contact("contact_id", "c").as_deref(), Some(r#"["contact.failed","p","c","t"]"#));
     assert_eq!(contact("call_uuid", "u").as_deref(), Some(r#"["contact.failed","p","u","t"]"#));
@@ -624,9 +754,19 @@ fn attack_deep_json() {
             r#"{"event":"kyc.failed","session_id":$}"#,
             "session_id",
         ),
-        ("campaign", r#"{"event":"campaign.failed","new":$}"#, r#"{"event":"campaign.failed","reason":$}"#, "reason"),
+        (
+            "campaign",
+            r#"{"event":"campaign.failed","new":$}"#,
+            r#"{"event":"campaign.failed","reason":$}"#,
+            "reason",
+        ),
         ("ndnc", r#"{"accountName":"a","new":$}"#, r#"{"accountName":$}"#, "accountName"),
-        ("trunk", r#"{"Event":"Hangup","new":$}"#, r#"{"Event":"Hangup","Duration":$}"#, "Duration"),
+        (
+            "trunk",
+            r#"{"Event":"Hangup","new":$}"#,
+            r#"{"Event":"Hangup","Duration":$}"#,
+            "Duration",
+        ),
         (
             "whatsapp",
             r#"{"event_type":"message.inbound","payload":{"new":$,"entry":[{"changes":[{"value":{"contacts":$}}]}]}}"#,
@@ -638,7 +778,10 @@ fn attack_deep_json() {
         assert_eq!(family(name).accept(typed.replace('$', &deep)).unwrap().misfits, [path]);
     }
     for family in FAMILIES.iter().filter(|family| family.name != "ndnc") {
-        let unknown = format!("{{\"early\":{deep},\"{}\":\"new\",\"late\":{deep}}}", tag(family.name).unwrap());
+        let unknown = format!(
+            "{{\"early\":{deep},\"{}\":\"new\",\"late\":{deep}}}",
+            tag(family.name).unwrap()
+        );
         assert_eq!(family.accept(unknown).unwrap().kind, "unknown");
     }
 }

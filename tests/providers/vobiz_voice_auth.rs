@@ -7,7 +7,9 @@ use serde_json::Value;
 use std::time::SystemTime;
 use tower_webhooks::{
     ConfigError, Content, Covers, Delivery, Identity, Provider, Rejection,
-    RejectionKind::{self, CredentialMalformed, CredentialMissing, CredentialWrong, MethodNotAllowed},
+    RejectionKind::{
+        self, CredentialMalformed, CredentialMissing, CredentialWrong, MethodNotAllowed,
+    },
     Signer as _,
     vobiz::voice::{Event, Signer, Voice},
 };
@@ -39,7 +41,9 @@ fn signed(signer: &Signer) -> Request<Bytes> {
 }
 
 fn with(mut request: Request<Bytes>, name: &'static str, value: &str) -> Request<Bytes> {
-    request.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap());
+    request
+        .headers_mut()
+        .insert(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap());
     request
 }
 
@@ -73,7 +77,9 @@ fn arrival(url: &str) -> (String, String) {
 fn vectors_of_voice() {
     let mut checked = 0;
     let vectors = vectors(include_str!("../vectors/vobiz.json"));
-    for vector in vectors.iter().filter(|vector| vector["family"] == "voice" && vector["headers"].is_object()) {
+    for vector in
+        vectors.iter().filter(|vector| vector["family"] == "voice" && vector["headers"].is_object())
+    {
         let text = |name: &str| vector[name].as_str().unwrap();
         let (origin, path) = arrival(text("url"));
         let all = |names: &[&str]| {
@@ -87,15 +93,30 @@ fn vectors_of_voice() {
             request
         };
         let own = Voice::new(text("key"), &origin).unwrap();
-        let parent = Voice::new("another token", &origin).unwrap().also_accept_parent(text("main_key")).unwrap();
-        for (own, parent, version) in [(own.clone(), parent.clone(), "v3"), (own.v2(), parent.v2(), "v2")] {
+        let parent = Voice::new("another token", &origin)
+            .unwrap()
+            .also_accept_parent(text("main_key"))
+            .unwrap();
+        for (own, parent, version) in
+            [(own.clone(), parent.clone(), "v3"), (own.v2(), parent.v2(), "v2")]
+        {
             let [plain, main, nonce] = [
                 format!("x-vobiz-signature-{version}"),
                 format!("x-vobiz-signature-ma-{version}"),
                 format!("x-vobiz-signature-{version}-nonce"),
             ];
-            assert_eq!(verify(&own, &all(&[&plain, &nonce])).unwrap().proof().key_index, 0, "{}", text("name"));
-            assert_eq!(verify(&parent, &all(&[&main, &nonce])).unwrap().proof().key_index, 1, "{}", text("name"));
+            assert_eq!(
+                verify(&own, &all(&[&plain, &nonce])).unwrap().proof().key_index,
+                0,
+                "{}",
+                text("name")
+            );
+            assert_eq!(
+                verify(&parent, &all(&[&main, &nonce])).unwrap().proof().key_index,
+                1,
+                "{}",
+                text("name")
+            );
             refused(&parent, &all(&[&plain, &nonce]), CredentialWrong);
             checked += 1;
         }
@@ -109,7 +130,9 @@ fn vectors_of_plivo() {
         let text = |name: &str| vector[name].as_str().unwrap();
         let (origin, path) = arrival(text("url"));
         let params: String = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(vector["params"].as_object().unwrap().iter().map(|(k, v)| (k, v.as_str().unwrap())))
+            .extend_pairs(
+                vector["params"].as_object().unwrap().iter().map(|(k, v)| (k, v.as_str().unwrap())),
+            )
             .finish();
         let mut request = post(&path);
         *request.method_mut() = text("method").parse().unwrap();
@@ -135,7 +158,10 @@ fn what_is_known_of_a_delivery() {
     let delivery = verify(&voice(), &signed(&signer())).unwrap();
     assert_eq!(Voice::NAME, "vobiz.voice");
     assert_eq!(Voice::METHODS, [Method::GET, Method::POST]);
-    assert_eq!((delivery.kind(), delivery.covers(), delivery.proof().signed_at), ("Hangup", Covers::Url, None));
+    assert_eq!(
+        (delivery.kind(), delivery.covers(), delivery.proof().signed_at),
+        ("Hangup", Covers::Url, None)
+    );
     let identity = delivery.proof().identity.as_ref().unwrap();
     assert_eq!((identity.content(), identity.valid_until()), (Content::Bound, None));
 }
@@ -146,22 +172,39 @@ fn one_right_signature_is_enough() {
     let request = signed(&both);
     let accepts = voice().also_accept_parent(MAIN).unwrap();
     assert_eq!(verify(&accepts, &request).unwrap().proof().key_index, 0);
-    assert_eq!(verify(&accepts, &without(request.clone(), "x-vobiz-signature-v3")).unwrap().proof().key_index, 1);
+    assert_eq!(
+        verify(&accepts, &without(request.clone(), "x-vobiz-signature-v3"))
+            .unwrap()
+            .proof()
+            .key_index,
+        1
+    );
     let other = signer().signature("https://hooks.example.com/other", NONCE);
     for wrong in [&*other, "no base64", "AAAA"] {
         assert_eq!(
-            verify(&accepts, &with(request.clone(), "x-vobiz-signature-v3", wrong)).unwrap().proof().key_index,
+            verify(&accepts, &with(request.clone(), "x-vobiz-signature-v3", wrong))
+                .unwrap()
+                .proof()
+                .key_index,
             1
         );
         assert_eq!(
-            verify(&accepts, &with(request.clone(), "x-vobiz-signature-ma-v3", wrong)).unwrap().proof().key_index,
+            verify(&accepts, &with(request.clone(), "x-vobiz-signature-ma-v3", wrong))
+                .unwrap()
+                .proof()
+                .key_index,
             0
         );
     }
 
     let rotated = Voice::new("new token", ORIGIN).unwrap().also_accept(TOKEN).unwrap();
     assert_eq!(verify(&rotated, &request).unwrap().proof().key_index, 1);
-    let rotated = Voice::new("x", ORIGIN).unwrap().also_accept_parent("new").unwrap().also_accept_parent(MAIN).unwrap();
+    let rotated = Voice::new("x", ORIGIN)
+        .unwrap()
+        .also_accept_parent("new")
+        .unwrap()
+        .also_accept_parent(MAIN)
+        .unwrap();
     assert_eq!(verify(&rotated, &request).unwrap().proof().key_index, 2);
 }
 
@@ -178,17 +221,26 @@ fn v3_may_hold_four_values_and_v2_one() {
         (format!("{wrong},{wrong}"), false),
         (format!("{right};{wrong}"), false),
     ] {
-        assert_eq!(verify(&voice(), &with(request.clone(), "x-vobiz-signature-v3", &list)).is_ok(), passes, "{list}");
+        assert_eq!(
+            verify(&voice(), &with(request.clone(), "x-vobiz-signature-v3", &list)).is_ok(),
+            passes,
+            "{list}"
+        );
     }
     let request = signed(&signer().v2());
     let right = request.headers()["x-vobiz-signature-v2"].to_str().unwrap().to_owned();
     verify(&voice().v2(), &request).unwrap();
-    refused(&voice().v2(), &with(request, "x-vobiz-signature-v2", &format!("{right},{wrong}")), CredentialMalformed);
+    refused(
+        &voice().v2(),
+        &with(request, "x-vobiz-signature-v2", &format!("{right},{wrong}")),
+        CredentialMalformed,
+    );
 }
 
 #[test]
 fn a_query_is_not_signed_and_a_path_is_as_it_came() {
-    verify(&voice(), &signer().sign(post("/vobiz/hangup?tenant=42&x=%2F"), SystemTime::now())).unwrap();
+    verify(&voice(), &signer().sign(post("/vobiz/hangup?tenant=42&x=%2F"), SystemTime::now()))
+        .unwrap();
     for (signed, arrived) in [
         ("/a%20b", "/a+b"),
         ("/a/", "/a"),
@@ -214,7 +266,8 @@ fn a_query_is_not_signed_and_a_path_is_as_it_came() {
 fn a_path_with_percent_encoding_is_signed_encoded_or_decoded() {
     let encoded = signer().sign(post("/vobiz/a%20b%C3%A9"), SystemTime::now());
     let decoded = "https://hooks.example.com/vobiz/a bé";
-    let signs_decoded = signer().exact_url(decoded).unwrap().sign(post("/vobiz/a%20b%C3%A9"), SystemTime::now());
+    let signs_decoded =
+        signer().exact_url(decoded).unwrap().sign(post("/vobiz/a%20b%C3%A9"), SystemTime::now());
     verify(&voice(), &encoded).unwrap();
     refused(&voice(), &signs_decoded, CredentialWrong);
     let exact = |url: &str| voice().exact_url(url).unwrap();
@@ -243,7 +296,8 @@ fn attack_a_repeat_under_another_signature_is_the_same_delivery() {
     assert_eq!(identity(&accepts, &without(both.clone(), "x-vobiz-signature-ma-v3")), first);
     // The main account's own signature of the same request.
     let main = both.headers()["x-vobiz-signature-ma-v3"].to_str().unwrap().to_owned();
-    let main = without(with(both.clone(), "x-vobiz-signature-v3", &main), "x-vobiz-signature-ma-v3");
+    let main =
+        without(with(both.clone(), "x-vobiz-signature-v3", &main), "x-vobiz-signature-ma-v3");
     assert_eq!(identity(&accepts, &main), first);
     assert_eq!(
         identity(
@@ -264,7 +318,10 @@ fn attack_a_repeat_under_another_signature_is_the_same_delivery() {
     let slash = identity(&voice(), &root("https://hooks.example.com/"));
     assert_eq!(identity(&voice(), &root("https://hooks.example.com")), slash);
     assert_eq!(
-        identity(&voice().exact_url("https://hooks.example.com").unwrap(), &root("https://hooks.example.com")),
+        identity(
+            &voice().exact_url("https://hooks.example.com").unwrap(),
+            &root("https://hooks.example.com")
+        ),
         slash
     );
     assert_ne!(slash, first);
@@ -283,7 +340,8 @@ fn attack_identities_of_other_requests_differ() {
 
 #[test]
 fn attack_body_swapped_under_captured_headers() {
-    // It cannot be seen: the handler is told that no field is covered, and the guard that it is the same delivery.
+    // It cannot be seen: the handler is told that no field is covered, and the guard that it is the
+    // same delivery.
     let genuine = signed(&signer());
     let mut forged = genuine.clone();
     *forged.body_mut() = Bytes::from("Event=StartApp&CallUUID=forged");
@@ -299,7 +357,8 @@ fn attack_v2_boundary_shift() {
     let vector = vectors.iter().find(|vector| vector["signed_for"].is_object()).unwrap();
     let request = |part: &str| {
         let request = post(&arrival(vector[part]["url"].as_str().unwrap()).1);
-        let request = with(request, "x-vobiz-signature-v2-nonce", vector[part]["nonce"].as_str().unwrap());
+        let request =
+            with(request, "x-vobiz-signature-v2-nonce", vector[part]["nonce"].as_str().unwrap());
         with(request, "x-vobiz-signature-v2", vector["signature"].as_str().unwrap())
     };
     verify(&voice().v2(), &request("signed_for")).unwrap();
@@ -315,14 +374,20 @@ fn attack_downgrade() {
     refused(&voice().v2(), &v3, CredentialMissing);
     refused(&voice().also_accept_parent(MAIN).unwrap(), &v2, CredentialMissing);
     // MA counts only where a parent token is configured.
-    refused(&voice().also_accept(MAIN).unwrap(), &without(v3.clone(), "x-vobiz-signature-v3"), CredentialMissing);
+    refused(
+        &voice().also_accept(MAIN).unwrap(),
+        &without(v3.clone(), "x-vobiz-signature-v3"),
+        CredentialMissing,
+    );
 
     // Right V2 headers save no wrong V3.
-    let mut mixed = with(v3.clone(), "x-vobiz-signature-v3", &signer().signature("https://elsewhere", NONCE));
+    let mut mixed =
+        with(v3.clone(), "x-vobiz-signature-v3", &signer().signature("https://elsewhere", NONCE));
     mixed.headers_mut().extend(v2.headers().clone());
     refused(&voice(), &mixed, CredentialWrong);
 
-    // The legacy header is no signature, whatever is in it, and V3's values are of no use under V2's names.
+    // The legacy header is no signature, whatever is in it, and V3's values are of no use under
+    // V2's names.
     let value = v3.headers()["x-vobiz-signature-v3"].to_str().unwrap().to_owned();
     refused(
         &voice(),
@@ -330,8 +395,11 @@ fn attack_downgrade() {
         CredentialMissing,
     );
     let nonce = v3.headers()["x-vobiz-signature-v3-nonce"].to_str().unwrap().to_owned();
-    let renamed =
-        with(with(post("/vobiz/hangup"), "x-vobiz-signature-v2", &value), "x-vobiz-signature-v2-nonce", &nonce);
+    let renamed = with(
+        with(post("/vobiz/hangup"), "x-vobiz-signature-v2", &value),
+        "x-vobiz-signature-v2-nonce",
+        &nonce,
+    );
     refused(&voice().v2(), &renamed, CredentialWrong);
 }
 
@@ -377,14 +445,21 @@ fn attack_nonce_spellings() {
     ] {
         let request = signed(&signer().nonce(bad));
         let request = with(request, "x-vobiz-signature-v3-nonce", bad);
-        let request =
-            with(request, "x-vobiz-signature-v3", &signer().signature("https://hooks.example.com/vobiz/hangup", bad));
+        let request = with(
+            request,
+            "x-vobiz-signature-v3",
+            &signer().signature("https://hooks.example.com/vobiz/hangup", bad),
+        );
         refused(&voice(), &request, CredentialMalformed);
     }
     let relaxed = voice().dangerous_any_nonce_length();
-    for (nonce, passes) in
-        [("1", true), (&*"1".repeat(64), true), (&*"1".repeat(65), false), ("1.2", false), ("a", false)]
-    {
+    for (nonce, passes) in [
+        ("1", true),
+        (&*"1".repeat(64), true),
+        (&*"1".repeat(65), false),
+        ("1.2", false),
+        ("a", false),
+    ] {
         assert_eq!(verify(&relaxed, &signed(&signer().nonce(nonce))).is_ok(), passes, "{nonce}");
     }
     verify(&voice(), &signed(&signer().nonce("00000000000000000001"))).unwrap();
@@ -406,7 +481,8 @@ fn attack_base64_spellings() {
         right[4..].to_owned(),
         format!("{} {}", &right[..20], &right[20..]),
     ] {
-        let error = verify(&voice(), &with(request.clone(), "x-vobiz-signature-v3", &bad)).unwrap_err();
+        let error =
+            verify(&voice(), &with(request.clone(), "x-vobiz-signature-v3", &bad)).unwrap_err();
         assert_eq!(error.status(), 401, "{bad}");
     }
 }
@@ -434,8 +510,16 @@ fn attack_forwarded_headers_are_never_read() {
     *elsewhere.uri_mut() = "/vobiz/answer".parse().unwrap();
     refused(&voice(), &elsewhere, CredentialWrong);
     refused(&voice(), &spoof(elsewhere), CredentialWrong);
-    refused(&Voice::new(TOKEN, "https://other.example.com").unwrap(), &spoof(signed(&signer())), CredentialWrong);
-    refused(&Voice::new(TOKEN, "http://hooks.example.com").unwrap(), &spoof(signed(&signer())), CredentialWrong);
+    refused(
+        &Voice::new(TOKEN, "https://other.example.com").unwrap(),
+        &spoof(signed(&signer())),
+        CredentialWrong,
+    );
+    refused(
+        &Voice::new(TOKEN, "http://hooks.example.com").unwrap(),
+        &spoof(signed(&signer())),
+        CredentialWrong,
+    );
     // And none of them does harm.
     let mut lies = signed(&signer());
     for (name, _) in forwarded {
@@ -459,7 +543,9 @@ fn attack_other_methods() {
 fn attack_blank_tokens_and_bad_origins_are_refused() {
     let results: Vec<Result<Voice, ConfigError>> = ["", " ", "token\n"]
         .into_iter()
-        .flat_map(|bad| [Voice::new(bad, ORIGIN), voice().also_accept(bad), voice().also_accept_parent(bad)])
+        .flat_map(|bad| {
+            [Voice::new(bad, ORIGIN), voice().also_accept(bad), voice().also_accept_parent(bad)]
+        })
         .chain(
             ["", "hooks.example.com", "https://u:p@h", "https://h?x", "https://h#x"]
                 .into_iter()
@@ -478,7 +564,8 @@ fn attack_no_credential_is_printed() {
     let delivery = verify(&voice, &signed(&signer)).unwrap();
     let error = verify(&voice, &wrong).unwrap_err();
     let bad = Voice::new(TOKEN, "https://user:password@h").unwrap_err();
-    let printed = format!("{voice:?} {voice:#?} {signer:?} {delivery:?} {error:?} {error} {bad} {bad:?}");
+    let printed =
+        format!("{voice:?} {voice:#?} {signer:?} {delivery:?} {error:?} {error} {bad} {bad:?}");
     for secret in [TOKEN, "second_token", MAIN, NONCE, "password", &hex::encode(TOKEN)] {
         assert!(!printed.contains(secret), "{printed}");
     }

@@ -9,15 +9,16 @@ use std::time::SystemTime;
 use tower_webhooks::{
     Delivery, Provider, Signer as _, UnixMillis, Unknown, WebhookEvent as _,
     vobiz::voice::{
-        CallStatus, ConferenceStep, DialStatus, DialStep, Direction, Event, HangupSource, IfMachine, InputType, Leg,
-        RecordingEndReason, Signer, StirVerification, Voice,
+        CallStatus, ConferenceStep, DialStatus, DialStep, Direction, Event, HangupSource,
+        IfMachine, InputType, Leg, RecordingEndReason, Signer, StirVerification, Voice,
     },
 };
 
 /// Nothing that is rightly signed is refused.
 fn verify(request: http::request::Builder, body: impl Into<Bytes>) -> Delivery<Event> {
-    let request =
-        Signer::new("token", "https://h").unwrap().sign(request.body(body.into()).unwrap(), SystemTime::now());
+    let request = Signer::new("token", "https://h")
+        .unwrap()
+        .sign(request.body(body.into()).unwrap(), SystemTime::now());
     Voice::new("token", "https://h").unwrap().verify(&request, SystemTime::now()).unwrap()
 }
 
@@ -50,7 +51,9 @@ fn comes_back(event: &Event) {
 }
 
 fn pairs(form: &str) -> Map<String, Value> {
-    form_urlencoded::parse(form.as_bytes()).map(|(name, value)| (name.into_owned(), value.into())).collect()
+    form_urlencoded::parse(form.as_bytes())
+        .map(|(name, value)| (name.into_owned(), value.into()))
+        .collect()
 }
 
 /// The event as a form would say it: every scalar as text.
@@ -76,7 +79,10 @@ const FIXTURES: &[(&str, &str)] = &[
          &Duration=42&BillDuration=60&HangupCause=NORMAL_CLEARING&HangupCauseCode=4000&HangupCauseName=Normal+Hangup\
          &HangupSource=Answer+XML&TotalCost=0.00500",
     ),
-    ("gather", "InputType=speech&Digits=&Speech=two+please&SpeechConfidenceScore=0.87&BilledAmount=0.020"),
+    (
+        "gather",
+        "InputType=speech&Digits=&Speech=two+please&SpeechConfidenceScore=0.87&BilledAmount=0.020",
+    ),
     ("gather_interim", "StableSpeech=two&UnstableSpeech=+please&Stability=0.9&SequenceNumber=3"),
     (
         "DialAnswer",
@@ -145,7 +151,10 @@ const FIXTURES: &[(&str, &str)] = &[
       &ConferenceMemberID=7&ConferenceLastMember=false",
     ),
     ("ConferenceDigitsMatch", "Event=ConferenceDigitsMatch&ConferenceName=room&ConferenceDigits=9"),
-    ("ConferenceRemoteSounds", "Event=ConferenceRemoteSounds&ConferenceAction=waitSound&ConferenceName=room"),
+    (
+        "ConferenceRemoteSounds",
+        "Event=ConferenceRemoteSounds&ConferenceAction=waitSound&ConferenceName=room",
+    ),
     (
         "conference_action",
         "ConferenceUUID=f1&ConferenceName=room&ConferenceMemberID=7&RecordingID=rec1\
@@ -157,9 +166,15 @@ const FIXTURES: &[(&str, &str)] = &[
       &ServiceURL=wss%3A%2F%2Fexample.com%2Fws&Error=&status_callback_url=https%3A%2F%2Fexample.com%2Fs\
       &status_callback_method=POST",
     ),
-    ("PlayedStream", "Event=PlayedStream&StreamID=s1&Timestamp=2025-11-06+09%3A58%3A41&Name=greeting&Error="),
+    (
+        "PlayedStream",
+        "Event=PlayedStream&StreamID=s1&Timestamp=2025-11-06+09%3A58%3A41&Name=greeting&Error=",
+    ),
     ("ClearedAudio", "Event=ClearedAudio&StreamID=s1&Timestamp=2025-11-06+09%3A58%3A42&Error="),
-    ("DegradedStream", "Event=DegradedStream&StreamID=s1&Timestamp=2025-11-06+09%3A58%3A43&Error=connection+degraded"),
+    (
+        "DegradedStream",
+        "Event=DegradedStream&StreamID=s1&Timestamp=2025-11-06+09%3A58%3A43&Error=connection+degraded",
+    ),
     (
         "DroppedStream",
         "Event=DroppedStream&StreamID=s1&Timestamp=2025-11-06+09%3A58%3A44\
@@ -179,19 +194,23 @@ fn every_kind_in_every_form() {
         let delivery = post(form.clone());
         assert_eq!((delivery.kind(), delivery.misfits().len()), (*kind, 0));
         let event = delivery.into_event();
-        let filled: Map<_, _> = fields.clone().into_iter().filter(|(_, value)| value != "").collect();
+        let filled: Map<_, _> =
+            fields.clone().into_iter().filter(|(_, value)| value != "").collect();
         assert_eq!(texts(&event), filled, "{kind}");
         assert_eq!(event.kind(), *kind);
         comes_back(&event);
 
         assert_eq!(get(&form).into_event(), event, "{kind}");
         assert_eq!(post(Value::Object(fields.clone()).to_string()).into_event(), event, "{kind}");
-        // Numbers and booleans as JSON has them, where they are typed; but for digits that JSON would write otherwise.
+        // Numbers and booleans as JSON has them, where they are typed; but for digits that JSON
+        // would write otherwise.
         let typed: Map<_, _> = fields
             .into_iter()
             .map(|(name, value)| {
                 let bare = serde_json::from_str::<Value>(value.as_str().unwrap());
-                let bare = bare.ok().filter(|bare| serde_json::to_string(bare).unwrap() == value.as_str().unwrap());
+                let bare = bare
+                    .ok()
+                    .filter(|bare| serde_json::to_string(bare).unwrap() == value.as_str().unwrap());
                 let bare = bare.filter(|_| name != "ConferenceDigits");
                 (name, bare.unwrap_or(value))
             })
@@ -269,7 +288,10 @@ fn typed_values() {
     assert_eq!(hangup.call.stir_verification, Some(StirVerification::NotApplicable));
     assert_eq!(hangup.call.bill_rate.as_deref(), Some("0.0050"));
     assert_eq!(hangup.call.caller_name.as_deref(), Some("+910000000001"));
-    assert_eq!((hangup.duration, hangup.bill_duration, hangup.hangup_cause_code), (Some(42), Some(60), Some(4000)));
+    assert_eq!(
+        (hangup.duration, hangup.bill_duration, hangup.hangup_cause_code),
+        (Some(42), Some(60), Some(4000))
+    );
     assert_eq!(hangup.hangup_source, Some(HangupSource::AnswerXml));
     assert_eq!(hangup.total_cost.as_deref(), Some("0.00500"));
     let rest: Vec<_> = hangup.rest.iter().map(|(name, json)| (name, json.get())).collect();
@@ -278,12 +300,18 @@ fn typed_values() {
     let Event::StartApp(start) = full("StartApp") else { panic!() };
     assert_eq!((start.country_code, start.forwarded_from.as_deref()), (None, Some("911")));
     let Event::Gather(gather) = full("gather") else { panic!() };
-    assert_eq!((gather.input_type, gather.speech_confidence_score), (Some(InputType::Speech), Some(0.87)));
+    assert_eq!(
+        (gather.input_type, gather.speech_confidence_score),
+        (Some(InputType::Speech), Some(0.87))
+    );
     let Event::GatherInterim(interim) = full("gather_interim") else { panic!() };
     assert_eq!((interim.stability, interim.sequence_number), (Some(0.9), Some(3)));
     assert_eq!(interim.unstable_speech.as_deref(), Some(" please"));
     let Event::DialDigitsMatch(dial) = full("DialDigitsMatch") else { panic!() };
-    assert_eq!((dial.dial_action, dial.dial_digits_pressed_by), (Some(DialStep::Digits), Some(Leg::B)));
+    assert_eq!(
+        (dial.dial_action, dial.dial_digits_pressed_by),
+        (Some(DialStep::Digits), Some(Leg::B))
+    );
     let Event::DialHangup(dial) = full("DialHangup") else { panic!() };
     assert_eq!((dial.dial_b_leg_duration, dial.dial_b_leg_position), (Some(31), Some(1)));
     assert_eq!(dial.dial_b_leg_hangup_source, Some(HangupSource::Vobiz));
@@ -309,11 +337,15 @@ fn typed_values() {
 
 #[test]
 fn what_does_not_fit_is_named_and_kept() {
-    let hangup =
-        event("Event=Hangup&Duration=soon&BillDuration=&HangupCauseCode=busy&CallStatus=teleported&Direction=");
+    let hangup = event(
+        "Event=Hangup&Duration=soon&BillDuration=&HangupCauseCode=busy&CallStatus=teleported&Direction=",
+    );
     assert_eq!(misfits(&hangup), ["Duration", "HangupCauseCode"]);
     let Event::Hangup(hangup) = hangup else { panic!() };
-    assert_eq!((hangup.duration, hangup.bill_duration, hangup.hangup_cause_code), (None, None, None));
+    assert_eq!(
+        (hangup.duration, hangup.bill_duration, hangup.hangup_cause_code),
+        (None, None, None)
+    );
     assert_eq!(hangup.rest.get("Duration").unwrap().get(), r#""soon""#);
     assert_eq!(hangup.call.call_status, Some(CallStatus::Other("teleported".into())));
     assert_eq!(hangup.call.direction, None);
@@ -322,7 +354,9 @@ fn what_does_not_fit_is_named_and_kept() {
         assert_eq!(misfits(&gather), ["SpeechConfidenceScore"], "{odd}");
     }
     // A list or an object is the value of no documented field, and no harm in another.
-    let ring = post(r#"{"Event":"Ring","From":["1"],"To":{"a":1},"STIRAttestation":true,"New":{"a": 1}}"#).into_event();
+    let ring =
+        post(r#"{"Event":"Ring","From":["1"],"To":{"a":1},"STIRAttestation":true,"New":{"a": 1}}"#)
+            .into_event();
     comes_back(&ring);
     assert_eq!(misfits(&ring), ["From", "To", "STIRAttestation"]);
     let Event::Ring(ring) = ring else { panic!() };
@@ -332,25 +366,36 @@ fn what_does_not_fit_is_named_and_kept() {
 
 #[test]
 fn numbers_and_booleans_in_other_spellings() {
-    for (text, number) in [("42", 42), ("042", 42), ("42.0", 42), ("+42+", 42), ("4.2e1", 42), ("0", 0)] {
-        let Event::Hangup(hangup) = event(&format!("Event=Hangup&Duration={text}")) else { panic!() };
+    for (text, number) in
+        [("42", 42), ("042", 42), ("42.0", 42), ("+42+", 42), ("4.2e1", 42), ("0", 0)]
+    {
+        let Event::Hangup(hangup) = event(&format!("Event=Hangup&Duration={text}")) else {
+            panic!()
+        };
         assert_eq!(hangup.duration, Some(number), "{text}");
     }
-    for (text, is_machine) in [("True", true), ("TRUE", true), ("1", true), ("false", false), ("0", false)] {
-        let Event::MachineDetection(detection) = event(&format!("Event=MachineDetection&Machine={text}")) else {
+    for (text, is_machine) in
+        [("True", true), ("TRUE", true), ("1", true), ("false", false), ("0", false)]
+    {
+        let Event::MachineDetection(detection) =
+            event(&format!("Event=MachineDetection&Machine={text}"))
+        else {
             panic!()
         };
         assert_eq!(detection.machine, Some(is_machine), "{text}");
     }
     for source in ["Callee", "Call+recipient", "Call+Recipient"] {
-        let Event::Hangup(hangup) = event(&format!("Event=Hangup&HangupSource={source}")) else { panic!() };
+        let Event::Hangup(hangup) = event(&format!("Event=Hangup&HangupSource={source}")) else {
+            panic!()
+        };
         assert_eq!(hangup.hangup_source, Some(HangupSource::Callee));
     }
     let Event::Hangup(hangup) = event("Event=Hangup&HangupSource=&CallStatus=+") else { panic!() };
     assert_eq!((hangup.hangup_source, hangup.call.call_status), (None, None));
 }
 
-/// The sample of the callbacks' overview: JSON under a form's content type, with the standard parameters.
+/// The sample of the callbacks' overview: JSON under a form's content type, with the standard
+/// parameters.
 #[test]
 fn standard_parameters() {
     let body = r#"{"Event":"Hangup","CallUUID":"c1","timestamp":"2026-06-08T06:07:34Z","auth_id":"MA_TEST0001",
@@ -367,16 +412,26 @@ fn standard_parameters() {
     assert_eq!(ring.rest.get("Status").unwrap().get(), r#""queued""#);
     let Event::Ring(ring) = event("Event=Ring&Status=completed&CallStatus=") else { panic!() };
     assert_eq!(ring.call.call_status, Some(CallStatus::Completed));
-    let Event::StartStream(stream) = event("Event=StartStream&Timestamp=1&timestamp=2") else { panic!() };
-    assert_eq!((stream.timestamp.as_deref(), stream.call.timestamp.as_deref()), (Some("1"), Some("2")));
+    let Event::StartStream(stream) = event("Event=StartStream&Timestamp=1&timestamp=2") else {
+        panic!()
+    };
+    assert_eq!(
+        (stream.timestamp.as_deref(), stream.call.timestamp.as_deref()),
+        (Some("1"), Some("2"))
+    );
 }
 
 #[test]
 fn the_other_spelling_of_stir_verification() {
     let hangup = event("Event=Hangup&stir_verification=Verified");
     assert_eq!(hangup.call().unwrap().stir_verification, Some(StirVerification::Verified));
-    assert_eq!(serde_json::to_value(hangup).unwrap(), json!({ "Event": "Hangup", "STIRVerification": "Verified" }));
-    let Event::Hangup(both) = event("Event=Hangup&stir_verification=Verified&STIRVerification=Not+Verified") else {
+    assert_eq!(
+        serde_json::to_value(hangup).unwrap(),
+        json!({ "Event": "Hangup", "STIRVerification": "Verified" })
+    );
+    let Event::Hangup(both) =
+        event("Event=Hangup&stir_verification=Verified&STIRVerification=Not+Verified")
+    else {
         panic!()
     };
     assert_eq!(both.call.stir_verification, Some(StirVerification::NotVerified));
@@ -405,17 +460,31 @@ fn unknown_kinds_are_events() {
         ("MessageUUID=m1&Text=hi", None),
     ] {
         for delivery in [post(form), get(form)] {
-            assert_eq!((delivery.kind(), delivery.event().dedup_key()), ("unknown", None), "{form}");
-            assert_eq!(serde_json::to_value(delivery.event()).unwrap(), Value::Object(pairs(form)), "{form}");
+            assert_eq!(
+                (delivery.kind(), delivery.event().dedup_key()),
+                ("unknown", None),
+                "{form}"
+            );
+            assert_eq!(
+                serde_json::to_value(delivery.event()).unwrap(),
+                Value::Object(pairs(form)),
+                "{form}"
+            );
             comes_back(delivery.event());
             let Event::Unknown(unknown) = delivery.event() else { panic!() };
             assert_eq!(unknown.raw().unwrap().parse::<Map<String, Value>>().unwrap(), pairs(form));
             assert_eq!((&unknown.bytes()[..], unknown.claimed_kind()), (form.as_bytes(), claimed));
-            assert!(delivery.event().call().is_none() && delivery.event().sip_headers().next().is_none());
+            assert!(
+                delivery.event().call().is_none()
+                    && delivery.event().sip_headers().next().is_none()
+            );
         }
     }
     let json = r#"{"Event":"New","Count":10000000000000000000000001,"Deep":{"a":[1,{}]},"None":null,"Yes":true}"#;
-    assert_eq!((unknown(json).raw().unwrap().get(), unknown(json).claimed_kind()), (json, Some("New")));
+    assert_eq!(
+        (unknown(json).raw().unwrap().get(), unknown(json).claimed_kind()),
+        (json, Some("New"))
+    );
     for odd in [r#"{"Event":5}"#, r#"{"Event":["Hangup"]}"#, r#"{"Event":true,"Digits":"1"}"#] {
         assert_eq!(unknown(odd).raw().unwrap().get(), odd);
     }
@@ -426,15 +495,20 @@ fn own_query_keys_stay_on_a_get_only() {
     let Event::Ring(ring) = get("Event=Ring&tenant=42&flag").into_event() else { panic!() };
     let rest: Vec<_> = ring.rest.iter().map(|(name, json)| (name, json.get())).collect();
     assert_eq!(rest, [("flag", r#""""#), ("tenant", r#""42""#)]);
-    let Event::Ring(ring) = verify(Request::post("/cb?tenant=42"), "Event=Ring").into_event() else { panic!() };
+    let Event::Ring(ring) = verify(Request::post("/cb?tenant=42"), "Event=Ring").into_event()
+    else {
+        panic!()
+    };
     assert!(ring.rest.is_empty());
 }
 
 #[test]
 fn attack_the_other_place_is_never_read() {
-    let posted = verify(Request::post("/cb?Event=Hangup&CallUUID=forged"), "Event=Ring").into_event();
+    let posted =
+        verify(Request::post("/cb?Event=Hangup&CallUUID=forged"), "Event=Ring").into_event();
     assert_eq!(serde_json::to_value(posted).unwrap(), json!({ "Event": "Ring" }));
-    let gotten = verify(Request::get("/cb?Event=Ring"), "Event=Hangup&CallUUID=forged").into_event();
+    let gotten =
+        verify(Request::get("/cb?Event=Ring"), "Event=Hangup&CallUUID=forged").into_event();
     assert_eq!(serde_json::to_value(gotten).unwrap(), json!({ "Event": "Ring" }));
     assert_eq!(verify(Request::post("/cb?Event=Hangup"), "").kind(), "unknown");
     // Neither is a bad query of a POST, nor a bad body of a GET.
@@ -472,23 +546,34 @@ fn attack_a_caller_cannot_silence_their_own_callbacks() {
 
 #[test]
 fn what_is_sent_twice() {
-    let ring = event("Event=Ring&X-VH-A=1&X-VH-A=2&X-VH-B=3&tag=a&tag=b&CallUUID=c1&To=1&To=2&discount=10%");
+    let ring = event(
+        "Event=Ring&X-VH-A=1&X-VH-A=2&X-VH-B=3&tag=a&tag=b&CallUUID=c1&To=1&To=2&discount=10%",
+    );
     assert_eq!(misfits(&ring), ["To"]);
     let headers: Vec<_> = ring.sip_headers().collect();
-    assert_eq!(headers, [("X-VH-A", "1".to_owned()), ("X-VH-A", "2".to_owned()), ("X-VH-B", "3".to_owned())]);
+    assert_eq!(
+        headers,
+        [("X-VH-A", "1".to_owned()), ("X-VH-A", "2".to_owned()), ("X-VH-B", "3".to_owned())]
+    );
     let Event::Ring(ring) = ring else { panic!() };
     assert_eq!((ring.call.call_uuid.as_deref(), ring.call.to), (Some("c1"), None));
     let kept = |name| ring.rest.get(name).unwrap().get();
-    assert_eq!((kept("tag"), kept("To"), kept("discount")), (r#"["a","b"]"#, r#"["1","2"]"#, r#""10%""#));
+    assert_eq!(
+        (kept("tag"), kept("To"), kept("discount")),
+        (r#"["a","b"]"#, r#"["1","2"]"#, r#""10%""#)
+    );
     // In JSON as well, where only the body has what was repeated.
-    let json = post(r#"{"Event":"Ring","To":"1","To":"2","tag":"a","tag":"b","CallUUID":"c1"}"#).into_event();
+    let json = post(r#"{"Event":"Ring","To":"1","To":"2","tag":"a","tag":"b","CallUUID":"c1"}"#)
+        .into_event();
     assert_eq!(misfits(&json), ["To"]);
     assert_eq!(serde_json::to_value(&json).unwrap(), json!({"Event": "Ring", "CallUUID": "c1"}));
 }
 
 #[test]
 fn attack_an_event_that_is_named_twice_is_none() {
-    for twice in ["Event=Ring&Event=Hangup", "Event=Ring&Event=Ring", "Event=Ring&Ev%65nt=Ring&Digits=1"] {
+    for twice in
+        ["Event=Ring&Event=Hangup", "Event=Ring&Event=Ring", "Event=Ring&Ev%65nt=Ring&Digits=1"]
+    {
         assert_eq!(post(twice).kind(), "unknown");
         assert_eq!(get(twice).kind(), "unknown");
         comes_back(post(twice).event());
@@ -506,8 +591,9 @@ fn attack_an_event_that_is_named_twice_is_none() {
 fn what_a_body_is() {
     const FORM: &str = "application/x-www-form-urlencoded";
     let kind = |content_type: Option<&str>, body: &str| {
-        let request =
-            content_type.iter().fold(Request::post("/cb"), |request, kind| request.header("content-type", *kind));
+        let request = content_type
+            .iter()
+            .fold(Request::post("/cb"), |request, kind| request.header("content-type", *kind));
         let delivery = verify(request, body.to_owned());
         comes_back(delivery.event());
         if let Event::Unknown(unknown) = delivery.event() {
@@ -515,7 +601,13 @@ fn what_a_body_is() {
         }
         delivery.kind().to_owned()
     };
-    for content_type in [None, Some(FORM), Some("application/json"), Some("text/plain"), Some("multipart/form-data")] {
+    for content_type in [
+        None,
+        Some(FORM),
+        Some("application/json"),
+        Some("text/plain"),
+        Some("multipart/form-data"),
+    ] {
         // JSON, whatever the content type says; and what begins with a field.
         for body in [
             r#"{"Event":"Ring"}"#,
@@ -567,7 +659,10 @@ fn attack_many_fields_and_deep_json() {
     let form = |count: usize| (0..count).map(|n| format!("k{n}=")).collect::<Vec<_>>().join("&");
     assert!(matches!(event(&format!("Event=Ring&{}", form(255))), Event::Ring(_)));
     let many = format!("Event=Ring&{}", form(256));
-    assert_eq!(unknown(many.clone()).raw().unwrap().parse::<Map<String, Value>>().unwrap(), pairs(&many));
+    assert_eq!(
+        unknown(many.clone()).raw().unwrap().parse::<Map<String, Value>>().unwrap(),
+        pairs(&many)
+    );
     let million = format!("Event=Ring&{}", "a=&".repeat(1 << 18));
     let Event::Unknown(unknown) = post(million.clone()).into_event() else { panic!() };
     assert_eq!((unknown.bytes().len(), unknown.raw().is_none()), (million.len(), true));
@@ -590,7 +685,10 @@ fn dedup_keys() {
         ("Event=Hangup&CallUUID=c1", r#"["Hangup","c1"]"#),
         ("Event=StartApp&CallUUID=c1", r#"["StartApp","c1"]"#),
         ("Event=DialHangup&CallUUID=c1&DialBLegUUID=b1", r#"["DialHangup","c1","b1"]"#),
-        ("Event=Redirect&DialStatus=completed&DialALegUUID=a1&DialBLegUUID=b1", r#"["DialAction","a1","b1"]"#),
+        (
+            "Event=Redirect&DialStatus=completed&DialALegUUID=a1&DialBLegUUID=b1",
+            r#"["DialAction","a1","b1"]"#,
+        ),
         ("Event=RecordStop&CallUUID=c1&RecordingID=rec1", r#"["RecordStop","rec1"]"#),
         ("RecordingID=rec1", r#"["Record","rec1"]"#),
         ("transcription=x&recording_id=rec1", r#"["transcription","rec1"]"#),

@@ -17,8 +17,8 @@ use std::{
 };
 use tower::{Layer, ServiceExt};
 use tower_webhooks::{
-    ConfigError, Content, Covers, Delivery, Provider, Rejection, RejectionKind, Secret, Signer as _, TestClock,
-    Verified, WebhookEvent as _, WebhookLayer, Window,
+    ConfigError, Content, Covers, Delivery, Provider, Rejection, RejectionKind, Secret,
+    Signer as _, TestClock, Verified, WebhookEvent as _, WebhookLayer, Window,
     zegocloud::{Event, Signer, Zegocloud, room::RoomEvent, stream::StreamEvent},
 };
 
@@ -44,7 +44,10 @@ fn request(content_type: Option<&str>, body: impl Into<Bytes>) -> Request<Bytes>
     request.body(body.into()).unwrap()
 }
 
-fn verify(content_type: Option<&str>, body: impl Into<Bytes>) -> Result<Delivery<Event>, Rejection> {
+fn verify(
+    content_type: Option<&str>,
+    body: impl Into<Bytes>,
+) -> Result<Delivery<Event>, Rejection> {
     provider().verify(&request(content_type, body), at(NOW))
 }
 
@@ -59,7 +62,10 @@ fn signature(timestamp: &str, nonce: &str) -> String {
 /// The signing members of now, as JSON text with a comma behind it.
 fn triple() -> String {
     let timestamp = NOW.to_string();
-    format!(r#""timestamp":"{timestamp}","nonce":"{NONCE}","signature":"{}","#, signature(&timestamp, NONCE))
+    format!(
+        r#""timestamp":"{timestamp}","nonce":"{NONCE}","signature":"{}","#,
+        signature(&timestamp, NONCE)
+    )
 }
 
 /// A rightly signed JSON body with these members.
@@ -68,7 +74,9 @@ fn body(members: &str) -> String {
 }
 
 fn room(delivery: &Delivery<Event>) -> Option<&str> {
-    let Event::Room(RoomEvent::Close(room)) = delivery.event() else { panic!("{:?}", delivery.event()) };
+    let Event::Room(RoomEvent::Close(room)) = delivery.event() else {
+        panic!("{:?}", delivery.event())
+    };
     room.room_id.as_deref()
 }
 
@@ -96,7 +104,9 @@ fn attack_boundary_shift() {
     let published = Zegocloud::new("secret").unwrap();
     let signed = "5bd59fd62953a8059fb7eaba95720f66d19e4517";
     let check = |timestamp: &str, nonce: &str| {
-        let body = json!({ "event": "x", "timestamp": timestamp, "nonce": nonce, "signature": signed }).to_string();
+        let body =
+            json!({ "event": "x", "timestamp": timestamp, "nonce": nonce, "signature": signed })
+                .to_string();
         kind(published.verify(&request(JSON, body), at(1_470_820_198)))
     };
     assert_eq!(check("1470820198", "123412"), Ok(()));
@@ -120,7 +130,8 @@ fn attack_boundary_shift() {
 #[test]
 fn attack_boundary_shift_between_seconds_and_milliseconds_is_one_identity() {
     // Both cuts pass the grammar and share a signature; the clock decides which of them is fresh.
-    let (seconds, millis) = (("1687981272", "7254119327986670314"), ("1687981272725", "4119327986670314"));
+    let (seconds, millis) =
+        (("1687981272", "7254119327986670314"), ("1687981272725", "4119327986670314"));
     assert_eq!(signature(seconds.0, seconds.1), signature(millis.0, millis.1));
     let verify = |(timestamp, nonce): (&str, &str)| {
         let body = json!({ "timestamp": timestamp, "nonce": nonce, "signature": signature(timestamp, nonce) });
@@ -136,7 +147,8 @@ fn attack_boundary_shift_between_seconds_and_milliseconds_is_one_identity() {
 
 #[test]
 fn attack_a_nonce_that_holds_a_later_date_keeps_its_claim_until_then() {
-    // Nonce and timestamp of 10 digits each: swapped, the same text and signature are valid again days later.
+    // Nonce and timestamp of 10 digits each: swapped, the same text and signature are valid again
+    // days later.
     let later = NOW + 20 * 24 * 3600;
     let (first, second) = (NOW.to_string(), later.to_string());
     assert_eq!(signature(&first, &second), signature(&second, &first));
@@ -146,24 +158,35 @@ fn attack_a_nonce_that_holds_a_later_date_keeps_its_claim_until_then() {
     };
     let identity = verify(&first, &second, NOW).proof().identity.as_ref().unwrap().clone();
     assert_eq!(identity.valid_until(), Some(at(later + 301)));
-    assert_eq!(verify(&second, &first, later).proof().identity.as_ref().unwrap().digest(), identity.digest());
+    assert_eq!(
+        verify(&second, &first, later).proof().identity.as_ref().unwrap().digest(),
+        identity.digest()
+    );
 
     // The same with milliseconds; of these digits no third cut is a date ahead.
     let (first, second) = ("1770000000", "1771728000250");
     assert_eq!(signature(first, second), signature(second, first));
     let identity = verify(first, second, 1_770_000_000).proof().identity.as_ref().unwrap().clone();
     assert_eq!(identity.valid_until(), Some(at(1_771_728_300) + Duration::from_millis(251)));
-    assert_eq!(verify(second, first, 1_771_728_000).proof().identity.as_ref().unwrap().digest(), identity.digest());
+    assert_eq!(
+        verify(second, first, 1_771_728_000).proof().identity.as_ref().unwrap().digest(),
+        identity.digest()
+    );
 
     let first = NOW.to_string();
     let far = (NOW + 40 * 24 * 3600).to_string();
     let identity = verify(&first, &far, NOW).proof().identity.as_ref().unwrap().clone();
-    assert_eq!(identity.valid_until(), Some(at(NOW + 30 * 24 * 3600)), "at most 30 days are promised");
+    assert_eq!(
+        identity.valid_until(),
+        Some(at(NOW + 30 * 24 * 3600)),
+        "at most 30 days are promised"
+    );
 }
 
 #[test]
 fn attack_length_extension_where_the_secret_sorts_first() {
-    // Whoever extends SHA-1 must get its padding hashed: into the nonce, the only text of free length.
+    // Whoever extends SHA-1 must get its padding hashed: into the nonce, the only text of free
+    // length.
     let secret = "0a1b2c3d4e5f60718293a4b5c6d7e8f9";
     let provider = Zegocloud::new(secret).unwrap();
     let signer = Signer::new(secret).unwrap();
@@ -203,7 +226,11 @@ fn attack_length_extension_where_the_secret_sorts_first() {
             "nonce": nonce,
             "signature": signer.signature(&NOW.to_string(), nonce),
         });
-        assert_eq!(kind(provider.verify(&request(JSON, body.to_string()), at(NOW))), Ok(()), "{nonce:?}");
+        assert_eq!(
+            kind(provider.verify(&request(JSON, body.to_string()), at(NOW))),
+            Ok(()),
+            "{nonce:?}"
+        );
     }
 }
 
@@ -223,16 +250,37 @@ fn attack_empty_and_blank_secrets_are_errors() {
 #[test]
 fn attack_missing_and_empty_members_of_the_triple() {
     let timestamp = NOW.to_string();
-    let members = [("timestamp", &*timestamp), ("nonce", NONCE), ("signature", &signature(&timestamp, NONCE))];
+    let members = [
+        ("timestamp", &*timestamp),
+        ("nonce", NONCE),
+        ("signature", &signature(&timestamp, NONCE)),
+    ];
     let all: Value = members.iter().map(|(name, value)| (name.to_string(), json!(value))).collect();
     assert_eq!(kind(verify(JSON, all.to_string())), Ok(()));
     for (missing, _) in members {
         let mut body = all.clone();
         body.as_object_mut().unwrap().remove(missing);
-        assert_eq!(kind(verify(JSON, body.to_string())), Err(RejectionKind::CredentialMissing), "{missing}");
-        for odd in [json!(""), json!(null), json!(true), json!([]), json!(["1"]), json!({}), json!(-1), json!(" ")] {
+        assert_eq!(
+            kind(verify(JSON, body.to_string())),
+            Err(RejectionKind::CredentialMissing),
+            "{missing}"
+        );
+        for odd in [
+            json!(""),
+            json!(null),
+            json!(true),
+            json!([]),
+            json!(["1"]),
+            json!({}),
+            json!(-1),
+            json!(" "),
+        ] {
             body[missing] = odd.clone();
-            assert_eq!(kind(verify(JSON, body.to_string())).unwrap_err().status(), 401, "{missing}: {odd}");
+            assert_eq!(
+                kind(verify(JSON, body.to_string())).unwrap_err().status(),
+                401,
+                "{missing}: {odd}"
+            );
         }
     }
     assert_eq!(kind(verify(JSON, "{}")), Err(RejectionKind::CredentialMissing));
@@ -248,8 +296,10 @@ fn attack_duplicated_or_mixed_triple_is_401() {
     let values = [&*timestamp, NONCE, &signature];
     let names = [["timestamp", "nonce", "signature"], ["Timestamp", "Nonce", "Signature"]];
     let text = |spellings: &[(usize, usize)]| {
-        let members: Vec<_> =
-            spellings.iter().map(|(s, m)| format!(r#""{}":"{}""#, names[*s][*m], values[*m])).collect();
+        let members: Vec<_> = spellings
+            .iter()
+            .map(|(s, m)| format!(r#""{}":"{}""#, names[*s][*m], values[*m]))
+            .collect();
         format!("{{{}}}", members.join(","))
     };
     assert_eq!(kind(verify(JSON, text(&[(0, 0), (0, 1), (0, 2)]))), Ok(()));
@@ -259,21 +309,39 @@ fn attack_duplicated_or_mixed_triple_is_401() {
             for again in 0..2 {
                 let mut members = vec![(spelling, 0), (spelling, 1), (spelling, 2)];
                 members.push((again, member));
-                assert_eq!(kind(verify(JSON, text(&members))), Err(RejectionKind::CredentialMalformed), "{members:?}");
+                assert_eq!(
+                    kind(verify(JSON, text(&members))),
+                    Err(RejectionKind::CredentialMalformed),
+                    "{members:?}"
+                );
                 members.rotate_right(1);
-                assert_eq!(kind(verify(JSON, text(&members))), Err(RejectionKind::CredentialMalformed), "{members:?}");
+                assert_eq!(
+                    kind(verify(JSON, text(&members))),
+                    Err(RejectionKind::CredentialMalformed),
+                    "{members:?}"
+                );
             }
             let mut mixed = vec![(spelling, 0), (spelling, 1), (spelling, 2)];
             mixed[member].0 = 1 - spelling;
-            assert_eq!(kind(verify(JSON, text(&mixed))), Err(RejectionKind::CredentialMalformed), "{mixed:?}");
+            assert_eq!(
+                kind(verify(JSON, text(&mixed))),
+                Err(RejectionKind::CredentialMalformed),
+                "{mixed:?}"
+            );
         }
     }
     // Hidden behind an escape, or null: it is there all the same.
-    for second in [r#""\u006eonce":"x""#, r#""nonce":null"#, r#""Nonce":null"#, r#""Signature":"""#] {
-        assert_eq!(kind(verify(JSON, body(second))), Err(RejectionKind::CredentialMalformed), "{second}");
+    for second in [r#""\u006eonce":"x""#, r#""nonce":null"#, r#""Nonce":null"#, r#""Signature":"""#]
+    {
+        assert_eq!(
+            kind(verify(JSON, body(second))),
+            Err(RejectionKind::CredentialMalformed),
+            "{second}"
+        );
     }
     // Other spellings are no members of the triple, and do not stand in for it.
-    let shouted = format!(r#"{{"TIMESTAMP":"{timestamp}","NONCE":"{NONCE}","SIGNATURE":"{signature}"}}"#);
+    let shouted =
+        format!(r#"{{"TIMESTAMP":"{timestamp}","NONCE":"{NONCE}","SIGNATURE":"{signature}"}}"#);
     assert_eq!(kind(verify(JSON, shouted)), Err(RejectionKind::CredentialMissing));
 }
 
@@ -281,23 +349,40 @@ fn attack_duplicated_or_mixed_triple_is_401() {
 fn attack_of_two_members_neither_is_taken() {
     for (members, kind, misfits) in [
         (r#""event":"room_close","event":"room_create""#, "unknown", &[][..]),
-        (r#""event":"room_close","room_id":"lobby","room_id":"cellar""#, "room_close", &["room_id"]),
+        (
+            r#""event":"room_close","room_id":"lobby","room_id":"cellar""#,
+            "room_close",
+            &["room_id"],
+        ),
         (r#""event":"room_close","room_id":"lobby","room_id":null"#, "room_close", &["room_id"]),
-        (r#""event":"room_close","room_id":"lobby","\u0072oom_id":"cellar""#, "room_close", &["room_id"]),
+        (
+            r#""event":"room_close","room_id":"lobby","\u0072oom_id":"cellar""#,
+            "room_close",
+            &["room_id"],
+        ),
         (r#""event":"from_tomorrow","x":1,"x":1"#, "unknown", &[]),
         (r#""event":"room_close","":1,"":2"#, "room_close", &[]),
     ] {
         let delivery = verify(JSON, body(members)).unwrap();
         assert_eq!(delivery.kind(), kind, "{members}");
-        assert_eq!(delivery.misfits().iter().map(|misfit| misfit.path()).collect::<Vec<_>>(), misfits, "{members}");
+        assert_eq!(
+            delivery.misfits().iter().map(|misfit| misfit.path()).collect::<Vec<_>>(),
+            misfits,
+            "{members}"
+        );
         if kind == "room_close" {
             assert_eq!(room(&delivery), None, "{members}");
         }
         let unsigned = format!("{{{members}}}");
-        assert_eq!(self::kind(verify(JSON, unsigned)).unwrap_err().status(), 401, "the signature comes first");
+        assert_eq!(
+            self::kind(verify(JSON, unsigned)).unwrap_err().status(),
+            401,
+            "the signature comes first"
+        );
     }
     let timestamp = NOW.to_string();
-    let triple = format!("timestamp={timestamp}&nonce={NONCE}&signature={}", signature(&timestamp, NONCE));
+    let triple =
+        format!("timestamp={timestamp}&nonce={NONCE}&signature={}", signature(&timestamp, NONCE));
     for (form, kind, misfits) in [
         (format!("{triple}&event=room_close&event=room_create"), "unknown", 0),
         (format!("{triple}&event=room_close&room_id=a&room%5fid=b"), "room_close", 1),
@@ -313,7 +398,11 @@ fn attack_of_two_members_neither_is_taken() {
         format!("{triple}&nonce[]={NONCE}"),
         triple.replace("nonce=", "nonce[]="),
     ] {
-        assert_eq!(kind(verify(FORM, form.clone())), Err(RejectionKind::CredentialMalformed), "{form}");
+        assert_eq!(
+            kind(verify(FORM, form.clone())),
+            Err(RejectionKind::CredentialMalformed),
+            "{form}"
+        );
     }
 }
 
@@ -328,13 +417,17 @@ fn attack_percent_signs_in_json_are_never_decoded() {
     assert_eq!(close.close_reason, None);
     // A content type changes nothing of it.
     for content_type in [None, FORM, Some("text/plain")] {
-        assert_eq!(room(&verify(content_type, format!(" \r\n{}\n", body(sly))).unwrap()), room(&delivery));
+        assert_eq!(
+            room(&verify(content_type, format!(" \r\n{}\n", body(sly))).unwrap()),
+            room(&delivery)
+        );
     }
 }
 
 #[test]
 fn attack_an_encoded_body_is_decoded_once_and_as_a_whole() {
-    let encode = |json: &str| -> String { json.bytes().map(|byte| format!("%{byte:02X}")).collect() };
+    let encode =
+        |json: &str| -> String { json.bytes().map(|byte| format!("%{byte:02X}")).collect() };
     let json = body(r#""event":"room_close","room_id":"1+1=%32%2B%22 &""#);
     for content_type in [None, JSON, FORM] {
         let delivery = verify(content_type, encode(&json)).unwrap();
@@ -343,7 +436,8 @@ fn attack_an_encoded_body_is_decoded_once_and_as_a_whole() {
         assert_eq!(verify(content_type, lower).unwrap().event(), delivery.event());
     }
     // Only what had to be was encoded: a plus is a plus, as in JSON, not a blank, as in a form.
-    let sparse = json.replace('%', "%25").replace('{', "%7b").replace('"', "%22").replace(' ', "%20");
+    let sparse =
+        json.replace('%', "%25").replace('{', "%7b").replace('"', "%22").replace(' ', "%20");
     assert!(sparse.contains('+'));
     assert_eq!(room(&verify(FORM, sparse).unwrap()), Some("1+1=%32%2B%22 &"));
 
@@ -366,7 +460,11 @@ fn attack_bodies_without_a_signature_are_400_or_401() {
         (JSON, b"\xef\xbb\xbf{}", missing),
         (JSON, b"\xef\xbb\xbf", missing),
         (Some("text/plain"), b"event=x", missing),
-        (Some("multipart/form-data"), b"--x\r\nContent-Disposition: form-data; name=\"nonce\"", missing),
+        (
+            Some("multipart/form-data"),
+            b"--x\r\nContent-Disposition: form-data; name=\"nonce\"",
+            missing,
+        ),
         (Some("\u{e9}"), b"event=x", missing),
         (JSON, b"<event nonce=\"1\"/>", missing),
         (JSON, b"{", invalid),
@@ -396,7 +494,8 @@ fn attack_bodies_without_a_signature_are_400_or_401() {
 #[test]
 fn what_is_signed_is_delivered_in_any_form() {
     let timestamp = NOW.to_string();
-    let triple = format!("timestamp={timestamp}&nonce={NONCE}&signature={}", signature(&timestamp, NONCE));
+    let triple =
+        format!("timestamp={timestamp}&nonce={NONCE}&signature={}", signature(&timestamp, NONCE));
     let signed = body(r#""event":"room_close","room_id":"lobby""#);
     let form = format!("event=room_close&room_id=lobby&{triple}");
     let many: String = (0..2000).map(|number| format!("&m{number}={number}")).collect();
@@ -410,7 +509,9 @@ fn what_is_signed_is_delivered_in_any_form() {
         (format!("{form}&=&&x&[]=1&a[b]=2&a[99999]=3").into_bytes(), "room_close"),
         (format!("{form}{many}").into_bytes(), "unknown"),
     ] {
-        for content_type in [None, JSON, FORM, Some("text/plain"), Some("multipart/form-data; boundary=x")] {
+        for content_type in
+            [None, JSON, FORM, Some("text/plain"), Some("multipart/form-data; boundary=x")]
+        {
             let delivery = verify(content_type, body.clone()).unwrap();
             assert_eq!(delivery.kind(), kind, "{content_type:?}");
             assert_eq!(delivery.misfits().len(), 0);
@@ -420,7 +521,10 @@ fn what_is_signed_is_delivered_in_any_form() {
             }
         }
     }
-    assert_eq!(kind(verify(FORM, format!("{form}&x={}", "x".repeat(256 << 10)))), Err(RejectionKind::BodyTooLarge));
+    assert_eq!(
+        kind(verify(FORM, format!("{form}&x={}", "x".repeat(256 << 10)))),
+        Err(RejectionKind::BodyTooLarge)
+    );
 }
 
 #[test]
@@ -435,7 +539,11 @@ fn forms_with_lists() {
         let delivery = verify(content_type, form.clone()).unwrap();
         let Event::Stream(StreamEvent::Create(stream)) = delivery.event() else { panic!() };
         assert_eq!(stream.stream_id.as_deref(), Some("s-1"));
-        assert_eq!(stream.title.as_deref(), Some("a b+c&={"), "decoded once, with a plus for a blank");
+        assert_eq!(
+            stream.title.as_deref(),
+            Some("a b+c&={"),
+            "decoded once, with a plus for a blank"
+        );
         assert_eq!(stream.rtmp_url, ["rtmp://a", "rtmp://b"]);
         assert_eq!(stream.hls_url, ["first", "second"]);
         assert!(stream.hdl_url.is_empty() && stream.pic_url.is_empty());
@@ -462,8 +570,10 @@ fn attack_secrets_cannot_be_compared_with_an_operator() {
 fn attack_hex_in_either_case_is_one_signature() {
     let timestamp = NOW.to_string();
     let lower = signature(&timestamp, NONCE);
-    let mixed: String =
-        lower.char_indices().map(|(i, c)| if i % 2 == 0 { c.to_ascii_uppercase() } else { c }).collect();
+    let mixed: String = lower
+        .char_indices()
+        .map(|(i, c)| if i % 2 == 0 { c.to_ascii_uppercase() } else { c })
+        .collect();
     assert_ne!(lower, mixed);
     let identities: Vec<_> = [lower.clone(), lower.to_ascii_uppercase(), mixed]
         .into_iter()
@@ -480,7 +590,10 @@ fn attack_truncated_padded_and_altered_signatures() {
     let timestamp = NOW.to_string();
     let good = signature(&timestamp, NONCE);
     let check = |signature: &str| {
-        kind(verify(JSON, json!({ "timestamp": timestamp, "nonce": NONCE, "signature": signature }).to_string()))
+        kind(verify(
+            JSON,
+            json!({ "timestamp": timestamp, "nonce": NONCE, "signature": signature }).to_string(),
+        ))
     };
     assert_eq!(check(&good), Ok(()));
     for length in 0..good.len() {
@@ -502,7 +615,11 @@ fn attack_truncated_padded_and_altered_signatures() {
     for place in 0..good.len() {
         let mut altered = good.clone().into_bytes();
         altered[place] = if altered[place] == b'0' { b'1' } else { b'0' };
-        assert_eq!(check(std::str::from_utf8(&altered).unwrap()), Err(RejectionKind::CredentialWrong), "{place}");
+        assert_eq!(
+            check(std::str::from_utf8(&altered).unwrap()),
+            Err(RejectionKind::CredentialWrong),
+            "{place}"
+        );
     }
     assert_eq!(check(&"0".repeat(40)), Err(RejectionKind::CredentialWrong));
     let of_another = Signer::new("zego-attack-secret2").unwrap().signature(&timestamp, NONCE);
@@ -515,7 +632,10 @@ fn every_accepted_secret_verifies_and_says_which() {
     for (index, secret) in [SECRET, "the next secret"].into_iter().enumerate() {
         let request = Signer::new(secret).unwrap().sign(request(JSON, r#"{"event":"x"}"#), at(NOW));
         let delivery = provider.verify(&request, at(NOW)).unwrap();
-        assert_eq!((delivery.proof().key_index, delivery.proof().signed_at), (index, Some(at(NOW))));
+        assert_eq!(
+            (delivery.proof().key_index, delivery.proof().signed_at),
+            (index, Some(at(NOW)))
+        );
     }
 }
 
@@ -553,7 +673,8 @@ fn attack_timestamps_in_odd_spellings() {
         "null",
         "true",
     ] {
-        let body = json!({ "timestamp": odd, "nonce": NONCE, "signature": signature(odd, NONCE) }).to_string();
+        let body = json!({ "timestamp": odd, "nonce": NONCE, "signature": signature(odd, NONCE) })
+            .to_string();
         assert_eq!(kind(verify(JSON, body)), Err(RejectionKind::CredentialMalformed), "{odd:?}");
     }
     // As JSON numbers: the literal digits count, never a float.
@@ -572,16 +693,32 @@ fn attack_timestamps_in_odd_spellings() {
         "18446744073709551616",
         "340282366920938463463374607431768211456",
     ] {
-        let body = format!(r#"{{"timestamp":{odd},"nonce":"{NONCE}","signature":"{}"}}"#, signature(odd, NONCE));
+        let body = format!(
+            r#"{{"timestamp":{odd},"nonce":"{NONCE}","signature":"{}"}}"#,
+            signature(odd, NONCE)
+        );
         assert_eq!(kind(verify(JSON, body)), Err(RejectionKind::CredentialMalformed), "{odd}");
     }
-    for broken in ["+1763680000", "01763680000", "1763680000.", ".5", "0x69200000", "1_763_680_000", "NaN", "--1"] {
-        let body = format!(r#"{{"timestamp":{broken},"nonce":"{NONCE}","signature":"{}"}}"#, signature(broken, NONCE));
+    for broken in [
+        "+1763680000",
+        "01763680000",
+        "1763680000.",
+        ".5",
+        "0x69200000",
+        "1_763_680_000",
+        "NaN",
+        "--1",
+    ] {
+        let body = format!(
+            r#"{{"timestamp":{broken},"nonce":"{NONCE}","signature":"{}"}}"#,
+            signature(broken, NONCE)
+        );
         assert_eq!(kind(verify(JSON, body)), Err(RejectionKind::Invalid), "no JSON: {broken}");
     }
     // The largest values of the grammar are far away, not an overflow.
     for far in ["9999999999", "9999999999999", "0000000000", "0000000000000"] {
-        let body = json!({ "timestamp": far, "nonce": NONCE, "signature": signature(far, NONCE) }).to_string();
+        let body = json!({ "timestamp": far, "nonce": NONCE, "signature": signature(far, NONCE) })
+            .to_string();
         assert_eq!(kind(verify(JSON, body)), Err(RejectionKind::Stale), "{far}");
     }
 }
@@ -589,10 +726,15 @@ fn attack_timestamps_in_odd_spellings() {
 #[test]
 fn numbers_are_taken_by_their_digits() {
     // Past 2^53 a float would round both.
-    for nonce in
-        ["7254119327986670314", "9007199254740993", "18446744073709551617", "340282366920938463463374607431768211457"]
-    {
-        for (timestamp, at_millis) in [(NOW.to_string(), NOW * 1000), (format!("{NOW}999"), NOW * 1000 + 999)] {
+    for nonce in [
+        "7254119327986670314",
+        "9007199254740993",
+        "18446744073709551617",
+        "340282366920938463463374607431768211457",
+    ] {
+        for (timestamp, at_millis) in
+            [(NOW.to_string(), NOW * 1000), (format!("{NOW}999"), NOW * 1000 + 999)]
+        {
             let body = format!(
                 r#"{{"timestamp":{timestamp},"nonce":{nonce},"signature":"{}"}}"#,
                 signature(&timestamp, nonce)
@@ -610,7 +752,10 @@ fn numbers_are_taken_by_their_digits() {
 }
 
 fn body_with_timestamp(json: &str) -> String {
-    format!(r#"{{"timestamp":{json},"nonce":"{NONCE}","signature":"{}"}}"#, signature(&NOW.to_string(), NONCE))
+    format!(
+        r#"{{"timestamp":{json},"nonce":"{NONCE}","signature":"{}"}}"#,
+        signature(&NOW.to_string(), NONCE)
+    )
 }
 
 #[test]
@@ -619,20 +764,31 @@ fn the_window_ends_where_it_says() {
         let body = json!({ "timestamp": timestamp, "nonce": NONCE, "signature": signature(&timestamp, NONCE) });
         kind(provider.verify(&request(JSON, body.to_string()), now))
     };
-    let narrow = provider().window(Window::new(Duration::from_secs(90), Duration::from_secs(5)).unwrap());
+    let narrow =
+        provider().window(Window::new(Duration::from_secs(90), Duration::from_secs(5)).unwrap());
     for (provider, past, future) in [(provider(), 300, 60), (narrow, 90, 5)] {
         let seconds = |now| check(&provider, NOW.to_string(), now);
         assert_eq!(seconds(at(NOW + past)), Ok(()));
-        assert_eq!(seconds(at(NOW + past) + Duration::from_millis(999)), Ok(()), "all of that second");
+        assert_eq!(
+            seconds(at(NOW + past) + Duration::from_millis(999)),
+            Ok(()),
+            "all of that second"
+        );
         assert_eq!(seconds(at(NOW + past + 1)), Err(RejectionKind::Stale));
         assert_eq!(seconds(at(NOW - future)), Ok(()));
         assert_eq!(seconds(at(NOW - future) - Duration::from_nanos(1)), Err(RejectionKind::Stale));
         let millis = |now| check(&provider, format!("{NOW}500"), now);
         let signed = at(NOW) + Duration::from_millis(500);
         assert_eq!(millis(signed + Duration::from_secs(past)), Ok(()));
-        assert_eq!(millis(signed + Duration::from_millis(past * 1000 + 1)), Err(RejectionKind::Stale));
+        assert_eq!(
+            millis(signed + Duration::from_millis(past * 1000 + 1)),
+            Err(RejectionKind::Stale)
+        );
         assert_eq!(millis(signed - Duration::from_secs(future)), Ok(()));
-        assert_eq!(millis(signed - Duration::from_millis(future * 1000 + 1)), Err(RejectionKind::Stale));
+        assert_eq!(
+            millis(signed - Duration::from_millis(future * 1000 + 1)),
+            Err(RejectionKind::Stale)
+        );
     }
 }
 
@@ -653,7 +809,8 @@ fn attack_a_clock_before_1970_or_at_the_end_of_time_refuses() {
 
 #[test]
 fn a_wrong_signature_is_wrong_however_old() {
-    let body = json!({ "timestamp": "1000000000", "nonce": NONCE, "signature": "0".repeat(40) }).to_string();
+    let body = json!({ "timestamp": "1000000000", "nonce": NONCE, "signature": "0".repeat(40) })
+        .to_string();
     assert_eq!(kind(verify(JSON, body)), Err(RejectionKind::CredentialWrong));
 }
 
@@ -680,8 +837,15 @@ fn genuine(members: &str) -> Request<Bytes> {
 fn attack_large_bodies_are_413_above_256_kib() {
     for (declared, accepted) in [(256 << 10, true), ((256 << 10) + 1, false), (6 << 40, false)] {
         let (body, probe) = Scripted::new([Step::Data(genuine(r#""event":"x""#).into_body())]);
-        let response = through(&layer(), &Desk::default(), request(JSON, "").map(|_| body.declaring(declared)));
-        assert_eq!(outcome(&response), if accepted { ACCEPTED } else { refused(RejectionKind::BodyTooLarge) });
+        let response = through(
+            &layer(),
+            &Desk::default(),
+            request(JSON, "").map(|_| body.declaring(declared)),
+        );
+        assert_eq!(
+            outcome(&response),
+            if accepted { ACCEPTED } else { refused(RejectionKind::BodyTooLarge) }
+        );
         assert_eq!(probe.polls() > 0, accepted);
     }
     let desk = Desk::default();
@@ -695,15 +859,23 @@ fn attack_compressed_bodies_are_415() {
     for encoding in ["gzip", "br", "zstd", "deflate", "identity, gzip"] {
         let mut request = genuine(r#""event":"x""#);
         request.headers_mut().insert(header::CONTENT_ENCODING, encoding.parse().unwrap());
-        assert_eq!(kind(provider().verify(&request, at(NOW))), Err(RejectionKind::UnsupportedContentEncoding));
+        assert_eq!(
+            kind(provider().verify(&request, at(NOW))),
+            Err(RejectionKind::UnsupportedContentEncoding)
+        );
         let response = through(&layer(), &Desk::default(), request.map(Full::new));
-        assert_eq!(outcome(&response), refused(RejectionKind::UnsupportedContentEncoding), "{encoding}");
+        assert_eq!(
+            outcome(&response),
+            refused(RejectionKind::UnsupportedContentEncoding),
+            "{encoding}"
+        );
     }
 }
 
 #[test]
 fn attack_a_body_that_breaks_off_is_400_even_if_it_was_complete_json() {
-    let (body, probe) = Scripted::new([Step::Data(genuine(r#""event":"x""#).into_body()), Step::Fail, data("{}")]);
+    let (body, probe) =
+        Scripted::new([Step::Data(genuine(r#""event":"x""#).into_body()), Step::Fail, data("{}")]);
     let desk = Desk::default();
     let response = through(&layer(), &desk, request(JSON, "").map(|_| body));
     assert_eq!(outcome(&response), refused(RejectionKind::BodyUnreadable));
@@ -718,7 +890,8 @@ fn attack_every_authentication_failure_is_the_same_response() {
     let right = signature(&timestamp, NONCE);
     let old = (NOW - 301).to_string();
     let triple = |timestamp: &str, nonce: &str, signature: &str| {
-        json!({ "event": "x", "timestamp": timestamp, "nonce": nonce, "signature": signature }).to_string()
+        json!({ "event": "x", "timestamp": timestamp, "nonce": nonce, "signature": signature })
+            .to_string()
     };
     let cases = [
         ("{}".to_owned(), RejectionKind::CredentialMissing),
@@ -733,7 +906,10 @@ fn attack_every_authentication_failure_is_the_same_response() {
         let desk = Desk::default();
         let response = through(&layer(), &desk, request(JSON, body.clone()).map(Full::new));
         assert_eq!(outcome(&response), refused(expected), "{body}");
-        assert_eq!((response.status().as_u16(), response.headers().len(), &**response.body()), (401, 0, ""));
+        assert_eq!(
+            (response.status().as_u16(), response.headers().len(), &**response.body()),
+            (401, 0, "")
+        );
         assert_eq!(response.version(), http::Version::HTTP_11);
         assert_eq!(desk.calls(), 0);
     }
@@ -789,15 +965,32 @@ fn attack_nonce_and_signature_are_in_no_event() {
             kinds.insert(delivery.kind().to_owned());
             let json = serde_json::to_string(delivery.event()).unwrap();
             assert_clean(&json, nonce, &signature, "the event's JSON");
-            assert_clean(&format!("{delivery:?} {delivery:#?}"), nonce, &signature, "Debug of the delivery");
-            assert_clean(&format!("{:?}", delivery.event()), nonce, &signature, "Debug of the event");
+            assert_clean(
+                &format!("{delivery:?} {delivery:#?}"),
+                nonce,
+                &signature,
+                "Debug of the delivery",
+            );
+            assert_clean(
+                &format!("{:?}", delivery.event()),
+                nonce,
+                &signature,
+                "Debug of the event",
+            );
             if let Event::Unknown(unknown) = delivery.event() {
-                assert_clean(unknown.raw().unwrap().get(), nonce, &signature, "the raw text of an unknown event");
+                assert_clean(
+                    unknown.raw().unwrap().get(),
+                    nonce,
+                    &signature,
+                    "the raw text of an unknown event",
+                );
                 let kept: Value = unknown.raw().unwrap().parse().unwrap();
                 assert_eq!(unknown.bytes(), unknown.raw().unwrap().get());
                 let mut expected = sent.clone();
                 let members = expected.as_object_mut().unwrap();
-                members.retain(|name, _| !["nonce", "signature"].contains(&&*name.to_ascii_lowercase()));
+                members.retain(|name, _| {
+                    !["nonce", "signature"].contains(&&*name.to_ascii_lowercase())
+                });
                 assert_eq!(kept, expected, "the rest is as it came");
             }
             let printed: Value = serde_json::from_str(&json).unwrap();
@@ -807,7 +1000,12 @@ fn attack_nonce_and_signature_are_in_no_event() {
             let desk = Desk::default();
             through(&layer(), &desk, request.map(Full::new));
             let verified = desk.only().extensions().get::<Verified<Event>>().unwrap().clone();
-            assert_clean(&format!("{verified:?} {:?}", verified.metadata()), nonce, &signature, "Debug of `Verified`");
+            assert_clean(
+                &format!("{verified:?} {:?}", verified.metadata()),
+                nonce,
+                &signature,
+                "Debug of `Verified`",
+            );
         }
     }
     assert_eq!(kinds.len(), 13, "{kinds:?}");
@@ -856,7 +1054,9 @@ fn unknown_events_are_delivered() {
         (r#""event":"ROOM_CLOSE""#, "ROOM_CLOSE"),
     ] {
         let delivery = verify(JSON, body(members)).unwrap();
-        let Event::Unknown(unknown) = delivery.event() else { panic!("{members}: {:?}", delivery.event()) };
+        let Event::Unknown(unknown) = delivery.event() else {
+            panic!("{members}: {:?}", delivery.event())
+        };
         assert_eq!(delivery.kind(), "unknown");
         let raw = unknown.raw().unwrap().get();
         assert!(raw.contains(kept), "{members}: {raw}");
@@ -881,7 +1081,11 @@ fn attack_a_known_event_of_a_broken_shape_is_delivered() {
     ] {
         let delivery = verify(JSON, body(members)).unwrap();
         assert_ne!(delivery.kind(), "unknown");
-        assert_eq!(delivery.misfits().iter().map(|misfit| misfit.path()).collect::<Vec<_>>(), [path], "{members}");
+        assert_eq!(
+            delivery.misfits().iter().map(|misfit| misfit.path()).collect::<Vec<_>>(),
+            [path],
+            "{members}"
+        );
         assert_eq!(&**delivery.misfits(), &**delivery.event().misfits());
         let unsigned = verify(JSON, format!("{{{members}}}")).unwrap_err();
         assert_eq!(unsigned.status(), 401, "a stranger's shapes are never looked at");
@@ -892,11 +1096,15 @@ fn attack_a_known_event_of_a_broken_shape_is_delivered() {
 fn attack_serdes_own_magic_keys_are_data() {
     let members = r#""event":"room_close","$serde_json::private::RawValue":"x","$serde_json::private::Number":"1""#;
     assert_eq!(room(&verify(JSON, body(members)).unwrap()), None);
-    let unknown = r#""event":"x","a":{"$serde_json::private::RawValue":"}, \"event\":\"room_close\""}"#;
+    let unknown =
+        r#""event":"x","a":{"$serde_json::private::RawValue":"}, \"event\":\"room_close\""}"#;
     let delivery = verify(JSON, body(unknown)).unwrap();
     assert_eq!(delivery.kind(), "unknown");
     let json = serde_json::to_string(delivery.event()).unwrap();
-    assert!(json.contains(r#"{"$serde_json::private::RawValue":"}, \"event\":\"room_close\""}"#), "{json}");
+    assert!(
+        json.contains(r#"{"$serde_json::private::RawValue":"}, \"event\":\"room_close\""}"#),
+        "{json}"
+    );
 }
 
 // 30: parsing before authentication.
@@ -911,7 +1119,10 @@ fn attack_257_keys_are_unknown_if_they_are_signed() {
     assert_eq!(kind_of(body(&keys(256))).unwrap(), "room_close");
     assert_eq!(kind_of(body(&keys(257))).unwrap(), "unknown");
     assert_eq!(kind_of(body(&keys(15_000))).unwrap(), "unknown");
-    assert_eq!(kind(verify(JSON, format!("{{{}}}", keys(300)))), Err(RejectionKind::CredentialMissing));
+    assert_eq!(
+        kind(verify(JSON, format!("{{{}}}", keys(300)))),
+        Err(RejectionKind::CredentialMissing)
+    );
     for second in [r#""nonce":1"#, r#""Signature":"""#, r#""\u0074imestamp":0"#] {
         let twice = body(&format!("{},{second}", keys(300)));
         assert_eq!(kind(verify(JSON, twice)), Err(RejectionKind::CredentialMalformed), "{second}");
@@ -923,7 +1134,10 @@ fn attack_257_keys_are_unknown_if_they_are_signed() {
 #[test]
 fn attack_keys_inside_values_are_not_counted_or_looked_at() {
     let inner: Vec<_> = (0..1000).map(|n| format!(r#""k{}":{n}"#, n % 500)).collect();
-    let members = format!(r#""event":"x","data":{{"nonce":"inner","signature":"inner",{}}}"#, inner.join(","));
+    let members = format!(
+        r#""event":"x","data":{{"nonce":"inner","signature":"inner",{}}}"#,
+        inner.join(",")
+    );
     let delivery = verify(JSON, body(&members)).unwrap();
     let Event::Unknown(unknown) = delivery.event() else { panic!() };
     assert!(
@@ -957,13 +1171,21 @@ fn attack_deep_nesting() {
                     assert_eq!(check(fresh(&format!("{typed}:{deep}"))).0, ACCEPTED, "{typed}");
                 }
                 assert_eq!(check(deep.clone()).0.0 / 100, 4, "as the body itself");
-                assert_eq!(check(fresh(&format!(r#""nonce2":1,"event":{deep}"#))).0, ACCEPTED, "as the discriminator");
-                let (outcome, desk) = check(fresh(&format!(r#""event":"from_tomorrow","data":{deep}"#)));
+                assert_eq!(
+                    check(fresh(&format!(r#""nonce2":1,"event":{deep}"#))).0,
+                    ACCEPTED,
+                    "as the discriminator"
+                );
+                let (outcome, desk) =
+                    check(fresh(&format!(r#""event":"from_tomorrow","data":{deep}"#)));
                 assert_eq!(outcome, ACCEPTED);
                 let verified = desk.only().extensions().get::<Verified<Event>>().unwrap().clone();
                 let Event::Unknown(unknown) = &*verified else { panic!() };
                 assert!(unknown.raw().unwrap().get().contains(&deep));
-                assert_eq!(serde_json::to_string(&*verified).unwrap(), unknown.raw().unwrap().get());
+                assert_eq!(
+                    serde_json::to_string(&*verified).unwrap(),
+                    unknown.raw().unwrap().get()
+                );
             })
             .unwrap()
             .join()
@@ -980,11 +1202,18 @@ fn fresh(members: &str) -> String {
 fn attack_cpu_of_large_hostile_bodies() {
     for (name, hostile) in hostile_megabytes() {
         for signed in [false, true] {
-            let body = if signed { hostile.replacen('{', &format!("{{{}", triple()), 1) } else { hostile.clone() };
+            let body = if signed {
+                hostile.replacen('{', &format!("{{{}", triple()), 1)
+            } else {
+                hostile.clone()
+            };
             let content_type = if name.contains("form") { FORM } else { JSON };
             let start = thread_cpu();
-            let response =
-                through(&layer().body_limit(2 << 20), &Desk::default(), request(content_type, body).map(Full::new));
+            let response = through(
+                &layer().body_limit(2 << 20),
+                &Desk::default(),
+                request(content_type, body).map(Full::new),
+            );
             let used = thread_cpu() - start;
             println!("{name}, signed {signed}: {used:?}, {:?}", outcome(&response));
             assert!(used < Duration::from_secs(1), "{name} took {used:?}");
@@ -996,7 +1225,8 @@ fn attack_cpu_of_large_hostile_bodies() {
 
 /// The content's place in the guard's key for a callback of this timestamp and nonce.
 fn content(provider: &Zegocloud, timestamp: &str, nonce: &str) -> Content {
-    let body = json!({ "timestamp": timestamp, "nonce": nonce, "signature": signature(timestamp, nonce) });
+    let body =
+        json!({ "timestamp": timestamp, "nonce": nonce, "signature": signature(timestamp, nonce) });
     let delivery = provider.verify(&request(JSON, body.to_string()), at(NOW)).unwrap();
     delivery.proof().identity.as_ref().unwrap().content()
 }
@@ -1021,8 +1251,10 @@ fn content_is_part_of_the_key_for_short_nonces_only_where_it_is_asked_for() {
 
 #[test]
 fn attack_a_long_nonce_cannot_be_cut_into_a_short_one() {
-    // Three of the nonce's digits become the timestamp's milliseconds: the same signature, and still no short nonce.
-    let (seconds, millis) = ((NOW.to_string(), "25441193279865"), (format!("{NOW}254"), "41193279865"));
+    // Three of the nonce's digits become the timestamp's milliseconds: the same signature, and
+    // still no short nonce.
+    let (seconds, millis) =
+        ((NOW.to_string(), "25441193279865"), (format!("{NOW}254"), "41193279865"));
     assert_eq!(signature(&seconds.0, seconds.1), signature(&millis.0, millis.1));
     let separating = provider().separate_short_nonces();
     assert_eq!(content(&separating, &seconds.0, seconds.1), Content::Bound);
@@ -1035,13 +1267,15 @@ fn two_callbacks_of_one_short_nonce() {
     let send = |layer: &WebhookLayer<Zegocloud>, desk: &Desk, body: &'static str| {
         outcome(&through(layer, desk, signer.sign(request(JSON, body), at(NOW)).map(Full::new)))
     };
-    let (one, other) = (r#"{"event":"room_close","room_id":"a"}"#, r#"{"event":"room_close","room_id":"b"}"#);
+    let (one, other) =
+        (r#"{"event":"room_close","room_id":"a"}"#, r#"{"event":"room_close","room_id":"b"}"#);
     let desk = Desk::default();
     assert_eq!(send(&layer(), &desk, one), ACCEPTED);
     let bound = layer();
     assert_eq!(send(&bound, &desk, one), ACCEPTED);
     assert_eq!(send(&bound, &desk, other), refused(RejectionKind::Conflict));
-    let separating = WebhookLayer::new(provider().separate_short_nonces()).clock(TestClock::at(at(NOW)));
+    let separating =
+        WebhookLayer::new(provider().separate_short_nonces()).clock(TestClock::at(at(NOW)));
     let desk = Desk::default();
     assert_eq!(send(&separating, &desk, one), ACCEPTED);
     assert_eq!(send(&separating, &desk, other), ACCEPTED);

@@ -10,13 +10,19 @@ use tower_webhooks::{
 };
 
 fn verify(secret: &str, body: String, unix: u64) -> Result<Delivery<Event>, Rejection> {
-    let request = Request::post("/").header("content-type", "application/json").body(Bytes::from(body)).unwrap();
-    Zegocloud::new(secret).unwrap().verify(&request, SystemTime::UNIX_EPOCH + Duration::from_secs(unix))
+    let request = Request::post("/")
+        .header("content-type", "application/json")
+        .body(Bytes::from(body))
+        .unwrap();
+    Zegocloud::new(secret)
+        .unwrap()
+        .verify(&request, SystemTime::UNIX_EPOCH + Duration::from_secs(unix))
 }
 
 #[test]
 fn vectors() {
-    let vectors: Vec<serde_json::Value> = serde_json::from_str(include_str!("../vectors/zegocloud.json")).unwrap();
+    let vectors: Vec<serde_json::Value> =
+        serde_json::from_str(include_str!("../vectors/zegocloud.json")).unwrap();
     let mut verified = 0;
     for vector in vectors.iter().filter(|vector| vector["alg"] == "sha1-sorted") {
         let text = |name: &str| vector[name].as_str().unwrap();
@@ -24,7 +30,11 @@ fn vectors() {
             "event": "x", "timestamp": text("timestamp"), "nonce": text("nonce"), "signature": text("signature"),
         });
         let stamp: u64 = text("timestamp").parse().unwrap();
-        let now = if stamp > 100_000_000_000 && text("timestamp").len() == 13 { stamp / 1000 } else { stamp };
+        let now = if stamp > 100_000_000_000 && text("timestamp").len() == 13 {
+            stamp / 1000
+        } else {
+            stamp
+        };
         let result = verify(text("secret"), body.to_string(), now);
         let refused = text("nonce") == "é" || text("note").starts_with("BOUNDARY");
         assert_eq!(result.is_err(), refused, "{}: {result:?}", text("note"));

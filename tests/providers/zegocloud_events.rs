@@ -10,18 +10,19 @@ use std::{
 };
 use tower::{Layer as _, ServiceExt as _};
 use tower_webhooks::{
-    Delivery, Provider, Rejection, RejectionKind, Signer as _, UnixMillis, UnixSeconds, Unknown, WebhookEvent as _,
+    Delivery, Provider, Rejection, RejectionKind, Signer as _, UnixMillis, UnixSeconds, Unknown,
+    WebhookEvent as _,
     zegocloud::{
-        self, Event, JsonText, Zegocloud, ai_agent::*, asr::*, board::*, cdn::*, digital_human::*, moderation::*,
-        player::*, recording::*, room::*, stream::*, transcoding::*, zim::*,
+        self, Event, JsonText, Zegocloud, ai_agent::*, asr::*, board::*, cdn::*, digital_human::*,
+        moderation::*, player::*, recording::*, room::*, stream::*, transcoding::*, zim::*,
     },
 };
 
 #[path = "../../examples/send/zegocloud_catalogue.rs"]
 mod catalogue;
 
-/// The documentation: an event's kind and all its fields but the signing members. `a.b` is `b` inside `a`, or inside
-/// each object of the list `a`.
+/// The documentation: an event's kind and all its fields but the signing members. `a.b` is `b`
+/// inside `a`, or inside each object of the list `a`.
 const DOCUMENTED: &[(&str, &str)] = &[
     ("room_create", "event appid room_id room_session_id room_create_time id_name"),
     ("room_close", "event appid room_id room_session_id room_close_time close_reason"),
@@ -77,7 +78,10 @@ const DOCUMENTED: &[(&str, &str)] = &[
          Detail.BusinessInfoList.BusinessLabel2 Detail.BusinessInfoList.BusinessLabel3 \
          Detail.BusinessInfoList.ConfidenceLevel Detail.BusinessInfoList.Probability",
     ),
-    ("censor_audio_v2_status", "Event AppId Code Message TaskId Status AuxInfo.RoomId AuxInfo.CensorStreamTime"),
+    (
+        "censor_audio_v2_status",
+        "Event AppId Code Message TaskId Status AuxInfo.RoomId AuxInfo.CensorStreamTime",
+    ),
     (
         "censor_video_v2_audio_result",
         "Event AppId Code Message TaskId ResultTaskId AuxInfo.RoomId AuxInfo.ProcessBeginTime \
@@ -113,8 +117,14 @@ const DOCUMENTED: &[(&str, &str)] = &[
          Detail.BusinessInfoList.BusinessDetail.FaceInfoList.Probability \
          Detail.BusinessInfoList.BusinessDetail.FaceInfoList.Location",
     ),
-    ("censor_video_v2_audio_status", "Event AppId Code Message TaskId Status AuxInfo.RoomId AuxInfo.CensorStreamTime"),
-    ("censor_video_v2_img_status", "Event AppId Code Message TaskId Status AuxInfo.RoomId AuxInfo.CensorStreamTime"),
+    (
+        "censor_video_v2_audio_status",
+        "Event AppId Code Message TaskId Status AuxInfo.RoomId AuxInfo.CensorStreamTime",
+    ),
+    (
+        "censor_video_v2_img_status",
+        "Event AppId Code Message TaskId Status AuxInfo.RoomId AuxInfo.CensorStreamTime",
+    ),
     (
         "digital_human.stream_task",
         "EventType=3 AppId EventTime TaskId Detail.Status Detail.RoomId Detail.StreamId Detail.FailReason",
@@ -124,7 +134,10 @@ const DOCUMENTED: &[(&str, &str)] = &[
         "ai_agent.ASRResult",
         "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.UserId Data.Round Data.Text",
     ),
-    ("ai_agent.LLMResult", "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.Round Data.Text"),
+    (
+        "ai_agent.LLMResult",
+        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.Round Data.Text",
+    ),
     (
         "ai_agent.Exception",
         "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.Code Data.Message Data.Round",
@@ -165,7 +178,10 @@ const DOCUMENTED: &[(&str, &str)] = &[
         "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.Round Data.MetaInfo",
     ),
     ("asr.ASRResult", "Event AppId TaskId RoomId Data.UserId Data.StreamId Data.Round Data.Text"),
-    ("asr.TranslationResult", "Event AppId TaskId RoomId Data.UserId Data.StreamId Data.Round Data.Text"),
+    (
+        "asr.TranslationResult",
+        "Event AppId TaskId RoomId Data.UserId Data.StreamId Data.Round Data.Text",
+    ),
     ("asr.Exception", "Event AppId TaskId RoomId Data.Code Data.Message"),
     (
         "recording.uploaded",
@@ -176,14 +192,20 @@ const DOCUMENTED: &[(&str, &str)] = &[
          detail.file_info.media_track_type detail.file_info.begin_timestamp detail.file_info.custom_begin_timestamp \
          detail.file_info.status",
     ),
-    ("recording.aborted", "event_type=2 app_id task_id room_id message sequence detail.quit_reason"),
+    (
+        "recording.aborted",
+        "event_type=2 app_id task_id room_id message sequence detail.quit_reason",
+    ),
     (
         "recording.image_failed",
         "event_type=3 app_id task_id room_id message sequence detail.image_type detail.image_url",
     ),
     ("recording.no_stream", "event_type=4 app_id task_id room_id message sequence detail"),
     ("recording.finished", "event_type=5 app_id task_id room_id message sequence detail"),
-    ("recording.stream_missing", "event_type=6 app_id task_id room_id message sequence detail.stream_id"),
+    (
+        "recording.stream_missing",
+        "event_type=6 app_id task_id room_id message sequence detail.stream_id",
+    ),
     ("recording.uploading", "event_type=7 app_id task_id room_id message sequence detail"),
     (
         "recording.live_upload",
@@ -200,15 +222,39 @@ const DOCUMENTED: &[(&str, &str)] = &[
         "EventType=1 AppID RoomId PlayerId PlayerName EventTime Detail.CreateTime Detail.PlayTime Detail.MaxIdleTime \
          Detail.StreamUrl",
     ),
-    ("player.destroyed", "EventType=2 AppID RoomId PlayerId PlayerName EventTime Detail.PlayTime Detail.Reason"),
-    ("player.status", "EventType=3 AppID RoomId PlayerId PlayerName EventTime Detail.Status Detail.PlayIndex"),
-    ("player.exception", "EventType=4 AppID RoomId PlayerId PlayerName EventTime Detail.Code Detail.PlayIndex"),
+    (
+        "player.destroyed",
+        "EventType=2 AppID RoomId PlayerId PlayerName EventTime Detail.PlayTime Detail.Reason",
+    ),
+    (
+        "player.status",
+        "EventType=3 AppID RoomId PlayerId PlayerName EventTime Detail.Status Detail.PlayIndex",
+    ),
+    (
+        "player.exception",
+        "EventType=4 AppID RoomId PlayerId PlayerName EventTime Detail.Code Detail.PlayIndex",
+    ),
     ("player.uploaded", "EventType=10001 AppID UploadTaskId StreamUrl Title EventTime Detail"),
-    ("player.upload_failed", "EventType=10002 AppID UploadTaskId StreamUrl Title EventTime Detail.Reason"),
-    ("player.upload_status", "EventType=10003 AppID UploadTaskId StreamUrl Title EventTime Detail.Status"),
-    ("player.upload_cancel_failed", "EventType=10004 AppID UploadTaskId StreamUrl Title EventTime Detail.Reason"),
-    ("player.upload_exception", "EventType=10005 AppID UploadTaskId StreamUrl Title EventTime Detail.Code"),
-    ("player.upload_expired", "EventType=10006 AppID UploadTaskId StreamUrl Title EventTime Detail"),
+    (
+        "player.upload_failed",
+        "EventType=10002 AppID UploadTaskId StreamUrl Title EventTime Detail.Reason",
+    ),
+    (
+        "player.upload_status",
+        "EventType=10003 AppID UploadTaskId StreamUrl Title EventTime Detail.Status",
+    ),
+    (
+        "player.upload_cancel_failed",
+        "EventType=10004 AppID UploadTaskId StreamUrl Title EventTime Detail.Reason",
+    ),
+    (
+        "player.upload_exception",
+        "EventType=10005 AppID UploadTaskId StreamUrl Title EventTime Detail.Code",
+    ),
+    (
+        "player.upload_expired",
+        "EventType=10006 AppID UploadTaskId StreamUrl Title EventTime Detail",
+    ),
     (
         "zim.user_action",
         "event appid user_id user_name os action session_id login_time relogin logout_time logout_reason offline_time",
@@ -266,7 +312,10 @@ const VARIANTS: &[(&str, &str)] = &[
         "transcode_stop",
         r#"{"Event": "transcode_stop", "Appid": "4021355190", "Sequence": 2, "Status": "TranscodeStarted"}"#,
     ),
-    ("procedure", r#"{"event": "procedure", "task_id": "proc-3", "status": "FAILED", "extra_params": ""}"#),
+    (
+        "procedure",
+        r#"{"event": "procedure", "task_id": "proc-3", "status": "FAILED", "extra_params": ""}"#,
+    ),
     (
         "censor_audio_v2_result",
         r#"{"Event": "censor_audio_v2_result", "ResultTaskId": "mod-a-1_18",
@@ -322,7 +371,10 @@ const KEYS: &[(&str, &str)] = &[
 const NONCE: &str = "4410077312599031846";
 
 fn fixtures() -> impl Iterator<Item = (&'static str, Value)> {
-    catalogue::events().iter().chain(VARIANTS).map(|(kind, body)| (*kind, serde_json::from_str(body).unwrap()))
+    catalogue::events()
+        .iter()
+        .chain(VARIANTS)
+        .map(|(kind, body)| (*kind, serde_json::from_str(body).unwrap()))
 }
 
 fn now() -> SystemTime {
@@ -358,7 +410,8 @@ fn event(kind: &str, body: &Value) -> Event {
 fn read(members: &str) -> (Event, Vec<String>) {
     let signer = zegocloud::Signer::new("a callback secret").unwrap();
     let body = Bytes::from(format!("{{{members}}}"));
-    let event = accept(&signer.sign(Request::post("/").body(body).unwrap(), now())).unwrap().into_event();
+    let event =
+        accept(&signer.sign(Request::post("/").body(body).unwrap(), now())).unwrap().into_event();
     let text = serde_json::to_string(&event).unwrap();
     assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event, "{text}");
     let mut cbor = Vec::new();
@@ -368,8 +421,8 @@ fn read(members: &str) -> (Event, Vec<String>) {
     (event, misfits)
 }
 
-/// Delivers the body and compares what comes out with what went in: member by member, numbers by value, without what
-/// stands for nothing.
+/// Delivers the body and compares what comes out with what went in: member by member, numbers by
+/// value, without what stands for nothing.
 fn round_trip(kind: &str, body: &Value) {
     let request = sign(kind, body, now());
     let delivery = accept(&request).unwrap_or_else(|error| panic!("{kind}: {error}\n{body}"));
@@ -391,7 +444,8 @@ fn assert_same(at: &str, sent: &Value, printed: &Value) {
         (Value::Object(a), Value::Object(b)) => {
             let names = |map: &Map<String, Value>| map.keys().cloned().collect::<BTreeSet<_>>();
             assert_eq!(names(a), names(b), "{at}");
-            a.iter().for_each(|(name, value)| assert_same(&format!("{at}.{name}"), value, &b[name]));
+            a.iter()
+                .for_each(|(name, value)| assert_same(&format!("{at}.{name}"), value, &b[name]));
         }
         (Value::Array(a), Value::Array(b)) => {
             assert_eq!(a.len(), b.len(), "{at}");
@@ -404,8 +458,12 @@ fn assert_same(at: &str, sent: &Value, printed: &Value) {
         // Where the unit is that of milliseconds, ten digits are seconds.
         (Value::Number(_) | Value::String(_), Value::Number(read)) => {
             let sent = sent.as_str().map_or_else(|| sent.to_string(), str::to_owned);
-            let sent = sent.strip_prefix('0').filter(|rest| !rest.is_empty()).unwrap_or(&sent).trim();
-            assert!(sent == read.to_string() || format!("{sent}000") == read.to_string(), "{at}: {sent} {read}");
+            let sent =
+                sent.strip_prefix('0').filter(|rest| !rest.is_empty()).unwrap_or(&sent).trim();
+            assert!(
+                sent == read.to_string() || format!("{sent}000") == read.to_string(),
+                "{at}: {sent} {read}"
+            );
         }
         (Value::Number(sent), Value::String(read)) => assert_eq!(&sent.to_string(), read, "{at}"),
         _ => assert_eq!(sent, printed, "{at}"),
@@ -416,9 +474,11 @@ fn assert_same(at: &str, sent: &Value, printed: &Value) {
 fn without_nothing(value: &Value) -> Value {
     let is_nothing = |value: &Value| value.is_null() || *value == json!("") || *value == json!([]);
     match value {
-        Value::Object(map) => {
-            map.iter().filter(|(_, v)| !is_nothing(v)).map(|(k, v)| (k.clone(), without_nothing(v))).collect()
-        }
+        Value::Object(map) => map
+            .iter()
+            .filter(|(_, v)| !is_nothing(v))
+            .map(|(k, v)| (k.clone(), without_nothing(v)))
+            .collect(),
         Value::Array(list) => list.iter().map(without_nothing).collect(),
         _ => value.clone(),
     }
@@ -438,7 +498,8 @@ fn discriminates(kind: &str, name: &str) -> bool {
     }
 }
 
-/// Calls `edit` with the path of every value that is no object, and for lists of objects with their members.
+/// Calls `edit` with the path of every value that is no object, and for lists of objects with their
+/// members.
 fn edit_leaves(value: &mut Value, path: &str, edit: &mut dyn FnMut(&str, &mut Value)) {
     match value {
         Value::Object(map) if !map.is_empty() && !path.ends_with("MetaInfo") => {
@@ -467,7 +528,11 @@ fn every_documented_event_has_a_fixture_with_every_field() {
     let documented: BTreeSet<&str> = DOCUMENTED.iter().map(|(kind, _)| *kind).collect();
     assert_eq!(documented.len(), DOCUMENTED.len());
     assert_eq!(documented, fixtures_of.keys().copied().collect(), "kinds");
-    assert_eq!(documented, catalogue::events().iter().map(|(kind, _)| *kind).collect(), "kinds of the catalogue");
+    assert_eq!(
+        documented,
+        catalogue::events().iter().map(|(kind, _)| *kind).collect(),
+        "kinds of the catalogue"
+    );
     assert_eq!(documented.len(), catalogue::events().len());
     for (kind, fields) in DOCUMENTED {
         for field in fields.split_whitespace() {
@@ -526,7 +591,9 @@ fn strings_and_numbers_are_read_alike() {
                 *value = Value::String(number.to_string());
                 swapped += 1;
             }
-            Value::String(text) if !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Value::String(text)
+                if !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit()) =>
+            {
                 if let Ok(number) = text.parse::<u64>() {
                     *value = number.into();
                     swapped += 1;
@@ -546,7 +613,11 @@ fn unknown_fields_are_kept() {
         let mut more = body.clone();
         more["a_field_of_next_year"] = new.clone();
         let mut printed = serde_json::to_value(event(kind, &more)).unwrap();
-        assert_eq!(printed.as_object_mut().unwrap().remove("a_field_of_next_year"), Some(new), "{kind}");
+        assert_eq!(
+            printed.as_object_mut().unwrap().remove("a_field_of_next_year"),
+            Some(new),
+            "{kind}"
+        );
         assert_eq!(serde_json::from_value::<Event>(printed).unwrap(), event(kind, &body), "{kind}");
     }
 }
@@ -567,7 +638,10 @@ fn every_digit_is_kept() {
             ) else {
                 panic!()
             };
-            assert_eq!((agent.sequence, agent.agent_instance_id), (Some(number), Some(number.to_string())));
+            assert_eq!(
+                (agent.sequence, agent.agent_instance_id),
+                (Some(number), Some(number.to_string()))
+            );
         }
     }
     let (Event::Room(RoomEvent::Create(room)), misfits) =
@@ -576,7 +650,9 @@ fn every_digit_is_kept() {
         panic!()
     };
     assert_eq!((room.room_id.as_deref(), misfits.len()), (Some("12345678901234567890123"), 0));
-    let (Event::Stream(StreamEvent::Create(stream)), _) = read(r#""event":"stream_create","stream_seq":"01""#) else {
+    let (Event::Stream(StreamEvent::Create(stream)), _) =
+        read(r#""event":"stream_create","stream_seq":"01""#)
+    else {
         panic!()
     };
     assert_eq!(stream.stream_seq, Some(1));
@@ -599,15 +675,20 @@ fn seconds_and_milliseconds_by_their_digits() {
         ] {
             let request = signer.sign(Request::post("/").body(Bytes::from(body)).unwrap(), now());
             let delivery = accept(&request).unwrap();
-            let signed_at = delivery.proof().signed_at.unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+            let signed_at =
+                delivery.proof().signed_at.unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap();
             assert_eq!(signed_at.as_secs(), 1_760_000_123);
             let millis = if stamp < 10_000_000_000 { stamp * 1000 } else { stamp };
             match delivery.into_event() {
                 Event::DigitalHuman(DigitalHumanEvent::StreamTask(it)) => {
                     assert_eq!(it.timestamp, Some(UnixMillis(millis)));
                 }
-                Event::Zim(ZimEvent::GroupExit(it)) => assert_eq!(it.timestamp, Some(UnixMillis(millis))),
-                Event::Asr(AsrEvent::Result(it)) => assert_eq!(it.timestamp, Some(UnixMillis(millis))),
+                Event::Zim(ZimEvent::GroupExit(it)) => {
+                    assert_eq!(it.timestamp, Some(UnixMillis(millis)))
+                }
+                Event::Asr(AsrEvent::Result(it)) => {
+                    assert_eq!(it.timestamp, Some(UnixMillis(millis)))
+                }
                 Event::Recording(RecordingEvent::Finished(it)) => {
                     assert_eq!(it.timestamp, Some(UnixSeconds(1_760_000_123)));
                 }
@@ -640,7 +721,10 @@ fn families_are_told_apart() {
         // Speech recognition of AI Agent and of its own.
         (json!({"Event": "ASRResult", "AgentInstanceId": "a"}), "ai_agent.ASRResult"),
         (json!({"Event": "ASRResult", "TaskId": "t"}), "asr.ASRResult"),
-        (json!({"Event": "Exception", "AgentInstanceId": "a", "TaskId": "t"}), "ai_agent.Exception"),
+        (
+            json!({"Event": "Exception", "AgentInstanceId": "a", "TaskId": "t"}),
+            "ai_agent.Exception",
+        ),
         (json!({"Event": "Exception", "AgentInstanceId": null, "TaskId": "t"}), "asr.Exception"),
         (json!({"Event": "transcode_stop", "TaskId": "t"}), "transcode_stop"),
         (json!({"Event": "censor_audio_v2_status"}), "censor_audio_v2_status"),
@@ -696,7 +780,11 @@ fn what_is_not_known_is_delivered_as_it_came() {
         let (stamp, rest) = raw.split_once("1760000123\"").unwrap();
         assert!(stamp == r#"{"timestamp":""# || stamp == r#"{"Timestamp":""#, "{raw}");
         assert_eq!(
-            rest.replacen(',', "{", usize::from(rest != "}")).replacen('}', "{}", usize::from(rest == "}")),
+            rest.replacen(',', "{", usize::from(rest != "}")).replacen(
+                '}',
+                "{}",
+                usize::from(rest == "}")
+            ),
             body
         );
     }
@@ -704,14 +792,19 @@ fn what_is_not_known_is_delivered_as_it_came() {
 
 #[test]
 fn mini_game_and_roomkit_are_refused() {
-    let signature = zegocloud::Signer::new("a callback secret").unwrap().signature("1760000123", NONCE);
+    let signature =
+        zegocloud::Signer::new("a callback secret").unwrap().signature("1760000123", NONCE);
     let mini_game = json!({"ReportType": 1, "MiniGameId": 2, "Timestamp": 1_760_000_123, "SignatureNonce": NONCE,
         "Signature": signature});
     let room_kit = json!({"event": "room_create"});
     let query = format!("/?timestamp=1760000123&nonce={NONCE}&signature={signature}");
     for (uri, body) in [("/", mini_game), (&*query, room_kit)] {
         let request = Request::post(uri).body(Bytes::from(body.to_string())).unwrap();
-        assert_eq!(accept(&request).unwrap_err().kind(), RejectionKind::CredentialMissing, "{body}");
+        assert_eq!(
+            accept(&request).unwrap_err().kind(),
+            RejectionKind::CredentialMissing,
+            "{body}"
+        );
     }
 }
 
@@ -727,7 +820,10 @@ fn attack_odd_members_do_not_hide_an_event() {
             r#""Event":"censor_audio_v2_result","Detail":{"RiskInfoList":{"RiskLevel":[]}}"#,
             &["Detail.RiskInfoList.RiskLevel"],
         ),
-        (r#""Event":"censor_audio_v2_status","AuxInfo":{"CensorStreamTime":12.5}"#, &["AuxInfo.CensorStreamTime"]),
+        (
+            r#""Event":"censor_audio_v2_status","AuxInfo":{"CensorStreamTime":12.5}"#,
+            &["AuxInfo.CensorStreamTime"],
+        ),
         (r#""EventType":3,"TaskId":"t","Detail":[[]]"#, &["Detail"]),
         (r#""EventType":3,"PlayerId":"p","Detail":3"#, &["Detail"]),
         (r#""Event":"ASRResult","AgentInstanceId":"a","Data":{"Round":1.5}"#, &["Data.Round"]),
@@ -771,7 +867,10 @@ fn lists_are_read_whatever_they_are_sent_as() {
         panic!()
     };
     let detail = result.detail.unwrap().risk_detail.unwrap();
-    assert_eq!((&*detail.face_info_list[0].location, detail.matched_lists.len()), (&[1.0, 2.0][..], 0));
+    assert_eq!(
+        (&*detail.face_info_list[0].location, detail.matched_lists.len()),
+        (&[1.0, 2.0][..], 0)
+    );
     assert!(misfits.is_empty());
 }
 
@@ -808,19 +907,30 @@ fn attack_text_of_users_cannot_hide_an_event() {
     assert_eq!(login.user_nickname.as_deref(), Some("\u{fffd}\u{1f600}"));
 
     let signer = zegocloud::Signer::new("a callback secret").unwrap();
-    let request = Request::post("/").body(Bytes::from(r#"{"event":"room_login","user_nickname":"#)).unwrap();
-    let request = signer.sign(request, now()).map(|body| Bytes::from([&body[..], b"\"\xe9ric\"}"].concat()));
-    let Event::Room(RoomEvent::Login(login)) = accept(&request).unwrap().into_event() else { panic!() };
+    let request =
+        Request::post("/").body(Bytes::from(r#"{"event":"room_login","user_nickname":"#)).unwrap();
+    let request =
+        signer.sign(request, now()).map(|body| Bytes::from([&body[..], b"\"\xe9ric\"}"].concat()));
+    let Event::Room(RoomEvent::Login(login)) = accept(&request).unwrap().into_event() else {
+        panic!()
+    };
     assert_eq!(login.user_nickname.as_deref(), Some("\u{fffd}ric"));
 }
 
 #[test]
 fn of_two_spellings_the_documented_one_wins() {
-    let (Event::Cdn(CdnEvent::Procedure(it)), _) = read(r#""event":"procedure","fileId":"old","file_id":"new""#) else {
+    let (Event::Cdn(CdnEvent::Procedure(it)), _) =
+        read(r#""event":"procedure","fileId":"old","file_id":"new""#)
+    else {
         panic!()
     };
-    assert_eq!((it.file_id.as_deref(), it.rest.get("fileId").unwrap().get()), (Some("new"), r#""old""#));
-    let (Event::Cdn(CdnEvent::Snapshot(it)), _) = read(r#""event":"snapshot","file_id":"1","field_id":"2""#) else {
+    assert_eq!(
+        (it.file_id.as_deref(), it.rest.get("fileId").unwrap().get()),
+        (Some("new"), r#""old""#)
+    );
+    let (Event::Cdn(CdnEvent::Snapshot(it)), _) =
+        read(r#""event":"snapshot","file_id":"1","field_id":"2""#)
+    else {
         panic!()
     };
     assert_eq!((it.field_id.as_deref(), it.rest.len()), (Some("2"), 1));
@@ -834,9 +944,9 @@ fn of_two_spellings_the_documented_one_wins() {
 
 #[test]
 fn what_an_event_does_not_type_is_in_its_rest() {
-    let (Event::Zim(ZimEvent::GroupCreate(group)), _) =
-        read(r#""event":"group_create","room_id":"chat-2","operator_account":"a","custom_begin_timestamp":-1"#)
-    else {
+    let (Event::Zim(ZimEvent::GroupCreate(group)), _) = read(
+        r#""event":"group_create","room_id":"chat-2","operator_account":"a","custom_begin_timestamp":-1"#,
+    ) else {
         panic!()
     };
     assert_eq!(group.rest.get("room_id").unwrap().get(), r#""chat-2""#);
@@ -848,21 +958,35 @@ fn what_an_event_does_not_type_is_in_its_rest() {
 async fn what_a_large_group_needs() {
     for (count, limit) in [(7_480, None), (29_900, Some(1 << 20))] {
         let users: Vec<_> = (0..count).map(|number| format!("user-{number:027}")).collect();
-        let body = json!({"event": "group_destroy", "group_id": "g", "user_ids": users}).to_string();
+        let body =
+            json!({"event": "group_destroy", "group_id": "g", "user_ids": users}).to_string();
         let signer = zegocloud::Signer::new("a callback secret").unwrap();
-        let request = signer.sign(Request::post("/").body(Bytes::from(body)).unwrap(), std::time::SystemTime::now());
+        let request = signer.sign(
+            Request::post("/").body(Bytes::from(body)).unwrap(),
+            std::time::SystemTime::now(),
+        );
         let layer = tower_webhooks::WebhookLayer::new(Zegocloud::new("a callback secret").unwrap());
         let destroyed = tower::service_fn(async |request: Request<http_body_util::Full<Bytes>>| {
-            let event = request.extensions().get::<tower_webhooks::Verified<Event>>().unwrap().clone();
+            let event =
+                request.extensions().get::<tower_webhooks::Verified<Event>>().unwrap().clone();
             Ok::<_, std::convert::Infallible>(http::Response::new(event_of(&event)))
         });
         if let Some(limit) = limit {
-            let refused = layer.clone().layer(destroyed).oneshot(request.clone().map(http_body_util::Full::new)).await;
+            let refused = layer
+                .clone()
+                .layer(destroyed)
+                .oneshot(request.clone().map(http_body_util::Full::new))
+                .await;
             assert_eq!(refused.unwrap().status(), 413);
-            let taken = layer.body_limit(limit).layer(destroyed).oneshot(request.map(http_body_util::Full::new)).await;
+            let taken = layer
+                .body_limit(limit)
+                .layer(destroyed)
+                .oneshot(request.map(http_body_util::Full::new))
+                .await;
             assert_eq!(taken.unwrap().into_body(), users);
         } else {
-            let taken = layer.layer(destroyed).oneshot(request.map(http_body_util::Full::new)).await;
+            let taken =
+                layer.layer(destroyed).oneshot(request.map(http_body_util::Full::new)).await;
             assert_eq!(taken.unwrap().into_body(), users);
         }
     }
@@ -871,7 +995,10 @@ async fn what_a_large_group_needs() {
     fn event_of(event: &Event) -> Vec<String> {
         let Event::Zim(ZimEvent::GroupDestroy(group)) = event else { panic!("{event:?}") };
         assert_eq!((group.group_id.as_deref(), group.user_ids.len()), (Some("g"), 0));
-        assert_eq!(event.misfits().iter().map(tower_webhooks::Misfit::path).collect::<Vec<_>>(), ["user_ids"]);
+        assert_eq!(
+            event.misfits().iter().map(tower_webhooks::Misfit::path).collect::<Vec<_>>(),
+            ["user_ids"]
+        );
         group.rest.get("user_ids").unwrap().parse().unwrap()
     }
 }
@@ -879,10 +1006,16 @@ async fn what_a_large_group_needs() {
 #[test]
 fn more_members_than_an_index_holds_are_unknown() {
     let many: String = (0..300).map(|number| format!(r#","m{number}":{number}"#)).collect();
-    let (Event::Unknown(unknown), _) = read(&format!(r#""event":"room_close"{many}"#)) else { panic!() };
+    let (Event::Unknown(unknown), _) = read(&format!(r#""event":"room_close"{many}"#)) else {
+        panic!()
+    };
     let kept: Map<String, Value> = unknown.raw().unwrap().parse().unwrap();
     assert_eq!((kept.len(), &kept["m299"], unknown.claimed_kind()), (302, &json!(299), None));
-    assert!(kept.contains_key("timestamp") && !kept.contains_key("nonce") && !kept.contains_key("signature"));
+    assert!(
+        kept.contains_key("timestamp")
+            && !kept.contains_key("nonce")
+            && !kept.contains_key("signature")
+    );
 }
 
 #[test]
@@ -909,9 +1042,15 @@ fn events_come_back_from_other_formats() {
         assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event, "{text}");
     }
     // The raw body of a callback, should it get there, leaves its credentials behind.
-    for body in [r#"{"event":"room_close","nonce":"n","signature":"s"}"#, r#"{"Nonce":"n","Signature":"s"}"#] {
+    for body in [
+        r#"{"event":"room_close","nonce":"n","signature":"s"}"#,
+        r#"{"Nonce":"n","Signature":"s"}"#,
+    ] {
         let read: Event = serde_json::from_str(body).unwrap();
-        assert!(!serde_json::to_string(&read).unwrap().to_lowercase().contains("nonce"), "{read:?}");
+        assert!(
+            !serde_json::to_string(&read).unwrap().to_lowercase().contains("nonce"),
+            "{read:?}"
+        );
     }
 }
 
@@ -919,24 +1058,35 @@ fn events_come_back_from_other_formats() {
 fn the_pages_other_spellings_are_read() {
     let key = |kind: &str, body: Value| event(kind, &body);
     for name in ["fileId", "file_id"] {
-        let Event::Cdn(CdnEvent::Procedure(it)) = key("procedure", json!({"event": "procedure", name: "f"})) else {
+        let Event::Cdn(CdnEvent::Procedure(it)) =
+            key("procedure", json!({"event": "procedure", name: "f"}))
+        else {
             panic!()
         };
         assert_eq!(it.file_id.as_deref(), Some("f"));
     }
     for name in ["fileId", "file_id", "field_id"] {
-        let Event::Cdn(CdnEvent::Snapshot(it)) = key("snapshot", json!({"event": "snapshot", name: "f"})) else {
+        let Event::Cdn(CdnEvent::Snapshot(it)) =
+            key("snapshot", json!({"event": "snapshot", name: "f"}))
+        else {
             panic!()
         };
         assert_eq!(it.field_id.as_deref(), Some("f"));
     }
     for name in ["BusinessLabe3", "BusinessLabel3"] {
         let body = json!({"Event": "censor_audio_v2_result", "Detail": {"BusinessInfoList": [{name: "third"}]}});
-        let Event::Moderation(ModerationEvent::AudioResult(it)) = key("censor_audio_v2_result", body) else { panic!() };
+        let Event::Moderation(ModerationEvent::AudioResult(it)) =
+            key("censor_audio_v2_result", body)
+        else {
+            panic!()
+        };
         let list = it.detail.unwrap().business_info_list;
         assert_eq!(list[0].business_label3.as_deref(), Some("third"));
     }
-    let join = key("zim.group_join", json!({"event": "Apply_join_group", "group_id": "g", "operator_account": "a"}));
+    let join = key(
+        "zim.group_join",
+        json!({"event": "Apply_join_group", "group_id": "g", "operator_account": "a"}),
+    );
     assert_eq!(join.kind(), "zim.group_join");
     assert_eq!(serde_json::to_value(&join).unwrap()["event"], "group_join");
 
@@ -945,17 +1095,25 @@ fn the_pages_other_spellings_are_read() {
     assert_eq!(it.os, Some(Os::Pc));
     assert_eq!(serde_json::to_value(&user).unwrap()["os"], "PC");
 
-    let blank = json!({"event": "stream_close", "type": " 100 ", "create_time_ms": "", "stream_seq": " "});
+    let blank =
+        json!({"event": "stream_close", "type": " 100 ", "create_time_ms": "", "stream_seq": " "});
     let Event::Stream(StreamEvent::Close(it)) = key("stream_close", blank) else { panic!() };
-    assert_eq!((it.r#type, it.create_time_ms, it.stream_seq), (Some(StreamCloseType::Deleted), None, None));
+    assert_eq!(
+        (it.r#type, it.create_time_ms, it.stream_seq),
+        (Some(StreamCloseType::Deleted), None, None)
+    );
 
     let users = json!({"event": "call_timeout", "user_ids": ["a", 12, null]});
     let Event::Zim(ZimEvent::CallTimeout(it)) = key("zim.call_timeout", users) else { panic!() };
     assert_eq!(it.user_ids, ["a", "12"]);
 
     // The page's table types it as a number.
-    let body = json!({"Event": "censor_audio_v2_result", "Detail": {"RiskInfoList": [{"RiskLevel": 2}]}});
-    let Event::Moderation(ModerationEvent::AudioResult(it)) = key("censor_audio_v2_result", body) else { panic!() };
+    let body =
+        json!({"Event": "censor_audio_v2_result", "Detail": {"RiskInfoList": [{"RiskLevel": 2}]}});
+    let Event::Moderation(ModerationEvent::AudioResult(it)) = key("censor_audio_v2_result", body)
+    else {
+        panic!()
+    };
     let list = it.detail.unwrap().risk_info_list;
     assert_eq!(list[0].risk_level, Some(RiskLevel::Other("2".to_owned())));
 }
@@ -963,22 +1121,31 @@ fn the_pages_other_spellings_are_read() {
 #[test]
 fn json_inside_strings_is_parsed_on_demand() {
     let body = |kind: &str| fixtures().find(|(name, _)| *name == kind).unwrap().1;
-    let Event::Stream(StreamEvent::Create(it)) = event("stream_create", &body("stream_create")) else { panic!() };
+    let Event::Stream(StreamEvent::Create(it)) = event("stream_create", &body("stream_create"))
+    else {
+        panic!()
+    };
     let attr = it.stream_attr.unwrap();
     assert_eq!(attr.get(), r#"{"cid":3}"#);
     assert_eq!(attr.parse::<StreamAttr>().unwrap().cid, Some(VideoCodec::H265));
-    let Event::Stream(StreamEvent::Close(it)) = event("stream_close", &body("stream_close")) else { panic!() };
+    let Event::Stream(StreamEvent::Close(it)) = event("stream_close", &body("stream_close")) else {
+        panic!()
+    };
     assert_eq!(it.third_define_data.unwrap().parse::<Value>().unwrap(), json!({"lesson": 7}));
 
     for (extra, (task_id, file_id, persistent_id, duration, obs_object, file_size)) in [
-        (r#"{"TaskId":"t","FileID":"f","Duration":30.25}"#, (Some("t"), Some("f"), None, 30.25, None, None)),
+        (
+            r#"{"TaskId":"t","FileID":"f","Duration":30.25}"#,
+            (Some("t"), Some("f"), None, 30.25, None, None),
+        ),
         (r#"{"PersistentId":"p","Duration":3}"#, (None, None, Some("p"), 3.0, None, None)),
         (
             r#"{"Duration":30,"ObsObject":"o/1.mp4","FileSize":9007199254740993}"#,
             (None, None, None, 30.0, Some("o/1.mp4"), Some(9_007_199_254_740_993)),
         ),
     ] {
-        let Event::Cdn(CdnEvent::Record(it)) = event("record", &json!({"event": "record", "extra_params": extra}))
+        let Event::Cdn(CdnEvent::Record(it)) =
+            event("record", &json!({"event": "record", "extra_params": extra}))
         else {
             panic!()
         };
@@ -989,10 +1156,16 @@ fn json_inside_strings_is_parsed_on_demand() {
         assert_eq!(parsed.duration, Some(duration));
         assert_eq!(parsed.obs_object.as_deref(), obs_object);
         assert_eq!(parsed.file_size, file_size);
-        assert_same("extra_params", &serde_json::from_str(extra).unwrap(), &serde_json::to_value(&parsed).unwrap());
+        assert_same(
+            "extra_params",
+            &serde_json::from_str(extra).unwrap(),
+            &serde_json::to_value(&parsed).unwrap(),
+        );
     }
 
-    let Event::Cdn(CdnEvent::Procedure(it)) = event("procedure", &body("procedure")) else { panic!() };
+    let Event::Cdn(CdnEvent::Procedure(it)) = event("procedure", &body("procedure")) else {
+        panic!()
+    };
     let extra = it.extra_params.unwrap();
     let parsed: ProcedureExtra = extra.parse().unwrap();
     assert_eq!(parsed.media.as_ref().unwrap().transcode[0].code, Some(0));
@@ -1006,7 +1179,10 @@ fn json_inside_strings_is_parsed_on_demand() {
     // The page's table types it as an array; then it is one when serialised, too.
     let bare = json!({"event": "snapshot", "snapshot_pic_list": [{"url": "u"}]});
     let Event::Cdn(CdnEvent::Snapshot(it)) = event("snapshot", &bare) else { panic!() };
-    assert_eq!(it.snapshot_pic_list.unwrap().parse::<Vec<SnapshotPicture>>().unwrap()[0].url.as_deref(), Some("u"));
+    assert_eq!(
+        it.snapshot_pic_list.unwrap().parse::<Vec<SnapshotPicture>>().unwrap()[0].url.as_deref(),
+        Some("u")
+    );
     round_trip("snapshot", &bare);
 }
 
@@ -1025,11 +1201,19 @@ fn message_bodies_are_decoded_only_where_they_are_no_json() {
     let media = r#"{"md5":"9b1c","file_name":"a%22b.png","file_size":"4096","download_url":"https://z.example/a%2Fb","media_duration":"9","origin_image_width":4000,"origin_image_height":3000,"large_image_download_url":"https://z.example/l","large_image_width":750,"large_image_height":563,"thumbnail_download_url":"https://z.example/t","thumbnail_width":198,"thumbnail_height":149,"video_first_frame_download_url":"https://z.example/f","video_first_frame_width":1280,"video_first_frame_height":720}"#;
     let parsed: MediaBody = body(media).parse().unwrap();
     assert_eq!(parsed.file_name.as_deref(), Some("a%22b.png"));
-    assert_same("msg_body", &serde_json::from_str(media).unwrap(), &serde_json::to_value(&parsed).unwrap());
+    assert_same(
+        "msg_body",
+        &serde_json::from_str(media).unwrap(),
+        &serde_json::to_value(&parsed).unwrap(),
+    );
 
-    let encoded = media.replace('%', "%25").replace('"', "%22").replace('{', "%7B").replace('}', "%7d");
+    let encoded =
+        media.replace('%', "%25").replace('"', "%22").replace('{', "%7B").replace('}', "%7d");
     assert_eq!(body(&encoded).parse::<MediaBody>().unwrap(), parsed);
-    assert_eq!(body("%7B%22md5%22:%22a+b%22%7D").parse::<MediaBody>().unwrap().md5.as_deref(), Some("a+b"));
+    assert_eq!(
+        body("%7B%22md5%22:%22a+b%22%7D").parse::<MediaBody>().unwrap().md5.as_deref(),
+        Some("a+b")
+    );
 
     let multi: MultiBody = body(
         r#"{"multi_msg":[{"msg_type":1,"sub_msg_type":0,"callback_content":"hi"},{"msg_type":11,"callback_content":{"md5":"1"}}]}"#,
@@ -1079,7 +1263,9 @@ fn attack_inner_json_never_refuses_an_event() {
     );
     let signer = zegocloud::Signer::new("a callback secret").unwrap();
     let request = signer.sign(Request::post("/").body(Bytes::from(body)).unwrap(), now());
-    let Event::AiAgent(AiAgentEvent::MetaInfo(it)) = accept(&request).unwrap().into_event() else { panic!() };
+    let Event::AiAgent(AiAgentEvent::MetaInfo(it)) = accept(&request).unwrap().into_event() else {
+        panic!()
+    };
     assert_eq!(it.data.unwrap().meta_info.unwrap().get().len(), 200_000);
 }
 
@@ -1114,7 +1300,11 @@ fn attack_nonce_and_signature_are_in_no_event() {
     for (kind, body) in fixtures() {
         let request = sign(kind, &body, now());
         let sent: Value = serde_json::from_slice(request.body()).unwrap();
-        let signature = ["signature", "Signature"].iter().find_map(|name| sent[name].as_str()).unwrap().to_owned();
+        let signature = ["signature", "Signature"]
+            .iter()
+            .find_map(|name| sent[name].as_str())
+            .unwrap()
+            .to_owned();
         let event = accept(&request).unwrap().into_event();
         for printed in [format!("{event:?}"), serde_json::to_string(&event).unwrap()] {
             assert!(!printed.contains(&signature) && !printed.contains(NONCE), "{kind}");
@@ -1137,13 +1327,17 @@ fn deduplication_keys_hold_these_fields_and_no_others() {
 
         let mut paths = Vec::new();
         edit_leaves(&mut body.clone(), "", &mut |path, _| paths.push(path.to_owned()));
-        for path in paths.iter().filter(|path| !["event", "Event", "EventType", "event_type"].contains(&path.as_str()))
+        for path in paths
+            .iter()
+            .filter(|path| !["event", "Event", "EventType", "event_type"].contains(&path.as_str()))
         {
             let mut other = body.clone();
             edit_leaves(&mut other, "", &mut |at, value| {
                 if at == path {
                     *value = match &*value {
-                        Value::Number(number) => json!(number.as_i64().map_or(0, |number| number + 1)),
+                        Value::Number(number) => {
+                            json!(number.as_i64().map_or(0, |number| number + 1))
+                        }
                         Value::String(text) => json!(format!("{text}1")),
                         Value::Array(_) if path.ends_with("Location") => json!([1]),
                         Value::Array(_) if path == "file_info" => json!([{}]),
@@ -1156,7 +1350,8 @@ fn deduplication_keys_hold_these_fields_and_no_others() {
             assert_ne!(other, event(kind, &body), "{kind}.{path}: the edit changed nothing");
             assert_eq!(other.dedup_key() != key, is_part(path), "{kind}.{path}");
         }
-        let later = accept(&sign(kind, &body, now() + Duration::from_secs(1))).unwrap().into_event();
+        let later =
+            accept(&sign(kind, &body, now() + Duration::from_secs(1))).unwrap().into_event();
         assert_eq!(later.dedup_key() != key, is_part("timestamp"), "{kind}.timestamp");
     }
     assert_eq!(keys.len(), catalogue::events().len() - 1);
@@ -1180,14 +1375,20 @@ fn deduplication_keys_hold_these_fields_and_no_others() {
     }
     // Two users speak in one round.
     let asr = |user: &str| {
-        read(&format!(r#""Event":"ASRResult","TaskId":"t","Data":{{"UserId":"{user}","Round":7}}"#)).0.dedup_key()
+        read(&format!(r#""Event":"ASRResult","TaskId":"t","Data":{{"UserId":"{user}","Round":7}}"#))
+            .0
+            .dedup_key()
     };
     assert_eq!(asr("a").as_deref(), Some(r#"["asr.ASRResult","t",7,null,"a"]"#));
     assert_ne!(asr("a"), asr("b"));
     // Two updates of one start.
     let update = |at: u64| {
         let body = json!({"Event": "transcode_start", "TaskId": "t", "Sequence": 1, "Status": "TranscodeUpdated"});
-        accept(&sign("", &body, now() - Duration::from_secs(at))).unwrap().into_event().dedup_key().unwrap()
+        accept(&sign("", &body, now() - Duration::from_secs(at)))
+            .unwrap()
+            .into_event()
+            .dedup_key()
+            .unwrap()
     };
     assert_ne!(update(0), update(5));
 }
@@ -1202,7 +1403,11 @@ fn forms_give_the_same_events() {
     for content_type in ["text/plain", "application/json", "multipart/form-data"] {
         let mut typed = request.clone();
         typed.headers_mut().insert("content-type", content_type.parse().unwrap());
-        assert_eq!(accept(&typed).unwrap().event(), accept(&request).unwrap().event(), "{content_type}");
+        assert_eq!(
+            accept(&typed).unwrap().event(),
+            accept(&request).unwrap().event(),
+            "{content_type}"
+        );
     }
     let json = json!({"event": "stream_create", "room_id": "lecture-7", "stream_seq": "1", "user_name": "Ada + Grace",
         "rtmp_url": ["rtmp://a", "rtmp://b"], "stream_attr": "{\"cid\":0}"});
@@ -1311,7 +1516,8 @@ async fn a_verdict_is_an_answer() {
     assert_eq!(serde_json::to_value(&refused).unwrap(), json!({"result": 3, "reason": "no"}));
 }
 
-/// ZIM may ask again after 2.5 s; it has to get the same verdict, and the handler is not asked twice.
+/// ZIM may ask again after 2.5 s; it has to get the same verdict, and the handler is not asked
+/// twice.
 #[tokio::test]
 async fn a_verdict_is_repeated() {
     use axum::{Router, body::Body, routing::post};

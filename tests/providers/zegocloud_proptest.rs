@@ -1,4 +1,5 @@
-//! ZEGOCLOUD's signature on arbitrary input: what is signed is accepted, what is changed is not, nothing panics.
+//! ZEGOCLOUD's signature on arbitrary input: what is signed is accepted, what is changed is not,
+//! nothing panics.
 #![cfg(feature = "zegocloud")]
 
 use bytes::Bytes;
@@ -28,8 +29,14 @@ struct Style {
 
 fn style() -> impl Strategy<Value = Style> {
     let encoding = prop_oneof![Just(Encoding::Json), Just(Encoding::Percent), Just(Encoding::Form)];
-    (any::<bool>(), any::<bool>(), any::<bool>(), encoding)
-        .prop_map(|(pascal, milliseconds, numeric, encoding)| Style { pascal, milliseconds, numeric, encoding })
+    (any::<bool>(), any::<bool>(), any::<bool>(), encoding).prop_map(
+        |(pascal, milliseconds, numeric, encoding)| Style {
+            pascal,
+            milliseconds,
+            numeric,
+            encoding,
+        },
+    )
 }
 
 fn secret() -> impl Strategy<Value = String> {
@@ -42,8 +49,9 @@ fn nonce() -> impl Strategy<Value = String> {
 
 /// Seconds with ten digits, and the milliseconds on top.
 fn instant() -> impl Strategy<Value = SystemTime> {
-    (1_000_000_000_u64..=9_999_999_999, 0_u64..1000)
-        .prop_map(|(seconds, millis)| SystemTime::UNIX_EPOCH + Duration::from_millis(seconds * 1000 + millis))
+    (1_000_000_000_u64..=9_999_999_999, 0_u64..1000).prop_map(|(seconds, millis)| {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(seconds * 1000 + millis)
+    })
 }
 
 fn timestamp(style: &Style, at: SystemTime) -> String {
@@ -60,9 +68,18 @@ fn percent(text: &str, all: bool) -> String {
         .collect()
 }
 
-fn written(style: &Style, timestamp: &str, nonce: &str, signature: &str, room: &str) -> Request<Bytes> {
-    let [t, n, s] =
-        if style.pascal { ["Timestamp", "Nonce", "Signature"] } else { ["timestamp", "nonce", "signature"] };
+fn written(
+    style: &Style,
+    timestamp: &str,
+    nonce: &str,
+    signature: &str,
+    room: &str,
+) -> Request<Bytes> {
+    let [t, n, s] = if style.pascal {
+        ["Timestamp", "Nonce", "Signature"]
+    } else {
+        ["timestamp", "nonce", "signature"]
+    };
     let quote = if style.numeric { "" } else { "\"" };
     let room_json = serde_json::to_string(room).unwrap();
     let json = format!(
@@ -73,7 +90,10 @@ fn written(style: &Style, timestamp: &str, nonce: &str, signature: &str, room: &
         Encoding::Percent => ("application/json", percent(&json, true)),
         Encoding::Form => (
             "application/x-www-form-urlencoded",
-            format!("event=room_close&room_id={}&{t}={timestamp}&{n}={nonce}&{s}={signature}", percent(room, false)),
+            format!(
+                "event=room_close&room_id={}&{t}={timestamp}&{n}={nonce}&{s}={signature}",
+                percent(room, false)
+            ),
         ),
     };
     Request::post("/").header(header::CONTENT_TYPE, content_type).body(body.into()).unwrap()

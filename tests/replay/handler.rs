@@ -79,7 +79,8 @@ pub async fn send<P: Provider>(
     request: &Request<Bytes>,
 ) -> Response<String> {
     let handler = handler.clone();
-    let service = layer.layer(service_fn(move |request| handler.clone().handle::<P::Event>(request)));
+    let service =
+        layer.layer(service_fn(move |request| handler.clone().handle::<P::Event>(request)));
     service.oneshot(request.clone().map(Full::new)).await.unwrap()
 }
 
@@ -88,5 +89,7 @@ pub fn kind(response: &Response<String>) -> Option<RejectionKind> {
 }
 
 pub fn is_repeat(response: &Response<String>) -> bool {
-    response.status() == 200 && response.extensions().get::<Duplicate>().is_some() && response.body().is_empty()
+    response.status() == 200
+        && response.extensions().get::<Duplicate>().is_some()
+        && response.body().is_empty()
 }

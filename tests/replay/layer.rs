@@ -21,8 +21,8 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_webhooks::{
     Rejection, RejectionKind, Signer as _, TestClock, WebhookLayer, Window,
     replay::{
-        Claim, Claimed, Duplicate, MemoryStore, OutagePolicy, Outcome, ReplayCheck, ReplayStore, ReplayedResponse,
-        StoreError,
+        Claim, Claimed, Duplicate, MemoryStore, OutagePolicy, Outcome, ReplayCheck, ReplayStore,
+        ReplayedResponse, StoreError,
     },
     zegocloud::{Event, Signer, Zegocloud},
 };
@@ -56,9 +56,11 @@ async fn attack_body_swapped_under_a_used_signature() {
         match change {
             "path" => *request.uri_mut() = "/other".parse().unwrap(),
             "query" => *request.uri_mut() = format!("{}?x=1", first.uri()).parse().unwrap(),
-            "content type" => {
-                drop(request.headers_mut().insert("content-type", HeaderValue::from_static("text/plain")))
-            }
+            "content type" => drop(
+                request
+                    .headers_mut()
+                    .insert("content-type", HeaderValue::from_static("text/plain")),
+            ),
             _ => *request.method_mut() = http::Method::PUT,
         }
         let response = send(&layer, &handler, &request).await;
@@ -98,8 +100,9 @@ async fn a_failure_lets_the_retry_through_and_nothing_else() {
 async fn in_flight_is_409_with_retry_after() {
     let layer = layer();
     let (request, forged) = pair();
-    let service = layer
-        .layer(service_fn(|_: Request<Full<Bytes>>| std::future::pending::<Result<Response<String>, Infallible>>()));
+    let service = layer.layer(service_fn(|_: Request<Full<Bytes>>| {
+        std::future::pending::<Result<Response<String>, Infallible>>()
+    }));
     let mut first = Box::pin(service.oneshot(request.clone().map(Full::new)));
     assert!(poll_once(first.as_mut()).await.is_none());
 
@@ -134,7 +137,9 @@ async fn attack_128_contenders() {
             .map(|number| {
                 let (layer, handler) = (layer.clone(), handler.clone());
                 let request = if number % 2 == 0 { request.clone() } else { forged.clone() };
-                tokio::spawn(async move { send(&layer, &handler, &request).await.status().as_u16() })
+                tokio::spawn(
+                    async move { send(&layer, &handler, &request).await.status().as_u16() },
+                )
             })
             .collect();
         for contender in contenders {
@@ -162,8 +167,12 @@ async fn attack_tenants_that_share_a_store_stay_apart() {
     let handler = Handler::default();
     for secret in ["secret of tenant 1", "secret of tenant 2"] {
         let layer = WebhookLayer::new(Zegocloud::new(secret).unwrap()).local_store(store.clone());
-        let request = Request::post("/zego").body(Bytes::from(r#"{"event":"room_close"}"#)).unwrap();
-        let request = Signer::new(secret).unwrap().nonce("one-nonce-for-both").sign(request, SystemTime::now());
+        let request =
+            Request::post("/zego").body(Bytes::from(r#"{"event":"room_close"}"#)).unwrap();
+        let request = Signer::new(secret)
+            .unwrap()
+            .nonce("one-nonce-for-both")
+            .sign(request, SystemTime::now());
         assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
     }
     assert_eq!((handler.calls(), store.len()), (2, 2));
@@ -186,7 +195,8 @@ async fn attack_signature_spelled_differently() {
     assert_eq!(handler.calls(), 1);
 }
 
-/// Row 4: the same hashed text, cut elsewhere, stays used for as long as any cut of it would be fresh.
+/// Row 4: the same hashed text, cut elsewhere, stays used for as long as any cut of it would be
+/// fresh.
 #[tokio::test]
 async fn attack_boundary_shift_after_the_window() {
     for (first, second) in [
@@ -230,7 +240,11 @@ async fn attack_boundary_shift_after_the_window() {
         clock.set(first_at + Duration::from_secs(31 * 24 * 3600));
         let fresh = Request::post("/zego").body(Bytes::from(r#"{"event":"room_close"}"#)).unwrap();
         let fresh = signer.sign(fresh, clock.now());
-        assert_eq!(send(&layer, &handler, &fresh).await.body(), "handled", "the store's only place is free again");
+        assert_eq!(
+            send(&layer, &handler, &fresh).await.body(),
+            "handled",
+            "the store's only place is free again"
+        );
         assert_eq!(store.len(), 1);
     }
 }
@@ -251,15 +265,21 @@ async fn attack_boundary_shift_into_another_secret() {
     };
     for (first, second) in [(long, short), (short, long)] {
         let clock = TestClock::at(stamp("1790000001"));
-        let layer = WebhookLayer::new(Zegocloud::new(first).unwrap().also_accept(second).unwrap()).clock(clock);
+        let layer = WebhookLayer::new(Zegocloud::new(first).unwrap().also_accept(second).unwrap())
+            .clock(clock);
         let handler = Handler::default();
         let genuine = request(stamp_of_long, nonce_of_long, "1");
         assert_eq!(send(&layer, &handler, &genuine).await.body(), "handled");
         let forged = request(stamp_of_short, nonce_of_short, "2");
-        assert_eq!(kind(&send(&layer, &handler, &forged).await), RejectionKind::Conflict, "{first}");
+        assert_eq!(
+            kind(&send(&layer, &handler, &forged).await),
+            RejectionKind::Conflict,
+            "{first}"
+        );
         assert_eq!(handler.calls(), 1);
     }
-    // And it is used for as long as it fits any of the secrets: here for 20 days under the other one.
+    // And it is used for as long as it fits any of the secrets: here for 20 days under the other
+    // one.
     let (ahead, text) = ("1791728000", "SeCrEt");
     let signer = Signer::new(format!("{ahead}{text}")).unwrap();
     let signature = signer.signature("1790000000", "0");
@@ -272,7 +292,9 @@ async fn attack_boundary_shift_into_another_secret() {
     };
     let clock = TestClock::at(stamp("1790000001"));
     let both = Zegocloud::new(format!("{ahead}{text}")).unwrap().also_accept(text).unwrap();
-    let layer = WebhookLayer::new(both).clock(clock.clone()).local_store(MemoryStore::new().clock(clock.clone()));
+    let layer = WebhookLayer::new(both)
+        .clock(clock.clone())
+        .local_store(MemoryStore::new().clock(clock.clone()));
     let handler = Handler::default();
     assert_eq!(send(&layer, &handler, &body("1790000000", "0")).await.body(), "handled");
     clock.set(stamp(ahead));
@@ -309,7 +331,9 @@ async fn attack_store_flooded_by_invalid_requests() {
     let store = MemoryStore::new();
     let layer = layer().local_store(store.clone());
     let handler = Handler::default();
-    let genuine = String::from_utf8(signed("/zego", r#"{"event":"room_create"}"#).into_body().to_vec()).unwrap();
+    let genuine =
+        String::from_utf8(signed("/zego", r#"{"event":"room_create"}"#).into_body().to_vec())
+            .unwrap();
     for number in 0..1000 {
         let body = match number % 4 {
             0 => "{}".to_owned(),
@@ -338,7 +362,10 @@ async fn attack_store_flooded_by_valid_requests() {
         if number < 100 {
             assert_eq!(response.body(), "handled");
         } else {
-            assert_eq!((response.status().as_u16(), kind(&response)), (503, RejectionKind::StoreFull));
+            assert_eq!(
+                (response.status().as_u16(), kind(&response)),
+                (503, RejectionKind::StoreFull)
+            );
             assert!(response.headers().contains_key("retry-after"));
         }
     }
@@ -373,16 +400,21 @@ async fn an_answer_is_repeated_up_to_its_limit() {
             Ok::<_, Infallible>(response)
         })
     };
-    for (body, kept) in [(&b"<Response/>"[..], true), (&[b'x'; 4096], true), (&[b'x'; 4097], false)] {
+    for (body, kept) in [(&b"<Response/>"[..], true), (&[b'x'; 4096], true), (&[b'x'; 4097], false)]
+    {
         let (request, forged) = pair();
         for turn in 0..3 {
-            let response = layer.layer(answering(body)).oneshot(request.clone().map(Full::new)).await.unwrap();
+            let response =
+                layer.layer(answering(body)).oneshot(request.clone().map(Full::new)).await.unwrap();
             let answer = response.extensions().get::<ReplayedResponse>();
             assert_eq!(answer.is_some(), turn == 0 || kept);
             assert!(answer.is_none_or(|answer| answer.body == body));
         }
         let response = layer.layer(answering(body)).oneshot(forged.map(Full::new)).await.unwrap();
-        assert!(response.extensions().get::<ReplayedResponse>().is_none(), "a conflict learns nothing");
+        assert!(
+            response.extensions().get::<ReplayedResponse>().is_none(),
+            "a conflict learns nothing"
+        );
     }
 }
 
@@ -408,7 +440,8 @@ impl Shared {
         act: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         self.memory.calls.lock().unwrap().push(name);
-        let (broken, slow) = (*self.memory.broken.lock().unwrap(), *self.memory.slow.lock().unwrap());
+        let (broken, slow) =
+            (*self.memory.broken.lock().unwrap(), *self.memory.slow.lock().unwrap());
         if slow == name {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -462,7 +495,11 @@ async fn two_processes_deliver_once() {
     let (request, forged) = pair();
     assert_eq!(send(&a, &handler, &request).await.status(), 500);
     assert_eq!(kind(&send(&b, &handler, &forged).await), RejectionKind::Conflict);
-    assert_eq!(send(&b, &handler, &request).await.body(), "handled", "what b refused is not held against the sender");
+    assert_eq!(
+        send(&b, &handler, &request).await.body(),
+        "handled",
+        "what b refused is not held against the sender"
+    );
     assert_eq!(kind(&send(&b, &handler, &forged).await), RejectionKind::Conflict);
     shared.calls();
     assert_eq!(send(&b, &handler, &request).await.body(), "");
@@ -538,7 +575,8 @@ async fn dropped_at_every_await() {
         for shared_store in [true, false] {
             let shared = Shared::default();
             let base = if shared_store { layer().shared_store(shared.clone()) } else { layer() };
-            let other = if shared_store { layer().shared_store(shared.clone()) } else { base.clone() };
+            let other =
+                if shared_store { layer().shared_store(shared.clone()) } else { base.clone() };
             let (request, forged) = pair();
             let handler = Handler::default();
             shared.set("", slow);
@@ -564,9 +602,17 @@ async fn dropped_at_every_await() {
             settle().await;
 
             let succeeded = handler.calls() == 1;
-            assert_eq!(succeeded, slow.starts_with("finish") || (!shared_store && slow.starts_with("claim")), "{slow}");
+            assert_eq!(
+                succeeded,
+                slow.starts_with("finish") || (!shared_store && slow.starts_with("claim")),
+                "{slow}"
+            );
             let response = send(&other, &handler, &request).await;
-            assert_eq!(response.body(), if succeeded { "" } else { "handled" }, "{slow} {shared_store}");
+            assert_eq!(
+                response.body(),
+                if succeeded { "" } else { "handled" },
+                "{slow} {shared_store}"
+            );
             assert_eq!(send(&base, &handler, &request).await.body(), "");
             assert_eq!(send(&base, &handler, &forged).await.status(), 409);
             assert_eq!(handler.calls(), 1, "{slow} {shared_store}");
@@ -617,7 +663,8 @@ async fn the_lease_is_renewed_while_the_handler_works() {
     assert_eq!(handler.calls(), 0);
 }
 
-/// A process that was stopped for longer than its lease loses the claim, and still has acknowledged what it did.
+/// A process that was stopped for longer than its lease loses the claim, and still has acknowledged
+/// what it did.
 #[tokio::test]
 async fn a_lost_lease_leaves_the_answer() {
     let clock = TestClock::at(SystemTime::now());
@@ -664,8 +711,8 @@ async fn a_panic_in_the_handler_is_a_failure() {
     assert_eq!(handler.attempts(), [2]);
 }
 
-/// A service that fails to become ready has failed the attempt, as a handler does: nobody has to wait until the future is
-/// dropped.
+/// A service that fails to become ready has failed the attempt, as a handler does: nobody has to
+/// wait until the future is dropped.
 #[tokio::test]
 async fn a_service_that_cannot_get_ready_fails_the_attempt() {
     for layer in [layer(), layer().shared_store(Shared::default())] {

@@ -1,13 +1,15 @@
-//! The life of a claim, all of it: two attempts at one delivery in every order, a shared store that fails at any call, and
-//! attempts that are dropped at any await.
+//! The life of a claim, all of it: two attempts at one delivery in every order, a shared store that
+//! fails at any call, and attempts that are dropped at any await.
 //!
-//! Nothing here is left to a scheduler or a clock. The attempts are polled by hand, the clock is paused, and every call of
-//! the store waits until it is told what becomes of it. A run is a list of choices; the next run differs in the last choice
-//! that has an alternative, until none is left. A state that was reached before is not looked at again: it is the same
-//! if each process has seen the same, and the store has, at the same time.
+//! Nothing here is left to a scheduler or a clock. The attempts are polled by hand, the clock is
+//! paused, and every call of the store waits until it is told what becomes of it. A run is a list
+//! of choices; the next run differs in the last choice that has an alternative, until none is left.
+//! A state that was reached before is not looked at again: it is the same if each process has seen
+//! the same, and the store has, at the same time.
 //!
-//! The bound: two attempts, one call that fails or comes late, one attempt that is dropped, and one time that nothing happens
-//! until something has waited long enough; two such times with `LIFE_FULL`.
+//! The bound: two attempts, one call that fails or comes late, one attempt that is dropped, and one
+//! time that nothing happens until something has waited long enough; two such times with
+//! `LIFE_FULL`.
 #![cfg(feature = "zegocloud")]
 
 use super::handler::{is_repeat, kind};
@@ -66,9 +68,14 @@ fn bound() -> Bound {
 fn explore(processes: usize, bound: Bound) {
     let request = (pair().0, SystemTime::now());
     let began = std::time::Instant::now();
-    let (mut seen, mut path, mut runs, mut ended) = (HashSet::new(), Vec::new(), 0u64, BTreeMap::new());
+    let (mut seen, mut path, mut runs, mut ended) =
+        (HashSet::new(), Vec::new(), 0u64, BTreeMap::new());
     loop {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
         let mut run = Run::new(processes, bound, request.clone(), std::mem::take(&mut path));
         let end = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             runtime.block_on(tokio::task::unconstrained(run.run_out(&mut seen)))
@@ -77,11 +84,18 @@ fn explore(processes: usize, bound: Bound) {
         runs += 1;
         *ended.entry(end).or_insert(0u64) += 1;
         // The last choice that has an alternative.
-        let Some(place) = run.choices.iter().rposition(|(chosen, options)| chosen + 1 < *options) else { break };
+        let Some(place) = run.choices.iter().rposition(|(chosen, options)| chosen + 1 < *options)
+        else {
+            break;
+        };
         path.extend(run.choices[..place].iter().map(|(chosen, _)| *chosen));
         path.push(run.choices[place].0 + 1);
     }
-    println!("{processes} processes: {runs} runs, {} states in {:.1?}, {ended:?}", seen.len(), began.elapsed());
+    println!(
+        "{processes} processes: {runs} runs, {} states in {:.1?}, {ended:?}",
+        seen.len(),
+        began.elapsed()
+    );
     assert!(ended.len() > 2, "nothing went wrong in any of them");
 }
 
@@ -144,7 +158,9 @@ impl Run {
             let store = Store { process, world: world.clone() };
             let layer = WebhookLayer::new(Zegocloud::new(SECRET).unwrap());
             // Its signature stays fresh, however long all runs take.
-            let layer = layer.clock(TestClock::at(signed_at)).local_store(MemoryStore::with_capacity(16).unwrap());
+            let layer = layer
+                .clock(TestClock::at(signed_at))
+                .local_store(MemoryStore::with_capacity(16).unwrap());
             layer.shared_store(store).lease(LEASE).unwrap()
         });
         Self {
@@ -190,7 +206,9 @@ impl Run {
         for number in 0..2 {
             match self.attempts[number] {
                 // They are alike: the first one begins.
-                Attempt::ToStart if number == 0 || !matches!(self.attempts[0], Attempt::ToStart) => {
+                Attempt::ToStart
+                    if number == 0 || !matches!(self.attempts[0], Attempt::ToStart) =>
+                {
                     actions.push(Action::Start(number));
                 }
                 Attempt::Running(_) if world.handlers[number].active => {
@@ -210,14 +228,20 @@ impl Run {
             actions.extend(world.abandoned.keys().map(|number| Action::Late(*number)));
         }
         if self.bound.drops > 0 {
-            actions.extend((0..2).filter(|number| is_running(&self.attempts[*number])).map(Action::Drop));
+            actions.extend(
+                (0..2).filter(|number| is_running(&self.attempts[*number])).map(Action::Drop),
+            );
         }
         let waits = !world.calls.is_empty() || self.attempts.iter().any(is_running);
         if self.bound.waits > 0 && waits {
             actions.push(Action::Wait);
         }
         // What is left to happen by itself is no choice.
-        if actions.iter().all(|action| matches!(action, Action::Late(_))) { Vec::new() } else { actions }
+        if actions.iter().all(|action| matches!(action, Action::Late(_))) {
+            Vec::new()
+        } else {
+            actions
+        }
     }
 
     async fn act(&mut self, action: Action) {
@@ -226,7 +250,11 @@ impl Run {
             Action::Start(number) => self.start(number),
             Action::Answer(number, status) => {
                 self.world.lock().handlers[number].answer = Some(status);
-                self.world.saw(self.process(number), if status == 200 { "succeeds" } else { "fails" }, number);
+                self.world.saw(
+                    self.process(number),
+                    if status == 200 { "succeeds" } else { "fails" },
+                    number,
+                );
             }
             Action::Call(number, fate) => {
                 if fate != Fate::Succeeds {
@@ -266,7 +294,11 @@ impl Run {
     fn start(&mut self, number: usize) {
         let process = self.process(number);
         self.world.saw(process, "begins", number);
-        let service = self.layers[process].layer(service_fn(self.world.handler(number, process, self.layers.len())));
+        let service = self.layers[process].layer(service_fn(self.world.handler(
+            number,
+            process,
+            self.layers.len(),
+        )));
         let sent = service.oneshot(self.request.clone().map(Full::new));
         self.attempts[number] = Attempt::Running(Box::pin(async move { sent.await.unwrap() }));
     }
@@ -287,10 +319,16 @@ impl Run {
     async fn poll(&mut self) {
         for number in 0..2 {
             let Attempt::Running(attempt) = &mut self.attempts[number] else { continue };
-            if let Poll::Ready(response) = attempt.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            if let Poll::Ready(response) =
+                attempt.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+            {
                 self.attempts[number] = Attempt::Over;
                 let process = self.process(number);
-                self.world.saw(process, "is answered", number * 1000 + usize::from(response.status().as_u16()));
+                self.world.saw(
+                    process,
+                    "is answered",
+                    number * 1000 + usize::from(response.status().as_u16()),
+                );
                 self.check(number, &response);
             }
         }
@@ -310,7 +348,10 @@ impl Run {
             200 | 500 => assert_eq!(handler.runs, 1, "an answer of nobody's"),
             _ => {
                 let refusal = kind(response).unwrap();
-                assert!(matches!(refusal, RejectionKind::InFlight | RejectionKind::StoreUnavailable), "{refusal:?}");
+                assert!(
+                    matches!(refusal, RejectionKind::InFlight | RejectionKind::StoreUnavailable),
+                    "{refusal:?}"
+                );
                 assert_eq!(handler.runs, 0, "refused after its handler ran");
             }
         }
@@ -335,17 +376,23 @@ impl Run {
             }
             world.was_late
         };
-        let mut drained: Vec<_> = self.layers.iter().map(|layer| Box::pin(layer.drained())).collect();
+        let mut drained: Vec<_> =
+            self.layers.iter().map(|layer| Box::pin(layer.drained())).collect();
         for _ in 0..200 {
             self.quiet().await;
             let mut context = Context::from_waker(Waker::noop());
             drained.retain_mut(|drained| drained.as_mut().poll(&mut context).is_pending());
-            if drained.is_empty() && self.attempts.iter().all(|attempt| matches!(attempt, Attempt::Over)) {
+            if drained.is_empty()
+                && self.attempts.iter().all(|attempt| matches!(attempt, Attempt::Over))
+            {
                 break;
             }
             advance(STEP).await;
         }
-        assert!(self.attempts.iter().all(|attempt| matches!(attempt, Attempt::Over)), "an attempt never ends");
+        assert!(
+            self.attempts.iter().all(|attempt| matches!(attempt, Attempt::Over)),
+            "an attempt never ends"
+        );
         assert!(drained.is_empty(), "an outcome is never recorded");
         if late {
             // Who is late claims what nobody gives back.
@@ -358,9 +405,16 @@ impl Run {
             let response = service.oneshot(self.request.clone().map(Full::new)).await.unwrap();
             let ran = self.world.lock().handlers[2].runs;
             if had_succeeded || turn > 0 {
-                assert!(is_repeat(&response) && ran == 0, "an acknowledgement is forgotten: {response:?}");
+                assert!(
+                    is_repeat(&response) && ran == 0,
+                    "an acknowledgement is forgotten: {response:?}"
+                );
             } else {
-                assert!(response.status() == 200 && ran == 1, "the claim stays: {response:?} {:?}", kind(&response));
+                assert!(
+                    response.status() == 200 && ran == 1,
+                    "the claim stays: {response:?} {:?}",
+                    kind(&response)
+                );
             }
         }
         let world = self.world.lock();
@@ -500,7 +554,8 @@ impl World {
     fn disturbs_whoever_waits(&self) {
         let mut world = self.lock();
         for process in 0..2 {
-            world.leases[process].disturbed |= world.calls.values().any(|call| call.process == process);
+            world.leases[process].disturbed |=
+                world.calls.values().any(|call| call.process == process);
         }
     }
 
@@ -515,7 +570,9 @@ impl World {
         let found = match effect.clone() {
             Effect::Claim(claim) => Found::Claimed(memory.claim(claim).await.unwrap()),
             Effect::Renew(claim) => Found::Held(memory.renew(claim).await.unwrap()),
-            Effect::Finish(claim, outcome) => Found::Held(memory.finish(claim, outcome).await.unwrap()),
+            Effect::Finish(claim, outcome) => {
+                Found::Held(memory.finish(claim, outcome).await.unwrap())
+            }
         };
         let is_won = matches!(found, Found::Claimed(Claimed::Won { .. }));
         self.saw(2, effect.name(), process);
@@ -523,9 +580,13 @@ impl World {
         if is_won && process < 2 && !world.open {
             let other = 1 - process;
             // The other process is at work, or has not been able to tell of its success.
-            let busy = world.leases[other].won && (world.handlers[other].active || world.handlers[other].succeeded);
+            let busy = world.leases[other].won
+                && (world.handlers[other].active || world.handlers[other].succeeded);
             let two = !world.seen[1].is_empty();
-            assert!(!(two && busy) || world.leases[other].disturbed, "a lease was taken that nothing had disturbed");
+            assert!(
+                !(two && busy) || world.leases[other].disturbed,
+                "a lease was taken that nothing had disturbed"
+            );
         }
         drop(world);
         found
@@ -616,7 +677,10 @@ impl Store {
             let mut inner = world.lock();
             inner.number += 1;
             let number = inner.number;
-            inner.calls.insert(number, Call { process: *process, effect: effect.clone(), fate: None, waker: None });
+            inner.calls.insert(
+                number,
+                Call { process: *process, effect: effect.clone(), fate: None, waker: None },
+            );
             number
         };
         world.saw(*process, effect.name(), 0);

@@ -1,6 +1,8 @@
-//! The store in Postgres: claims that commit with the handler's effect, and a server that comes and goes.
+//! The store in Postgres: claims that commit with the handler's effect, and a server that comes and
+//! goes.
 //!
-//! `scripts/postgres-load` runs the long form; without `POSTGRES_FULL` everything is a fraction of the size.
+//! `scripts/postgres-load` runs the long form; without `POSTGRES_FULL` everything is a fraction of
+//! the size.
 #![cfg(all(feature = "postgres", feature = "zegocloud"))]
 
 use crate::support::{
@@ -27,7 +29,10 @@ use tokio::sync::{Barrier, Notify, Semaphore};
 use tower::{BoxError, Layer, ServiceExt, service_fn, util::BoxCloneSyncService};
 use tower_webhooks::{
     Rejection, RejectionKind, Signer, Verified, WebhookLayer,
-    replay::{Claim, Claimed, DoneInError, Duplicate, OutagePolicy, Outcome, PostgresStore, ReplayStore, conformance},
+    replay::{
+        Claim, Claimed, DoneInError, Duplicate, OutagePolicy, Outcome, PostgresStore, ReplayStore,
+        conformance,
+    },
     zegocloud::{self, Event, Zegocloud},
 };
 
@@ -94,7 +99,11 @@ fn is_duplicate(response: &Response<String>) -> bool {
 }
 
 /// Books in the handler's own transaction, as the example `ledger` does.
-async fn book(pool: &PgPool, store: &PostgresStore, event: &Verified<Event>) -> Result<(), BoxError> {
+async fn book(
+    pool: &PgPool,
+    store: &PostgresStore,
+    event: &Verified<Event>,
+) -> Result<(), BoxError> {
     let mut transaction = pool.begin().await?;
     sqlx::query("insert into bookings (delivery_id) values ($1)")
         .bind(event.metadata().delivery_id.unwrap().to_string())
@@ -146,11 +155,13 @@ async fn tables_are_made_once_and_keep_apart() {
     let indexes = "select count(*) from pg_indexes where tablename in ('webhook_claims', 'claims', '2claims')";
     assert_eq!(count(&pool, indexes).await, 9);
 
-    let claim = Claim::for_test([1; 16], [2; 16], 3, Duration::from_secs(60), Duration::from_secs(60));
+    let claim =
+        Claim::for_test([1; 16], [2; 16], 3, Duration::from_secs(60), Duration::from_secs(60));
     for store in [PostgresStore::new(pool.clone()), named("hooks.claims"), named("2claims")] {
         assert_eq!(store.claim(claim.clone()).await.unwrap(), Claimed::won(1));
     }
-    for name in ["", ".", "a.", ".a", "a.b.c", "Claims", "a b", "a\"b", "a;b", "ä", &"a".repeat(41)] {
+    for name in ["", ".", "a.", ".a", "a.b.c", "Claims", "a b", "a\"b", "a;b", "ä", &"a".repeat(41)]
+    {
         assert!(PostgresStore::new(pool.clone()).table(name).is_err(), "{name}");
     }
 }
@@ -173,7 +184,12 @@ async fn what_is_over_goes_while_claims_come() {
     sqlx::query(over).execute(&pool).await.unwrap();
     let mut number = 1000;
     let start = Instant::now();
-    while count(&pool, "select count(*) from webhook_claims where leased_until < now() + interval '1 minute'").await > 0
+    while count(
+        &pool,
+        "select count(*) from webhook_claims where leased_until < now() + interval '1 minute'",
+    )
+    .await
+        > 0
     {
         assert!(start.elapsed() < Duration::from_secs(120), "nothing is swept");
         assert_eq!(store.claim(claim(number, 3600)).await.unwrap(), Claimed::won(1));
@@ -186,7 +202,8 @@ async fn what_is_over_goes_while_claims_come() {
         assert_eq!(store.claim(claim(number, 30)).await.unwrap(), Claimed::won(1));
     }
     sqlx::query(over).execute(&pool).await.unwrap();
-    // Claims have not come since, so nobody else sweeps: only the batch that the last ones may have set off.
+    // Claims have not come since, so nobody else sweeps: only the batch that the last ones may have
+    // set off.
     let swept = store.sweep().await.unwrap();
     assert!((344..=600).contains(&swept), "{swept}");
     while count(&pool, "select count(*) from webhook_claims").await as u128 != number - 1000 {
@@ -203,13 +220,17 @@ async fn attack_a_stale_attempt_commits_after_another_took_over() {
     with_bookings(&pool).await;
     let (entered, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let stale = {
-        let (pool, store, entered, go_on) = (pool.clone(), store.clone(), Arc::clone(&entered), Arc::clone(&go_on));
+        let (pool, store, entered, go_on) =
+            (pool.clone(), store.clone(), Arc::clone(&entered), Arc::clone(&go_on));
         process(guarded(&store.clone()), move |event| {
             let (pool, store) = (pool.clone(), store.clone());
             let (entered, go_on) = (Arc::clone(&entered), Arc::clone(&go_on));
             async move {
                 let mut transaction = pool.begin().await.unwrap();
-                sqlx::query("insert into bookings values ('stale')").execute(&mut *transaction).await.unwrap();
+                sqlx::query("insert into bookings values ('stale')")
+                    .execute(&mut *transaction)
+                    .await
+                    .unwrap();
                 entered.notify_one();
                 go_on.notified().await;
                 let error = store.done_in(&mut transaction, &event).await.unwrap_err();
@@ -222,7 +243,11 @@ async fn attack_a_stale_attempt_commits_after_another_took_over() {
         let (pool, store) = (pool.clone(), store.clone());
         process(guarded(&store.clone()), move |event| {
             let (pool, store) = (pool.clone(), store.clone());
-            async move { book(&pool, &store, &event).await.map_or(StatusCode::SERVICE_UNAVAILABLE, |()| StatusCode::OK) }
+            async move {
+                book(&pool, &store, &event)
+                    .await
+                    .map_or(StatusCode::SERVICE_UNAVAILABLE, |()| StatusCode::OK)
+            }
         })
     };
     let request = event(1);
@@ -243,7 +268,8 @@ async fn attack_a_stale_attempt_commits_after_another_took_over() {
     assert!(is_duplicate(&send(&fresh, &request).await));
 }
 
-/// From `done_in` to the end of the transaction nobody takes over and nobody waits, the lease's renewal included.
+/// From `done_in` to the end of the transaction nobody takes over and nobody waits, the lease's
+/// renewal included.
 #[tokio::test]
 async fn an_open_transaction_holds_its_claim_beyond_the_lease() {
     let postgres = Postgres::start().await;
@@ -252,15 +278,20 @@ async fn an_open_transaction_holds_its_claim_beyond_the_lease() {
     let (entered, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let commits = Arc::new(AtomicBool::new(false));
     let handler = {
-        let (entered, go_on, commits) = (Arc::clone(&entered), Arc::clone(&go_on), Arc::clone(&commits));
+        let (entered, go_on, commits) =
+            (Arc::clone(&entered), Arc::clone(&go_on), Arc::clone(&commits));
         let (pool, store) = (pool.clone(), store.clone());
         move |event: Verified<Event>| {
-            let (entered, go_on, commits) = (Arc::clone(&entered), Arc::clone(&go_on), Arc::clone(&commits));
+            let (entered, go_on, commits) =
+                (Arc::clone(&entered), Arc::clone(&go_on), Arc::clone(&commits));
             let (pool, store) = (pool.clone(), store.clone());
             async move {
                 let mut transaction = pool.begin().await.unwrap();
                 store.done_in(&mut transaction, &event).await.unwrap();
-                sqlx::query("insert into bookings values ('one')").execute(&mut *transaction).await.unwrap();
+                sqlx::query("insert into bookings values ('one')")
+                    .execute(&mut *transaction)
+                    .await
+                    .unwrap();
                 entered.notify_one();
                 go_on.notified().await;
                 if commits.load(Ordering::SeqCst) {
@@ -271,8 +302,10 @@ async fn an_open_transaction_holds_its_claim_beyond_the_lease() {
             }
         }
     };
-    // A statement that waited for the transaction would wait for ever, and not be refused as in flight.
-    let (first, second) = (process(guarded(&store), handler.clone()), process(guarded(&store), handler));
+    // A statement that waited for the transaction would wait for ever, and not be refused as in
+    // flight.
+    let (first, second) =
+        (process(guarded(&store), handler.clone()), process(guarded(&store), handler));
     let request = event(1);
     for (polled, commit) in [(true, false), (false, false), (false, true)] {
         commits.store(commit, Ordering::SeqCst);
@@ -289,7 +322,10 @@ async fn an_open_transaction_holds_its_claim_beyond_the_lease() {
             wait.await;
         }
         let refused = send(&second, &request).await;
-        assert_eq!(refused.extensions().get::<Rejection>().unwrap().kind(), RejectionKind::InFlight);
+        assert_eq!(
+            refused.extensions().get::<Rejection>().unwrap().kind(),
+            RejectionKind::InFlight
+        );
         go_on.notify_one();
         let expected = if commit { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
         assert_eq!(attempt.await.unwrap().status(), expected);
@@ -303,15 +339,20 @@ async fn an_open_transaction_holds_its_claim_beyond_the_lease() {
 async fn no_call_waits_for_a_transaction() {
     let postgres = Postgres::start().await;
     let (pool, store) = (postgres.pool().await, store(&postgres).await);
-    let claim = Claim::for_test([1; 16], [0; 16], 1, Duration::from_secs(1), Duration::from_secs(60));
-    let next = Claim::for_test([1; 16], [0; 16], 2, Duration::from_secs(60), Duration::from_secs(60));
+    let claim =
+        Claim::for_test([1; 16], [0; 16], 1, Duration::from_secs(1), Duration::from_secs(60));
+    let next =
+        Claim::for_test([1; 16], [0; 16], 2, Duration::from_secs(60), Duration::from_secs(60));
     assert_eq!(store.claim(claim.clone()).await.unwrap(), Claimed::won(1));
     let mut transaction = pool.begin().await.unwrap();
     sqlx::query("select from webhook_claims for update").execute(&mut *transaction).await.unwrap();
     let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
     tokio::time::sleep(Duration::from_millis(1100)).await;
 
-    assert!(matches!(store.claim(next.clone()).await.unwrap(), Claimed::InFlight { .. }), "its lease has run out");
+    assert!(
+        matches!(store.claim(next.clone()).await.unwrap(), Claimed::InFlight { .. }),
+        "its lease has run out"
+    );
     assert!(store.renew(claim.clone()).await.unwrap(), "and yet it is held");
     for outcome in [Outcome::done(None), Outcome::Failed, Outcome::Withdrawn] {
         assert!(store.finish(claim.clone(), outcome).await.is_err());
@@ -360,13 +401,17 @@ async fn a_sender_that_hangs_up_rolls_back() {
     with_bookings(&pool).await;
     let (entered, stuck) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(true)));
     let handled = {
-        let (pool, store, entered, stuck) = (pool.clone(), store.clone(), Arc::clone(&entered), Arc::clone(&stuck));
+        let (pool, store, entered, stuck) =
+            (pool.clone(), store.clone(), Arc::clone(&entered), Arc::clone(&stuck));
         process(guarded(&store.clone()), move |event| {
             let (pool, store) = (pool.clone(), store.clone());
             let (entered, stuck) = (Arc::clone(&entered), Arc::clone(&stuck));
             async move {
                 let mut transaction = pool.begin().await.unwrap();
-                sqlx::query("insert into bookings values ('one')").execute(&mut *transaction).await.unwrap();
+                sqlx::query("insert into bookings values ('one')")
+                    .execute(&mut *transaction)
+                    .await
+                    .unwrap();
                 store.done_in(&mut transaction, &event).await.unwrap();
                 entered.notify_one();
                 if stuck.load(Ordering::SeqCst) {
@@ -411,7 +456,10 @@ async fn under_local_fallback_one_commits() {
                 match book(&pool, &store, &event).await {
                     Ok(()) => StatusCode::OK,
                     Err(error) => {
-                        assert!(matches!(error.downcast_ref(), Some(DoneInError::ClaimLost)), "{error}");
+                        assert!(
+                            matches!(error.downcast_ref(), Some(DoneInError::ClaimLost)),
+                            "{error}"
+                        );
                         lost.fetch_add(1, Ordering::SeqCst);
                         StatusCode::SERVICE_UNAVAILABLE
                     }
@@ -449,17 +497,24 @@ async fn serialization_failures_are_failures() {
     let handled = {
         let (pool, store) = (pool.clone(), store.clone());
         process(guarded(&store.clone()), move |event| {
-            let (pool, store, both_have_read) = (pool.clone(), store.clone(), Arc::clone(&both_have_read));
+            let (pool, store, both_have_read) =
+                (pool.clone(), store.clone(), Arc::clone(&both_have_read));
             async move {
                 let add = async {
-                    let mut transaction = pool.begin_with("begin isolation level serializable").await?;
+                    let mut transaction =
+                        pool.begin_with("begin isolation level serializable").await?;
                     store.done_in(&mut transaction, &event).await?;
-                    let total = sqlx::query("select total from balance").fetch_one(&mut *transaction).await?;
+                    let total = sqlx::query("select total from balance")
+                        .fetch_one(&mut *transaction)
+                        .await?;
                     let total: i64 = total.get(0);
                     if event.metadata().attempt == 1 {
                         both_have_read.wait().await;
                     }
-                    sqlx::query("update balance set total = $1").bind(total + 1).execute(&mut *transaction).await?;
+                    sqlx::query("update balance set total = $1")
+                        .bind(total + 1)
+                        .execute(&mut *transaction)
+                        .await?;
                     transaction.commit().await?;
                     Ok::<_, BoxError>(())
                 };
@@ -483,14 +538,18 @@ async fn serialization_failures_are_failures() {
 async fn a_pool_without_a_connection_left_is_an_outage_and_heals() {
     let postgres = Postgres::start().await;
     store(&postgres).await;
-    let pool = PgPoolOptions::new().max_connections(2).connect_with(postgres.options()).await.unwrap();
-    let handled =
-        process(guarded(&PostgresStore::new(pool.clone())).store_timeout(Duration::from_millis(300)), |_| async {
-            StatusCode::OK
-        });
+    let pool =
+        PgPoolOptions::new().max_connections(2).connect_with(postgres.options()).await.unwrap();
+    let handled = process(
+        guarded(&PostgresStore::new(pool.clone())).store_timeout(Duration::from_millis(300)),
+        |_| async { StatusCode::OK },
+    );
     let held = [pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
     let refused = send(&handled, &event(1)).await;
-    assert_eq!(refused.extensions().get::<Rejection>().unwrap().kind(), RejectionKind::StoreUnavailable);
+    assert_eq!(
+        refused.extensions().get::<Rejection>().unwrap().kind(),
+        RejectionKind::StoreUnavailable
+    );
     drop(held);
     let start = Instant::now();
     while send(&handled, &event(1)).await.status() != StatusCode::OK {
@@ -504,21 +563,27 @@ async fn a_pool_without_a_connection_left_is_an_outage_and_heals() {
 async fn a_paused_server_costs_no_connections() {
     let postgres = Postgres::start().await;
     store(&postgres).await;
-    let pool = PgPoolOptions::new().max_connections(3).test_before_acquire(false).connect_with(postgres.options());
+    let pool = PgPoolOptions::new()
+        .max_connections(3)
+        .test_before_acquire(false)
+        .connect_with(postgres.options());
     let pool = pool.await.unwrap();
     let store = PostgresStore::new(pool.clone());
-    let claim =
-        |number: u8| Claim::for_test([number; 16], [0; 16], 1, Duration::from_secs(60), Duration::from_secs(60));
+    let claim = |number: u8| {
+        Claim::for_test([number; 16], [0; 16], 1, Duration::from_secs(60), Duration::from_secs(60))
+    };
     for number in 0..3 {
         assert_eq!(store.claim(claim(number)).await.unwrap(), Claimed::won(1));
     }
     idle(&pool).await;
     postgres.signal("STOP");
     for number in 10..16 {
-        let called = tokio::time::timeout(Duration::from_millis(100), store.claim(claim(number))).await;
+        let called =
+            tokio::time::timeout(Duration::from_millis(100), store.claim(claim(number))).await;
         assert!(called.is_err(), "nobody can have answered");
     }
-    // The sessions that were asked are given up within seconds, while the server still says nothing.
+    // The sessions that were asked are given up within seconds, while the server still says
+    // nothing.
     let start = Instant::now();
     while pool.size() > 0 {
         assert!(start.elapsed() < Duration::from_secs(60), "{} connections are held", pool.size());
@@ -533,11 +598,15 @@ async fn a_paused_server_costs_no_connections() {
 #[tokio::test]
 async fn a_restarted_server_costs_one_more_try() {
     let mut postgres = Postgres::start().await;
-    let pool = PgPoolOptions::new().max_connections(1).test_before_acquire(false).connect_with(postgres.options());
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .test_before_acquire(false)
+        .connect_with(postgres.options());
     let pool = pool.await.unwrap();
     let store = PostgresStore::new(pool.clone());
     store.migrate().await.unwrap();
-    let claim = Claim::for_test([1; 16], [0; 16], 1, Duration::from_secs(60), Duration::from_secs(60));
+    let claim =
+        Claim::for_test([1; 16], [0; 16], 1, Duration::from_secs(60), Duration::from_secs(60));
     assert_eq!(store.claim(claim.clone()).await.unwrap(), Claimed::won(1));
     assert!(store.finish(claim.clone(), Outcome::done(None)).await.unwrap());
     idle(&pool).await;
@@ -556,15 +625,18 @@ async fn a_restarted_server_costs_one_more_try() {
     assert_eq!(send(&handled, &event(2)).await.status(), StatusCode::OK);
 }
 
-/// A server that was demoted takes no writes; the next connection may reach the one that is in charge.
+/// A server that was demoted takes no writes; the next connection may reach the one that is in
+/// charge.
 #[tokio::test]
 async fn a_session_that_takes_no_writes_is_given_up() {
     let postgres = Postgres::start().await;
     let pool = postgres.pool().await;
     let store = store(&postgres).await;
-    let claim = Claim::for_test([1; 16], [0; 16], 1, Duration::from_secs(60), Duration::from_secs(60));
+    let claim =
+        Claim::for_test([1; 16], [0; 16], 1, Duration::from_secs(60), Duration::from_secs(60));
     assert_eq!(store.claim(claim.clone()).await.unwrap(), Claimed::won(1));
-    let set = |value| format!("alter database postgres set default_transaction_read_only = {value}");
+    let set =
+        |value| format!("alter database postgres set default_transaction_read_only = {value}");
     sqlx::query(&set("on")).execute(&pool).await.unwrap();
     let fresh = PostgresStore::new(postgres.pool().await);
     let refused = fresh.renew(claim.clone()).await.unwrap_err();
@@ -574,8 +646,11 @@ async fn a_session_that_takes_no_writes_is_given_up() {
 }
 
 fn ledger(url: &str, crash: Option<&str>) -> Ledger {
-    let mut variables =
-        vec![("POSTGRES_URL", url), ("ZEGOCLOUD_CALLBACK_SECRET", SECRET), ("LEDGER_LEASE_MS", LEASE_MS)];
+    let mut variables = vec![
+        ("POSTGRES_URL", url),
+        ("ZEGOCLOUD_CALLBACK_SECRET", SECRET),
+        ("LEDGER_LEASE_MS", LEASE_MS),
+    ];
     variables.extend(crash.map(|point| ("LEDGER_CRASH", point)));
     Ledger::start(&variables)
 }
@@ -611,7 +686,8 @@ async fn killed_before_the_commit_it_runs_again_and_after_it_does_not() {
     sound.kill();
 }
 
-/// Two ledgers that are killed and started again, a server that is killed and paused, and senders that do not give up.
+/// Two ledgers that are killed and started again, a server that is killed and paused, and senders
+/// that do not give up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn as_many_bookings_as_events_whatever_is_killed() {
     let (events, rounds) = if full() { (10_000, 20) } else { (300, 3) };
@@ -629,7 +705,8 @@ async fn as_many_bookings_as_events_whatever_is_killed() {
             let mut sent = 0;
             for number in 0..events {
                 let permit = Arc::clone(&permits).acquire_owned().await.unwrap();
-                let (sender, addrs, answered) = (sender.clone(), Arc::clone(&addrs), Arc::clone(&answered));
+                let (sender, addrs, answered) =
+                    (sender.clone(), Arc::clone(&addrs), Arc::clone(&answered));
                 tasks.spawn(async move {
                     let request = event(number);
                     let signed = Instant::now();
@@ -640,7 +717,10 @@ async fn as_many_bookings_as_events_whatever_is_killed() {
                         if sender.send(&addr, &request).await == 200 {
                             break;
                         }
-                        assert!(signed.elapsed() < Duration::from_secs(250), "event {number} is stuck");
+                        assert!(
+                            signed.elapsed() < Duration::from_secs(250),
+                            "event {number} is stuck"
+                        );
                         tokio::time::sleep(Duration::from_millis(fastrand::u64(20..200))).await;
                     }
                     // As if the answer had been lost: it changes nothing.
@@ -705,8 +785,11 @@ async fn attack_contenders_over_two_receivers() {
     let keys = if full() { 300 } else { 20 };
     let postgres = Postgres::start().await;
     let url = postgres.url();
-    let variables =
-        [("POSTGRES_URL", &url[..]), ("ZEGOCLOUD_CALLBACK_SECRET", SECRET), ("RECEIVER_REDIS_TIMEOUT_MS", "30000")];
+    let variables = [
+        ("POSTGRES_URL", &url[..]),
+        ("ZEGOCLOUD_CALLBACK_SECRET", SECRET),
+        ("RECEIVER_REDIS_TIMEOUT_MS", "30000"),
+    ];
     let mut pair = [(); 2].map(|()| Receiver::start(&variables));
     let sender = Sender::new();
     for key in 0..keys {
@@ -720,12 +803,17 @@ async fn attack_contenders_over_two_receivers() {
 #[test]
 fn a_receiver_has_one_shared_store() {
     let test = std::env::current_exe().unwrap();
-    let ended = std::process::Command::new(test.parent().unwrap().parent().unwrap().join("examples/receiver"))
-        .env("RECEIVER_ADDR", "127.0.0.1:0")
-        .env("POSTGRES_URL", "postgres://localhost:1/nothing")
-        .env("REDIS_URL", "redis://localhost:1")
-        .output()
-        .unwrap();
+    let ended = std::process::Command::new(
+        test.parent().unwrap().parent().unwrap().join("examples/receiver"),
+    )
+    .env("RECEIVER_ADDR", "127.0.0.1:0")
+    .env("POSTGRES_URL", "postgres://localhost:1/nothing")
+    .env("REDIS_URL", "redis://localhost:1")
+    .output()
+    .unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(!ended.status.success() && said.contains("REDIS_URL, POSTGRES_URL: one of them is enough"), "{said}");
+    assert!(
+        !ended.status.success() && said.contains("REDIS_URL, POSTGRES_URL: one of them is enough"),
+        "{said}"
+    );
 }

@@ -1,6 +1,7 @@
 //! The guard between processes: replays, contenders, outages and a killed receiver.
 //!
-//! `scripts/chaos` runs the long form (the variable `REPLAY_FULL`); without it everything is a fraction of the size.
+//! `scripts/chaos` runs the long form (the variable `REPLAY_FULL`); without it everything is a
+//! fraction of the size.
 #![cfg(all(feature = "redis", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
 
 use crate::support::{
@@ -54,7 +55,8 @@ fn room(number: usize) -> Request<Bytes> {
 fn rooms(receivers: &mut [Receiver]) -> HashMap<usize, usize> {
     let mut counts = HashMap::new();
     for line in receivers.iter_mut().flat_map(Receiver::end) {
-        *counts.entry(line["event"]["room_id"].as_str().unwrap().parse().unwrap()).or_default() += 1;
+        *counts.entry(line["event"]["room_id"].as_str().unwrap().parse().unwrap()).or_default() +=
+            1;
     }
     counts
 }
@@ -145,7 +147,9 @@ fn voice_request(number: usize) -> Request<Bytes> {
 }
 
 fn campaign_request(number: usize) -> Request<Bytes> {
-    let body = format!(r#"{{"event":"campaign.started","campaign_id":"c{number}","account_id":"MA_TEST"}}"#);
+    let body = format!(
+        r#"{{"event":"campaign.started","campaign_id":"c{number}","account_id":"MA_TEST"}}"#
+    );
     Request::post("/vobiz/campaign").body(Bytes::from(body)).unwrap()
 }
 
@@ -212,7 +216,15 @@ fn habits() -> Vec<Habit> {
         signer: stardust_signer,
         id: |line| member(line, "taskId"),
     };
-    vec![zegocloud(false), zegocloud(true), voice(false), voice(true), campaign, stardust(false), stardust(true)]
+    vec![
+        zegocloud(false),
+        zegocloud(true),
+        voice(false),
+        voice(true),
+        campaign,
+        stardust(false),
+        stardust(true),
+    ]
 }
 
 /// What the sender of one event saw.
@@ -242,7 +254,8 @@ async fn follow(habit: &Habit, number: usize, addrs: [String; 2], sender: Sender
     }
     let id = plain.body().to_vec();
     let id = String::from_utf8(id).unwrap();
-    let digits = |text: &str| text.chars().take_while(char::is_ascii_alphanumeric).collect::<String>();
+    let digits =
+        |text: &str| text.chars().take_while(char::is_ascii_alphanumeric).collect::<String>();
     let id = ["room_id\":\"", "CallUUID=", "campaign_id\":\"", "taskId\":\""]
         .iter()
         .find_map(|name| id.split_once(name).map(|(_, rest)| digits(rest)))
@@ -256,7 +269,8 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
     let mut redis = Redis::start();
     let url = redis.url();
     let lease = ("RECEIVER_LEASE_MS", "1000");
-    // The same signature is failed twice, by count; what is signed anew has no count and is failed by chance.
+    // The same signature is failed twice, by count; what is signed anew has no count and is failed
+    // by chance.
     let counted = [lease, ("RECEIVER_FAIL_FIRST", "2")];
     let chance = [lease, ("RECEIVER_FAIL_RATE", "0.3")];
     let mut counted = [(); 2].map(|()| Receiver::start(&variables(&url, &counted)));
@@ -307,7 +321,9 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
         let lines = if habit.signs_anew { &chance } else { &counted };
         // The counted receivers answer 2xx from the third attempt on.
         let mut succeeded: HashMap<String, usize> = HashMap::new();
-        for line in lines.iter().filter(|line| habit.signs_anew || line["attempt"].as_u64() > Some(2)) {
+        for line in
+            lines.iter().filter(|line| habit.signs_anew || line["attempt"].as_u64() > Some(2))
+        {
             if let Some(id) = (habit.id)(line) {
                 *succeeded.entry(id).or_default() += 1;
             }
@@ -320,7 +336,8 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
             .filter(|sent| (200..300).contains(&sent.last) || sent.last == 409)
             .filter(|sent| !succeeded.contains_key(&sent.id))
             .count();
-        // By chance, any run of the handler that did not come back as a 500 may have been a success.
+        // By chance, any run of the handler that did not come back as a 500 may have been a
+        // success.
         let runs = |sent: &&Sent| succeeded.get(&sent.id).copied().unwrap_or(0);
         let failures = |sent: &&Sent| if habit.signs_anew { sent.failed } else { 0 };
         let twice = sent.iter().filter(|sent| runs(sent) > failures(sent) + 1).count();
@@ -341,7 +358,8 @@ async fn a_receiver_killed_in_mid_handler_frees_its_claims() {
     let redis = Redis::start();
     let url = redis.url();
     let lease = ("RECEIVER_LEASE_MS", "3000");
-    let mut a = Receiver::start(&variables(&url, &[lease, PATIENT, ("RECEIVER_DELAY_MS", "60000")]));
+    let mut a =
+        Receiver::start(&variables(&url, &[lease, PATIENT, ("RECEIVER_DELAY_MS", "60000")]));
     let mut b = Receiver::start(&variables(&url, &[lease, PATIENT]));
     let (request, sender) = (room(7), Sender::new());
     let first = tokio::spawn({
@@ -362,7 +380,10 @@ async fn a_receiver_killed_in_mid_handler_frees_its_claims() {
         assert!(killed.elapsed() < Duration::from_secs(10), "the key is stuck");
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
-    println!("killed with -9: delivered again {:.1} s later, with a lease of 3 s", killed.elapsed().as_secs_f64());
+    println!(
+        "killed with -9: delivered again {:.1} s later, with a lease of 3 s",
+        killed.elapsed().as_secs_f64()
+    );
     assert_eq!(status, 200);
     assert_eq!(b.end()[0]["attempt"], 2);
 }
@@ -392,7 +413,10 @@ async fn a_shutdown_waits_until_the_store_knows() {
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(!ended.is_finished(), "it has not told anybody");
     redis.restart();
-    println!("ended {:.1} s after it was told to, with an outage of 3 s", ended.await.unwrap().as_secs_f64());
+    println!(
+        "ended {:.1} s after it was told to, with an outage of 3 s",
+        ended.await.unwrap().as_secs_f64()
+    );
     assert_eq!(sender.send(&b.addr, &request).await, 200);
     assert!(b.end().is_empty(), "it ran again");
 }
@@ -459,7 +483,8 @@ struct Fate {
     last: u16,
 }
 
-/// Redis is killed, hung, restarted, full and failed over while events come in, and what was acknowledged is replayed.
+/// Redis is killed, hung, restarted, full and failed over while events come in, and what was
+/// acknowledged is replayed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_replays_in_chaos() {
     let (events, rounds) = if full() { (100_000, 20) } else { (1500, 1) };
@@ -496,8 +521,11 @@ async fn attack_replays_in_chaos() {
             let first_fault = fault.load(Ordering::SeqCst);
             let first = sender.send(anywhere(), &request).await;
             let mut last = first;
-            // Whoever retries does so for minutes at least, and half of the time something is wrong here.
-            let pauses = [250, 500, 1000, 2000, 4000, 8000].into_iter().chain(std::iter::repeat_n(16_000, 15));
+            // Whoever retries does so for minutes at least, and half of the time something is wrong
+            // here.
+            let pauses = [250, 500, 1000, 2000, 4000, 8000]
+                .into_iter()
+                .chain(std::iter::repeat_n(16_000, 15));
             for pause in pauses {
                 if !retries || last == 200 {
                     break;
@@ -519,24 +547,37 @@ async fn attack_replays_in_chaos() {
     while let Some(done) = tasks.join_next().await {
         let (fate, replayed) = done.unwrap();
         fates.push(fate);
-        replayed.into_iter().for_each(|(status, count)| *replays.entry(status).or_default() += count);
+        replayed
+            .into_iter()
+            .for_each(|(status, count)| *replays.entry(status).or_default() += count);
     }
     let _redis = chaos.await.unwrap();
     let runs = rooms(&mut pair);
     let ran = |fate: &Fate| runs.get(&fate.number).copied().unwrap_or(0);
 
-    println!("{events} events in {:.0} s, each fault {rounds} times", start.elapsed().as_secs_f64());
+    println!(
+        "{events} events in {:.0} s, each fault {rounds} times",
+        start.elapsed().as_secs_f64()
+    );
     for (number, name) in FAULTS.iter().chain(&["nothing"]).enumerate() {
         let mut once: BTreeMap<u16, usize> = BTreeMap::new();
         let sent = fates.iter().filter(|fate| !fate.retries && fate.first.0 == number);
         sent.for_each(|fate| *once.entry(fate.first.1).or_default() += 1);
-        let (all, taken): (usize, usize) = (once.values().sum(), once.get(&200).copied().unwrap_or(0));
+        let (all, taken): (usize, usize) =
+            (once.values().sum(), once.get(&200).copied().unwrap_or(0));
         let share = 100.0 * (all - taken) as f64 / all.max(1) as f64;
-        println!("sent once while Redis is {name:11}: {:5} of {all:5} refused, {share:.1} %: {once:?}", all - taken);
+        println!(
+            "sent once while Redis is {name:11}: {:5} of {all:5} refused, {share:.1} %: {once:?}",
+            all - taken
+        );
     }
     println!("replays of what was acknowledged: {replays:?}");
     let twice: Vec<_> = runs.iter().filter(|(_, count)| **count > 1).collect();
-    let lost: Vec<_> = fates.iter().filter(|fate| fate.retries && fate.last != 200).map(|fate| fate.number).collect();
+    let lost: Vec<_> = fates
+        .iter()
+        .filter(|fate| fate.retries && fate.last != 200)
+        .map(|fate| fate.number)
+        .collect();
     let unseen = fates.iter().filter(|fate| fate.last == 200 && ran(fate) == 0).count();
     let refused = fates.iter().filter(|fate| fate.last == 503 && ran(fate) > 0).count();
     println!(

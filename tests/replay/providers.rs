@@ -21,7 +21,10 @@ use tower_webhooks::{
     geelark::{self, GeeLark, GeeLarkToken},
     replay::{MemoryStore, ReplayCheck},
     stardust::{self, Stardust, StardustKeyOnly},
-    vobiz::{self, campaign::Campaign, kyc::Kyc, ndnc::Ndnc, trunk::Trunk, voice::Voice, whatsapp::Whatsapp},
+    vobiz::{
+        self, campaign::Campaign, kyc::Kyc, ndnc::Ndnc, trunk::Trunk, voice::Voice,
+        whatsapp::Whatsapp,
+    },
     zegocloud::{self, Zegocloud},
 };
 
@@ -124,10 +127,14 @@ async fn replayed_and_swapped<P: Provider>(name: &str, scheme: Scheme<P>) {
     assert_eq!(is_repeat(&repeat), scheme.guarded, "{name}");
     let forged = scheme.forged(&genuine);
     assert_other(name, scheme.other, &scheme.send(&handler, &forged).await);
-    let expected = if scheme.guarded { 1 } else { 2 } + usize::from(scheme.other == Other::Delivered);
+    let expected =
+        if scheme.guarded { 1 } else { 2 } + usize::from(scheme.other == Other::Delivered);
     assert_eq!(handler.calls(), expected, "{name}");
     let checked = if scheme.guarded { ReplayCheck::Local } else { ReplayCheck::Unguarded };
-    assert!(handler.checks().iter().all(|&(attempt, how)| (attempt, how) == (1, checked)), "{name}");
+    assert!(
+        handler.checks().iter().all(|&(attempt, how)| (attempt, how) == (1, checked)),
+        "{name}"
+    );
 }
 
 #[tokio::test]
@@ -135,7 +142,8 @@ async fn attack_replays_and_swapped_bodies() {
     every!(replayed_and_swapped);
 }
 
-/// A request that differs from a genuine one in a single bit of its credentials, or of a body that is signed or bound.
+/// A request that differs from a genuine one in a single bit of its credentials, or of a body that
+/// is signed or bound.
 async fn flipped<P: Provider>(name: &str, scheme: Scheme<P>) {
     let handler = Handler::default();
     let genuine = scheme.genuine();
@@ -148,7 +156,8 @@ async fn flipped<P: Provider>(name: &str, scheme: Scheme<P>) {
     let mut forged = Vec::new();
     for (header, value) in genuine.headers() {
         // GeeLark sends the headers of both modes, and a token signs none.
-        let is_looked_at = scheme.guarded || matches!(header.as_str(), "authorization" | "x-stardust-key");
+        let is_looked_at =
+            scheme.guarded || matches!(header.as_str(), "authorization" | "x-stardust-key");
         if !is_looked_at || !P::CREDENTIALS.contains(&header.as_str()) {
             continue;
         }
@@ -161,7 +170,11 @@ async fn flipped<P: Provider>(name: &str, scheme: Scheme<P>) {
     }
     if scheme.other != Other::Delivered {
         let body = genuine.body();
-        forged.extend(bits(body).into_iter().map(|bit| ("body", bit, genuine.clone().map(|_| flip(body, bit).into()))));
+        forged.extend(
+            bits(body)
+                .into_iter()
+                .map(|bit| ("body", bit, genuine.clone().map(|_| flip(body, bit).into()))),
+        );
     }
     assert!(forged.len() > 100, "{name}: {}", forged.len());
 
@@ -171,7 +184,12 @@ async fn flipped<P: Provider>(name: &str, scheme: Scheme<P>) {
         // The case of hex digits and of `Bearer` is no difference.
         let is_same = is_repeat(&response) || place == "authorization" && bit / 8 < "bearer".len();
         let is_refused = matches!(response.status().as_u16(), 400 | 401 | 409);
-        assert!(is_same || is_refused, "{name}: bit {bit} of {place}: {} {:?}", response.status(), kind(&response));
+        assert!(
+            is_same || is_refused,
+            "{name}: bit {bit} of {place}: {} {:?}",
+            response.status(),
+            kind(&response)
+        );
     }
     if scheme.guarded {
         assert_eq!(handler.calls(), 1, "{name}");
@@ -190,7 +208,11 @@ async fn raced_retry<P: Provider>(name: &str, scheme: Scheme<P>) {
     assert_eq!(scheme.send(&handler, &genuine).await.status(), 500, "{name}");
     let forged = scheme.forged(&genuine);
     assert_other(name, scheme.other, &scheme.send(&handler, &forged).await);
-    assert_eq!(scheme.send(&handler, &genuine).await.body(), "handled", "{name}: the retry gets through");
+    assert_eq!(
+        scheme.send(&handler, &genuine).await.body(),
+        "handled",
+        "{name}: the retry gets through"
+    );
     let attempts = handler.attempts();
     assert_eq!(*attempts.last().unwrap(), if scheme.guarded { 2 } else { 1 }, "{name}");
 }
@@ -209,7 +231,8 @@ async fn contended<P: Provider>(name: &str, scheme: Scheme<P>) {
     let genuine = scheme.genuine();
     let contenders: Vec<_> = (0..128)
         .map(|_| {
-            let (layer, handler, request) = (scheme.layer.clone(), handler.clone(), genuine.clone());
+            let (layer, handler, request) =
+                (scheme.layer.clone(), handler.clone(), genuine.clone());
             tokio::spawn(async move { send(&layer, &handler, &request).await.status() })
         })
         .collect();
@@ -238,7 +261,11 @@ async fn shared<P: Provider>(name: &str, scheme: &Scheme<P>, store: impl ReplayS
     let forged = scheme.forged(&genuine);
     assert_eq!(send(&a, &handler, &genuine).await.status(), 500, "{name}");
     assert_other(name, scheme.other, &send(&b, &handler, &forged).await);
-    assert_eq!(send(&b, &handler, &genuine).await.body(), "handled", "{name}: the retry gets through");
+    assert_eq!(
+        send(&b, &handler, &genuine).await.body(),
+        "handled",
+        "{name}: the retry gets through"
+    );
     assert_eq!(*handler.attempts().last().unwrap(), if scheme.guarded { 2 } else { 1 }, "{name}");
     for layer in [&a, &b] {
         assert_eq!(is_repeat(&send(layer, &handler, &genuine).await), scheme.guarded, "{name}");
@@ -253,7 +280,11 @@ async fn shared<P: Provider>(name: &str, scheme: &Scheme<P>, store: impl ReplayS
 }
 
 #[cfg(all(feature = "redis", feature = "postgres"))]
-async fn shared_by_each<P: Provider>(name: &str, scheme: Scheme<P>, stores: &(MemoryStore, RedisStore, PostgresStore)) {
+async fn shared_by_each<P: Provider>(
+    name: &str,
+    scheme: Scheme<P>,
+    stores: &(MemoryStore, RedisStore, PostgresStore),
+) {
     shared(name, &scheme, stores.0.clone()).await;
     shared(name, &scheme, stores.1.clone()).await;
     shared(name, &scheme, stores.2.clone()).await;
@@ -273,7 +304,11 @@ async fn attack_every_scheme_over_two_processes_and_every_store() {
 /// Row 3: where nothing in the signature expires, it is worth something again after the retention.
 async fn after_the_retention<P: Provider>(name: &str, scheme: Scheme<P>) {
     let clock = TestClock::at(SystemTime::now());
-    let layer = scheme.layer.clone().clock(clock.clone()).local_store(MemoryStore::new().clock(clock.clone()));
+    let layer = scheme
+        .layer
+        .clone()
+        .clock(clock.clone())
+        .local_store(MemoryStore::new().clock(clock.clone()));
     let handler = Handler::default();
     let genuine = scheme.genuine();
     send(&layer, &handler, &genuine).await;
@@ -291,7 +326,11 @@ async fn after_the_retention<P: Provider>(name: &str, scheme: Scheme<P>) {
             (Some(RejectionKind::Stale), Some(RejectionKind::Stale)),
             "{name}"
         ),
-        (false, _) => assert_eq!(after.body(), "handled", "{name}: a token is worth everything until it changes"),
+        (false, _) => assert_eq!(
+            after.body(),
+            "handled",
+            "{name}: a token is worth everything until it changes"
+        ),
     }
 }
 
@@ -314,7 +353,10 @@ async fn flooded<P: Provider>(name: &str, scheme: Scheme<P>) {
                 *invalid.body_mut() = Bytes::from_static(b"{}");
             }
             _ => {
-                invalid.headers_mut().values_mut().for_each(|value| *value = http::HeaderValue::from_static("00"));
+                invalid
+                    .headers_mut()
+                    .values_mut()
+                    .for_each(|value| *value = http::HeaderValue::from_static("00"));
                 *invalid.body_mut() = Bytes::from_static(b"\xff");
             }
         }
@@ -329,7 +371,10 @@ async fn flooded<P: Provider>(name: &str, scheme: Scheme<P>) {
     let mut full = 0;
     for number in 0..60 {
         let body = scheme.body.replace("AAA", &format!("A{number}"));
-        let request = Request::post("/hook").header("content-type", scheme.content_type).body(body.into()).unwrap();
+        let request = Request::post("/hook")
+            .header("content-type", scheme.content_type)
+            .body(body.into())
+            .unwrap();
         let request = scheme.signer.sign(request, SystemTime::now());
         match send(&layer, &handler, &request).await {
             accepted if accepted.status() == 200 => live.push(request),
@@ -345,7 +390,10 @@ async fn flooded<P: Provider>(name: &str, scheme: Scheme<P>) {
     }
     assert_eq!((live.len(), full), (20, 40), "{name}");
     for request in &live {
-        assert!(is_repeat(&send(&layer, &handler, request).await), "{name}: nothing live was forgotten");
+        assert!(
+            is_repeat(&send(&layer, &handler, request).await),
+            "{name}: nothing live was forgotten"
+        );
     }
 }
 
@@ -377,12 +425,19 @@ async fn one_signature_with_many_bodies<P: Provider>(name: &str, scheme: Scheme<
         }
     }
     assert_eq!(store.len(), if scheme.other == Other::Delivered { 64 } else { 1 }, "{name}");
-    assert!(is_repeat(&send(&layer, &handler, &genuine).await), "{name}: what was delivered stays so");
+    assert!(
+        is_repeat(&send(&layer, &handler, &genuine).await),
+        "{name}: what was delivered stays so"
+    );
 
     let later = Request::post("/hook").header("content-type", scheme.content_type);
     let later = later.body(Bytes::from(scheme.body.replace("AAA", "CCC"))).unwrap();
     let later = scheme.signer.sign(later, SystemTime::now() + Duration::from_secs(1));
-    assert_eq!(send(&layer, &handler, &later).await.body(), "handled", "{name}: no other signature notices");
+    assert_eq!(
+        send(&layer, &handler, &later).await.body(),
+        "handled",
+        "{name}: no other signature notices"
+    );
 }
 
 #[tokio::test]
@@ -390,22 +445,29 @@ async fn attack_one_signature_with_many_bodies() {
     every!(one_signature_with_many_bodies);
 }
 
-/// Rows 28 and 31: one store for all. Schemes with one key stay apart; routes with one scheme do not.
+/// Rows 28 and 31: one store for all. Schemes with one key stay apart; routes with one scheme do
+/// not.
 #[tokio::test]
 async fn attack_one_store_for_every_provider() {
     static STORE: std::sync::LazyLock<MemoryStore> = std::sync::LazyLock::new(MemoryStore::new);
     async fn shared<P: Provider>(name: &str, scheme: Scheme<P>) {
         let handler = Handler::default();
-        let (here, there) =
-            (scheme.layer.clone().local_store(STORE.clone()), scheme.layer.clone().local_store(STORE.clone()));
+        let (here, there) = (
+            scheme.layer.clone().local_store(STORE.clone()),
+            scheme.layer.clone().local_store(STORE.clone()),
+        );
         let genuine = scheme.genuine();
         assert_eq!(send(&here, &handler, &genuine).await.body(), "handled", "{name}");
         let mut elsewhere = genuine.clone();
         *elsewhere.uri_mut() = "/other".parse().unwrap();
         let response = send(&there, &handler, &elsewhere).await;
         match name {
-            "geelark" | "zegocloud" => assert_eq!(kind(&response), Some(RejectionKind::Conflict), "{name}"),
-            "vobiz voice" => assert_eq!(kind(&response), Some(RejectionKind::CredentialWrong), "{name}"),
+            "geelark" | "zegocloud" => {
+                assert_eq!(kind(&response), Some(RejectionKind::Conflict), "{name}")
+            }
+            "vobiz voice" => {
+                assert_eq!(kind(&response), Some(RejectionKind::CredentialWrong), "{name}")
+            }
             _ if scheme.guarded => assert!(is_repeat(&response), "{name}"),
             _ => {}
         }
@@ -431,9 +493,12 @@ async fn attack_a_signature_in_another_spelling() {
         let mut genuine = scheme.genuine();
         scheme.send(&handler, &genuine).await;
         let signature = genuine.headers()[&header].to_str().unwrap().to_owned();
-        let (prefix, digits) = signature.split_at(if signature.starts_with("sha256=") { 7 } else { 0 });
+        let (prefix, digits) =
+            signature.split_at(if signature.starts_with("sha256=") { 7 } else { 0 });
         for digits in [digits.to_uppercase(), digits.to_lowercase()] {
-            genuine.headers_mut().insert(&header, HeaderValue::try_from(format!("{prefix}{digits}")).unwrap());
+            genuine
+                .headers_mut()
+                .insert(&header, HeaderValue::try_from(format!("{prefix}{digits}")).unwrap());
             assert!(is_repeat(&scheme.send(&handler, &genuine).await), "{name}");
         }
         assert_eq!(handler.calls(), 1, "{name}");
@@ -441,11 +506,15 @@ async fn attack_a_signature_in_another_spelling() {
     every!(respelt);
 }
 
-/// Rows 2 and 14 for voice: the nonce and the URL are the delivery, whichever of its headers carry the proof.
+/// Rows 2 and 14 for voice: the nonce and the URL are the delivery, whichever of its headers carry
+/// the proof.
 #[tokio::test]
 async fn attack_voice_with_one_of_its_signatures() {
-    let layer = WebhookLayer::new(Voice::new("token", ORIGIN).unwrap().also_accept_parent("parent").unwrap());
-    let signer = vobiz::voice::Signer::new("token", ORIGIN).unwrap().parent_token("parent").unwrap();
+    let layer = WebhookLayer::new(
+        Voice::new("token", ORIGIN).unwrap().also_accept_parent("parent").unwrap(),
+    );
+    let signer =
+        vobiz::voice::Signer::new("token", ORIGIN).unwrap().parent_token("parent").unwrap();
     let (v3, ma_v3) = ("x-vobiz-signature-v3", "x-vobiz-signature-ma-v3");
     let handler = Handler::default();
     for first in [None, Some(v3), Some(ma_v3)] {
@@ -461,12 +530,18 @@ async fn attack_voice_with_one_of_its_signatures() {
         };
         assert_eq!(send(&layer, &handler, &without(first)).await.body(), "handled");
         for again in [None, Some(v3), Some(ma_v3)] {
-            assert!(is_repeat(&send(&layer, &handler, &without(again)).await), "{first:?} then {again:?}");
+            assert!(
+                is_repeat(&send(&layer, &handler, &without(again)).await),
+                "{first:?} then {again:?}"
+            );
         }
         let mut listed = both.clone();
         let value = format!("{}, {}", "A".repeat(43) + "=", both.headers()[v3].to_str().unwrap());
         listed.headers_mut().insert(v3, HeaderValue::try_from(value).unwrap());
-        assert!(is_repeat(&send(&layer, &handler, &listed).await), "a list with the right one in it");
+        assert!(
+            is_repeat(&send(&layer, &handler, &listed).await),
+            "a list with the right one in it"
+        );
     }
     assert_eq!(handler.calls(), 3);
 }
@@ -486,7 +561,8 @@ async fn attack_voice_query_swapped() {
     assert!(is_repeat(&send(&layer, &handler, &genuine).await));
 }
 
-/// What an event is not made of may change from one attempt to the next; what it is made of may not.
+/// What an event is not made of may change from one attempt to the next; what it is made of may
+/// not.
 #[tokio::test]
 async fn only_content_is_bound_to_a_signature() {
     async fn retried<P: Provider>(name: &str, scheme: Scheme<P>) {
@@ -525,8 +601,11 @@ async fn held_open<P: Provider>(name: &str, scheme: Scheme<P>) {
             clock.advance(Duration::from_secs(aged));
             Ok::<_, Infallible>(Frame::data(body))
         }));
-        let handler = service_fn(async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(Response::new(String::new())));
-        let response = layer.layer(handler).oneshot(Request::from_parts(head, Box::pin(body))).await.unwrap();
+        let handler = service_fn(async |_: Request<Full<Bytes>>| {
+            Ok::<_, Infallible>(Response::new(String::new()))
+        });
+        let response =
+            layer.layer(handler).oneshot(Request::from_parts(head, Box::pin(body))).await.unwrap();
         let stale = (dated && aged > 0).then_some(RejectionKind::Stale);
         assert_eq!(kind(&response), stale, "{name} after {aged} s");
     }
@@ -537,7 +616,8 @@ async fn attack_a_body_held_open_past_the_window() {
     every!(held_open);
 }
 
-/// Two families with one key and one form of signature pass each other's requests: each delivers it, once.
+/// Two families with one key and one form of signature pass each other's requests: each delivers
+/// it, once.
 #[tokio::test]
 async fn attack_families_that_share_a_key_do_not_share_a_claim() {
     let store = MemoryStore::new();
@@ -553,7 +633,8 @@ async fn attack_families_that_share_a_key_do_not_share_a_claim() {
     assert_eq!(handler.calls(), 2);
 }
 
-/// Two honest callbacks of Stardust's can share a millisecond and so a signature: both are delivered, each once.
+/// Two honest callbacks of Stardust's can share a millisecond and so a signature: both are
+/// delivered, each once.
 #[tokio::test]
 async fn stardust_delivers_both_of_one_millisecond() {
     let layer = WebhookLayer::new(Stardust::new(KEY, KEY).unwrap());

@@ -1,4 +1,5 @@
-//! The store in Redis against real servers: what it keeps, and what it does when they fail, move, fill up or hang.
+//! The store in Redis against real servers: what it keeps, and what it does when they fail, move,
+//! fill up or hang.
 #![cfg(feature = "redis")]
 
 use crate::support::redis::{Address, Redis, free_port};
@@ -62,7 +63,10 @@ async fn it_conforms() {
 async fn answers_are_kept() {
     let redis = Redis::start();
     let store = RedisStore::new(&redis.url()).unwrap();
-    let answer = ReplayedResponse::new(HeaderValue::from_static("application/xml"), &b"<Response/>\0\xff"[..]);
+    let answer = ReplayedResponse::new(
+        HeaderValue::from_static("application/xml"),
+        &b"<Response/>\0\xff"[..],
+    );
     store.claim(claim(1, 1)).await.unwrap();
     store.finish(claim(1, 1), Outcome::done(Some(answer.clone()))).await.unwrap();
     assert_eq!(store.claim(claim(1, 2)).await.unwrap(), Claimed::done(Some(answer)));
@@ -128,12 +132,15 @@ async fn what_was_acknowledged_is_recorded_at_the_memory_limit() {
     assert_eq!(other.claim(claim(4, 2)).await.unwrap(), Claimed::won(1));
 }
 
-/// The primary becomes the other's replica and the address moves, while the connection stays open: `READONLY`. Or the
-/// replica that has answered so far has lost its primary: `MASTERDOWN`.
+/// The primary becomes the other's replica and the address moves, while the connection stays open:
+/// `READONLY`. Or the replica that has answered so far has lost its primary: `MASTERDOWN`.
 #[tokio::test]
 async fn it_follows_a_failover() {
     for reply in ["READONLY", "MASTERDOWN"] {
-        let mut old = Redis::with(&["--replica-serve-stale-data", if reply == "MASTERDOWN" { "no" } else { "yes" }]);
+        let mut old = Redis::with(&[
+            "--replica-serve-stale-data",
+            if reply == "MASTERDOWN" { "no" } else { "yes" },
+        ]);
         let new = Redis::with(&["--replicaof", "127.0.0.1", &old.port().to_string()]);
         let address = Address::of(&old).await;
         let store = RedisStore::new(&address.url()).unwrap();
@@ -158,7 +165,10 @@ async fn it_follows_a_failover() {
                 }
             }
         }
-        assert_eq!(failed, 1, "{reply}: the first call finds out, and all others go to the new primary");
+        assert_eq!(
+            failed, 1,
+            "{reply}: the first call finds out, and all others go to the new primary"
+        );
         assert_eq!(store.claim(claim(1, 2)).await.unwrap(), Claimed::done(None));
         assert_eq!(address.connections(), 2);
         old.kill();
@@ -179,7 +189,11 @@ async fn it_finds_a_server_again_that_has_learnt_to_trust_it() {
     assert_eq!(trusted.claim(claim(1, 1)).await.unwrap(), Claimed::won(1));
     let mut client = redis::Client::open(with_password).unwrap().get_connection().unwrap();
     let () = redis::cmd("CONFIG").arg(&["SET", "requirepass", ""]).query(&mut client).unwrap();
-    assert_eq!(store.claim(claim(1, 1)).await.unwrap(), Claimed::won(2), "the claim is repeated under its token");
+    assert_eq!(
+        store.claim(claim(1, 1)).await.unwrap(),
+        Claimed::won(2),
+        "the claim is repeated under its token"
+    );
 }
 
 #[tokio::test]
@@ -204,7 +218,12 @@ async fn claims_outlive_a_killed_server_and_the_next_call_but_one_finds_it() {
     for token in 0..5 {
         let error = store.claim(claim(2, token)).await.unwrap_err();
         assert!(error.is_disconnected());
-        assert_eq!(error.is_unsent(), token > 0, "who was connected cannot know: {}", chain(&error));
+        assert_eq!(
+            error.is_unsent(),
+            token > 0,
+            "who was connected cannot know: {}",
+            chain(&error)
+        );
     }
     redis.restart();
     assert_eq!(store.claim(claim(1, 2)).await.unwrap(), Claimed::done(None));
@@ -251,7 +270,8 @@ async fn a_hung_server_is_back_when_it_is_back() {
     assert_eq!(in_the_end(async || store.claim(claim(1, 2)).await).await, Claimed::done(None));
 }
 
-/// Callers that give up do not begin the connection anew, or one that takes longer than they wait would never be made.
+/// Callers that give up do not begin the connection anew, or one that takes longer than they wait
+/// would never be made.
 #[tokio::test]
 async fn connecting_goes_on_when_nobody_waits() {
     let redis = Redis::start();
@@ -283,8 +303,13 @@ async fn it_asks_sentinel_who_the_primary_is() {
         sleep(Duration::from_millis(50)).await;
     }
 
-    let sentinel =
-        SentinelClient::build(vec![watcher.url()], String::from("primary"), None, SentinelServerType::Master).unwrap();
+    let sentinel = SentinelClient::build(
+        vec![watcher.url()],
+        String::from("primary"),
+        None,
+        SentinelServerType::Master,
+    )
+    .unwrap();
     let sentinel = Arc::new(tokio::sync::Mutex::new(sentinel));
     let store = RedisStore::with_connector(move || {
         let sentinel = Arc::clone(&sentinel);
@@ -304,12 +329,15 @@ async fn it_asks_sentinel_who_the_primary_is() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_cluster_of_three_conforms() {
     let nodes: Vec<Redis> = (0..3)
-        .map(|_| Redis::with(&["--cluster-enabled", "yes", "--cluster-port", &free_port().to_string()]))
+        .map(|_| {
+            Redis::with(&["--cluster-enabled", "yes", "--cluster-port", &free_port().to_string()])
+        })
         .collect();
     for (node, slots) in nodes.iter().zip([["0", "5460"], ["5461", "10922"], ["10923", "16383"]]) {
         let () = node.command(&["CLUSTER", "ADDSLOTSRANGE", slots[0], slots[1]]);
         let bus: Vec<String> = nodes[0].command(&["CONFIG", "GET", "cluster-port"]);
-        let () = node.command(&["CLUSTER", "MEET", "127.0.0.1", &nodes[0].port().to_string(), &bus[1]]);
+        let () =
+            node.command(&["CLUSTER", "MEET", "127.0.0.1", &nodes[0].port().to_string(), &bus[1]]);
     }
     let is_whole = |node: &Redis| {
         let info: String = node.command(&["CLUSTER", "INFO"]);
@@ -361,12 +389,18 @@ mod tls {
     impl TlsRedis {
         fn start() -> Self {
             let port = free_port();
-            let dir = std::env::temp_dir().join(format!("tower-webhooks-tls-{}-{port}", std::process::id()));
+            let dir = std::env::temp_dir()
+                .join(format!("tower-webhooks-tls-{}-{port}", std::process::id()));
             std::fs::create_dir_all(&dir).unwrap();
             let ca = ["-subj", "/CN=an authority of the test's own"];
             openssl(&dir, "ca", &ca);
             let leaf = ["-subj", "/CN=localhost", "-CA", "ca.pem", "-CAkey", "ca.key"];
-            let names = ["-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE"];
+            let names = [
+                "-addext",
+                "subjectAltName=DNS:localhost",
+                "-addext",
+                "basicConstraints=critical,CA:FALSE",
+            ];
             openssl(&dir, "server", &[&leaf[..], &names].concat());
             let file = |name: &str| dir.join(name).to_str().unwrap().to_owned();
             let (certificate, key) = (file("server.pem"), file("server.key"));
@@ -401,7 +435,15 @@ mod tls {
     fn openssl(dir: &Path, name: &str, more: &[&str]) {
         let (key, certificate) = (format!("{name}.key"), format!("{name}.pem"));
         let output = Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+            ])
             .args(["-days", "2", "-keyout", &key, "-out", &certificate])
             .args(more)
             .current_dir(dir)
@@ -413,8 +455,10 @@ mod tls {
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn it_conforms_over_tls() {
         let server = TlsRedis::start();
-        let certificates =
-            TlsCertificates { client_tls: None, root_cert: Some(std::fs::read(server.authority()).unwrap()) };
+        let certificates = TlsCertificates {
+            client_tls: None,
+            root_cert: Some(std::fs::read(server.authority()).unwrap()),
+        };
         // Connections of the application's own need its choice of an implementation.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::build_with_tls(server.url(), certificates).unwrap();
@@ -444,7 +488,12 @@ mod tls {
     fn a_certificate_of_a_known_authority_is_accepted() {
         let server = TlsRedis::start();
         let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "redis::tls::claims_at_the_url_that_it_is_told", "--ignored", "--nocapture"])
+            .args([
+                "--exact",
+                "redis::tls::claims_at_the_url_that_it_is_told",
+                "--ignored",
+                "--nocapture",
+            ])
             .env("SSL_CERT_FILE", server.authority())
             .env("REDIS_URL", server.url())
             .output()

@@ -1,6 +1,8 @@
-//! A receiver on each shared store under honest and hostile traffic, for as long as `scripts/soak` says.
+//! A receiver on each shared store under honest and hostile traffic, for as long as `scripts/soak`
+//! says.
 //!
-//! Every event has a number, which the receiver prints with it. So it is known how often each one ran.
+//! Every event has a number, which the receiver prints with it. So it is known how often each one
+//! ran.
 #![cfg(all(
     feature = "geelark",
     feature = "metrics",
@@ -50,8 +52,8 @@ mod zegocloud_catalogue;
 /// The names of the two receivers are those of their stores.
 const RECEIVERS: [&str; 2] = ["redis", "postgres"];
 const SAMPLED_EVERY: Duration = Duration::from_secs(10);
-/// Claims live for the window of 300 s and the skew of 60 s, and what never expires for the retention below. By then as many
-/// end as begin.
+/// Claims live for the window of 300 s and the skew of 60 s, and what never expires for the
+/// retention below. By then as many end as begin.
 const WARM_UP: Duration = Duration::from_secs(480);
 const RETENTION: Duration = Duration::from_secs(120);
 const IN_FLIGHT: usize = 2000;
@@ -75,7 +77,8 @@ async fn soak() {
         ];
         Receiver::start_with(&variables, move |line| soak.printed(&line))
     };
-    let mut receivers = [start(("REDIS_URL", redis.url())), start(("POSTGRES_URL", postgres.url()))];
+    let mut receivers =
+        [start(("REDIS_URL", redis.url())), start(("POSTGRES_URL", postgres.url()))];
     let ids = receivers.each_ref().map(Receiver::id);
     let addrs = receivers.each_ref().map(|receiver| receiver.addr.clone());
     let mut honest = Honest::new();
@@ -129,11 +132,16 @@ async fn soak() {
         receiver.end();
     }
 
-    let folder = PathBuf::from(std::env::var("SOAK_OUT").unwrap_or_else(|_| "target/soak".to_owned()));
+    let folder =
+        PathBuf::from(std::env::var("SOAK_OUT").unwrap_or_else(|_| "target/soak".to_owned()));
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("soak.csv"), table(&rows)).unwrap();
     fs::write(folder.join("soak.svg"), plot(&rows, &restarts.log)).unwrap();
-    println!("{} restarts of the stores; {}", restarts.log.len(), folder.join("soak.svg").display());
+    println!(
+        "{} restarts of the stores; {}",
+        restarts.log.len(),
+        folder.join("soak.svg").display()
+    );
     let mut faults = soak.report();
     for (place, name) in RECEIVERS.iter().enumerate() {
         let (growth, mean) = growth(&rows, place);
@@ -200,7 +208,9 @@ struct Captured {
 impl Soak {
     /// A line of the receiver's, which holds the event and so its number.
     fn printed(&self, line: &str) {
-        let number = line.split_once("soak\":\"").map(|(_, rest)| rest.split('"').next().unwrap_or_default());
+        let number = line
+            .split_once("soak\":\"")
+            .map(|(_, rest)| rest.split('"').next().unwrap_or_default());
         // Without: what is a forgery of something that is not bound, or a stranger's.
         if let Some(number) = number.and_then(|number| number.parse::<usize>().ok()) {
             let runs = &mut self.fates.lock().unwrap()[number].runs;
@@ -215,7 +225,12 @@ impl Soak {
     fn expect(&self, what: &'static str, path: &str, status: u16, expected: &[u16]) {
         self.count(what, status);
         if !expected.contains(&status) {
-            *self.unexpected.lock().unwrap().entry(format!("{what} of {path}: {status}")).or_default() += 1;
+            *self
+                .unexpected
+                .lock()
+                .unwrap()
+                .entry(format!("{what} of {path}: {status}"))
+                .or_default() += 1;
         }
     }
 
@@ -235,9 +250,9 @@ impl Soak {
     fn total(&self) -> [u64; 2] {
         let counts = self.counts.lock().unwrap();
         let sum = |honest: bool| {
-            let some = counts
-                .iter()
-                .filter(|((what, status), _)| (*what == "honest") == honest && (!honest || *status == 200));
+            let some = counts.iter().filter(|((what, status), _)| {
+                (*what == "honest") == honest && (!honest || *status == 200)
+            });
             some.map(|(_, count)| count).sum()
         };
         [sum(true), sum(false)]
@@ -254,11 +269,21 @@ impl Soak {
         }
         let fates = self.fates.lock().unwrap();
         let lost = fates.iter().filter(|fate| !fate.acknowledged).count();
-        let unseen = fates.iter().filter(|fate| fate.acknowledged && fate.runs <= fate.failed).count();
-        let twice = fates.iter().filter(|fate| fate.runs > fate.failed + fate.unanswered + 1).count();
-        println!("{} events: {lost} lost, {unseen} acknowledged and not run, {twice} twice", fates.len());
-        let mut faults: Vec<_> =
-            self.unexpected.lock().unwrap().iter().map(|(what, n)| format!("{what}, {n} times")).collect();
+        let unseen =
+            fates.iter().filter(|fate| fate.acknowledged && fate.runs <= fate.failed).count();
+        let twice =
+            fates.iter().filter(|fate| fate.runs > fate.failed + fate.unanswered + 1).count();
+        println!(
+            "{} events: {lost} lost, {unseen} acknowledged and not run, {twice} twice",
+            fates.len()
+        );
+        let mut faults: Vec<_> = self
+            .unexpected
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(what, n)| format!("{what}, {n} times"))
+            .collect();
         if (lost, unseen, twice) != (0, 0, 0) {
             faults.push(format!("{lost} lost, {unseen} not run, {twice} twice"));
         }
@@ -284,7 +309,8 @@ impl Honest {
     fn new() -> Self {
         let families = FAMILIES.iter().map(|family| {
             let vars = Vars::new(family.vars);
-            let values: Vec<_> = family.needs.iter().map(|(name, _)| vars.get(name).unwrap()).collect();
+            let values: Vec<_> =
+                family.needs.iter().map(|(name, _)| vars.get(name).unwrap()).collect();
             (family, (family.signer)(&values).unwrap())
         });
         Self { families: families.collect() }
@@ -298,12 +324,15 @@ impl Honest {
         };
         let (family, signer) = &self.families[fastrand::usize(..self.families.len())];
         let events = (family.events)();
-        let body = events[fastrand::usize(..events.len())].1.replace("FRESH", &format!("{number:012}"));
+        let body =
+            events[fastrand::usize(..events.len())].1.replace("FRESH", &format!("{number:012}"));
         let body = match body.trim_start().strip_prefix('{') {
             Some(members) => format!(r#"{{"soak":"{number}",{members}"#),
             None => format!("{body}&soak={number}"),
         };
-        let request = Request::post(family.route).header(header::CONTENT_TYPE, family.content_type).body(body.into());
+        let request = Request::post(family.route)
+            .header(header::CONTENT_TYPE, family.content_type)
+            .body(body.into());
         Event {
             number,
             request: signer.sign(request.unwrap(), SystemTime::now()),
@@ -335,11 +364,22 @@ impl Honest {
 
 impl Event {
     /// Sends it until it is acknowledged.
-    async fn deliver(self, soak: Arc<Soak>, sender: Sender, addr: String, _permit: Option<OwnedSemaphorePermit>) {
+    async fn deliver(
+        self,
+        soak: Arc<Soak>,
+        sender: Sender,
+        addr: String,
+        _permit: Option<OwnedSemaphorePermit>,
+    ) {
         let mut begin = self.due;
-        for pause in [100, 250, 500, 1000, 2000, 4000].into_iter().chain(std::iter::repeat_n(8000, 20)) {
-            let status = timeout(Duration::from_secs(30), sender.send(&addr, &self.request)).await.unwrap_or(0);
-            // 0: a connection that was kept open ends with the receiver's patience, just when it is used.
+        for pause in
+            [100, 250, 500, 1000, 2000, 4000].into_iter().chain(std::iter::repeat_n(8000, 20))
+        {
+            let status = timeout(Duration::from_secs(30), sender.send(&addr, &self.request))
+                .await
+                .unwrap_or(0);
+            // 0: a connection that was kept open ends with the receiver's patience, just when it is
+            // used.
             soak.expect("honest", self.request.uri().path(), status, &[0, 200, 500, 503, 409]);
             if status == 200 {
                 let micros = u32::try_from(begin.elapsed().as_micros()).unwrap_or(u32::MAX);
@@ -347,7 +387,13 @@ impl Event {
                 soak.fates.lock().unwrap()[self.number].acknowledged = true;
                 let Self { request, binds, guarded, number, .. } = self;
                 let mut captured = soak.captured.lock().unwrap();
-                captured.push_back(Captured { request, receiver: number % 2, binds, guarded, at: Instant::now() });
+                captured.push_back(Captured {
+                    request,
+                    receiver: number % 2,
+                    binds,
+                    guarded,
+                    at: Instant::now(),
+                });
                 if captured.len() > 512 {
                     captured.pop_front();
                 }
@@ -371,7 +417,10 @@ struct Hostile {
 
 impl Hostile {
     fn new(addrs: [String; 2]) -> Self {
-        Self { addrs, megabytes: hostile_megabytes().into_iter().map(|(_, body)| body.into()).collect() }
+        Self {
+            addrs,
+            megabytes: hostile_megabytes().into_iter().map(|(_, body)| body.into()).collect(),
+        }
     }
 
     /// What they do in one tick.
@@ -397,12 +446,16 @@ impl Hostile {
             self.megabyte(soak, sender);
         }
         // Five, two, one and one per second.
-        for (every, what) in [(10, Raw::Reset), (25, Raw::Stall), (50, Raw::SlowHead), (50, Raw::Garbage)] {
+        for (every, what) in
+            [(10, Raw::Reset), (25, Raw::Stall), (50, Raw::SlowHead), (50, Raw::Garbage)]
+        {
             if ticks % every == 0 {
                 if let Some(captured) = soak.capture() {
                     let (soak, addr) = (Arc::clone(soak), self.addrs[fastrand::usize(..2)].clone());
                     tokio::spawn(async move {
-                        let status = timeout(Duration::from_secs(20), what.run(&addr, &captured.request)).await;
+                        let status =
+                            timeout(Duration::from_secs(20), what.run(&addr, &captured.request))
+                                .await;
                         soak.count(what.name(), status.ok().and_then(Result::ok).unwrap_or(0));
                     });
                 }
@@ -415,7 +468,8 @@ impl Hostile {
         if !captured.guarded {
             return;
         }
-        let (soak, sender, addr) = (Arc::clone(soak), sender.clone(), self.addrs[captured.receiver].clone());
+        let (soak, sender, addr) =
+            (Arc::clone(soak), sender.clone(), self.addrs[captured.receiver].clone());
         tokio::spawn(async move {
             let status = sender.send(&addr, &captured.request).await;
             soak.expect("replay", captured.request.uri().path(), status, &[0, 200]);
@@ -423,7 +477,8 @@ impl Hostile {
     }
 
     fn forge(&self, soak: &Arc<Soak>, sender: &Sender, captured: Captured) {
-        let (soak, sender, addr) = (Arc::clone(soak), sender.clone(), self.addrs[captured.receiver].clone());
+        let (soak, sender, addr) =
+            (Arc::clone(soak), sender.clone(), self.addrs[captured.receiver].clone());
         let mut request = captured.request;
         let body = String::from_utf8(request.body().to_vec()).unwrap();
         let forged = body.replacen("soak", &format!("s{}", fastrand::u64(..)), 1);
@@ -432,7 +487,8 @@ impl Hostile {
             let path = request.uri().path().to_owned();
             let status = sender.send(&addr, &request).await;
             // What a signature does not bind is told apart by content, up to a number of contents.
-            let expected: &[u16] = if captured.binds { &[0, 401, 409] } else { &[0, 200, 401, 409, 500, 503] };
+            let expected: &[u16] =
+                if captured.binds { &[0, 401, 409] } else { &[0, 200, 401, 409, 500, 503] };
             soak.expect("forgery", &path, status, expected);
         });
     }
@@ -440,8 +496,10 @@ impl Hostile {
     fn megabyte(&self, soak: &Arc<Soak>, sender: &Sender) {
         let route = FAMILIES[fastrand::usize(..FAMILIES.len())].route;
         let body = self.megabytes[fastrand::usize(..self.megabytes.len())].clone();
-        let request = Request::post(if fastrand::bool() { "/zegocloud" } else { route }).body(body).unwrap();
-        let (soak, sender, addr) = (Arc::clone(soak), sender.clone(), self.addrs[fastrand::usize(..2)].clone());
+        let request =
+            Request::post(if fastrand::bool() { "/zegocloud" } else { route }).body(body).unwrap();
+        let (soak, sender, addr) =
+            (Arc::clone(soak), sender.clone(), self.addrs[fastrand::usize(..2)].clone());
         tokio::spawn(async move {
             let status = sender.send(&addr, &request).await;
             // 0: it is refused before it has been sent, and the connection ends.
@@ -497,15 +555,19 @@ impl Raw {
                 }
             }
             Self::Garbage => {
-                let garbage: Vec<u8> =
-                    std::iter::repeat_with(|| fastrand::u8(..)).take(fastrand::usize(1..4096)).collect();
+                let garbage: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..))
+                    .take(fastrand::usize(1..4096))
+                    .collect();
                 stream.write_all(&garbage).await?;
                 stream.shutdown().await?;
             }
         }
         let mut answer = [0; 12];
         stream.read_exact(&mut answer).await?;
-        Ok(std::str::from_utf8(&answer[9..]).ok().and_then(|status| status.parse().ok()).unwrap_or(0))
+        Ok(std::str::from_utf8(&answer[9..])
+            .ok()
+            .and_then(|status| status.parse().ok())
+            .unwrap_or(0))
     }
 }
 
@@ -515,7 +577,12 @@ struct Restarts {
     _stores: (Redis, Postgres),
 }
 
-async fn restart_stores(mut redis: Redis, mut postgres: Postgres, begin: Instant, length: Duration) -> Restarts {
+async fn restart_stores(
+    mut redis: Redis,
+    mut postgres: Postgres,
+    begin: Instant,
+    length: Duration,
+) -> Restarts {
     let every = (length / 12).clamp(Duration::from_secs(15), Duration::from_secs(240));
     let mut log = Vec::new();
     for turn in 1.. {
@@ -586,7 +653,13 @@ struct Row {
     latency: [f64; 3],
 }
 
-async fn sample(soak: Arc<Soak>, ids: [u32; 2], addrs: [String; 2], begin: Instant, length: Duration) -> Vec<Row> {
+async fn sample(
+    soak: Arc<Soak>,
+    ids: [u32; 2],
+    addrs: [String; 2],
+    begin: Instant,
+    length: Duration,
+) -> Vec<Row> {
     let (mut rows, mut all, mut last) = (Vec::new(), Vec::new(), soak.total());
     for turn in 1.. {
         if SAMPLED_EVERY * turn > length {
@@ -595,7 +668,8 @@ async fn sample(soak: Arc<Soak>, ids: [u32; 2], addrs: [String; 2], begin: Insta
         sleep_until(begin + SAMPLED_EVERY * turn).await;
         let latencies = soak.take_latencies();
         let total = soak.total();
-        let per_second = |place: usize| (total[place] - last[place]) as f64 / SAMPLED_EVERY.as_secs_f64();
+        let per_second =
+            |place: usize| (total[place] - last[place]) as f64 / SAMPLED_EVERY.as_secs_f64();
         rows.push(Row {
             second: begin.elapsed().as_secs_f64(),
             processes: [Process::of(ids[0], &addrs[0]).await, Process::of(ids[1], &addrs[1]).await],
@@ -615,11 +689,13 @@ async fn sample(soak: Arc<Soak>, ids: [u32; 2], addrs: [String; 2], begin: Insta
 fn percentiles(sorted: &[u32]) -> [f64; 3] {
     [0.5, 0.99, 0.999].map(|share| {
         let place = (sorted.len() as f64 * share) as usize;
-        f64::from(sorted.get(place.min(sorted.len().saturating_sub(1))).copied().unwrap_or(0)) / 1000.0
+        f64::from(sorted.get(place.min(sorted.len().saturating_sub(1))).copied().unwrap_or(0))
+            / 1000.0
     })
 }
 
-/// What a straight line through the resident memory after the warm-up gains per hour, and the mean; KiB.
+/// What a straight line through the resident memory after the warm-up gains per hour, and the mean;
+/// KiB.
 fn growth(rows: &[Row], receiver: usize) -> (f64, f64) {
     let end = rows.last().map_or(0.0, |row| row.second);
     let from = WARM_UP.as_secs_f64().min(end / 2.0);
@@ -628,7 +704,8 @@ fn growth(rows: &[Row], receiver: usize) -> (f64, f64) {
     let mean = |of: &dyn Fn(&Row) -> f64| points.iter().map(|row| of(row)).sum::<f64>() / n;
     let resident = |row: &Row| row.processes[receiver].resident as f64;
     let (x, y) = (mean(&|row| row.second), mean(&resident));
-    let slope = mean(&|row| (row.second - x) * (resident(row) - y)) / mean(&|row| (row.second - x).powi(2));
+    let slope =
+        mean(&|row| (row.second - x) * (resident(row) - y)) / mean(&|row| (row.second - x).powi(2));
     (slope * 3600.0, y)
 }
 
@@ -644,7 +721,8 @@ fn table(rows: &[Row]) -> String {
             write!(csv, ",{resident},{files},{connections},{tasks}").unwrap();
         }
         let [p50, p99, p999] = row.latency;
-        writeln!(csv, ",{:.1},{:.1},{p50:.2},{p99:.2},{p999:.2}", row.acknowledged, row.hostile).unwrap();
+        writeln!(csv, ",{:.1},{:.1},{p50:.2},{p99:.2},{p999:.2}", row.acknowledged, row.hostile)
+            .unwrap();
     }
     csv
 }
@@ -662,7 +740,10 @@ fn plot(rows: &[Row], restarts: &[(f64, &str)]) -> String {
         (
             "resident memory, MiB",
             false,
-            vec![("on Redis", "#c0392b", Box::new(mib(0))), ("on Postgres", "#2c5f9e", Box::new(mib(1)))],
+            vec![
+                ("on Redis", "#c0392b", Box::new(mib(0))),
+                ("on Postgres", "#2c5f9e", Box::new(mib(1))),
+            ],
         ),
         (
             "latency, ms (each power of ten)",
@@ -696,7 +777,8 @@ fn plot(rows: &[Row], restarts: &[(f64, &str)]) -> String {
             false => value / (most * 1.1),
         };
         let y = |value: f64| top + HEIGHT * (1.0 - scale(value));
-        writeln!(svg, "<text x=\"60\" y=\"{}\" font-weight=\"bold\">{title}</text>", top - 10.0).unwrap();
+        writeln!(svg, "<text x=\"60\" y=\"{}\" font-weight=\"bold\">{title}</text>", top - 10.0)
+            .unwrap();
         let marks: Vec<f64> = match logarithmic {
             true => (-1..=most.log10().ceil() as i32).map(|power| 10f64.powi(power)).collect(),
             false => (0..=2).map(|part| (most * f64::from(part) / 2.0).round()).collect(),
@@ -707,11 +789,21 @@ fn plot(rows: &[Row], restarts: &[(f64, &str)]) -> String {
         }
         for (second, _) in restarts {
             let at = x(*second);
-            writeln!(svg, "<path d=\"M{at:.1} {top}v{HEIGHT}\" stroke=\"#bbb\" stroke-dasharray=\"2 3\"/>").unwrap();
+            writeln!(
+                svg,
+                "<path d=\"M{at:.1} {top}v{HEIGHT}\" stroke=\"#bbb\" stroke-dasharray=\"2 3\"/>"
+            )
+            .unwrap();
         }
         for (place, (name, colour, of)) in series.iter().enumerate() {
-            let points: Vec<_> = rows.iter().map(|row| format!("{:.1},{:.1}", x(row.second), y(of(row)))).collect();
-            writeln!(svg, "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\"/>", points.join(" ")).unwrap();
+            let points: Vec<_> =
+                rows.iter().map(|row| format!("{:.1},{:.1}", x(row.second), y(of(row)))).collect();
+            writeln!(
+                svg,
+                "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\"/>",
+                points.join(" ")
+            )
+            .unwrap();
             let left = 820 - 150 * (series.len() - place - 1);
             writeln!(
                 svg,

@@ -10,7 +10,10 @@ use std::{
 };
 use tower_webhooks::{
     TestClock,
-    replay::{Claim, Claimed, MemoryStore, Outcome, ReplayStore, ReplayedResponse, StoreError, conformance},
+    replay::{
+        Claim, Claimed, MemoryStore, Outcome, ReplayStore, ReplayedResponse, StoreError,
+        conformance,
+    },
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -37,19 +40,26 @@ async fn a_claim_takes_no_room_for_the_time_of_one_that_was_withdrawn_before_it(
     assert_eq!(store.claim(other).await.unwrap(), Claimed::won(1));
 }
 
-/// The suite has to find what it is there for: a store that does one thing wrong breaks the rule about it.
+/// The suite has to find what it is there for: a store that does one thing wrong breaks the rule
+/// about it.
 #[tokio::test]
 async fn the_suite_finds_faults() {
     // The token of the last claim that won.
     static LAST: AtomicI64 = AtomicI64::new(0);
-    let right = Fault { call: |_, claim| claim, outcome: |outcome| outcome, claimed: |_, claimed| claimed };
+    let right =
+        Fault { call: |_, claim| claim, outcome: |outcome| outcome, claimed: |_, claimed| claimed };
     let faults = [
-        ("a second attempt has to wait", Fault { call: |_, claim| remade(claim, |it| it.token = 0), ..right }),
+        (
+            "a second attempt has to wait",
+            Fault { call: |_, claim| remade(claim, |it| it.token = 0), ..right },
+        ),
         (
             "a claim that is made again under its token is the same attempt",
             Fault {
                 claimed: |claim, claimed| match claimed {
-                    Claimed::Won { attempt: 1, .. } if LAST.swap(claim.token(), SeqCst) == claim.token() => {
+                    Claimed::Won { attempt: 1, .. }
+                        if LAST.swap(claim.token(), SeqCst) == claim.token() =>
+                    {
                         Claimed::won(2)
                     }
                     claimed => claimed,
@@ -119,7 +129,10 @@ async fn the_suite_finds_faults() {
             Fault {
                 claimed: |_, claimed| match claimed {
                     Claimed::Done { answer: Some(answer), .. } if !answer.body.is_empty() => {
-                        Claimed::done(Some(ReplayedResponse::new(answer.content_type, answer.body.slice(1..))))
+                        Claimed::done(Some(ReplayedResponse::new(
+                            answer.content_type,
+                            answer.body.slice(1..),
+                        )))
                     }
                     claimed => claimed,
                 },
@@ -130,7 +143,9 @@ async fn the_suite_finds_faults() {
             "a claim is kept for its lease, however short its retention is",
             Fault {
                 claimed: |claim, claimed| match claimed {
-                    Claimed::InFlight { .. } if claim.retention() < claim.lease() => Claimed::won(1),
+                    Claimed::InFlight { .. } if claim.retention() < claim.lease() => {
+                        Claimed::won(1)
+                    }
                     claimed => claimed,
                 },
                 ..right
@@ -139,7 +154,10 @@ async fn the_suite_finds_faults() {
         (
             "a token is any number",
             // As a script does whose numbers are floating point.
-            Fault { call: |_, claim| remade(claim, |it| it.token = it.token as f64 as i64), ..right },
+            Fault {
+                call: |_, claim| remade(claim, |it| it.token = it.token as f64 as i64),
+                ..right
+            },
         ),
     ];
     for (rule, fault) in faults {
@@ -184,7 +202,8 @@ fn remade(claim: Claim, change: fn(&mut Remade)) -> Claim {
         retention: claim.retention(),
     };
     change(&mut it);
-    Claim::for_test(it.key, it.fingerprint, it.token, it.lease, it.retention).with_signature(it.signature)
+    Claim::for_test(it.key, it.fingerprint, it.token, it.lease, it.retention)
+        .with_signature(it.signature)
 }
 
 struct Faulty {
@@ -203,7 +222,9 @@ impl ReplayStore for Faulty {
     }
 
     async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
-        self.memory.finish((self.fault.call)(Call::Finish, claim), (self.fault.outcome)(outcome)).await
+        self.memory
+            .finish((self.fault.call)(Call::Finish, claim), (self.fault.outcome)(outcome))
+            .await
     }
 }
 
@@ -239,6 +260,11 @@ async fn the_suite_finds_a_lock_that_stays() {
 
     let clock = TestClock::at(SystemTime::UNIX_EPOCH);
     let store = Locking { memory: MemoryStore::new().clock(clock.clone()), locked: Arc::default() };
-    let found = conformance::check_by_clock(|| store.clone(), async |time| clock.advance(time)).await.unwrap_err();
-    assert!(found.to_string().starts_with("a finish that was cancelled can be repeated"), "{found}");
+    let found = conformance::check_by_clock(|| store.clone(), async |time| clock.advance(time))
+        .await
+        .unwrap_err();
+    assert!(
+        found.to_string().starts_with("a finish that was cancelled can be repeated"),
+        "{found}"
+    );
 }

@@ -1,4 +1,5 @@
-//! The guard while its shared store is in trouble, by a store that does what it is told and on a clock that is paused.
+//! The guard while its shared store is in trouble, by a store that does what it is told and on a
+//! clock that is paused.
 #![cfg(feature = "zegocloud")]
 
 use super::handler::{Handler, is_repeat, kind, send};
@@ -16,7 +17,9 @@ use tokio::time::{Instant, sleep};
 use tower::{ServiceExt, service_fn};
 use tower_webhooks::{
     RejectionKind, Signer as _, TestClock, WebhookLayer,
-    replay::{Claim, Claimed, MemoryStore, OutagePolicy, Outcome, ReplayCheck, ReplayStore, StoreError},
+    replay::{
+        Claim, Claimed, MemoryStore, OutagePolicy, Outcome, ReplayCheck, ReplayStore, StoreError,
+    },
     zegocloud::{Event, Signer, Zegocloud},
 };
 
@@ -147,7 +150,8 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 #[tokio::test(start_paused = true)]
 async fn an_acknowledgement_outlives_an_outage_longer_than_the_lease() {
     let store = Scripted::new();
-    let (a, b) = (process(&store).lease(2 * SECOND).unwrap(), process(&store).lease(2 * SECOND).unwrap());
+    let (a, b) =
+        (process(&store).lease(2 * SECOND).unwrap(), process(&store).lease(2 * SECOND).unwrap());
     let handler = Handler::default();
     let request = event();
     store.next([Fault::None]);
@@ -160,7 +164,8 @@ async fn an_acknowledgement_outlives_an_outage_longer_than_the_lease() {
     a.drained().await;
     assert!(is_repeat(&send(&b, &handler, &request).await));
     assert_eq!(handler.calls(), 1);
-    // It was acknowledged for as long as its signature is worth anything, and no longer tried after that.
+    // It was acknowledged for as long as its signature is worth anything, and no longer tried after
+    // that.
     let request = event();
     store.next([Fault::None]);
     store.always(Fault::Error);
@@ -185,7 +190,8 @@ async fn a_failure_that_cannot_be_recorded_is_given_up_with_its_lease() {
     assert!((5 * SECOND..7 * SECOND).contains(&took), "{took:?}");
 }
 
-/// A claim whose answer was lost may have been made. Nobody has seen its content, so it must not stay bound.
+/// A claim whose answer was lost may have been made. Nobody has seen its content, so it must not
+/// stay bound.
 #[tokio::test(start_paused = true)]
 async fn attack_a_withdrawal_outlives_an_outage_longer_than_the_lease() {
     let store = Scripted::new();
@@ -207,7 +213,9 @@ async fn what_was_withdrawn_gives_way_before_what_was_acknowledged() {
     let layer = process(&store).unrecorded_limit(2);
     let handler = Handler::default();
     let events = [event(), event(), event()];
-    for (request, claim) in events.iter().zip([Fault::None, Fault::Broken { after: true }, Fault::None]) {
+    for (request, claim) in
+        events.iter().zip([Fault::None, Fault::Broken { after: true }, Fault::None])
+    {
         store.next([claim]);
         store.always(Fault::Error);
         send(&layer, &handler, request).await;
@@ -270,7 +278,13 @@ async fn drained_waits_for_the_last_outcome() {
 /// The runtime that an outcome was kept in may be gone.
 #[test]
 fn an_outcome_outlives_its_runtime() {
-    let run = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let run = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
     let first = run();
     let store = first.block_on(async { Scripted::new() });
     let layer = process(&store);
@@ -301,7 +315,10 @@ async fn a_call_whose_connection_broke_is_sent_once_more() {
         assert!(is_repeat(&send(&b, &handler, &request).await), "{broken:?}");
         // Once: the second time it is an outage.
         store.next([broken, broken]);
-        assert_eq!(kind(&send(&a, &handler, &event()).await), Some(RejectionKind::StoreUnavailable));
+        assert_eq!(
+            kind(&send(&a, &handler, &event()).await),
+            Some(RejectionKind::StoreUnavailable)
+        );
     }
     // The time limit is one for both.
     let store = Scripted::new();
@@ -339,9 +356,13 @@ async fn attack_a_renewal_that_failed_lets_nobody_else_in() {
         store.always(fault);
         sleep(Duration::from_millis(10_500)).await;
         store.always(Fault::None);
-        let renewals: Vec<_> = store.timed_calls().into_iter().filter(|(name, _)| *name == "renew").collect();
+        let renewals: Vec<_> =
+            store.timed_calls().into_iter().filter(|(name, _)| *name == "renew").collect();
         assert!(renewals.len() > 10, "{renewals:?}");
-        assert!(renewals.windows(2).all(|pair| pair[1].1 - pair[0].1 <= most + MILLISECOND), "{renewals:?}");
+        assert!(
+            renewals.windows(2).all(|pair| pair[1].1 - pair[0].1 <= most + MILLISECOND),
+            "{renewals:?}"
+        );
         sleep(SECOND).await;
         for _ in 0..40 {
             let meanwhile = send(&b, &handler, &request).await;
@@ -415,7 +436,9 @@ async fn deliveries_that_an_outage_refused_take_no_room() {
 async fn a_store_that_hangs_holds_nobody() {
     let store = Scripted::new();
     store.always(Fault::Hangs);
-    for (layer, limit) in [(process(&store), SECOND / 4), (process(&store).store_timeout(2 * SECOND), 2 * SECOND)] {
+    for (layer, limit) in
+        [(process(&store), SECOND / 4), (process(&store).store_timeout(2 * SECOND), 2 * SECOND)]
+    {
         let handler = Handler::default();
         let began = Instant::now();
         for _ in 0..3 {
@@ -476,10 +499,11 @@ async fn attack_a_dropped_attempt_binds_nothing() {
     assert!(asking.is_err());
     // Dropped before its call.
     store.always(Fault::Error);
-    let never_ready = tower::ServiceBuilder::new().layer(&layer).layer_fn(NeverReady).service(service_fn({
-        let handler = handler.clone();
-        move |request| handler.clone().handle::<Event>(request)
-    }));
+    let never_ready =
+        tower::ServiceBuilder::new().layer(&layer).layer_fn(NeverReady).service(service_fn({
+            let handler = handler.clone();
+            move |request| handler.clone().handle::<Event>(request)
+        }));
     let readying = never_ready.oneshot(forged.clone().map(Full::new));
     assert!(tokio::time::timeout(SECOND, readying).await.is_err());
     store.always(Fault::None);
@@ -487,7 +511,10 @@ async fn attack_a_dropped_attempt_binds_nothing() {
 
     assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
     assert_eq!(kind(&send(&layer, &handler, &forged).await), Some(RejectionKind::Conflict));
-    assert_eq!(kind(&send(&process(&store), &handler, &forged).await), Some(RejectionKind::Conflict));
+    assert_eq!(
+        kind(&send(&process(&store), &handler, &forged).await),
+        Some(RejectionKind::Conflict)
+    );
     assert_eq!(handler.calls(), 1);
 }
 
@@ -499,7 +526,10 @@ impl<S: tower::Service<R>, R> tower::Service<R> for NeverReady<S> {
     type Error = S::Error;
     type Future = S::Future;
 
-    fn poll_ready(&mut self, _cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), S::Error>> {
+    fn poll_ready(
+        &mut self,
+        _cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), S::Error>> {
         std::task::Poll::Pending
     }
 
@@ -535,7 +565,10 @@ async fn attack_a_handler_that_outlasts_the_retention_runs_once() {
 
     let clock = TestClock::at(SystemTime::now());
     let store = MemoryStore::with_capacity(1).unwrap().clock(clock.clone());
-    let layer = WebhookLayer::new(Campaign::new(SECRET).unwrap()).local_store(store).retention(SECOND).unwrap();
+    let layer = WebhookLayer::new(Campaign::new(SECRET).unwrap())
+        .local_store(store)
+        .retention(SECOND)
+        .unwrap();
     let sign = |body: &'static str| {
         let request = Request::post("/campaign").body(Bytes::from(body)).unwrap();
         Signer::new(SECRET).unwrap().sign(request, SystemTime::now())
@@ -575,11 +608,15 @@ async fn attack_a_clock_that_steps_back_reopens_nothing() {
         [(0, 0, 61), (0, 0, 3600), (290, 0, 400), (290, 0, 90), (0, 250, 250), (0, 250, 900)]
     {
         let (clock, uptime) = (TestClock::at(wall), TestClock::at(wall));
-        let layer = alone().clock(clock.clone()).local_store(MemoryStore::new().clock(uptime.clone()));
+        let layer =
+            alone().clock(clock.clone()).local_store(MemoryStore::new().clock(uptime.clone()));
         let handler = Handler::default();
         let signer = Signer::new(SECRET).unwrap().nonce("1-2-3");
-        let sign = |body: &'static str| signer.sign(Request::post("/zego").body(Bytes::from(body)).unwrap(), wall);
-        let (genuine, forged) = (sign(r#"{"event":"room_create"}"#), sign(r#"{"event":"room_close"}"#));
+        let sign = |body: &'static str| {
+            signer.sign(Request::post("/zego").body(Bytes::from(body)).unwrap(), wall)
+        };
+        let (genuine, forged) =
+            (sign(r#"{"event":"room_create"}"#), sign(r#"{"event":"room_close"}"#));
 
         clock.advance(Duration::from_secs(received_after + ahead));
         assert_eq!(send(&layer, &handler, &genuine).await.body(), "handled");
@@ -594,13 +631,18 @@ async fn attack_a_clock_that_steps_back_reopens_nothing() {
             }
             let refused = send(&layer, &handler, &forged).await;
             let expected = [Some(RejectionKind::Conflict), Some(RejectionKind::Stale)];
-            assert!(expected.contains(&kind(&refused)), "minute {minute}, {behind} s behind: {:?}", kind(&refused));
+            assert!(
+                expected.contains(&kind(&refused)),
+                "minute {minute}, {behind} s behind: {:?}",
+                kind(&refused)
+            );
         }
         assert_eq!(handler.calls(), 1);
 
         // What is signed now is delivered, whatever the clock has done.
         clock.set(wall + Duration::from_secs(120 * 60));
-        let request = signer.sign(Request::post("/zego").body(Bytes::from("{}")).unwrap(), clock.now());
+        let request =
+            signer.sign(Request::post("/zego").body(Bytes::from("{}")).unwrap(), clock.now());
         assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
     }
 }
@@ -609,13 +651,18 @@ async fn attack_a_clock_that_steps_back_reopens_nothing() {
 #[tokio::test]
 async fn attack_two_machines_tell_the_time_differently() {
     let wall = SystemTime::now();
-    for (ahead, behind, after) in [(0, 0, 299), (250, 0, 120), (299, 0, 299), (0, 60, 359), (250, 60, 359)] {
+    for (ahead, behind, after) in
+        [(0, 0, 299), (250, 0, 120), (299, 0, 299), (0, 60, 359), (250, 60, 359)]
+    {
         let uptime = TestClock::at(wall);
         let store = MemoryStore::new().clock(uptime.clone());
         let machine = |time| alone().clock(TestClock::at(time)).shared_store(store.clone());
         let signer = Signer::new(SECRET).unwrap().nonce("1-2-3");
-        let sign = |body: &'static str| signer.sign(Request::post("/zego").body(Bytes::from(body)).unwrap(), wall);
-        let (genuine, forged) = (sign(r#"{"event":"room_create"}"#), sign(r#"{"event":"room_close"}"#));
+        let sign = |body: &'static str| {
+            signer.sign(Request::post("/zego").body(Bytes::from(body)).unwrap(), wall)
+        };
+        let (genuine, forged) =
+            (sign(r#"{"event":"room_create"}"#), sign(r#"{"event":"room_close"}"#));
 
         let handler = Handler::default();
         let first = machine(wall + ahead * SECOND);
@@ -637,18 +684,25 @@ async fn attack_two_machines_tell_the_time_differently() {
 async fn a_clock_that_was_ahead_and_is_set_right_shuts_nobody_out() {
     let wall = SystemTime::now();
     for ahead in [30, 250, 299] {
-        let (clock, uptime) = (TestClock::at(wall + Duration::from_secs(ahead)), TestClock::at(wall));
-        let layer = alone().clock(clock.clone()).local_store(MemoryStore::new().clock(uptime.clone()));
+        let (clock, uptime) =
+            (TestClock::at(wall + Duration::from_secs(ahead)), TestClock::at(wall));
+        let layer =
+            alone().clock(clock.clone()).local_store(MemoryStore::new().clock(uptime.clone()));
         let handler = Handler::default();
         let mut signed_at = wall;
         for second in 0..1200 {
             if second == 600 {
                 clock.set(signed_at);
             }
-            let request = Signer::new(SECRET)
-                .unwrap()
-                .sign(Request::post("/zego").body(Bytes::from(r#"{"event":"room_create"}"#)).unwrap(), signed_at);
-            assert_eq!(send(&layer, &handler, &request).await.body(), "handled", "{ahead} s ahead, {second}");
+            let request = Signer::new(SECRET).unwrap().sign(
+                Request::post("/zego").body(Bytes::from(r#"{"event":"room_create"}"#)).unwrap(),
+                signed_at,
+            );
+            assert_eq!(
+                send(&layer, &handler, &request).await.body(),
+                "handled",
+                "{ahead} s ahead, {second}"
+            );
             for clock in [&clock, &uptime] {
                 clock.advance(SECOND);
             }

@@ -21,18 +21,24 @@ pub struct Browser {
 impl Browser {
     /// `None`, with a word about it, where there is no Chromium.
     pub async fn start(arguments: &[&str]) -> Option<Self> {
-        let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
         let Ok(mut driver) = driver else {
             println!("skipped: there is no chromedriver (Debian: chromium, chromium-driver)");
             return None;
         };
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
         let started = " started successfully on port ";
-        let port =
-            lines.find_map(|line| line.split_once(started).map(|(_, port)| port.trim_end_matches('.').to_owned()));
+        let port = lines.find_map(|line| {
+            line.split_once(started).map(|(_, port)| port.trim_end_matches('.').to_owned())
+        });
         let addr = format!("127.0.0.1:{}", port.expect("chromedriver says its port"));
         std::thread::spawn(move || lines.for_each(drop));
-        // Containers run tests as root, where Chromium has no sandbox, and have little shared memory.
+        // Containers run tests as root, where Chromium has no sandbox, and have little shared
+        // memory.
         let fixed = [
             "--headless=new",
             "--no-sandbox",
@@ -88,8 +94,10 @@ impl Browser {
 impl Drop for Browser {
     /// Also after a failed test: Chromium ends with its session and not with its driver.
     fn drop(&mut self) {
-        let request =
-            format!("DELETE /session/{} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.session, self.addr);
+        let request = format!(
+            "DELETE /session/{} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
+            self.session, self.addr
+        );
         if let Ok(mut stream) = TcpStream::connect(&self.addr) {
             stream.set_read_timeout(Some(PATIENCE)).ok();
             stream.write_all(request.as_bytes()).ok();

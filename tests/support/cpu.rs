@@ -2,7 +2,8 @@
 
 use std::{fs, time::Duration};
 
-/// CPU time that the current thread has used, in ticks of 10 ms: a loaded machine does not change it.
+/// CPU time that the current thread has used, in ticks of 10 ms: a loaded machine does not change
+/// it.
 pub fn thread_cpu() -> Duration {
     cpu_of("thread-self")
 }

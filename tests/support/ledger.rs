@@ -22,7 +22,9 @@ impl Ledger {
             .envs(variables.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}; `cargo build --examples` makes it", path.display()));
+            .unwrap_or_else(|error| {
+                panic!("{}: {error}; `cargo build --examples` makes it", path.display())
+            });
         let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let addr = stderr
             .by_ref()

@@ -20,7 +20,8 @@ use std::{
 use tower::Service;
 use tower_webhooks::{Covers, Delivery, Proof, Provider, Rejection, RejectionKind, exactly_one};
 
-/// Accepts `x-stamp: paid`. The event is the body's text; a body that starts with `forged` is not authentic.
+/// Accepts `x-stamp: paid`. The event is the body's text; a body that starts with `forged` is not
+/// authentic.
 #[derive(Clone, Copy, Debug)]
 pub struct Letterbox;
 
@@ -51,14 +52,15 @@ impl Provider for Letterbox {
         if body.starts_with(b"forged") {
             return Err(Rejection::new(RejectionKind::CredentialWrong));
         }
-        let letter =
-            std::str::from_utf8(body).map_err(|error| Rejection::new(RejectionKind::Invalid).with_source(error))?;
+        let letter = std::str::from_utf8(body)
+            .map_err(|error| Rejection::new(RejectionKind::Invalid).with_source(error))?;
         Ok(Delivery::new(letter.to_owned(), "letter", PROOF))
     }
 }
 
 /// Of a scheme that says as little as can be.
-pub const PROOF: Proof = Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity: None };
+pub const PROOF: Proof =
+    Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity: None };
 
 /// A request that the [`Letterbox`] accepts, still without a body.
 pub fn paid() -> request::Builder {
@@ -130,7 +132,10 @@ impl Body for Scripted {
     type Data = Bytes;
     type Error = Broken;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = self.get_mut();
         this.probe.polls.fetch_add(1, Ordering::SeqCst);
         if this.over {

@@ -16,15 +16,21 @@ impl Log {
     }
 
     pub fn install_at(&self, level: Level) -> DefaultGuard {
-        // Of a lone subscriber `tracing` takes the callsites that other threads come by first for switched off.
-        static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Log::default().subscriber(Level::TRACE)));
+        // Of a lone subscriber `tracing` takes the callsites that other threads come by first for
+        // switched off.
+        static SECOND: LazyLock<Dispatch> =
+            LazyLock::new(|| Dispatch::new(Log::default().subscriber(Level::TRACE)));
         LazyLock::force(&SECOND);
         tracing::subscriber::set_default(self.subscriber(level))
     }
 
     fn subscriber(&self, level: Level) -> impl Subscriber + Send + Sync + use<> {
         let log = self.clone();
-        tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(move || log.clone()).finish()
+        tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_ansi(false)
+            .with_writer(move || log.clone())
+            .finish()
     }
 
     pub fn text(&self) -> String {

@@ -32,13 +32,21 @@ impl Postgres {
     pub async fn start_with(settings: &[&str]) -> Self {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("tower-webhooks-postgres-{}-{number}", std::process::id()));
+        let dir = std::env::temp_dir()
+            .join(format!("tower-webhooks-postgres-{}-{number}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         if is_root() {
             chown(&dir, Some(NOBODY), Some(NOBODY)).unwrap();
         }
         let made = command("initdb")
-            .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync", "--pgdata"])
+            .args([
+                "--username=postgres",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--no-locale",
+                "--no-sync",
+                "--pgdata",
+            ])
             .arg(dir.join("data"))
             .output()
             .unwrap();
@@ -76,10 +84,15 @@ impl Postgres {
     /// `STOP` or `CONT`, to the server and its sessions.
     pub fn signal(&self, name: &str) {
         let server = self.child.id().to_string();
-        let status = Command::new("pkill").args([&format!("-{name}"), "--parent", &server]).status().unwrap();
+        let status = Command::new("pkill")
+            .args([&format!("-{name}"), "--parent", &server])
+            .status()
+            .unwrap();
         // 1: there is no session.
         assert!(matches!(status.code(), Some(0 | 1)), "{status}");
-        assert!(Command::new("kill").args([&format!("-{name}"), &server]).status().unwrap().success());
+        assert!(
+            Command::new("kill").args([&format!("-{name}"), &server]).status().unwrap().success()
+        );
     }
 
     async fn wait(&mut self) {
@@ -114,7 +127,9 @@ fn spawn(dir: &Path, settings: &[String]) -> Child {
 /// A program of Postgres's, which Debian keeps out of the `PATH`, as a user that it accepts.
 fn command(name: &str) -> Command {
     let mut found: Vec<_> = fs::read_dir("/usr/lib/postgresql")
-        .map(|versions| versions.flatten().map(|version| version.path().join("bin").join(name)).collect())
+        .map(|versions| {
+            versions.flatten().map(|version| version.path().join("bin").join(name)).collect()
+        })
         .unwrap_or_default();
     found.sort();
     let mut command = Command::new(found.pop().unwrap_or_else(|| name.into()));
@@ -141,7 +156,9 @@ impl Drop for Postgres {
             let _ = Command::new(program).args(arguments).stderr(Stdio::null()).status();
         }
         let start = Instant::now();
-        while self.child.try_wait().is_ok_and(|ended| ended.is_none()) && start.elapsed() < Duration::from_secs(5) {
+        while self.child.try_wait().is_ok_and(|ended| ended.is_none())
+            && start.elapsed() < Duration::from_secs(5)
+        {
             std::thread::sleep(Duration::from_millis(5));
         }
         let _ = self.child.kill();

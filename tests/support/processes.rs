@@ -29,7 +29,8 @@ impl Receiver {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&lines);
         let mut receiver = Self::start_with(variables, move |line| {
-            let line = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            let line =
+                serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
             seen.lock().unwrap().push(line);
         });
         receiver.lines = lines;
@@ -37,7 +38,10 @@ impl Receiver {
     }
 
     /// Hands on the lines that it prints, and keeps none.
-    pub fn start_with(variables: &[(&str, &str)], mut printed: impl FnMut(String) + Send + 'static) -> Self {
+    pub fn start_with(
+        variables: &[(&str, &str)],
+        mut printed: impl FnMut(String) + Send + 'static,
+    ) -> Self {
         // Beside the folder of the test itself.
         let test = std::env::current_exe().unwrap();
         let path: PathBuf = test.parent().unwrap().parent().unwrap().join("examples/receiver");
@@ -47,10 +51,13 @@ impl Receiver {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}; `cargo build --examples` makes it", path.display()));
+            .unwrap_or_else(|error| {
+                panic!("{}: {error}; `cargo build --examples` makes it", path.display())
+            });
 
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        let reader = std::thread::spawn(move || stdout.lines().map_while(Result::ok).for_each(&mut printed));
+        let reader =
+            std::thread::spawn(move || stdout.lines().map_while(Result::ok).for_each(&mut printed));
         let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let addr = stderr
             .by_ref()
@@ -116,12 +123,14 @@ impl Drop for Receiver {
 pub struct Sender(Client<HttpConnector, Full<Bytes>>);
 
 impl Sender {
-    /// Sends one request 128 times at once, in turns to each of two addresses: it is handled, repeated or in flight.
+    /// Sends one request 128 times at once, in turns to each of two addresses: it is handled,
+    /// repeated or in flight.
     pub async fn contend(&self, pair: [&str; 2], request: Request<Bytes>) {
         let request = Arc::new(request);
         let mut tasks = tokio::task::JoinSet::new();
         for contender in 0..128 {
-            let (sender, request, addr) = (self.clone(), Arc::clone(&request), pair[contender % 2].to_owned());
+            let (sender, request, addr) =
+                (self.clone(), Arc::clone(&request), pair[contender % 2].to_owned());
             tasks.spawn(async move { sender.send(&addr, &request).await });
         }
         while let Some(status) = tasks.join_next().await {
@@ -143,7 +152,8 @@ impl Sender {
     /// The status; 0 if there was no answer.
     pub async fn send(&self, addr: &str, request: &Request<Bytes>) -> u16 {
         let mut request = request.clone();
-        *request.uri_mut() = format!("http://{addr}{}", request.uri().path_and_query().unwrap()).parse().unwrap();
+        *request.uri_mut() =
+            format!("http://{addr}{}", request.uri().path_and_query().unwrap()).parse().unwrap();
         match self.0.request(request.map(Full::new)).await {
             Ok(response) => {
                 let status = response.status().as_u16();

@@ -34,13 +34,17 @@ impl Redis {
     /// Starts one that watches over `primary`, by that name.
     pub fn sentinel(primary: &Self) -> Self {
         let monitor = format!("sentinel monitor primary 127.0.0.1 {} 1", primary.port);
-        Self::from_file(&format!("{monitor}\nsentinel down-after-milliseconds primary 500\n"), &["--sentinel"])
+        Self::from_file(
+            &format!("{monitor}\nsentinel down-after-milliseconds primary 500\n"),
+            &["--sentinel"],
+        )
     }
 
     fn from_file(settings: &str, more: &[&str]) -> Self {
         let port = free_port();
         let more = more.iter().copied().map(str::to_owned).collect::<Vec<_>>();
-        let dir = std::env::temp_dir().join(format!("tower-webhooks-redis-{}-{port}", std::process::id()));
+        let dir = std::env::temp_dir()
+            .join(format!("tower-webhooks-redis-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(dir.join("redis.conf"), settings).unwrap();
         let child = spawn(port, &dir, &more);
@@ -97,7 +101,11 @@ impl Redis {
 
     /// `STOP` or `CONT`.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        let status = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string())
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 
@@ -122,7 +130,8 @@ impl Redis {
     }
 }
 
-/// An address that stays while what is behind it changes. Connections that are open stay where they are.
+/// An address that stays while what is behind it changes. Connections that are open stay where they
+/// are.
 pub struct Address {
     port: u16,
     target: Arc<AtomicU16>,
@@ -148,7 +157,11 @@ impl Address {
                 let mut severed = severed.clone();
                 severed.mark_unchanged();
                 tokio::spawn(async move {
-                    let Ok(mut server) = tokio::net::TcpStream::connect(("127.0.0.1", target)).await else { return };
+                    let Ok(mut server) =
+                        tokio::net::TcpStream::connect(("127.0.0.1", target)).await
+                    else {
+                        return;
+                    };
                     tokio::select! {
                         _ = copy_bidirectional(&mut client, &mut server) => {}
                         Ok(()) = severed.changed() => std::future::pending().await,
@@ -185,7 +198,14 @@ fn spawn(port: u16, dir: &PathBuf, more: &[String]) -> Child {
     Command::new("redis-server")
         .arg(dir.join("redis.conf"))
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-        .args(["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"])
+        .args([
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+            "--maxmemory-policy",
+            "noeviction",
+        ])
         .arg("--dir")
         .arg(dir)
         .args(more)

@@ -19,7 +19,9 @@ pub fn layer() -> WebhookLayer<Zegocloud> {
 
 /// A genuine delivery; every call makes another one.
 pub fn signed(uri: &str, body: impl Into<Bytes>) -> Request<Bytes> {
-    Signer::new(SECRET).unwrap().sign(Request::post(uri).body(body.into()).unwrap(), SystemTime::now())
+    Signer::new(SECRET)
+        .unwrap()
+        .sign(Request::post(uri).body(body.into()).unwrap(), SystemTime::now())
 }
 
 /// Two bodies under one signature.
@@ -28,6 +30,11 @@ pub fn pair() -> (Request<Bytes>, Request<Bytes>) {
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let signer = Signer::new(SECRET).unwrap().nonce(format!("{}-{number}", std::process::id()));
     let now = SystemTime::now();
-    let sign = |body: &'static str| signer.sign(Request::post("/zegocloud").body(Bytes::from(body)).unwrap(), now);
-    (sign(r#"{"event":"room_create","room_id":"a"}"#), sign(r#"{"event":"room_create","room_id":"b"}"#))
+    let sign = |body: &'static str| {
+        signer.sign(Request::post("/zegocloud").body(Bytes::from(body)).unwrap(), now)
+    };
+    (
+        sign(r#"{"event":"room_create","room_id":"a"}"#),
+        sign(r#"{"event":"room_create","room_id":"b"}"#),
+    )
 }

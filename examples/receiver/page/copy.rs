@@ -1,4 +1,5 @@
-//! A copy of a body's beginning, made while the layer reads it: the layer keeps nothing of what it refuses.
+//! A copy of a body's beginning, made while the layer reads it: the layer keeps nothing of what it
+//! refuses.
 
 use super::redact::LONGEST_TEXT;
 use axum::body::{Body, Bytes, HttpBody};
@@ -27,7 +28,10 @@ impl HttpBody for Copying {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let Self { body, copy } = self.get_mut();
         let frame = Pin::new(&mut *body).poll_frame(cx);
         let mut copy = copy.lock();
@@ -62,7 +66,8 @@ impl Copied {
         Self { bytes: Vec::new(), read: false, ended: false, lost: false, held }
     }
 
-    /// The beginning of the body and whether that is all of it; `None` if the layer has not asked for it.
+    /// The beginning of the body and whether that is all of it; `None` if the layer has not asked
+    /// for it.
     pub fn seen(&self) -> Option<(&[u8], bool)> {
         self.read.then_some((&self.bytes, self.ended && !self.lost))
     }

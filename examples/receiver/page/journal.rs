@@ -39,7 +39,8 @@ pub struct Row {
     pub status: Option<u16>,
     pub why: Option<String>,
     pub attempt: Option<u32>,
-    /// How long before it came it was signed, in milliseconds; negative if by a clock that is ahead.
+    /// How long before it came it was signed, in milliseconds; negative if by a clock that is
+    /// ahead.
     pub age: Option<i64>,
     pub delivery_id: Option<String>,
     /// How many members did not fit.
@@ -84,13 +85,21 @@ struct Progress {
 
 impl Journal {
     pub fn new() -> Self {
-        let run = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-        Self { run, kept: Mutex::default(), progress: watch::Sender::new(Progress { last: 0, closed: false }) }
+        let run =
+            SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+        Self {
+            run,
+            kept: Mutex::default(),
+            progress: watch::Sender::new(Progress { last: 0, closed: false }),
+        }
     }
 
     /// Adds a request; the oldest ones make room for it.
     pub fn add(&self, row: &Row, detail: &impl Serialize) {
-        let (Ok(json), Ok(detail)) = (serde_json::to_string(row), serde_json::to_string(detail)) else { return };
+        let (Ok(json), Ok(detail)) = (serde_json::to_string(row), serde_json::to_string(detail))
+        else {
+            return;
+        };
         let mut kept = self.kept();
         let total = match row.outcome {
             Outcome::Delivered => &mut kept.totals.delivered,
@@ -119,18 +128,28 @@ impl Journal {
         kept.entries.get(place).map(|entry| entry.detail.to_string())
     }
 
-    /// What is kept, oldest first, and then what comes; without what the page of that last id has already.
+    /// What is kept, oldest first, and then what comes; without what the page of that last id has
+    /// already.
     ///
-    /// A reader takes rows from the journal at its own pace. What has left the journal meanwhile is not shown to it.
+    /// A reader takes rows from the journal at its own pace. What has left the journal meanwhile is
+    /// not shown to it.
     pub fn follow(
         self: Arc<Self>,
         last_event_id: Option<&str>,
     ) -> impl Stream<Item = Result<Event, Infallible>> + use<> {
-        let seen = last_event_id.and_then(|id| id.split_once('-')).filter(|(run, _)| *run == self.run.to_string());
+        let seen = last_event_id
+            .and_then(|id| id.split_once('-'))
+            .filter(|(run, _)| *run == self.run.to_string());
         let seen = seen.and_then(|(_, id)| id.parse().ok()).unwrap_or(0);
         let start = Event::default().event("start").data(self.run.to_string());
         let progress = self.progress.subscribe();
-        let reader = Reader { journal: self, progress, seen, ready: VecDeque::from([start]), started: false };
+        let reader = Reader {
+            journal: self,
+            progress,
+            seen,
+            ready: VecDeque::from([start]),
+            started: false,
+        };
         stream::unfold(reader, async |mut reader| Some((Ok(reader.next().await?), reader)))
     }
 

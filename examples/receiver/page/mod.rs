@@ -1,7 +1,8 @@
 //! The page that shows deliveries and refusals as they come.
 //!
-//! It shows payloads, so it is for this machine alone unless `RECEIVER_PAGE=1`: it is served where the receiver listens on
-//! a loopback address, to requests that name such an address and that no proxy has passed on.
+//! It shows payloads, so it is for this machine alone unless `RECEIVER_PAGE=1`: it is served where
+//! the receiver listens on a loopback address, to requests that name such an address and that no
+//! proxy has passed on.
 
 pub use self::watch::Note;
 
@@ -105,7 +106,9 @@ async fn page() -> Response {
 
 /// What the policy allows: the hash of the page's own element of that name.
 fn hash_of(element: &str) -> String {
-    let text = PAGE.split_once(&format!("<{element}>")).and_then(|(_, rest)| rest.split_once(&format!("</{element}>")));
+    let text = PAGE
+        .split_once(&format!("<{element}>"))
+        .and_then(|(_, rest)| rest.split_once(&format!("</{element}>")));
     BASE64.encode(Sha256::digest(text.map(|(text, _)| text).unwrap_or_default()))
 }
 
@@ -132,21 +135,25 @@ async fn guard(State(audience): State<Audience>, request: Request, next: Next) -
     response
 }
 
-/// A tunnel or proxy on this machine makes strangers come from a loopback address, and a stranger's page can have its own
-/// name resolve to one: the first adds a header or keeps its public name, the second has its name in `Host`.
+/// A tunnel or proxy on this machine makes strangers come from a loopback address, and a stranger's
+/// page can have its own name resolve to one: the first adds a header or keeps its public name, the
+/// second has its name in `Host`.
 fn is_of_this_machine(uri: &Uri, headers: &HeaderMap) -> bool {
     if PASSED_ON.iter().any(|name| headers.contains_key(*name)) {
         return false;
     }
     // HTTP/2 has the authority in the URI.
-    let named = headers.get_all(header::HOST).iter().map(|host| Authority::try_from(host.as_bytes()).ok());
+    let named =
+        headers.get_all(header::HOST).iter().map(|host| Authority::try_from(host.as_bytes()).ok());
     let mut named = named.chain(uri.authority().cloned().map(Some)).peekable();
-    named.peek().is_some() && named.all(|authority| authority.is_some_and(|authority| is_loopback(authority.host())))
+    named.peek().is_some()
+        && named.all(|authority| authority.is_some_and(|authority| is_loopback(authority.host())))
 }
 
 fn is_loopback(host: &str) -> bool {
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    host.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || address.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 const PAGE: &str = include_str!("page.html");

@@ -20,7 +20,10 @@ impl Text {
     /// As much of `bytes` as is shown; `cut` if they are not all.
     pub fn of(bytes: &[u8], cut: bool) -> Self {
         let shown = bytes.get(..LONGEST_TEXT).unwrap_or(bytes);
-        Self { text: String::from_utf8_lossy(shown).into_owned(), cut: cut || shown.len() < bytes.len() }
+        Self {
+            text: String::from_utf8_lossy(shown).into_owned(),
+            cut: cut || shown.len() < bytes.len(),
+        }
     }
 
     /// Indented JSON, which is no longer written once it is too long.
@@ -37,31 +40,43 @@ impl Text {
 /// Headers by name, `None` for the value of one that is a credential to anybody.
 pub fn headers(headers: &HeaderMap, credentials: &[&str]) -> Vec<(String, Option<String>)> {
     let shown = headers.iter().map(|(name, value)| {
-        let secret = value.is_sensitive() || credentials.contains(&name.as_str()) || ALWAYS_SECRET.contains(name);
-        (name.to_string(), (!secret).then(|| String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        let secret = value.is_sensitive()
+            || credentials.contains(&name.as_str())
+            || ALWAYS_SECRET.contains(name);
+        (
+            name.to_string(),
+            (!secret).then(|| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+        )
     });
     shown.collect()
 }
 
-/// A body without the members that sign it in ZEGOCLOUD's scheme, whoever it was sent to; `None` where they may be in it
-/// and cannot be told from the rest.
+/// A body without the members that sign it in ZEGOCLOUD's scheme, whoever it was sent to; `None`
+/// where they may be in it and cannot be told from the rest.
 pub fn without_signature(body: &[u8]) -> Option<Cow<'_, [u8]>> {
     let text = body.trim_ascii();
     let decoded: Cow<'_, [u8]> = percent_decode(text).into();
-    if let Some(object) = [text, &decoded].iter().find_map(|text| serde_json::from_slice::<Members<'_>>(text).ok()) {
+    if let Some(object) =
+        [text, &decoded].iter().find_map(|text| serde_json::from_slice::<Members<'_>>(text).ok())
+    {
         if !object.0.iter().any(|(name, _)| signs(name)) {
             return Some(Cow::Borrowed(body));
         }
         let rest = object.0.iter().filter(|(name, _)| !signs(name));
-        let members: Vec<_> = rest.map(|(name, value)| format!("  {}: {value}", quoted(name))).collect();
+        let members: Vec<_> =
+            rest.map(|(name, value)| format!("  {}: {value}", quoted(name))).collect();
         return Some(Cow::Owned(format!("{{\n{}\n}}", members.join(",\n")).into_bytes()));
     }
     let pairs: Vec<_> = form_urlencoded::parse(text).collect();
     if pairs.iter().any(|(name, _)| signs(name)) {
         let rest = pairs.iter().filter(|(name, _)| !signs(name));
-        return Some(Cow::Owned(form_urlencoded::Serializer::new(String::new()).extend_pairs(rest).finish().into()));
+        return Some(Cow::Owned(
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(rest).finish().into(),
+        ));
     }
-    let may_be_signed = decoded.windows(SIGNATURE.len()).any(|part| part.eq_ignore_ascii_case(SIGNATURE.as_bytes()));
+    let may_be_signed = decoded
+        .windows(SIGNATURE.len())
+        .any(|part| part.eq_ignore_ascii_case(SIGNATURE.as_bytes()));
     (!may_be_signed).then_some(Cow::Borrowed(body))
 }
 
@@ -122,4 +137,5 @@ impl io::Write for Start {
 
 pub const LONGEST_TEXT: usize = 128 << 10;
 const SIGNATURE: &str = "signature";
-const ALWAYS_SECRET: [HeaderName; 3] = [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE];
+const ALWAYS_SECRET: [HeaderName; 3] =
+    [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE];

@@ -21,7 +21,8 @@ use std::{
 };
 use tower_webhooks::{Age, DeliveryId, Provider, Rejection, Verified, replay::Duplicate};
 
-/// Which routes are watched, and which headers carry a credential on any of them: one provider's may be sent to another.
+/// Which routes are watched, and which headers carry a credential on any of them: one provider's
+/// may be sent to another.
 #[derive(Clone)]
 pub struct Watch {
     journal: Arc<Journal>,
@@ -45,7 +46,8 @@ impl Watch {
 /// The middleware, outside of the webhook layers.
 pub async fn watch(State(watch): State<Arc<Watch>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let Some((route, provider)) = route.and_then(|route| Some((route, *watch.routes.get(route)?))) else {
+    let Some((route, provider)) = route.and_then(|route| Some((route, *watch.routes.get(route)?)))
+    else {
         return next.run(request).await;
     };
     let came = Came {
@@ -93,7 +95,11 @@ impl Note {
             delivery_id: metadata.delivery_id,
             delivery: Delivery {
                 event: Text::of_json(&**event),
-                misfits: metadata.misfits.iter().map(|misfit| (misfit.path().to_owned(), misfit.expected())).collect(),
+                misfits: metadata
+                    .misfits
+                    .iter()
+                    .map(|misfit| (misfit.path().to_owned(), misfit.expected()))
+                    .collect(),
                 covers: metadata.covers.as_str(),
                 checked: metadata.checked.as_str(),
                 key_index: metadata.key_index,
@@ -143,7 +149,9 @@ impl Shown {
     fn body(body: &[u8], cut: bool) -> Self {
         match redact::without_signature(body) {
             Some(body) => Self::Text(Text::of(&body, cut)),
-            None => Self::Nothing { because: "It may hold a signature that cannot be told from the rest." },
+            None => Self::Nothing {
+                because: "It may hold a signature that cannot be told from the rest.",
+            },
         }
     }
 }
@@ -191,10 +199,17 @@ impl Came {
         self.write(outcome, Some(status), why, learnt);
     }
 
-    fn write(&self, outcome: Outcome, status: Option<StatusCode>, why: Option<String>, learnt: Learnt) {
+    fn write(
+        &self,
+        outcome: Outcome,
+        status: Option<StatusCode>,
+        why: Option<String>,
+        learnt: Learnt,
+    ) {
         let delivered = self.delivered.lock().take();
         let signed_at = delivered.as_ref().and_then(|delivered| delivered.signed_at);
-        let delivery_id = delivered.as_ref().and_then(|delivered| delivered.delivery_id).or(learnt.delivery_id);
+        let delivery_id =
+            delivered.as_ref().and_then(|delivered| delivered.delivery_id).or(learnt.delivery_id);
         let row = Row {
             time: millis(SystemTime::UNIX_EPOCH, self.at).unsigned_abs(),
             provider: self.provider,
@@ -209,9 +224,11 @@ impl Came {
             misfits: delivered.as_ref().map(|delivered| delivered.delivery.misfits.len()),
         };
         let (headers, body, delivery) = match delivered {
-            Some(Delivered { headers, body, delivery, .. }) => {
-                (redact::headers(&headers, &self.watch.credentials), Shown::body(&body, false), Some(delivery))
-            }
+            Some(Delivered { headers, body, delivery, .. }) => (
+                redact::headers(&headers, &self.watch.credentials),
+                Shown::body(&body, false),
+                Some(delivery),
+            ),
             None => {
                 let body = match self.copy.lock().seen() {
                     Some((body, whole)) => Shown::body(body, !whole),

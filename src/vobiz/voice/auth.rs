@@ -29,11 +29,17 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// What a rightly signed head proves. The fields are in the query, or in a body that its type says how to read.
+    /// What a rightly signed head proves. The fields are in the query, or in a body that its type
+    /// says how to read.
     ///
-    /// The identity is of URL and nonce alone: both signatures of a request, each of its keys and both spellings of a
-    /// root URL belong to one delivery.
-    pub(super) fn verify(&self, headers: &HeaderMap, url: &SignedUrl, fields: Input) -> Result<Proof, Rejection> {
+    /// The identity is of URL and nonce alone: both signatures of a request, each of its keys and
+    /// both spellings of a root URL belong to one delivery.
+    pub(super) fn verify(
+        &self,
+        headers: &HeaderMap,
+        url: &SignedUrl,
+        fields: Input,
+    ) -> Result<Proof, Rejection> {
         let Scheme { label, own, parent, nonce, separator, .. } = self.scheme;
         let own = self.presented(headers, own)?;
         let parent = if self.parents.is_empty() { None } else { self.presented(headers, parent)? };
@@ -49,7 +55,11 @@ impl Rules {
             return Err(malformed("signature: not the canonical base64 of 32 bytes"));
         }
 
-        let keys = self.keys.iter().map(|key| (key, &own)).chain(self.parents.iter().map(|key| (key, &parent)));
+        let keys = self
+            .keys
+            .iter()
+            .map(|key| (key, &own))
+            .chain(self.parents.iter().map(|key| (key, &parent)));
         let (key_index, _) = keys
             .enumerate()
             .find(|(_, (key, presented))| {
@@ -62,7 +72,8 @@ impl Rules {
                 trace::signed_here(url.as_str());
                 Rejection::new(RejectionKind::CredentialWrong)
             })?;
-        let identity = Identity::new(&[label, url.as_str().as_bytes(), nonce.as_bytes()], Content::Bound);
+        let identity =
+            Identity::new(&[label, url.as_str().as_bytes(), nonce.as_bytes()], Content::Bound);
         let identity = identity.with_input(fields);
         Ok(Proof { covers: Covers::Url, key_index, signed_at: None, identity: Some(identity) })
     }
@@ -70,7 +81,11 @@ impl Rules {
     /// The well-formed values of a header; `None` where it is absent.
     ///
     /// A value of another form never matches and is no reason to refuse the right one beside it.
-    fn presented(&self, headers: &HeaderMap, name: &HeaderName) -> Result<Option<Vec<[u8; 32]>>, Rejection> {
+    fn presented(
+        &self,
+        headers: &HeaderMap,
+        name: &HeaderName,
+    ) -> Result<Option<Vec<[u8; 32]>>, Rejection> {
         if !headers.contains_key(name) {
             return Ok(None);
         }

@@ -12,9 +12,10 @@ use serde::{Deserialize, Deserializer};
 events! {
     /// A voice callback.
     ///
-    /// Those with a name in snake_case have no `Event` and are told by the fields that they have. A callback that can
-    /// come twice for one call with the same ids has no [`dedup_key`](crate::WebhookEvent::dedup_key): Gather, digits,
-    /// wait sounds, Redirect, Transfer.
+    /// Those with a name in snake_case have no `Event` and are told by the fields that they have. A
+    /// callback that can come twice for one call with the same ids has no
+    /// [`dedup_key`](crate::WebhookEvent::dedup_key): Gather, digits, wait sounds, Redirect,
+    /// Transfer.
     pub enum Event {
         /// An outbound call rings.
         "Ring" => Ring(Ring) key |it| [it.call.call_uuid],
@@ -25,7 +26,8 @@ events! {
         /// The caller entered or said something, or the time for it ran out.
         "gather" => Gather(Gather),
         /// A part of what the caller says was recognised.
-        "gather_interim" => GatherInterim(GatherInterim) key |it| [it.call.call_uuid, it.sequence_number],
+        "gather_interim" => GatherInterim(GatherInterim)
+            key |it| [it.call.call_uuid, it.sequence_number],
         /// A second leg was answered.
         "DialAnswer" => DialAnswer(Dial) key |it| [it.call.call_uuid, it.dial_b_leg_uuid],
         /// A second leg was connected to the first.
@@ -85,14 +87,16 @@ impl Event {
         self.common().map(|(call, _)| call)
     }
 
-    /// Custom SIP headers and a stream's `extraHeaders`, with their whole names (`X-VH-…`). One that was sent twice comes
-    /// twice.
+    /// Custom SIP headers and a stream's `extraHeaders`, with their whole names (`X-VH-…`). One
+    /// that was sent twice comes twice.
     pub fn sip_headers(&self) -> impl Iterator<Item = (&str, String)> {
         let rest = self.common().into_iter().flat_map(|(_, rest)| rest.iter());
         let headers = rest.filter(|(name, _)| name.starts_with("X-VH-"));
         headers.flat_map(|(name, value)| {
             let list = value.parse().or_else(|_| value.parse().map(|text: String| vec![text]));
-            list.unwrap_or_else(|_| vec![value.get().to_owned()]).into_iter().map(move |text| (name, text))
+            list.unwrap_or_else(|_| vec![value.get().to_owned()])
+                .into_iter()
+                .map(move |text| (name, text))
         })
     }
 
@@ -103,9 +107,10 @@ impl Event {
             Self::Hangup(it) => (&it.call, &it.rest),
             Self::Gather(it) => (&it.call, &it.rest),
             Self::GatherInterim(it) => (&it.call, &it.rest),
-            Self::DialAnswer(it) | Self::DialConnected(it) | Self::DialDigitsMatch(it) | Self::DialHangup(it) => {
-                (&it.call, &it.rest)
-            }
+            Self::DialAnswer(it)
+            | Self::DialConnected(it)
+            | Self::DialDigitsMatch(it)
+            | Self::DialHangup(it) => (&it.call, &it.rest),
             Self::DialAction(it) => (&it.call, &it.rest),
             Self::Record(it) => (&it.call, &it.rest),
             Self::RecordStop(it) => (&it.call, &it.rest),
@@ -153,7 +158,9 @@ impl Event {
 
     fn of_text(json: Option<&str>, unknown: impl Fn() -> Unknown) -> Self {
         let tape = json.and_then(Tape::new);
-        let Some(object) = tape.as_ref().and_then(Tape::object) else { return Self::Unknown(unknown()) };
+        let Some(object) = tape.as_ref().and_then(Tape::object) else {
+            return Self::Unknown(unknown());
+        };
         let event = object.scalar("Event");
         let row = match event.as_deref() {
             // A transferred call's Dial action comes under the name of `<Redirect>`.
@@ -167,7 +174,10 @@ impl Event {
         };
         let known = row.and_then(|(row, told_by)| {
             // Where only blank fields tell it, they have to be in what it is serialised to.
-            if told_by.iter().all(|name| object.scalar(name).is_none_or(|text| text.trim().is_empty())) {
+            if told_by
+                .iter()
+                .all(|name| object.scalar(name).is_none_or(|text| text.trim().is_empty()))
+            {
                 object.keep_blank(told_by);
             }
             Self::of(row, object)
@@ -184,17 +194,22 @@ impl Event {
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        read_back(input, |body| Ok(Self::from_json(body))).map(|read| read.unwrap_or_else(Self::Unknown))
+        read_back(input, |body| Ok(Self::from_json(body)))
+            .map(|read| read.unwrap_or_else(Self::Unknown))
     }
 }
 
-/// Whether a POST's body is a form: neither JSON nor markup, and a form by its content type or by its first field.
+/// Whether a POST's body is a form: neither JSON nor markup, and a form by its content type or by
+/// its first field.
 fn is_form(content_type: Option<&HeaderValue>, body: &[u8]) -> bool {
     // No form has them, every multipart body does.
-    if body.iter().any(u8::is_ascii_control) || matches!(body.first(), Some(b'{' | b'[' | b'"' | b'<')) {
+    if body.iter().any(u8::is_ascii_control)
+        || matches!(body.first(), Some(b'{' | b'[' | b'"' | b'<'))
+    {
         return false;
     }
-    let essence = content_type.and_then(|value| value.as_bytes().split(|byte| *byte == b';').next());
+    let essence =
+        content_type.and_then(|value| value.as_bytes().split(|byte| *byte == b';').next());
     if essence.is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(FORM)) {
         return true;
     }
@@ -221,7 +236,8 @@ fn shape(object: &Object<'_>) -> Option<(&'static str, &'static [&'static str])>
     }
 }
 
-const DIAL_ACTION: &[&str] = &["DialStatus", "DialRingStatus", "DialHangupCause", "DialALegUUID", "DialBLegUUID"];
+const DIAL_ACTION: &[&str] =
+    &["DialStatus", "DialRingStatus", "DialHangupCause", "DialALegUUID", "DialBLegUUID"];
 
 const SHAPES: &[(&str, &[&str])] = &[
     ("gather", &["InputType", "Digits", "Speech", "SpeechConfidenceScore"]),
@@ -230,11 +246,23 @@ const SHAPES: &[(&str, &[&str])] = &[
     ("Record", &["RecordingID"]),
     (
         "recording",
-        &["record_url", "recording_duration", "recording_duration_ms", "recording_start_ms", "recording_end_ms"],
+        &[
+            "record_url",
+            "recording_duration",
+            "recording_duration_ms",
+            "recording_start_ms",
+            "recording_end_ms",
+        ],
     ),
     (
         "transcription",
-        &["transcription", "transcription_id", "transcription_url", "transcription_charge", "transcription_rate"],
+        &[
+            "transcription",
+            "transcription_id",
+            "transcription_url",
+            "transcription_charge",
+            "transcription_rate",
+        ],
     ),
 ];
 

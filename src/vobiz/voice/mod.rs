@@ -4,17 +4,24 @@
 //! use bytes::Bytes;
 //! use http::Request;
 //! use std::time::SystemTime;
-//! use tower_webhooks::{Covers, Provider, Signer as _, vobiz::voice::{self, CallStatus, Event, Voice}};
+//! use tower_webhooks::{
+//!     Covers, Provider, Signer as _,
+//!     vobiz::voice::{self, CallStatus, Event, Voice},
+//! };
 //!
 //! let now = SystemTime::now();
 //! let form = "Event=Hangup&CallUUID=12d86ccd&CallStatus=completed&Duration=42";
 //! let request = Request::post("/vobiz/hangup").body(Bytes::from(form))?;
-//! let request = voice::Signer::new("an auth token", "https://hooks.example.com")?.sign(request, now);
+//! let request = voice::Signer::new("an auth token", "https://hooks.example.com")?
+//!     .sign(request, now);
 //!
-//! let delivery = Voice::new("an auth token", "https://hooks.example.com")?.verify(&request, now)?;
+//! let delivery = Voice::new("an auth token", "https://hooks.example.com")?
+//!     .verify(&request, now)?;
 //! assert_eq!(delivery.kind(), "Hangup");
 //! assert_eq!(delivery.covers(), Covers::Url);
-//! let Event::Hangup(hangup) = delivery.event() else { return Err("another event".into()) };
+//! let Event::Hangup(hangup) = delivery.event() else {
+//!     return Err("another event".into());
+//! };
 //! assert_eq!(hangup.call.call_status, Some(CallStatus::Completed));
 //! assert_eq!(hangup.duration, Some(42));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -22,55 +29,62 @@
 //!
 //! # What the signature proves
 //!
-//! `X-Vobiz-Signature-V3` is an HMAC of the callback's URL, without its query, and a nonce. It proves that a holder of
-//! the auth token asked for **this path**. It covers **not one field**: not `Event`, `From` or `CallUUID`, on a GET not
-//! even the query. And it never expires: whoever has seen one request can send its signature again, to the same path,
-//! with fields of their own, until somebody remembers its nonce. So serve the route over TLS only, take an event as a
-//! hint, and ask the API where it matters. Vobiz publishes the addresses that callbacks come from; a firewall that lets
-//! only these through is worth having.
+//! `X-Vobiz-Signature-V3` is an HMAC of the callback's URL, without its query, and a nonce. It
+//! proves that a holder of the auth token asked for **this path**. It covers **not one field**: not
+//! `Event`, `From` or `CallUUID`, on a GET not even the query. And it never expires: whoever has
+//! seen one request can send its signature again, to the same path, with fields of their own, until
+//! somebody remembers its nonce. So serve the route over TLS only, take an event as a hint, and ask
+//! the API where it matters. Vobiz publishes the addresses that callbacks come from; a firewall
+//! that lets only these through is worth having.
 //!
-//! Signature headers are emitted only when the callback URL has auth credentials configured, says a warning on Vobiz's
-//! page, and not by all kinds of callbacks; how to configure them it does not say. An unsigned callback is a 401 here,
-//! always: try yours before you rely on them.
+//! Signature headers are emitted only when the callback URL has auth credentials configured, says a
+//! warning on Vobiz's page, and not by all kinds of callbacks; how to configure them it does not
+//! say. An unsigned callback is a 401 here, always: try yours before you rely on them.
 //!
 //! # Which signatures are accepted
 //!
-//! V3, and MA-V3 once [`Voice::also_accept_parent`] has been set; one right one is enough. [`Voice::v2`] takes V2 and MA-V2
-//! *instead*. The legacy `X-Vobiz-Signature` is ignored: nobody documents what it signs.
+//! V3, and MA-V3 once [`Voice::also_accept_parent`] has been set; one right one is enough.
+//! [`Voice::v2`] takes V2 and MA-V2 *instead*. The legacy `X-Vobiz-Signature` is ignored: nobody
+//! documents what it signs.
 //!
 //! # Answers and retries
 //!
-//! Vobiz wants a 200 within 3 s and otherwise tries up to 3 times more, with growing pauses; whether with the same
-//! nonce is not documented. `answer_url`, `action`, `Redirect`, transfer and `waitSound` URLs want a `<Response>` document of
-//! `application/xml`, at most 100 KB. A `hangup_url` that is not set falls back to `answer_url`, so that one route can
-//! get both [`StartApp`] and [`Hangup`].
+//! Vobiz wants a 200 within 3 s and otherwise tries up to 3 times more, with growing pauses;
+//! whether with the same nonce is not documented. `answer_url`, `action`, `Redirect`, transfer and
+//! `waitSound` URLs want a `<Response>` document of `application/xml`, at most 100 KB. A
+//! `hangup_url` that is not set falls back to `answer_url`, so that one route can get both
+//! [`StartApp`] and [`Hangup`].
 //!
 //! # Fields
 //!
-//! A GET carries them in its query, a POST in a form or in a flat JSON object; the other place is never looked at. A
-//! POST's body is JSON if it begins with `{`, whatever its content type. It is a form if its content type says so, or if
-//! it begins with a field. Everything else is an [`Unknown`](crate::Unknown) with its bytes.
+//! A GET carries them in its query, a POST in a form or in a flat JSON object; the other place is
+//! never looked at. A POST's body is JSON if it begins with `{`, whatever its content type. It is a
+//! form if its content type says so, or if it begins with a field. Everything else is an
+//! [`Unknown`](crate::Unknown) with its bytes.
 //!
-//! All values are text on the wire. Text that is not UTF-8 (a caller's name can hold any bytes) is read with U+FFFD in
-//! its place; [`Verified::body`](crate::Verified::body) has the bytes. What is not typed is in each payload's `rest`: on
-//! a GET also your own query's fields, and a list where a name was sent twice. [`Event::sip_headers`] are the custom SIP
-//! headers among it. Prices are decimal text.
+//! All values are text on the wire. Text that is not UTF-8 (a caller's name can hold any bytes) is
+//! read with U+FFFD in its place; [`Verified::body`](crate::Verified::body) has the bytes. What is
+//! not typed is in each payload's `rest`: on a GET also your own query's fields, and a list where a
+//! name was sent twice. [`Event::sip_headers`] are the custom SIP headers among it. Prices are
+//! decimal text.
 //!
-//! An older page lists `recording.completed`, `conference.started` and `conference.ended`. Newer ones say that no such
-//! conference events exist, and none documents their fields: they arrive as an [`Unknown`](crate::Unknown).
+//! An older page lists `recording.completed`, `conference.started` and `conference.ended`. Newer
+//! ones say that no such conference events exist, and none documents their fields: they arrive as
+//! an [`Unknown`](crate::Unknown).
 //!
-//! **Two zones:** `SessionStart` is in UTC, `StartTime`, `AnswerTime` and `EndTime` are in the console's local zone; no
-//! time says which.
+//! **Two zones:** `SessionStart` is in UTC, `StartTime`, `AnswerTime` and `EndTime` are in the
+//! console's local zone; no time says which.
 //!
-//! Pages: <https://docs.vobiz.ai/concepts/validating-callbacks>, <https://docs.vobiz.ai/concepts/callbacks>.
+//! Pages: <https://docs.vobiz.ai/concepts/validating-callbacks>,
+//! <https://docs.vobiz.ai/concepts/callbacks>.
 
 pub use self::{
     event::Event,
     payload::{
-        Call, CallStatus, Conference, ConferenceAction, ConferenceStep, Dial, DialAction, DialStatus, DialStep,
-        Direction, Gather, GatherInterim, Hangup, HangupSource, IfMachine, InputType, Leg, MachineDetection, Record,
-        RecordStop, Recording, RecordingEndReason, Redirect, Ring, StartApp, StirVerification, Stream, Transcription,
-        Transfer,
+        Call, CallStatus, Conference, ConferenceAction, ConferenceStep, Dial, DialAction,
+        DialStatus, DialStep, Direction, Gather, GatherInterim, Hangup, HangupSource, IfMachine,
+        InputType, Leg, MachineDetection, Record, RecordStop, Recording, RecordingEndReason,
+        Redirect, Ring, StartApp, StirVerification, Stream, Transcription, Transfer,
     },
 };
 
@@ -92,8 +106,9 @@ mod signer;
 
 /// The rules of voice callbacks.
 ///
-/// All of the signature is checked before the body is read. [`Metadata::key_index`](crate::Metadata::key_index) counts the
-/// account's tokens first, then the main account's.
+/// All of the signature is checked before the body is read.
+/// [`Metadata::key_index`](crate::Metadata::key_index) counts the account's tokens first, then the
+/// main account's.
 #[derive(Clone, Debug)]
 pub struct Voice {
     rules: Rules,
@@ -101,17 +116,20 @@ pub struct Voice {
 }
 
 impl Voice {
-    /// Rules with the auth token of the account (or sub-account) and the public origin of its callback URLs:
-    /// `https://hooks.example.com`, with a port or a prefix where the URLs at Vobiz have one.
+    /// Rules with the auth token of the account (or sub-account) and the public origin of its
+    /// callback URLs: `https://hooks.example.com`, with a port or a prefix where the URLs at Vobiz
+    /// have one.
     ///
-    /// Vobiz signs the URL that it was told to call. Behind a proxy that is not the URL that arrives, so the origin is
-    /// a setting and nothing of it is taken from the request, whatever `Host`, `Forwarded` or `X-Forwarded-*` say; the
-    /// request's path is put behind it, byte for byte. See [Behind a proxy](crate::guide::behind_a_proxy).
+    /// Vobiz signs the URL that it was told to call. Behind a proxy that is not the URL that
+    /// arrives, so the origin is a setting and nothing of it is taken from the request, whatever
+    /// `Host`, `Forwarded` or `X-Forwarded-*` say; the request's path is put behind it, byte for
+    /// byte. See [Behind a proxy](crate::guide::behind_a_proxy).
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for an empty or blank token, or one with white space around it; for an origin without `https://`
-    /// or `http://`, or with userinfo, query or fragment. One `/` at its end is dropped.
+    /// [`ConfigError`] for an empty or blank token, or one with white space around it; for an
+    /// origin without `https://` or `http://`, or with userinfo, query or fragment. One `/` at its
+    /// end is dropped.
     pub fn new(auth_token: impl AsRef<[u8]>, public_origin: &str) -> Result<Self, ConfigError> {
         let keys = vec![Key::new(auth_token)?];
         let rules = Rules { scheme: &V3, keys, parents: Vec::new(), any_nonce_length: false };
@@ -128,8 +146,9 @@ impl Voice {
         Ok(self)
     }
 
-    /// Accepts the main account's signature (MA-V3) as well: on a sub-account's callbacks it is as good as the
-    /// sub-account's own. Called again, it accepts a further main token, for the time of a rotation.
+    /// Accepts the main account's signature (MA-V3) as well: on a sub-account's callbacks it is as
+    /// good as the sub-account's own. Called again, it accepts a further main token, for the time
+    /// of a rotation.
     ///
     /// # Errors
     ///
@@ -141,11 +160,12 @@ impl Voice {
 
     /// Takes this as the signed URL of every request, for proxies that rewrite paths.
     ///
-    /// It is signed as it stands here. Where the path has percent-encoding, Vobiz does not document whether it signs
-    /// `/a%20b` or `/a b`, and its own samples differ: what the plain setting does not verify, try decoded here.
+    /// It is signed as it stands here. Where the path has percent-encoding, Vobiz does not document
+    /// whether it signs `/a%20b` or `/a b`, and its own samples differ: what the plain setting does
+    /// not verify, try decoded here.
     ///
-    /// The request's own path no longer counts: put the layer on one route, or a request that was captured at another
-    /// one passes here.
+    /// The request's own path no longer counts: put the layer on one route, or a request that was
+    /// captured at another one passes here.
     ///
     /// # Errors
     ///
@@ -164,8 +184,9 @@ impl Voice {
 
     /// Accepts nonces of 1 to 64 digits, where Vobiz's have 20.
     ///
-    /// Under [V2](Self::v2), which signs URL and nonce without anything between them, a request for `/cb/1` can then be
-    /// turned into one for `/cb/12`: a digit moves from the nonce to the path and the signature stays right.
+    /// Under [V2](Self::v2), which signs URL and nonce without anything between them, a request for
+    /// `/cb/1` can then be turned into one for `/cb/12`: a digit moves from the nonce to the path
+    /// and the signature stays right.
     #[must_use]
     pub fn dangerous_any_nonce_length(mut self) -> Self {
         self.rules.any_nonce_length = true;

@@ -8,7 +8,8 @@ use crate::{
 payload! {
     /// What most callbacks say of their call.
     ///
-    /// An answered outbound call has several ids: `CallUUID` names the leg that the callback is about.
+    /// An answered outbound call has several ids: `CallUUID` names the leg that the callback is
+    /// about.
     pub struct Call {
         /// The event's name; Gather, Conference action and the REST callbacks have none.
         pub event: Option<String> = "Event",
@@ -20,7 +21,8 @@ payload! {
         pub to: Option<String> = "To",
         /// The call's direction, seen from Vobiz.
         pub direction: Option<Direction> = "Direction",
-        /// The call's state; a page spells it `Status`. An inbound call's StartApp is still `ringing`.
+        /// The call's state; a page spells it `Status`. An inbound call's StartApp is still
+        /// `ringing`.
         pub call_status: Option<CallStatus> = "CallStatus" | "Status",
         /// The caller's name.
         pub caller_name: Option<String> = "CallerName",
@@ -66,12 +68,13 @@ payload! {
         ..rest
     }
 
-    /// `Hangup`: a call ended, once for each first leg. To `hangup_url`, or to `answer_url` where there is none.
+    /// `Hangup`: a call ended, once for each first leg. To `hangup_url`, or to `answer_url` where
+    /// there is none.
     pub struct Hangup {
         /// What most callbacks say of their call.
         pub call: Call,
-        /// When the call was made: `YYYY-MM-DD HH:MM:SS` in the **console's local zone**, which is not that of
-        /// [`Call::session_start`].
+        /// When the call was made: `YYYY-MM-DD HH:MM:SS` in the **console's local zone**, which is
+        /// not that of [`Call::session_start`].
         pub start_time: Option<String> = "StartTime",
         /// When it was answered, in the form and zone of `StartTime`; `None` if it was not.
         pub answer_time: Option<String> = "AnswerTime",
@@ -94,7 +97,8 @@ payload! {
         ..rest
     }
 
-    /// What the caller entered or said; neither after the timeout. To `<Gather action>`; it has no `Event`.
+    /// What the caller entered or said; neither after the timeout. To `<Gather action>`; it has no
+    /// `Event`.
     pub struct Gather {
         /// What most callbacks say of their call.
         pub call: Call,
@@ -126,8 +130,8 @@ payload! {
         ..rest
     }
 
-    /// The state of a second leg: `DialAnswer`, `DialConnected`, `DialDigitsMatch`, `DialHangup`. To
-    /// `<Dial callbackUrl>`.
+    /// The state of a second leg: `DialAnswer`, `DialConnected`, `DialDigitsMatch`, `DialHangup`.
+    /// To `<Dial callbackUrl>`.
     pub struct Dial {
         /// What most callbacks say of their call.
         pub call: Call,
@@ -164,8 +168,8 @@ payload! {
         ..rest
     }
 
-    /// `DialAction`: a `<Dial>` ended. To `<Dial action>`, also with `redirect="false"`; that of a transferred call comes
-    /// under the name of `Redirect`.
+    /// `DialAction`: a `<Dial>` ended. To `<Dial action>`, also with `redirect="false"`; that of a
+    /// transferred call comes under the name of `Redirect`.
     pub struct DialAction {
         /// What most callbacks say of their call.
         pub call: Call,
@@ -214,7 +218,8 @@ payload! {
         ..rest
     }
 
-    /// A recording that the REST API began is ready. To its `callback_url`; without `Event` and `CallUUID`.
+    /// A recording that the REST API began is ready. To its `callback_url`; without `Event` and
+    /// `CallUUID`.
     pub struct Recording {
         /// What most callbacks say of their call.
         pub call: Call,
@@ -237,8 +242,8 @@ payload! {
         ..rest
     }
 
-    /// The transcription of a recording. To a `transcriptionUrl` or the REST API's `transcription_url`, which fill
-    /// different fields; it has neither `Event` nor `CallUUID`.
+    /// The transcription of a recording. To a `transcriptionUrl` or the REST API's
+    /// `transcription_url`, which fill different fields; it has neither `Event` nor `CallUUID`.
     pub struct Transcription {
         /// What most callbacks say of their call.
         pub call: Call,
@@ -263,8 +268,9 @@ payload! {
         ..rest
     }
 
-    /// A conference: `ConferenceEnter`, `ConferenceExit`, `ConferenceDigitsMatch` (whose own fields are not documented)
-    /// to `<Conference callbackUrl>`, `ConferenceRemoteSounds` to its `waitSound`.
+    /// A conference: `ConferenceEnter`, `ConferenceExit`, `ConferenceDigitsMatch` (whose own fields
+    /// are not documented) to `<Conference callbackUrl>`, `ConferenceRemoteSounds` to its
+    /// `waitSound`.
     ///
     /// The order of arrival is not the order of events.
     pub struct Conference {
@@ -285,7 +291,8 @@ payload! {
         ..rest
     }
 
-    /// A `<Conference>` ended for this call. To `<Conference action>`, not reliably; it has no `Event`.
+    /// A `<Conference>` ended for this call. To `<Conference action>`, not reliably; it has no
+    /// `Event`.
     pub struct ConferenceAction {
         /// What most callbacks say of their call.
         pub call: Call,
@@ -304,8 +311,9 @@ payload! {
         ..rest
     }
 
-    /// An audio stream: `StartStream`, `PlayedStream`, `ClearedAudio`, `DegradedStream`, `DroppedStream`, `StopStream`.
-    /// To `<Stream statusCallbackUrl>` or the REST API's `status_callback_url`.
+    /// An audio stream: `StartStream`, `PlayedStream`, `ClearedAudio`, `DegradedStream`,
+    /// `DroppedStream`, `StopStream`. To `<Stream statusCallbackUrl>` or the REST API's
+    /// `status_callback_url`.
     ///
     /// `StopStream` comes only where the application stopped the stream.
     pub struct Stream {

@@ -19,10 +19,17 @@ use std::time::SystemTime;
 /// use std::time::SystemTime;
 /// use tower_webhooks::{Signer as _, vobiz::voice};
 ///
-/// let signer = voice::Signer::new("sub_account_auth_token_for_tests", "https://hooks.example.com")?;
-/// let request = Request::post("/vobiz/hangup?tenant=42").body(Bytes::from("Event=Hangup"))?;
+/// let signer = voice::Signer::new(
+///     "sub_account_auth_token_for_tests",
+///     "https://hooks.example.com",
+/// )?;
+/// let request =
+///     Request::post("/vobiz/hangup?tenant=42").body(Bytes::from("Event=Hangup"))?;
 /// let request = signer.nonce("96883677000111222333").sign(request, SystemTime::now());
-/// assert_eq!(request.headers()["X-Vobiz-Signature-V3"], "BCrs3xdcCljkSwn/2d/82DbvQ2wEcW7m9svEkVyc6Bg=");
+/// assert_eq!(
+///     request.headers()["X-Vobiz-Signature-V3"],
+///     "BCrs3xdcCljkSwn/2d/82DbvQ2wEcW7m9svEkVyc6Bg="
+/// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -35,8 +42,8 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// A signer of V3 with an account's auth token, for callbacks to URLs that begin with `public_origin`, with a fresh
-    /// 20-digit nonce for every request.
+    /// A signer of V3 with an account's auth token, for callbacks to URLs that begin with
+    /// `public_origin`, with a fresh 20-digit nonce for every request.
     ///
     /// # Errors
     ///
@@ -95,9 +102,14 @@ impl crate::Signer for Signer {
     fn sign(&self, mut request: Request<Bytes>, _now: SystemTime) -> Request<Bytes> {
         let url = self.target.url(request.uri().path());
         let nonce = self.nonce.clone().unwrap_or_else(|| random_digits(20));
-        let parent = self.parent.as_ref().map(|key| (&self.scheme.parent, self.encode(key, url.as_str(), &nonce)));
+        let parent = self
+            .parent
+            .as_ref()
+            .map(|key| (&self.scheme.parent, self.encode(key, url.as_str(), &nonce)));
         let own = (&self.scheme.own, self.signature(url.as_str(), &nonce));
-        for (name, value) in [Some((&self.scheme.nonce, nonce)), Some(own), parent].into_iter().flatten() {
+        for (name, value) in
+            [Some((&self.scheme.nonce, nonce)), Some(own), parent].into_iter().flatten()
+        {
             if let Ok(value) = HeaderValue::try_from(value) {
                 request.headers_mut().insert(name, value);
             }
