@@ -58,7 +58,7 @@ impl<'a> Tape<'a> {
     /// As [`new`](Self::new), but does not index lists of these names: for lists that are only
     /// kept.
     pub(crate) fn without(lists: &'static [&'static str], text: &'a str) -> Option<Self> {
-        let nodes = Vec::with_capacity((text.len() / TYPICAL_LEN).clamp(MIN_NODES, MAX_NODES / 4));
+        let nodes = Vec::with_capacity((text.len() / TYPICAL_LEN).clamp(MIN_NODES, MAX_NODES / 16));
         let tape = Self { text, nodes, has_escaped_names: false };
         let mut scan = Scan { tape, bytes: text.as_bytes(), at: 0, lists };
         scan.blank();
