@@ -370,9 +370,10 @@ impl Table {
             slots.push(Slot::new(claim));
         }
         let Some(slot) = slots.get_mut(place as usize) else { return Claimed::Full };
-        let before = std::mem::replace(slot, Slot { queued: slot.queued, ..Slot::new(claim) });
-        let claimed = slot.claim(claim, lease, now);
-        if slot.queued && slot.expires < before.expires {
+        let before = slot.expires;
+        *slot = Slot { queued: slot.queued, ..Slot::new(claim) };
+        let claimed = slot.take(claim, lease, now);
+        if slot.queued && slot.expires < before {
             // The entry is that of a longer claim, and would come up when this one has been over
             // for long.
             due.retain(|Reverse((_, queued))| *queued != place);
@@ -477,6 +478,10 @@ impl Slot {
             }
             State::Vacant | State::InFlight | State::Failed => {}
         }
+        self.take(claim, lease, now)
+    }
+
+    fn take(&mut self, claim: &Claim, lease: Option<Duration>, now: Millis) -> Claimed {
         // Made again under its token it is the same attempt.
         if self.state != State::InFlight || self.token != claim.token {
             self.attempt = self.attempt.saturating_add(1);
