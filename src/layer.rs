@@ -75,9 +75,10 @@ impl<P: Provider> WebhookLayer<P> {
 
     /// How many outcomes may wait for a shared store that cannot be asked; 16,384 by default.
     ///
-    /// An acknowledged delivery is recorded later, for as long as its retention. Beyond this number
-    /// the oldest are given up: counted, logged as errors, and open to a replay at another process.
-    /// See [`drained`](Self::drained).
+    /// What was acknowledged or withdrawn is recorded later, within its retention; a failure, within
+    /// its lease. Beyond this number the oldest are given up, and what was not acknowledged first.
+    /// An acknowledged one is then open to a replay at another process: it is counted and logged as
+    /// an error. See [`drained`](Self::drained).
     #[must_use]
     pub fn unrecorded_limit(self, outcomes: usize) -> Self {
         self.with(|settings| settings.guard.set_unrecorded_limit(outcomes))

@@ -409,6 +409,7 @@ fn read_list<T: FromValue>(list: Value<'_>, at: &mut Reader<'_>) -> Option<Vec<T
             );
         }
     }
+    read.shrink_to_fit();
     Some(read)
 }
 

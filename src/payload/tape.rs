@@ -182,7 +182,8 @@ impl<'t> Value<'t> {
         self.tape.bytes(self.node.value).first() == Some(&b'{')
     }
 
-    /// Whether the name is written just so.
+    /// Whether the name is written just so. Most names differ in length, and their bytes are left
+    /// alone.
     pub(super) fn is_named(self, name: &str) -> bool {
         self.node.name.len() == name.len() && self.tape.bytes(self.node.name) == name.as_bytes()
     }

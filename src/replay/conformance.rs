@@ -120,11 +120,7 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         is(rule, self.b.finish(first.clone(), done()).await, false)?;
         is(rule, self.b.renew(first.clone()).await, false)?;
 
-        is(
-            "the first attempt wins and is number 1",
-            self.a.claim(first.clone()).await,
-            Claimed::won(1),
-        )?;
+        is(FIRST_WINS, self.a.claim(first.clone()).await, Claimed::won(1))?;
         let rule =
             "a second attempt has to wait while the first is in flight, at most for the lease";
         holds(
@@ -152,12 +148,7 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         )?;
         is("a failed claim is not renewed", self.a.renew(first.clone()).await, false)?;
 
-        let first = self.claim();
-        is(
-            "the first attempt wins and is number 1",
-            self.a.claim(first.clone()).await,
-            Claimed::won(1),
-        )?;
+        let first = self.won().await?;
         is(
             "a claim is finished under its token",
             self.a.finish(first.clone(), Outcome::Failed).await,
@@ -184,12 +175,7 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
     }
 
     async fn withdrawn(&self) -> Result<(), Violation> {
-        let first = self.claim();
-        is(
-            "the first attempt wins and is number 1",
-            self.a.claim(first.clone()).await,
-            Claimed::won(1),
-        )?;
+        let first = self.won().await?;
         is(
             "a claim that is made again under its token is the same attempt",
             self.b.claim(first.clone()).await,
@@ -501,6 +487,13 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         }
     }
 
+    /// A claim that was made, at `a`.
+    async fn won(&self) -> Result<Claim, Violation> {
+        let first = self.claim();
+        is(FIRST_WINS, self.a.claim(first.clone()).await, Claimed::won(1))?;
+        Ok(first)
+    }
+
     /// Another attempt at the same.
     fn again(&self, claim: &Claim) -> Claim {
         let [token, _] = self.random();
@@ -557,6 +550,7 @@ fn violation(rule: &'static str, found: String) -> Violation {
     Violation { rule, found, source: None }
 }
 
+const FIRST_WINS: &str = "the first attempt wins and is number 1";
 const SECOND: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(60);
 const RACES: usize = 8;

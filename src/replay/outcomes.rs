@@ -84,7 +84,11 @@ struct Queue {
 }
 
 /// What was acknowledged comes before what was not, then by age.
-type Place = (bool, u64);
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    unacknowledged: bool,
+    number: u64,
+}
 
 impl Outcomes {
     /// Keeps an outcome; beyond the limit the oldest makes room, of what was not acknowledged where
@@ -94,9 +98,10 @@ impl Outcomes {
         trace::outcome_waits(outcome.provider);
         let number = queue.pushed;
         queue.pushed = number.saturating_add(1);
-        queue.waiting.insert((!outcome.is_done(), number), outcome);
+        queue.waiting.insert(Place { unacknowledged: !outcome.is_done(), number }, outcome);
         while queue.waiting.len() > limit {
-            let mut oldest = queue.waiting.range((true, 0)..).chain(&queue.waiting);
+            let unacknowledged = Place { unacknowledged: true, number: 0 };
+            let mut oldest = queue.waiting.range(unacknowledged..).chain(&queue.waiting);
             let Some(place) = oldest.next().map(|(place, _)| *place) else { break };
             if let Some(oldest) = queue.waiting.remove(&place) {
                 oldest.is_given_up("too many outcomes wait");
@@ -143,13 +148,13 @@ impl Outcomes {
         }
         let some = queue.waiting.range(queue.next..).take(size);
         let mut batch: Vec<_> = some.map(|(place, outcome)| (*place, outcome.clone())).collect();
-        let Some(((is_other, last), _)) = batch.last() else {
+        let Some((last, _)) = batch.last() else {
             queue.working = false;
             drop(queue);
             self.empty.notify_waiters();
             return None;
         };
-        queue.next = (*is_other, last.saturating_add(1));
+        queue.next = Place { number: last.number.saturating_add(1), ..*last };
         let now = Instant::now();
         batch.retain(|(place, outcome)| {
             let matters = now < outcome.until;
