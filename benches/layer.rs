@@ -197,7 +197,7 @@ impl Provider for Own {
             .map_err(|_| Rejection::new(RejectionKind::CredentialWrong))?;
         let payment = parse_json(body)?;
         let number = self.number.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        let identity = Identity::new(&[&[7; 32], &presented, &number], Content::Signed);
+        let identity = Identity::new(&[&presented, &number], Content::Signed);
         let proof =
             Proof { covers: Covers::Body, key_index: 0, signed_at: None, identity: Some(identity) };
         Ok(Delivery::new(payment, "payment", proof))

@@ -12,9 +12,8 @@ use tower_webhooks::{
     Secret, exactly_one, from_hex, parse_json,
 };
 
-/// A webhook's secret, and the HMAC key that is made of it once.
+/// The HMAC key that is made of a webhook's secret once.
 pub struct GitHub {
-    secret: Secret,
     key: Hmac<Sha256>,
 }
 
@@ -41,9 +40,10 @@ pub struct Issues {
 
 impl GitHub {
     pub fn new(secret: &str) -> Result<Self, ConfigError> {
-        let key =
-            Hmac::new_from_slice(secret.as_bytes()).map_err(|_| ConfigError::new("not a key"))?;
-        Ok(Self { secret: Secret::new(secret)?, key })
+        let secret = Secret::new(secret)?;
+        let key = Hmac::new_from_slice(secret.expose_secret())
+            .map_err(|_| ConfigError::new("not a key"))?;
+        Ok(Self { key })
     }
 }
 
@@ -76,8 +76,7 @@ impl Provider for GitHub {
         };
         // Nobody signs the name, so the first one stays: with another name the same signature is a
         // conflict.
-        let identity =
-            Identity::new(&[self.secret.id(), &mac], Content::Signed).with_unsigned(name);
+        let identity = Identity::new(&[&mac], Content::Signed).with_unsigned(name);
         let proof =
             Proof { covers: Covers::Body, key_index: 0, signed_at: None, identity: Some(identity) };
         Ok(Delivery::new(event, kind, proof))

@@ -67,9 +67,9 @@ impl Secret {
         &self.bytes
     }
 
-    /// A digest that names this secret without giving it away: a part of what
-    /// [`Identity::new`](crate::Identity::new) hashes, so that tenants that share a replay store
-    /// stay apart.
+    /// A digest that names this secret without giving it away: a part of an
+    /// [`Identity`](crate::Identity) that is not made of a MAC, so that tenants that share a replay
+    /// store stay apart.
     pub fn id(&self) -> &[u8; 32] {
         &self.id
     }

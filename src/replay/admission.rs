@@ -383,7 +383,8 @@ fn truncate(hash: Sha256) -> [u8; 16] {
 }
 
 // A change of what is hashed is a change of this.
-const KEY_VERSION: &[u8] = b"tower-webhooks 1\0";
+/// Short: with a provider's name and a MAC it is one block of SHA-256.
+const KEY_VERSION: &[u8] = b"tw1\0";
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);

@@ -36,8 +36,8 @@ impl Rules {
 
     /// What a rightly signed body proves.
     pub(super) fn verify(&self, mac: [u8; 32], body: &[u8]) -> Result<Proof, Rejection> {
-        let (key_index, key) = find(&self.keys, &mac, |key| Some(key.sign(&[body])))?;
-        let identity = Identity::new(&[key.id(), &mac], Content::Signed);
+        let (key_index, _) = find(&self.keys, &mac, |key| Some(key.sign(&[body])))?;
+        let identity = Identity::new(&[&mac], Content::Signed);
         Ok(Proof { covers: Covers::Body, key_index, signed_at: None, identity: Some(identity) })
     }
 

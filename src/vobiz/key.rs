@@ -6,26 +6,18 @@ use sha2::Sha256;
 use std::fmt;
 
 #[derive(Clone)]
-pub(super) struct Key {
-    id: [u8; 32],
-    mac: Hmac<Sha256>,
-}
+pub(super) struct Key(Hmac<Sha256>);
 
 impl Key {
     pub(super) fn new(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         let secret = Secret::new(secret)?;
-        let mac = Hmac::new_from_slice(secret.expose_secret())
-            .map_err(|_| ConfigError::new("the secret is no key"))?;
-        Ok(Self { id: *secret.id(), mac })
-    }
-
-    /// See [`Secret::id`].
-    pub(super) fn id(&self) -> &[u8; 32] {
-        &self.id
+        Hmac::new_from_slice(secret.expose_secret())
+            .map(Self)
+            .map_err(|_| ConfigError::new("the secret is no key"))
     }
 
     pub(super) fn sign(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = self.mac.clone();
+        let mut mac = self.0.clone();
         for part in parts {
             mac.update(part);
         }

@@ -36,7 +36,6 @@ pub(super) fn verify(
     let shortest =
         secrets.iter().map(|secret| secret.expose_secret().len()).min().unwrap_or_default();
     let longest = hashed.len().saturating_sub(shortest).saturating_sub(SHORTEST_STAMP);
-    // Without the secret's id: it is in the MAC, and two secrets can fit one hashed text.
     let identity = if separates_short_nonces && longest < LONG_NONCE {
         Identity::new(&[&mac], Content::Part)
     } else {
