@@ -66,8 +66,10 @@ impl<P: Provider> WebhookLayer<P> {
 
     /// How long a call of the shared store may take, its second try included; 250 ms by default.
     ///
-    /// A call whose connection broke is sent once more. After three failures in a row claims fail
-    /// without a call for a second, so that a store that hangs does not slow every request down.
+    /// A call waits at most half of it for its turn, where the store works on a number of calls at a
+    /// time ([`max_calls`](crate::replay::ReplayStore::max_calls)). One whose connection broke is
+    /// sent once more. After three failures in a row claims fail without a call for a second, so
+    /// that a store that hangs does not slow every request down.
     #[must_use]
     pub fn store_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.guard.set_store_timeout(timeout))

@@ -219,6 +219,14 @@ pub trait ReplayStore: Send + Sync + 'static {
         claim: Claim,
         outcome: Outcome,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// How many calls it works on at a time; any number by default.
+    ///
+    /// More wait in the layer for their turn. One that gives up there was never sent, and nothing
+    /// has to be undone. A store on a pool of connections says their number.
+    fn max_calls(&self) -> usize {
+        usize::MAX
+    }
 }
 
 impl<S: ReplayStore> ReplayStore for Arc<S> {
@@ -232,6 +240,10 @@ impl<S: ReplayStore> ReplayStore for Arc<S> {
 
     async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
         S::finish(self, claim, outcome).await
+    }
+
+    fn max_calls(&self) -> usize {
+        S::max_calls(self)
     }
 }
 

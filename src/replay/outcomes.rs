@@ -184,6 +184,8 @@ impl Outcomes {
 }
 
 async fn work(store: SharedStore, mut working: Working) {
+    // Most of the store is left to the deliveries that wait for it.
+    let max_width = MAX_WIDTH.min(store.max_calls() / 4).max(1);
     let (mut width, mut pause) = (1, FIRST_PAUSE);
     while let Some(batch) = store.outcomes().batch(width) {
         let mut tries = JoinSet::new();
@@ -202,7 +204,7 @@ async fn work(store: SharedStore, mut working: Working) {
             }
         }
         if left == 0 {
-            (width, pause) = (width.saturating_mul(2).min(MAX_WIDTH), FIRST_PAUSE);
+            (width, pause) = (width.saturating_mul(2).min(max_width), FIRST_PAUSE);
         } else {
             let _ = timeout(pause, store.outcomes().store_is_back.notified()).await;
             (width, pause) = (1, pause.saturating_mul(2).min(LAST_PAUSE));

@@ -3,7 +3,7 @@
 use super::{Claim, Claimed, Outcome, ReplayCheck, ReplayStore, ReplayedResponse, StoreError};
 use crate::{ConfigError, Verified};
 use sqlx::{
-    Executor, PgPool, Postgres, Row, Transaction,
+    Execute, Executor, PgPool, Postgres, Row, Transaction,
     pool::PoolConnection,
     postgres::{PgArguments, PgRow},
     query::Query,
@@ -17,6 +17,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio::{sync::oneshot, time::timeout};
 
 /// Claims in a table of Postgres; clones share it.
 ///
@@ -25,6 +26,9 @@ use std::{
 ///
 /// What Postgres forgets can be replayed: with `synchronous_commit = off` its crash loses the last
 /// claims and outcomes, and so does a failover to a standby that is not synchronous.
+///
+/// A statement that nobody waits for any more goes on for 5 s before its connection is given up: to
+/// make a new one costs a busy server more.
 ///
 /// Give the store a pool of its own: where handlers wait for the same connections, a claim waits
 /// for the handlers. `test_before_acquire(false)` saves a round trip for each statement, because
@@ -195,17 +199,13 @@ impl PostgresStore {
             == Some(0);
         if due && !self.sweeper.sweeping.swap(true, Ordering::AcqRel) {
             let (store, turn) = (self.clone(), SweepTurn(Arc::clone(&self.sweeper)));
-            let swept = async move {
-                let mut call = Call::new(&store.pool).await?;
-                let swept = sqlx::query(&store.table.sweep)
-                    .bind(SWEEP_BATCH)
-                    .execute(&mut *call.connection)
-                    .await;
-                drop(turn);
-                call.over(swept)
-            };
             // What fails is tried again with the claims that come.
-            tokio::spawn(tokio::time::timeout(SWEEP_TIMEOUT, swept));
+            tokio::spawn(async move {
+                let sweep = sqlx::query(&store.table.sweep).bind(SWEEP_BATCH);
+                let swept = run(store.pool.acquire().await, sweep, SWEEP_TIMEOUT).await;
+                drop(turn);
+                swept
+            });
         }
     }
 
@@ -221,10 +221,26 @@ impl PostgresStore {
         self.row_once(statement()).await
     }
 
-    async fn row_once(&self, statement: Statement<'_>) -> Result<PgRow, StoreError> {
-        let mut call = Call::new(&self.pool).await?;
-        let row = statement.fetch_one(&mut *call.connection).await;
-        call.over(row)
+    /// In a task, which ends what it has begun when this is dropped: to break off a connection that
+    /// is being made, or one whose answer is on its way, costs a busy server more than a statement,
+    /// and it would never catch up.
+    async fn row_once(&self, mut statement: Statement<'_>) -> Result<PgRow, StoreError> {
+        let arguments = statement.take_arguments().map_err(StoreError::unsent)?.unwrap_or_default();
+        let sql = statement.sql().to_owned();
+        let (answer, asked) = oneshot::channel();
+        let connection = self.pool.acquire();
+        tokio::spawn(async move {
+            let connection = connection.await;
+            // Nobody waits: then nothing is claimed either.
+            if !answer.is_closed() {
+                let row = run(connection, sqlx::query_with(&sql, arguments), PATIENCE).await;
+                let _ = answer.send(row);
+            }
+        });
+        asked
+            .await
+            .map_err(StoreError::new)??
+            .ok_or_else(|| StoreError::new(sqlx::Error::RowNotFound))
     }
 
     /// Asks until there is an answer. There is none while another session has the row locked, most
@@ -292,6 +308,10 @@ impl ReplayStore for PostgresStore {
             }
         }
     }
+
+    fn max_calls(&self) -> usize {
+        self.pool.options().get_max_connections() as usize
+    }
 }
 
 impl fmt::Debug for PostgresStore {
@@ -347,43 +367,32 @@ fn statement<'a>(sql: &'a str, claim: &'a Claim, keep_millis: i64) -> Statement<
     sqlx::query(sql).bind(&claim.key[..]).bind(claim.token).bind(keep_millis)
 }
 
-/// A statement on its way. Dropped before its answer, it takes its connection with it: given back
-/// to the pool, the connection would be held until the server answers, and a server that is gone
-/// never does.
-struct Call {
-    connection: PoolConnection<Postgres>,
-    over: bool,
-}
-
-impl Call {
-    async fn new(pool: &PgPool) -> Result<Self, StoreError> {
-        Ok(Self { connection: pool.acquire().await.map_err(StoreError::unsent)?, over: false })
-    }
-
-    fn over<T>(mut self, answer: Result<T, sqlx::Error>) -> Result<T, StoreError> {
-        let useless = match &answer {
-            Ok(_) => false,
-            Err(sqlx::Error::Database(error)) => {
-                error.code().is_some_and(|code| is_end_of_session(&code))
-            }
-            Err(error) => {
-                matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_))
-            }
-        };
-        self.over = !useless;
-        answer.map_err(|error| {
-            let error = StoreError::new(error);
-            if useless { error.disconnected() } else { error }
-        })
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        if !self.over {
-            self.connection.close_on_drop();
+/// Runs a statement on a connection, which is of no use to anybody afterwards if the server is not
+/// there: it does not go back to the pool.
+async fn run(
+    connection: sqlx::Result<PoolConnection<Postgres>>,
+    statement: Statement<'_>,
+    patience: Duration,
+) -> Result<Option<PgRow>, StoreError> {
+    let mut connection = connection.map_err(StoreError::unsent)?;
+    let answer = timeout(patience, statement.fetch_optional(&mut *connection)).await;
+    let is_useless = match &answer {
+        Ok(Ok(_)) => false,
+        Ok(Err(sqlx::Error::Database(error))) => {
+            error.code().is_some_and(|code| is_end_of_session(&code))
         }
+        Ok(Err(error)) => {
+            matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_))
+        }
+        Err(_) => true,
+    };
+    if is_useless {
+        connection.close_on_drop();
     }
+    answer.map_err(StoreError::new)?.map_err(|error| {
+        let error = StoreError::new(error);
+        if is_useless { error.disconnected() } else { error }
+    })
 }
 
 /// The server shuts down, starts up or has cut the connection, or takes no writes: it was demoted,
@@ -642,6 +651,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LAST_PAUSE: Duration = Duration::from_millis(320);
 const SWEEP_BATCH: i64 = 256;
 const CLAIMS_PER_SWEEP: u32 = 64;
+/// How long a statement may take, also when nobody waits for it any more.
+const PATIENCE: Duration = Duration::from_secs(5);
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Any number that nobody else takes: the first bytes of a SHA-256 of this crate's name.
 const MIGRATION_LOCK: i64 = 0x7477_686b_636c_6d73;

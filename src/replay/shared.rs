@@ -13,7 +13,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
 
 /// A shared store with all that is the same for every store. Clones share the breaker and the
 /// outcomes that wait.
@@ -33,10 +36,12 @@ pub(super) struct Limits {
     pub(super) outcomes: usize,
 }
 
-#[derive(Default)]
 struct Link {
     breaker: Mutex<Breaker>,
     outcomes: Outcomes,
+    /// For as many calls as the store works on at a time.
+    turns: Semaphore,
+    max_calls: usize,
 }
 
 pub(crate) type Answer<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
@@ -44,7 +49,14 @@ pub(super) type Recorded = Pin<Box<dyn Future<Output = Result<(), Unrecorded>> +
 
 impl SharedStore {
     pub(super) fn new(store: impl ReplayStore, limits: Limits) -> Self {
-        Self { store: Arc::new(store), limits, link: Arc::default() }
+        let max_calls = store.max_calls().clamp(1, Semaphore::MAX_PERMITS);
+        let link = Link {
+            breaker: Mutex::default(),
+            outcomes: Outcomes::default(),
+            turns: Semaphore::new(max_calls),
+            max_calls,
+        };
+        Self { store: Arc::new(store), limits, link: Arc::new(link) }
     }
 
     pub(super) fn set_limits(&mut self, limits: Limits) {
@@ -53,6 +65,11 @@ impl SharedStore {
 
     pub(super) fn outcomes(&self) -> &Outcomes {
         &self.link.outcomes
+    }
+
+    /// How many calls the store works on at a time.
+    pub(super) fn max_calls(&self) -> usize {
+        self.link.max_calls
     }
 
     pub(super) fn claim(&self, provider: &'static str, claim: Claim) -> Answer<Claimed> {
@@ -143,8 +160,15 @@ impl SharedStore {
         caller: Caller,
         call: impl Fn() -> Call<'a, T>,
     ) -> Result<T, StoreError> {
-        let watch = Watch::start();
-        let called = timeout(self.limits.timeout, async {
+        let (watch, started, limit) = (Watch::start(), Instant::now(), self.limits.timeout);
+        // A busy store is not one that fails: it is asked again at once. What is left of the time is
+        // enough for an answer, so that the store does not work for those who have given up.
+        let Ok(Ok(_turn)) = timeout(limit / 2, self.link.turns.acquire()).await else {
+            let busy = StoreError::unsent(Busy);
+            trace::store_called(provider, operation, watch, Some(&busy));
+            return Err(busy);
+        };
+        let called = timeout(limit.saturating_sub(started.elapsed()), async {
             match call().await {
                 // The first to notice that a connection broke while nothing was sent is the next
                 // delivery. Claims can be repeated under their token, and so can the rest.
@@ -155,8 +179,7 @@ impl SharedStore {
                 answer => answer,
             }
         });
-        let answer =
-            called.await.unwrap_or_else(|_| Err(StoreError::new(NoAnswer(self.limits.timeout))));
+        let answer = called.await.unwrap_or_else(|_| Err(StoreError::new(NoAnswer(limit))));
         trace::store_called(provider, operation, watch, answer.as_ref().err());
         match (answer.is_ok(), caller) {
             (true, caller) => {
@@ -236,6 +259,17 @@ impl fmt::Display for NoAnswer {
 }
 
 impl std::error::Error for NoAnswer {}
+
+#[derive(Debug)]
+struct Busy;
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("as many calls as it takes are under way")
+    }
+}
+
+impl std::error::Error for Busy {}
 
 #[derive(Debug)]
 struct Skipped;

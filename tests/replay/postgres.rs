@@ -11,7 +11,7 @@ use crate::support::{
     processes::{Receiver, Sender},
 };
 use bytes::Bytes;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::join_all};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use sqlx::{PgPool, Row, postgres::PgPoolOptions};
@@ -593,6 +593,50 @@ async fn a_paused_server_costs_no_connections() {
     for number in 20..26 {
         assert_eq!(store.claim(claim(number)).await.unwrap(), Claimed::won(1));
     }
+}
+
+/// To make connections anew would keep a busy server busy.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn statements_that_nobody_waits_for_keep_their_connections() {
+    let postgres = Postgres::start().await;
+    let admin = postgres.pool().await;
+    let options = PgPoolOptions::new().max_connections(4).test_before_acquire(false);
+    let pool = options.connect_with(postgres.options().application_name("store")).await.unwrap();
+    let store = PostgresStore::new(pool.clone());
+    store.migrate().await.unwrap();
+    let layer = || WebhookLayer::new(Zegocloud::new(SECRET).unwrap()).shared_store(store.clone());
+    let calls = Arc::new(AtomicUsize::new(0));
+    let handler = {
+        let calls = Arc::clone(&calls);
+        move |_| {
+            calls.fetch_add(1, Ordering::Relaxed);
+            async { StatusCode::OK }
+        }
+    };
+    let patient = process(layer().store_timeout(Duration::from_secs(60)), handler.clone());
+    let all = |process: &Process, numbers: std::ops::Range<usize>| {
+        let sent = numbers.map(|number| {
+            let (process, event) = (process.clone(), event(number));
+            async move { send(&process, &event).await.status() }
+        });
+        join_all(sent.collect::<Vec<_>>())
+    };
+    assert_eq!(all(&patient, 0..32).await, [StatusCode::OK; 32]);
+    let sessions = async || {
+        let ids = "select array_agg(pid order by pid) from pg_stat_activity where application_name = 'store'";
+        sqlx::query(ids).fetch_one(&admin).await.unwrap().get::<Vec<i32>, _>(0)
+    };
+    let before = sessions().await;
+    assert_eq!(before.len(), 4);
+
+    let mut transaction = admin.begin().await.unwrap();
+    sqlx::query("lock table webhook_claims").execute(&mut *transaction).await.unwrap();
+    let hasty = process(layer(), handler);
+    assert_eq!(all(&hasty, 100..112).await, [StatusCode::SERVICE_UNAVAILABLE; 12]);
+    transaction.rollback().await.unwrap();
+    assert_eq!(all(&patient, 200..232).await, [StatusCode::OK; 32]);
+    assert_eq!(sessions().await, before);
+    assert_eq!(calls.load(Ordering::Relaxed), 64);
 }
 
 #[tokio::test]

@@ -85,14 +85,10 @@ async fn soak() {
     let hostile = Hostile::new(addrs.clone());
     let sender = Sender::new();
 
-    let rate = match number("SOAK_RATE") {
-        Some(rate) => rate,
-        None => {
-            let capacity = honest.capacity(&soak, &sender, &addrs).await;
-            println!("capacity: {capacity:.0} events per second");
-            capacity * SHARE
-        }
-    };
+    // Also where the rate is given: what was never used has no connections and tasks to compare.
+    let capacity = honest.capacity(&soak, &sender, &addrs).await;
+    println!("capacity: {capacity:.0} events per second");
+    let rate = number("SOAK_RATE").unwrap_or(capacity * SHARE);
     println!("{rate:.0} events per second are sent, and hostile requests beside them");
     let before = [Process::of(ids[0], &addrs[0]).await, Process::of(ids[1], &addrs[1]).await];
     soak.take_latencies();

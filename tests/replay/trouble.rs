@@ -5,6 +5,7 @@
 use super::handler::{Handler, is_repeat, kind, send};
 use crate::support::zegocloud::{SECRET, pair};
 use bytes::Bytes;
+use futures_util::future::join_all;
 use http::Request;
 use http_body_util::Full;
 use std::{
@@ -37,6 +38,7 @@ struct Inner {
     next: Mutex<VecDeque<Fault>>,
     always: Mutex<Fault>,
     calls: Mutex<Vec<(&'static str, Duration)>>,
+    max_calls: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,12 +54,19 @@ enum Fault {
     BreaksLate,
     /// The answer is an error.
     Error,
+    /// The answer takes 100 ms.
+    Slow,
     /// There is never an answer.
     Hangs,
 }
 
 impl Scripted {
     fn new() -> Self {
+        Self::narrow(usize::MAX)
+    }
+
+    /// It works on so many calls at a time.
+    fn narrow(max_calls: usize) -> Self {
         let now = SystemTime::now();
         let clock = TestClock::at(now);
         let memory = MemoryStore::new().clock(clock.clone());
@@ -68,6 +77,7 @@ impl Scripted {
             next: Mutex::default(),
             always: Mutex::new(Fault::None),
             calls: Mutex::default(),
+            max_calls,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -112,6 +122,10 @@ impl Scripted {
                 Err(StoreError::new("the connection broke").disconnected())
             }
             Fault::Error => Err(StoreError::new("not now")),
+            Fault::Slow => {
+                sleep(100 * MILLISECOND).await;
+                act.await
+            }
             Fault::Hangs => std::future::pending().await,
         }
     }
@@ -128,6 +142,10 @@ impl ReplayStore for Scripted {
 
     async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
         self.call("finish", self.inner.memory.finish(claim, outcome)).await
+    }
+
+    fn max_calls(&self) -> usize {
+        self.inner.max_calls
     }
 }
 
@@ -454,6 +472,29 @@ async fn a_store_that_hangs_holds_nobody() {
         }
         assert!(began.elapsed() < 10 * limit, "{:?}", began.elapsed());
     }
+}
+
+/// Who waits in vain for a turn was never sent, and a store that is busy is asked again at once.
+#[tokio::test(start_paused = true)]
+async fn a_busy_store_is_asked_for_those_who_still_wait() {
+    let store = Scripted::narrow(2);
+    store.always(Fault::Slow);
+    let (layer, handler) = (process(&store), Handler::default());
+    let events: Vec<_> = (0..20).map(|_| event()).collect();
+    let began = Instant::now();
+    let answers = join_all(events.iter().map(|event| send(&layer, &handler, event))).await;
+    let refused = |answers: &[http::Response<String>]| {
+        answers.iter().filter(|it| kind(it) == Some(RejectionKind::StoreUnavailable)).count()
+    };
+    // Two claims at once, and two more within half of the time limit.
+    assert_eq!((refused(&answers), handler.calls()), (16, 4));
+    assert_eq!(began.elapsed().as_millis(), 400);
+    store.always(Fault::None);
+    let answers = join_all(events.iter().map(|event| send(&layer, &handler, event))).await;
+    assert_eq!((refused(&answers), handler.calls()), (0, 20));
+    layer.drained().await;
+    let calls = store.calls();
+    assert_eq!(calls.len(), 40, "each was claimed and finished once: {calls:?}");
 }
 
 /// The breaker lets one call through after its second; the others wait for what it finds.
