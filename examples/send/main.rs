@@ -39,6 +39,9 @@ struct Args {
     provider: Option<String>,
     /// Which event to send; an unknown one is answered with the list
     event: Option<String>,
+    /// Send each request once more, as whoever has captured it could
+    #[arg(long)]
+    repeat: bool,
     /// Where to post it [default: the provider's route at $RECEIVER_ADDR, else at 127.0.0.1:3000]
     #[arg(long, requires = "provider")]
     url: Option<String>,
@@ -70,6 +73,17 @@ struct Args {
     #[arg(long, requires = "provider")]
     public_url: Option<String>,
 }
+
+const KEYS: [&str; 8] = [
+    "--secret",
+    "--app-id",
+    "--app-key",
+    "--token",
+    "--access-key",
+    "--secret-key",
+    "--auth-token",
+    "--parent-auth-token",
+];
 
 impl Args {
     fn flag(&self, name: &str) -> Option<&String> {
@@ -112,6 +126,11 @@ impl Outgoing {
                 })?
             }
         };
+        let takes = |key: &&&str| family.needs.iter().any(|(_, flag)| flag == *key);
+        for key in KEYS.iter().filter(|key| args.flag(key).is_some() && !takes(key)) {
+            let takes: Vec<_> = KEYS.iter().filter(takes).copied().collect();
+            eprintln!("warning: {} has no {key}; it takes {}", family.name, takes.join(", "));
+        }
         let vars = Vars::new(family.vars);
         let value = |(variable, flag): &(&str, &str)| {
             let value = args.flag(flag).cloned().or_else(|| vars.get(variable));
@@ -164,7 +183,11 @@ async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let mut accepted = true;
     for event in outgoing {
-        accepted &= post(&client, event).await?;
+        let Outgoing { label, name, request, signer } = event;
+        let request = signer.sign(request, SystemTime::now());
+        for _ in 0..=u8::from(args.repeat) {
+            accepted &= post(&client, &label, name, request.clone()).await?;
+        }
     }
     Ok(accepted)
 }
@@ -203,10 +226,10 @@ fn hint(status: StatusCode, family: &str) -> Option<&'static str> {
 
 async fn post(
     client: &Client<HttpConnector, Full<Bytes>>,
-    event: Outgoing,
+    label: &str,
+    name: &str,
+    request: Request<Bytes>,
 ) -> Result<bool, Box<dyn Error>> {
-    let Outgoing { label, name, request, signer } = event;
-    let request = signer.sign(request, SystemTime::now());
     println!("{label}: {} {}", request.method(), request.uri());
     println!("  {}", String::from_utf8_lossy(request.body()));
     let url = request.uri().clone();

@@ -1348,7 +1348,11 @@ fn deduplication_keys_hold_these_fields_and_no_others() {
             });
             let other = event(kind, &other);
             assert_ne!(other, event(kind, &body), "{kind}.{path}: the edit changed nothing");
-            assert_eq!(other.dedup_key() != key, is_part(path), "{kind}.{path}");
+            assert_eq!(
+                other.dedup_key() != key,
+                is_part(path),
+                "{kind}.{path}: what `KEYS` says of it, at the first beginning that fits"
+            );
         }
         let later =
             accept(&sign(kind, &body, now() + Duration::from_secs(1))).unwrap().into_event();
