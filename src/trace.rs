@@ -162,8 +162,6 @@ mod report {
                 // What was authentic is lost if its sender does not try again.
                 RejectionKind::StoreFull | RejectionKind::StoreUnavailable => log!(error),
                 RejectionKind::ReadBudget => log!(warn),
-                // A tenant that is not known, or a middleware that is missing.
-                RejectionKind::NoRules => log!(info),
                 // Whoever captured a signature can send it with many bodies.
                 RejectionKind::TooManyContents => log!(debug),
                 _ if self.learnt.is_some() => log!(info),
