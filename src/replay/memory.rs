@@ -207,8 +207,8 @@ impl ReplayStore for MemoryStore {
 impl Shared {
     fn shard(&self, signature: &[u8; 16]) -> Option<&Shard> {
         let [.., a, b, c, d] = *signature;
-        let share = u64::from(u32::from_be_bytes([a, b, c, d])) * self.shards.len() as u64;
-        self.shards.get((share >> 32) as usize)
+        let number = u64::from(u32::from_be_bytes([a, b, c, d]));
+        self.shards.get((number.saturating_mul(self.shards.len() as u64) >> 32) as usize)
     }
 
     fn claim(&self, claim: &Claim, lease: Option<Duration>, now: Millis) -> Claimed {

@@ -163,7 +163,8 @@ impl SharedStore {
         let (watch, started, limit) = (Watch::start(), Instant::now(), self.limits.timeout);
         // A busy store is not one that fails: it is asked again at once. What is left of the time is
         // enough for an answer, so that the store does not work for those who have given up.
-        let Ok(Ok(_turn)) = timeout(limit / 2, self.link.turns.acquire()).await else {
+        let half = limit.checked_div(2).unwrap_or_default();
+        let Ok(Ok(_turn)) = timeout(half, self.link.turns.acquire()).await else {
             let busy = StoreError::unsent(Busy);
             trace::store_called(provider, operation, watch, Some(&busy));
             return Err(busy);
