@@ -367,7 +367,7 @@ impl Event {
         addr: String,
         _permit: Option<OwnedSemaphorePermit>,
     ) {
-        let mut begin = self.due;
+        let (mut begin, mut last) = (self.due, 0);
         for pause in
             [100, 250, 500, 1000, 2000, 4000].into_iter().chain(std::iter::repeat_n(8000, 20))
         {
@@ -400,8 +400,9 @@ impl Event {
                 fate.unanswered += u8::from(status == 0);
             }
             sleep(Duration::from_millis(pause)).await;
-            begin = Instant::now();
+            (begin, last) = (Instant::now(), status);
         }
+        soak.expect("out of tries", self.request.uri().path(), last, &[]);
     }
 }
 
