@@ -66,8 +66,8 @@ impl<P: Provider> WebhookLayer<P> {
 
     /// How long a call of the shared store may take, its second try included; 250 ms by default.
     ///
-    /// A call waits at most half of it for its turn, where the store works on a number of calls at a
-    /// time ([`max_calls`](crate::replay::ReplayStore::max_calls)). One whose connection broke is
+    /// A call waits at most half of it for its turn, where the store works on a number of calls at
+    /// a time ([`max_calls`](crate::replay::ReplayStore::max_calls)). One whose connection broke is
     /// sent once more. After three failures in a row claims fail without a call for a second, so
     /// that a store that hangs does not slow every request down.
     #[must_use]
@@ -77,8 +77,8 @@ impl<P: Provider> WebhookLayer<P> {
 
     /// How many outcomes may wait for a shared store that cannot be asked; 16,384 by default.
     ///
-    /// What was acknowledged or withdrawn is recorded later, within its retention; a failure, within
-    /// its lease. Beyond this number the oldest are given up, and what was not acknowledged first.
+    /// What was acknowledged or withdrawn is recorded later, within its retention; a failure,
+    /// within its lease. Beyond this number the oldest are given up, and what was not acknowledged first.
     /// An acknowledged one is then open to a replay at another process: it is counted and logged as
     /// an error. See [`drained`](Self::drained).
     #[must_use]

@@ -55,8 +55,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Takes `parts` with their lengths: mostly the **recomputed** MAC alone, which is the presented
-    /// one, decoded, once it was found equal. It differs between keys, so that tenants that share a
+    /// Takes `parts` with their lengths: mostly the **recomputed** MAC alone, which is the
+    /// presented one, decoded, once it was found equal. It differs between keys, so that tenants that share a
     /// replay store stay apart. The key itself would give one signature two identities where two
     /// keys fit it.
     ///

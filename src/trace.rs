@@ -174,8 +174,10 @@ mod report {
         pub(crate) fn repeated(&self) {
             let provider = self.provider;
             #[cfg(feature = "metrics")]
-            metrics::counter!(super::metric_names::REPLAYS, "provider" => provider, "outcome" => "repeated")
-                .increment(1);
+            metrics::counter!(
+                super::metric_names::REPLAYS, "provider" => provider, "outcome" => "repeated"
+            )
+            .increment(1);
             #[cfg(feature = "tracing")]
             tracing::info!(
                 target: super::TARGET,
@@ -224,8 +226,10 @@ mod report {
             #[cfg(feature = "metrics")]
             {
                 let kind = self.learnt.map_or("other", |learnt| learnt.label);
-                metrics::counter!(super::metric_names::MISFITS, "provider" => self.provider, "kind" => kind)
-                    .increment(misfits.len() as u64);
+                metrics::counter!(
+                    super::metric_names::MISFITS, "provider" => self.provider, "kind" => kind
+                )
+                .increment(misfits.len() as u64);
             }
             #[cfg(feature = "tracing")]
             {
@@ -261,7 +265,10 @@ mod report {
                 let kind = self.learnt.map_or("other", |learnt| learnt.label);
                 metrics::counter!(
                     DELIVERIES,
-                    "provider" => self.provider, "kind" => kind, "checked" => self.checked, "outcome" => outcome
+                    "provider" => self.provider,
+                    "kind" => kind,
+                    "checked" => self.checked,
+                    "outcome" => outcome
                 )
                 .increment(1);
                 metrics::histogram!(HANDLER_SECONDS, "provider" => self.provider).record(took);
@@ -269,7 +276,13 @@ mod report {
             #[cfg(feature = "tracing")]
             if outcome == "done" {
                 let handler_ms = super::millis(took);
-                tracing::debug!(target: super::TARGET, parent: &self.span, outcome, handler_ms, "webhook delivered");
+                tracing::debug!(
+                    target: super::TARGET,
+                    parent: &self.span,
+                    outcome,
+                    handler_ms,
+                    "webhook delivered"
+                );
             } else {
                 // With the span's fields: a filter that lets warnings through may have left the
                 // span out.
@@ -335,7 +348,11 @@ mod report {
 #[cfg_attr(not(feature = "full"), allow(dead_code, reason = "not every scheme signs the URL"))]
 pub(crate) fn signed_here(url: &str) {
     #[cfg(feature = "tracing")]
-    tracing::debug!(target: TARGET, url = format_args!("{url:.1024}"), "the signature is not over this URL");
+    tracing::debug!(
+        target: TARGET,
+        url = format_args!("{url:.1024}"),
+        "the signature is not over this URL"
+    );
     let _ = url;
 }
 

@@ -123,11 +123,7 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         is(FIRST_WINS, self.a.claim(first.clone()).await, Claimed::won(1))?;
         let rule =
             "a second attempt has to wait while the first is in flight, at most for the lease";
-        holds(
-            rule,
-            self.b.claim(self.again(&first)).await,
-            |claimed| matches!(claimed, Claimed::InFlight { retry_after } if *retry_after <= first.lease),
-        )?;
+        holds(rule, self.b.claim(self.again(&first)).await, is_in_flight_until(first.lease))?;
         let rule = "a claim that is made again under its token is the same attempt";
         is(rule, self.b.claim(first.clone()).await, Claimed::won(1))?;
         let rule = "another token neither renews nor finishes a claim";
@@ -284,11 +280,10 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
             is(rule, self.b.finish(claim.clone(), outcome).await, true)?;
             // A store may have no room for it, or no use.
             let rule = "an answer comes back to the byte or not at all";
-            holds(
-                rule,
-                self.b.claim(self.again(&claim)).await,
-                |claimed| matches!(claimed, Claimed::Done { answer: kept } if kept.as_ref().is_none_or(|kept| *kept == answer)),
-            )?;
+            holds(rule, self.b.claim(self.again(&claim)).await, |claimed| match claimed {
+                Claimed::Done { answer: kept } => kept.as_ref().is_none_or(|kept| *kept == answer),
+                _ => false,
+            })?;
             let other = Claim { fingerprint: self.digest(), ..self.again(&claim) };
             is("other content learns no answer", self.b.claim(other).await, Claimed::Conflict)?;
         }
@@ -413,11 +408,7 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
             }
             is("a claim is renewed under its token", renewed, true)?;
             let rule = "a lease that was renewed begins anew";
-            holds(
-                rule,
-                in_flight,
-                |claimed| matches!(claimed, Claimed::InFlight { retry_after } if *retry_after <= claim.lease),
-            )?;
+            holds(rule, in_flight, is_in_flight_until(claim.lease))?;
             let rule = "a claim is kept for its lease, however short its retention is";
             holds(rule, self.b.claim(self.again(&brief)).await, |claimed| {
                 matches!(claimed, Claimed::InFlight { .. })
@@ -548,6 +539,13 @@ fn failed(rule: &'static str) -> impl Fn(StoreError) -> Violation {
 
 fn violation(rule: &'static str, found: String) -> Violation {
     Violation { rule, found, source: None }
+}
+
+fn is_in_flight_until(lease: Duration) -> impl Fn(&Claimed) -> bool {
+    move |claimed| match claimed {
+        Claimed::InFlight { retry_after } => *retry_after <= lease,
+        _ => false,
+    }
 }
 
 const FIRST_WINS: &str = "the first attempt wins and is number 1";

@@ -66,7 +66,13 @@ pub(super) fn claims(provider: &'static str, store: &MemoryStore, level: &Level)
             |percent: usize| claims.saturating_mul(100) > capacity.saturating_mul(percent);
         let was_high = level.is_high.load(Relaxed);
         if is_over(80) && !was_high && !level.is_high.swap(true, Relaxed) {
-            tracing::warn!(target: TARGET, provider, claims, capacity, "the memory store is filled to more than 80 %");
+            tracing::warn!(
+                target: TARGET,
+                provider,
+                claims,
+                capacity,
+                "the memory store is filled to more than 80 %"
+            );
         }
         if was_high && !is_over(70) {
             level.is_high.store(false, Relaxed);
@@ -95,7 +101,13 @@ pub(super) fn store_called(
     #[cfg(feature = "tracing")]
     if let Some(error) = error {
         let cause = causes(error);
-        tracing::warn!(target: TARGET, provider, operation, cause, "the replay store could not be asked");
+        tracing::warn!(
+            target: TARGET,
+            provider,
+            operation,
+            cause,
+            "the replay store could not be asked"
+        );
     }
     let _ = (provider, operation, watch, error);
 }

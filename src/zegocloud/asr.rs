@@ -13,10 +13,16 @@ events! {
     pub enum AsrEvent in "Event" {
         /// A user's words were recognised.
         "ASRResult" => Result(Asr<AsrText>) as "asr.ASRResult"
-            key |it| [it.task_id, it.data.as_ref()?.round; it.data.as_ref()?.stream_id, it.data.as_ref()?.user_id],
+            key |it| [
+                it.task_id, it.data.as_ref()?.round;
+                it.data.as_ref()?.stream_id, it.data.as_ref()?.user_id
+            ],
         /// A user's words were translated.
         "TranslationResult" => Translation(Asr<AsrText>) as "asr.TranslationResult"
-            key |it| [it.task_id, it.data.as_ref()?.round; it.data.as_ref()?.stream_id, it.data.as_ref()?.user_id],
+            key |it| [
+                it.task_id, it.data.as_ref()?.round;
+                it.data.as_ref()?.stream_id, it.data.as_ref()?.user_id
+            ],
         /// Something went wrong.
         "Exception" => Exception(Asr<AsrException>) as "asr.Exception",
     }

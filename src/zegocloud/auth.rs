@@ -264,15 +264,16 @@ impl crate::Signer for Signer {
         request.map(|body| {
             let body = String::from_utf8_lossy(&body);
             let Some(rest) = body.trim_start().strip_prefix('{') else {
-                return format!("{body}&timestamp={timestamp}&nonce={nonce}&signature={signature}").into();
+                let signed = format!("&timestamp={timestamp}&nonce={nonce}&signature={signature}");
+                return (body.into_owned() + &signed).into();
             };
             let pascal = crate::payload::only(&body, |name| ["Event", "EventType"].contains(&name));
             let pascal = pascal.is_some_and(|members| members != "{}");
             let [t, n, s] = if pascal { PASCAL } else { SNAKE };
             let quote = if self.numeric { "" } else { "\"" };
             let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
-            format!("{{\"{t}\":{quote}{timestamp}{quote},\"{n}\":\"{nonce}\",\"{s}\":\"{signature}\"{comma}{rest}")
-                .into()
+            let time = format!("\"{t}\":{quote}{timestamp}{quote}");
+            format!("{{{time},\"{n}\":\"{nonce}\",\"{s}\":\"{signature}\"{comma}{rest}").into()
         })
     }
 }

@@ -16,7 +16,9 @@ events! {
             key |it| [it.task_id, it.event_time, it.detail.as_ref()?.status],
         /// A drive task changed its state.
         4 => DriveTask(DigitalHuman<DriveTask>) as "digital_human.drive_task"
-            key |it| [it.task_id, it.event_time, it.detail.as_ref()?.status, it.detail.as_ref()?.drive_id],
+            key |it| [
+                it.task_id, it.event_time, it.detail.as_ref()?.status, it.detail.as_ref()?.drive_id
+            ],
     }
 }
 
