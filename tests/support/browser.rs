@@ -12,30 +12,62 @@ use std::{
 
 pub struct Browser {
     pub client: Client,
-    driver: Child,
     /// The driver's.
     addr: String,
     session: String,
+    _driver: Driver,
+}
+
+struct Driver(Child);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
 }
 
 impl Browser {
     /// `None`, with a word about it, where there is no Chromium.
     pub async fn start(arguments: &[&str]) -> Option<Self> {
-        let driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let Ok(mut driver) = driver else {
+        if Command::new("chromedriver").arg("--version").stdout(Stdio::null()).status().is_err() {
             println!("skipped: there is no chromedriver (Debian: chromium, chromium-driver)");
             return None;
-        };
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let started = " started successfully on port ";
+        }
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match Self::try_start(arguments).await {
+                Ok(browser) => return Some(browser),
+                Err(error) => assert!(attempts < 5, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// A driver that shares a busy machine with others sometimes ends before it says its port.
+    async fn try_start(arguments: &[&str]) -> Result<Self, String> {
+        let mut driver = Driver(
+            Command::new("chromedriver")
+                .arg("--port=0")
+                .stdout(Stdio::piped())
+                .stderr(Stdio::inherit())
+                .spawn()
+                .map_err(|error| error.to_string())?,
+        );
+        let stdout = driver.0.stdout.take().unwrap();
+        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        let mut said = String::new();
         let port = lines.find_map(|line| {
-            line.split_once(started).map(|(_, port)| port.trim_end_matches('.').to_owned())
+            said.push_str(&line);
+            said.push('\n');
+            let (_, port) = line.split_once(" started successfully on port ")?;
+            Some(port.trim_end_matches('.').to_owned())
         });
-        let addr = format!("127.0.0.1:{}", port.expect("chromedriver says its port"));
+        let port = port.ok_or_else(|| {
+            format!("chromedriver does not say its port: {:?}\n{said}", driver.0.wait())
+        })?;
+        let addr = format!("127.0.0.1:{port}");
         std::thread::spawn(move || lines.for_each(drop));
         // Containers run tests as root, where Chromium has no sandbox, and have little shared
         // memory.
@@ -52,9 +84,9 @@ impl Browser {
         capabilities.insert("goog:chromeOptions".to_owned(), json!({ "args": arguments }));
         let mut builder = ClientBuilder::new(HttpConnector::new());
         let client = builder.capabilities(capabilities).connect(&format!("http://{addr}")).await;
-        let client = client.expect("chromedriver is there, and so is chromium");
+        let client = client.map_err(|error| format!("no session of Chromium: {error}"))?;
         let session = client.session_id().await.unwrap().unwrap();
-        Some(Self { client, driver, addr, session })
+        Ok(Self { client, _driver: driver, addr, session })
     }
 
     pub async fn open(&self, addr: &str) {
@@ -104,8 +136,6 @@ impl Drop for Browser {
             // The answer comes when Chromium has ended; the driver keeps the connection open.
             BufReader::new(stream).read_line(&mut String::new()).ok();
         }
-        self.driver.kill().ok();
-        self.driver.wait().ok();
     }
 }
 
