@@ -66,9 +66,9 @@ impl<P: Provider> WebhookLayer<P> {
 
     /// How long a call of the shared store may take, its second try included; 250 ms by default.
     ///
-    /// A call waits at most half of it for its turn, where the store works on a number of calls at
-    /// a time ([`max_calls`](crate::replay::ReplayStore::max_calls)). One whose connection broke is
-    /// sent once more. After three failures in a row claims fail without a call for a second, so
+    /// Before that a claim waits at most half as long for its turn, where the store works on a
+    /// number of them at a time ([`max_claims`](crate::replay::ReplayStore::max_claims)). A call
+    /// whose connection broke is sent once more. After three failures in a row claims fail without a call for a second, so
     /// that a store that hangs does not slow every request down.
     #[must_use]
     pub fn store_timeout(self, timeout: Duration) -> Self {
@@ -78,9 +78,9 @@ impl<P: Provider> WebhookLayer<P> {
     /// How many outcomes may wait for a shared store that cannot be asked; 16,384 by default.
     ///
     /// What was acknowledged or withdrawn is recorded later, within its retention; a failure,
-    /// within its lease. Beyond this number the oldest are given up, and what was not acknowledged first.
-    /// An acknowledged one is then open to a replay at another process: it is counted and logged as
-    /// an error. See [`drained`](Self::drained).
+    /// within its lease. Beyond this number the oldest one that was not acknowledged is given up,
+    /// and where there is none, the oldest. An acknowledged one is then open to a replay at another
+    /// process: it is counted and logged as an error. See [`drained`](Self::drained).
     #[must_use]
     pub fn unrecorded_limit(self, outcomes: usize) -> Self {
         self.with(|settings| settings.guard.set_unrecorded_limit(outcomes))

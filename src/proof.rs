@@ -56,9 +56,9 @@ pub struct Identity {
 
 impl Identity {
     /// Takes `parts` with their lengths: mostly the **recomputed** MAC alone, which is the
-    /// presented one, decoded, once it was found equal. It differs between keys, so that tenants that share a
-    /// replay store stay apart. The key itself would give one signature two identities where two
-    /// keys fit it.
+    /// presented one, decoded, once it was found equal. It differs between keys, so that tenants
+    /// that share a replay store stay apart. The key itself would give one signature two identities
+    /// where two keys fit it.
     ///
     /// Text from the request does not belong here unless a grammar leaves it one spelling only:
     /// whoever can spell a signature in two ways can use it twice.

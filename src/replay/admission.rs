@@ -382,8 +382,8 @@ fn truncate(hash: Sha256) -> [u8; 16] {
     start
 }
 
-// A change of what is hashed is a change of this.
-/// Short: with a provider's name and a MAC it is one block of SHA-256.
+/// A change of what is hashed is a change of this. With a provider's name and a MAC it is one block
+/// of SHA-256.
 const KEY_VERSION: &[u8] = b"tw1\0";
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
 const RETRY_AFTER: Duration = Duration::from_secs(1);

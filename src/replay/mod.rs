@@ -220,11 +220,12 @@ pub trait ReplayStore: Send + Sync + 'static {
         outcome: Outcome,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// How many calls it works on at a time; any number by default.
+    /// How many claims it works on at a time; any number by default.
     ///
     /// More wait in the layer for their turn. One that gives up there was never sent, and nothing
-    /// has to be undone. A store on a pool of connections says their number.
-    fn max_calls(&self) -> usize {
+    /// has to be undone. Renewals and outcomes do not wait: what was won is recorded before
+    /// anything else is claimed. A store on a pool of connections says their number.
+    fn max_claims(&self) -> usize {
         usize::MAX
     }
 }
@@ -242,8 +243,8 @@ impl<S: ReplayStore> ReplayStore for Arc<S> {
         S::finish(self, claim, outcome).await
     }
 
-    fn max_calls(&self) -> usize {
-        S::max_calls(self)
+    fn max_claims(&self) -> usize {
+        S::max_claims(self)
     }
 }
 

@@ -185,7 +185,7 @@ impl Outcomes {
 
 async fn work(store: SharedStore, mut working: Working) {
     // Most of the store is left to the deliveries that wait for it.
-    let max_width = MAX_WIDTH.min(store.max_calls() / 4).max(1);
+    let max_width = MAX_WIDTH.min(store.max_claims() / 4).max(1);
     let (mut width, mut pause) = (1, FIRST_PAUSE);
     while let Some(batch) = store.outcomes().batch(width) {
         let mut tries = JoinSet::new();

@@ -309,7 +309,7 @@ impl ReplayStore for PostgresStore {
         }
     }
 
-    fn max_calls(&self) -> usize {
+    fn max_claims(&self) -> usize {
         self.pool.options().get_max_connections() as usize
     }
 }

@@ -39,9 +39,9 @@ pub(super) struct Limits {
 struct Link {
     breaker: Mutex<Breaker>,
     outcomes: Outcomes,
-    /// For as many calls as the store works on at a time.
+    /// For as many claims as the store works on at a time.
     turns: Semaphore,
-    max_calls: usize,
+    max_claims: usize,
 }
 
 pub(crate) type Answer<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
@@ -49,12 +49,12 @@ pub(super) type Recorded = Pin<Box<dyn Future<Output = Result<(), Unrecorded>> +
 
 impl SharedStore {
     pub(super) fn new(store: impl ReplayStore, limits: Limits) -> Self {
-        let max_calls = store.max_calls().clamp(1, Semaphore::MAX_PERMITS);
+        let max_claims = store.max_claims().clamp(1, Semaphore::MAX_PERMITS);
         let link = Link {
             breaker: Mutex::default(),
             outcomes: Outcomes::default(),
-            turns: Semaphore::new(max_calls),
-            max_calls,
+            turns: Semaphore::new(max_claims),
+            max_claims,
         };
         Self { store: Arc::new(store), limits, link: Arc::new(link) }
     }
@@ -67,15 +67,23 @@ impl SharedStore {
         &self.link.outcomes
     }
 
-    /// How many calls the store works on at a time.
-    pub(super) fn max_calls(&self) -> usize {
-        self.link.max_calls
+    /// How many claims the store works on at a time.
+    pub(super) fn max_claims(&self) -> usize {
+        self.link.max_claims
     }
 
     pub(super) fn claim(&self, provider: &'static str, claim: Claim) -> Answer<Claimed> {
         let this = self.clone();
         Box::pin(async move {
             this.check_breaker()?;
+            // A busy store is not one that fails: it is asked again at once.
+            let watch = Watch::start();
+            let half = this.limits.timeout.checked_div(2).unwrap_or_default();
+            let Ok(Ok(_turn)) = timeout(half, this.link.turns.acquire()).await else {
+                let busy = StoreError::unsent(Busy);
+                trace::store_called(provider, Operation::Claim, watch, Some(&busy));
+                return Err(busy);
+            };
             this.call(provider, Operation::Claim, Caller::Request, || this.store.claim(&claim))
                 .await
         })
@@ -160,16 +168,8 @@ impl SharedStore {
         caller: Caller,
         call: impl Fn() -> Call<'a, T>,
     ) -> Result<T, StoreError> {
-        let (watch, started, limit) = (Watch::start(), Instant::now(), self.limits.timeout);
-        // A busy store is not one that fails: it is asked again at once. What is left of the time is
-        // enough for an answer, so that the store does not work for those who have given up.
-        let half = limit.checked_div(2).unwrap_or_default();
-        let Ok(Ok(_turn)) = timeout(half, self.link.turns.acquire()).await else {
-            let busy = StoreError::unsent(Busy);
-            trace::store_called(provider, operation, watch, Some(&busy));
-            return Err(busy);
-        };
-        let called = timeout(limit.saturating_sub(started.elapsed()), async {
+        let watch = Watch::start();
+        let called = timeout(self.limits.timeout, async {
             match call().await {
                 // The first to notice that a connection broke while nothing was sent is the next
                 // delivery. Claims can be repeated under their token, and so can the rest.
@@ -180,7 +180,8 @@ impl SharedStore {
                 answer => answer,
             }
         });
-        let answer = called.await.unwrap_or_else(|_| Err(StoreError::new(NoAnswer(limit))));
+        let answer =
+            called.await.unwrap_or_else(|_| Err(StoreError::new(NoAnswer(self.limits.timeout))));
         trace::store_called(provider, operation, watch, answer.as_ref().err());
         match (answer.is_ok(), caller) {
             (true, caller) => {
@@ -266,7 +267,7 @@ struct Busy;
 
 impl fmt::Display for Busy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("as many calls as it takes are under way")
+        f.write_str("as many claims as it takes are under way")
     }
 }
 
