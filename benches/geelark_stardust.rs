@@ -1,4 +1,4 @@
-//! What GeeLark's and Stardust's rules cost, beside the floor: the hash over the signed text and
+//! The cost of GeeLark's and Stardust's rules beside the floor: the hash over the signed text and
 //! one plain derived parse.
 
 #[path = "common/ratio.rs"]
@@ -119,8 +119,8 @@ impl StardustCase {
     }
 }
 
-// The members that the crate types, with what it keeps as text as text. What it keeps beside them,
-// this ignores.
+// The members that the crate types; those that it keeps as text are text here as well. Other
+// members, which the crate also keeps, are ignored here.
 #[allow(dead_code)]
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -220,7 +220,7 @@ fn stardust_floor(bencher: Bencher<'_, '_>, size: usize) {
     bencher.bench_local(|| case.floor());
 }
 
-/// The costliest refusal: everything is well formed, and the last thing that is looked at is wrong.
+/// The most expensive refusal: everything is well formed, and only the last thing checked is wrong.
 #[divan::bench_group]
 mod refuse_head {
     use super::*;

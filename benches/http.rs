@@ -1,10 +1,9 @@
-//! How much of a bare route's throughput is left behind the layer: axum on one core, every body
+//! How much of a bare route's throughput remains behind the layer: axum on one core, every body
 //! signed.
 //!
-//! `cargo bench --bench http --all-features` lets a bare route that parses, the layer without its
-//! guard and the layer with it take turns, and prints how many requests each answers in a second of
-//! the server's time on its core: neither the sender nor what else runs on the machine counts.
-//! Linux only.
+//! `cargo bench --bench http --all-features` alternates between a bare route that parses, the layer
+//! without its guard and the layer with it. It prints how many requests each answers per second of
+//! the server thread's run time, so that neither the sender nor other programs count. Linux only.
 
 use axum::{
     Router,
@@ -54,7 +53,7 @@ fn main() {
     }
 }
 
-/// On a thread of its own, and so on one core.
+/// Runs on a thread of its own, and so on one core.
 fn serve() -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
@@ -75,7 +74,7 @@ fn serve() -> SocketAddr {
     address
 }
 
-/// The nanoseconds that the server's thread has run for.
+/// How many nanoseconds the server's thread has run.
 async fn time_on_core() -> String {
     std::fs::read_to_string("/proc/thread-self/schedstat").unwrap()
 }
@@ -103,7 +102,7 @@ struct Session {
     metadata: Option<Box<RawValue>>,
 }
 
-/// A genuine one, as it goes over the wire.
+/// A genuine request, as it goes over the wire.
 fn request(way: &str, number: u64) -> String {
     let body = format!(
         r#"{{"event":"kyc.completed","timestamp":"2026-06-04T08:51:10Z","session_id":"{number:016x}","account_auth_id":"SA_TEST0001","kyc_type":"individual","session_status":"kyc_completed","metadata":{{"note":"a note of some words, and then as many again, up to 280 bytes, as they come"}}}}"#
@@ -121,8 +120,8 @@ fn request(way: &str, number: u64) -> String {
     )
 }
 
-/// How many requests the server answers in a second of its own, over connections that are kept and
-/// each wait for their answers.
+/// How many requests the server answers per second of its run time, over kept connections that each
+/// wait for an answer before the next request.
 fn rate(server: SocketAddr, requests: Vec<String>) -> f64 {
     runtime().block_on(async {
         let mut connections = Vec::new();

@@ -1,8 +1,9 @@
-//! What the whole layer costs a delivery, as multiples of its floor: the hashes that the scheme
+//! The cost of the whole layer per delivery, as multiples of its floor: the hashes that the scheme
 //! needs and one typed `serde_json` parse.
 //!
-//! `cargo bench --bench layer` prints one table. All ways take turns in one process, the best round
-//! of each counts, and what making the request and an unguarded service cost is taken off.
+//! `cargo bench --bench layer` prints one table. All variants take turns in one process, and the
+//! best round of each counts. The cost of cloning the request and calling the bare service is
+//! subtracted.
 
 #[allow(dead_code, reason = "one event of the catalogue")]
 #[path = "../examples/send/zegocloud_catalogue.rs"]
@@ -76,7 +77,8 @@ pub fn cases() -> Vec<Case> {
 pub struct Case {
     pub name: &'static str,
     pub mark: &'static str,
-    /// The floor, the service alone, the layer without and with its guard. Each times one round.
+    /// The floor, the service alone, the layer without and with its guard. Each call times one
+    /// round.
     pub ways: [Box<dyn Fn() -> Duration>; 4],
     round: usize,
 }
@@ -90,8 +92,8 @@ impl Case {
         delivery: &dyn Fn() -> Request<Bytes>,
     ) -> Self {
         let round = (300_000 / delivery().body().len()).clamp(8, 256);
-        // Each with a signature of its own. The first fill the store, so that it does not grow
-        // while time is taken.
+        // Each request has a signature of its own. The first ones fill the store, so that it does
+        // not grow while the time is taken.
         let first: Vec<_> = (0..2 * round).map(|_| delivery()).collect();
         let timed: &'static [_] = (0..round).map(|_| delivery()).collect::<Vec<_>>().leak();
         let unguarded =
@@ -141,7 +143,7 @@ where
     assert!(response.extensions().is_empty(), "neither a repeat nor a refusal");
 }
 
-/// A service that is ready and does nothing.
+/// A service that is always ready and does nothing.
 #[derive(Clone)]
 struct Handler;
 
@@ -160,8 +162,8 @@ impl Service<Request<Full<Bytes>>> for Handler {
     }
 }
 
-/// A provider of one's own, as the documentation of `Provider` writes it. It numbers what it
-/// accepts, so that one request makes any number of deliveries.
+/// A provider as the documentation of `Provider` writes one. It numbers what it accepts, so that
+/// one request makes any number of deliveries.
 struct Own {
     key: Hmac<Sha256>,
     number: AtomicU64,
@@ -237,15 +239,15 @@ fn kyc_floor(request: &Request<Bytes>) {
     hmac_and_parse::<PlainSession>(request);
 }
 
-/// As ZEGOCLOUD writes it, without the catalogue's line breaks.
+/// As ZEGOCLOUD writes it: without the catalogue's line breaks.
 fn stream_body() -> Bytes {
     let (_, json) = catalogue::events().iter().find(|(name, _)| *name == "stream_create").unwrap();
-    // Without blanks, and in the documented order.
+    // Without white space, and in the documented order.
     json.lines().map(str::trim).collect::<String>().replace("\": ", "\":").into()
 }
 
-/// SHA-1 of as much as is signed, SHA-256 of the body that the signature leaves open, and the
-/// parse.
+/// SHA-1 of as many bytes as are signed, SHA-256 of the body, which the signature does not cover,
+/// and the parse.
 fn stream_floor(request: &Request<Bytes>) {
     black_box(Sha1::digest(black_box(&[0_u8; 61])));
     black_box(Sha256::digest(request.body()));

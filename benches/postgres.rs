@@ -1,5 +1,5 @@
-//! Claims per second in Postgres and in Redis, from two processes at the same time, and what the
-//! table comes to.
+//! Claims per second in Postgres and in Redis, from two processes at the same time, and how large
+//! the table becomes.
 //!
 //! `scripts/postgres-load` runs it.
 
@@ -67,7 +67,7 @@ async fn bench() {
     }
     drop(redis);
 
-    // Claims that are over after a few seconds: what comes goes.
+    // Churn: claims that expire after a few seconds.
     sqlx::query("truncate webhook_claims").execute(&pool).await.unwrap();
     println!("churn, each claim kept for 5 s: {}", size(&pool).await);
     for _ in 0..variable("CHURN_ROUNDS", 6) {
@@ -76,7 +76,7 @@ async fn bench() {
     }
 }
 
-/// Claims and finishes, 32 at a time, and prints how many and how long the slowest hundredth took.
+/// Claims and finishes, 32 at a time; prints how many, and the median and 99th percentile latency.
 async fn work(url: &str, retention: Duration, time: Duration) {
     if url.starts_with("redis") {
         claims(RedisStore::new(url).unwrap(), retention, time).await;

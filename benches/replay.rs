@@ -1,4 +1,4 @@
-//! What a claim and its finish cost.
+//! The cost of a claim and its finish.
 
 use divan::{Bencher, black_box, counter::ItemsCount};
 use futures_util::FutureExt;
@@ -15,7 +15,7 @@ fn main() {
     divan::main();
     #[cfg(feature = "redis")]
     if std::env::args().any(|argument| argument == "--bench") {
-        in_redis::claims_a_second();
+        in_redis::claims_per_second();
     }
 }
 
@@ -31,7 +31,7 @@ fn claim() -> Claim {
     Claim::for_test(key, [1; 16], number as i64, Duration::from_millis(1), Duration::from_millis(1))
 }
 
-/// Claims that expire after a second, in a store that has come to its steady state.
+/// Claims that expire after a second, in a store that has reached its steady state.
 #[divan::bench(threads = [1, 2], min_time = 3)]
 fn claim_and_finish_in_memory(bencher: Bencher<'_, '_>) {
     static STORE: std::sync::LazyLock<MemoryStore> = std::sync::LazyLock::new(|| {
@@ -61,7 +61,7 @@ mod in_redis {
     use tower_webhooks::replay::{RedisStore, ReplayStore};
 
     /// 64 at a time, against a server on this machine that writes every claim to disk.
-    pub fn claims_a_second() {
+    pub fn claims_per_second() {
         let redis = Redis::start();
         let store = RedisStore::new(&redis.url()).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -87,7 +87,7 @@ mod in_redis {
             start.elapsed()
         });
         println!(
-            "redis: {:.0} claims a second, 64 at a time",
+            "redis: {:.0} claims per second, 64 at a time",
             (64 * EACH) as f64 / took.as_secs_f64()
         );
     }

@@ -1,5 +1,5 @@
 //! The example `tenants` with one tenant and with 10,000: resident memory, and deliveries per
-//! second in turns.
+//! second, measured in turns.
 //!
 //! ```sh
 //! cargo build --release --example tenants && cargo bench --bench tenants

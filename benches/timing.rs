@@ -1,11 +1,11 @@
-//! Whether the time of a refusal tells how much of a forged credential is right.
+//! Measures whether the time of a refusal tells how much of a forged credential is right.
 //!
-//! For each comparison of a secret, requests of two classes come in random order: those whose
-//! credential is wrong from its first character on, and those in which only the last one is wrong.
-//! Welch's t over the two compares how long the refusals took, once for each of several shares of
-//! the fastest (what a machine does beside it only makes calls slower). An |t| below 4.5 is no
-//! difference that these samples show; the comparison that stops at the first difference is there
-//! to show that the harness would see one.
+//! For each comparison of a secret, requests of two classes come in random order: the credential is
+//! wrong from its first character on, or only in its last one. Welch's t over the two classes
+//! compares how long the refusals took, once for each of several shares of the fastest samples
+//! (other load on the machine only makes calls slower). Below |t| = 4.5 these samples show no
+//! difference. A comparison that stops at the first difference is the control: it shows that the
+//! measurement would find one.
 //!
 //! `scripts/timing` runs it; an argument is the number of samples in thousands.
 
@@ -43,8 +43,8 @@ fn main() -> ExitCode {
     println!("| comparison | samples | largest absolute t | |\n| --- | --: | --: | --- |");
     let mut is_right = true;
     for case in cases(now) {
-        // Another program that runs beside one class more than beside the other is as good as a
-        // difference, once: a real one is there again.
+        // A program that happens to run beside one class more than beside the other looks like a
+        // difference, but only once. A real difference is there again in the next try.
         let t = (0..TRIES).map(|_| case.t(thousands)).fold(f64::INFINITY, f64::min);
         let is_expected = if case.stops_early { t > FLAGGED } else { t < BOUND };
         is_right &= is_expected;
@@ -59,7 +59,7 @@ fn cases(now: SystemTime) -> Vec<Case> {
         move |request: &Request<Bytes>, from_end: bool| {
             let mut request = request.clone();
             let mut value = request.headers()[name].as_bytes().to_vec();
-            // The last characters of base64 are padding and a half.
+            // The last characters of base64 are padding and carry only some bits.
             let at = if from_end {
                 value.len() - skip
             } else {
@@ -205,7 +205,7 @@ fn cases(now: SystemTime) -> Vec<Case> {
     ]
 }
 
-/// Another digit, of hex and of base64.
+/// Another digit, valid in hex and in base64.
 fn another(digit: u8) -> u8 {
     if digit == b'b' { b'c' } else { b'b' }
 }
@@ -215,7 +215,7 @@ type Refuse = Box<dyn Fn(&Request<Bytes>) -> bool>;
 struct Case {
     name: &'static str,
     stops_early: bool,
-    /// Wrong at the first character, and at the last.
+    /// One wrong from the first character on, one wrong only in the last.
     requests: [Request<Bytes>; 2],
     refuse: Refuse,
 }
@@ -252,7 +252,7 @@ impl Case {
     fn t(&self, thousands: usize) -> f64 {
         let mut samples: Vec<(u32, bool)> = Vec::with_capacity(thousands * 1000);
         for _ in 0..thousands {
-            // Copies, so that neither class has a place in memory of its own.
+            // Copies, so that neither class stays at one place in memory.
             let batch: Vec<_> = (0..1000)
                 .map(|_| {
                     let class = fastrand::bool();
@@ -268,8 +268,8 @@ impl Case {
         samples.sort_unstable();
         let fastest = |percent: usize| {
             let (bound, _) = samples[samples.len() * percent / 100];
-            // Without those that took just as long: which of them are in would depend on how they
-            // were sorted.
+            // Samples equal to the bound are left out: the sort order would decide which of them
+            // are in.
             &samples[..samples.partition_point(|(took, _)| *took < bound)]
         };
         let shares = [50, 75, 90, 99].map(fastest);
@@ -290,7 +290,7 @@ fn welch(samples: &[(u32, bool)]) -> f64 {
     (a.0 - b.0) / (a.1 + b.1).sqrt()
 }
 
-/// Compares a token as nobody should.
+/// Compares a token as no code should: it stops at the first difference.
 struct Early;
 
 impl Provider for Early {

@@ -1,5 +1,5 @@
-//! What accepting a body-signed callback costs beside the least that it can cost: one HMAC-SHA256
-//! and one typed parse. And what a voice callback costs, in each of its forms.
+//! The cost of accepting a body-signed callback beside the least that it can cost: one HMAC-SHA256
+//! and one typed parse. Also the cost of a voice callback, in each of its forms.
 //!
 //! `cargo bench --bench vobiz` prints divan's times, then one line of ratios for each family and
 //! size.
@@ -54,7 +54,7 @@ fn main() {
     ratios::<Whatsapp>();
 }
 
-/// A family, and the payload that one would write for it by hand.
+/// A family, and a hand-written payload for it.
 trait Family: Provider {
     const LABEL: &'static str;
     type Plain: DeserializeOwned;
@@ -270,7 +270,7 @@ impl<F: Family> Case<F> {
     }
 }
 
-/// A service that is ready and does nothing.
+/// A service that is always ready and does nothing.
 #[derive(Clone)]
 struct Inner;
 
@@ -356,7 +356,7 @@ fn layer_16_kib_frames<F: Family>(bencher: Bencher<'_, '_>, size: usize) {
         .bench_local_values(|request| layered(&mut service, request));
 }
 
-/// A Hangup as it was seen, in the order of its names.
+/// A real `Hangup`, its members sorted by name.
 const HANGUP: &str = "AnswerTime=2026-06-08+11%3A37%3A40&BillDuration=60&BillRate=0.005&CallStatus=completed\
     &CallUUID=12d86ccd-0000-4000-8000-000000000000&CallerName=%2B910000000001&Direction=inbound&Duration=42\
     &EndTime=2026-06-08+11%3A38%3A22&Event=Hangup&From=910000000001&HangupCause=NORMAL_CLEARING&HangupCauseCode=4000\
@@ -385,8 +385,8 @@ fn voice(bencher: Bencher<'_, '_>, form: &str) {
     });
 }
 
-/// Each way is timed in turn, many times over: the best of each is what it costs where nothing
-/// disturbs it.
+/// The variants are timed in turn, many times over. The best time of each is its cost without
+/// disturbance.
 fn ratios<F: Family>() {
     for size in SIZES {
         let case = Case::<F>::new(size);

@@ -1,4 +1,4 @@
-//! What the layer costs in front of ZEGOCLOUD's callbacks, beside the floor: the SHA-1 of the
+//! The cost of the layer in front of ZEGOCLOUD's callbacks, beside the floor: the SHA-1 of the
 //! signed text and one plain derived parse; with the guard on, also a hash over the content.
 
 #[path = "common/ratio.rs"]
@@ -40,13 +40,13 @@ fn main() {
         let call = case.caller(case.layer().dangerous_without_replay_guard());
         ratio("refuse", case.len(), || call(&forged), || case.floor());
 
-        // Every delivery needs a signature of its own, made outside of what is measured.
+        // Every delivery needs a signature of its own, made before the time is taken.
         let (pool, turn) = (case.pool(), Cell::new(0));
         let clock = TestClock::at(case.now);
         let guarded =
             case.caller(case.layer().local_store(MemoryStore::new().clock(clock.clone())));
         let accept = || {
-            // The pool comes round when the store has forgotten it: a nonce may hold a far date.
+            // Starts over once the store has forgotten all: a nonce may hold a far date.
             if turn.get() == POOL {
                 turn.set(0);
                 clock.advance(Duration::from_secs(31 * 24 * 60 * 60));

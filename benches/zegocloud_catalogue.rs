@@ -1,4 +1,4 @@
-//! What accepting a ZEGOCLOUD callback costs beside its floor: the SHA-1 of the signed text and
+//! The cost of accepting a ZEGOCLOUD callback beside its floor: the SHA-1 of the signed text and
 //! serde into a plain struct.
 //!
 //! `cargo bench --bench zegocloud_catalogue` prints divan's table, then a ratio line for each

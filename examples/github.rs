@@ -1,5 +1,4 @@
-//! A provider of one's own: GitHub, which signs the body and names the event in a header that it
-//! does not sign.
+//! A provider of your own: GitHub, which signs the body and names the event in an unsigned header.
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
@@ -12,18 +11,18 @@ use tower_webhooks::{
     Secret, exactly_one, from_hex, parse_json,
 };
 
-/// The HMAC key that is made of a webhook's secret once.
+/// Holds the HMAC key, prepared once from the webhook's secret.
 pub struct GitHub {
     key: Hmac<Sha256>,
 }
 
 #[derive(Debug, PartialEq)]
 pub enum Event {
-    /// The first of every webhook, to see whether it arrives.
+    /// The first delivery of every webhook, a test whether it arrives.
     Ping,
     Push(Push),
     Issues(Issues),
-    /// Any other event, and one of another shape: what is authentic is delivered.
+    /// Any other event, or a body of another shape: every authentic request is delivered.
     Other(Bytes),
 }
 
@@ -74,8 +73,8 @@ impl Provider for GitHub {
             "issues" => ("issues", read(body, Event::Issues)),
             _ => ("unknown", Event::Other(body.clone())),
         };
-        // Nobody signs the name, so the first one stays: with another name the same signature is a
-        // conflict.
+        // The name is not signed, so it is bound to the first request: the same signature with
+        // another name is a conflict.
         let identity = Identity::new(&[&mac], Content::Signed).with_unsigned(name);
         let proof =
             Proof { covers: Covers::Body, key_index: 0, signed_at: None, identity: Some(identity) };

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! ZEGOCLOUD's callbacks arrive at `POST /zegocloud`. The gRPC health service (`tonic-health`)
-//! knows which rooms are open: `grpc.health.v1.Health/Check` and `Watch` with `room/` and the
-//! room's id as the service.
+//! knows which rooms are open: ask `grpc.health.v1.Health/Check` or `Watch` for the service
+//! `room/` followed by the room's id.
 
 use axum::{Router, extract::State, http::StatusCode, routing::post};
 use std::{env, error::Error};
@@ -25,7 +25,7 @@ use tower_webhooks::{
 /// The gRPC service and the webhook route.
 pub fn app(callback_secret: &str) -> Result<Router, ConfigError> {
     let (rooms, health) = health_reporter();
-    // The layer is on the webhook's route only: a gRPC call is nobody's callback.
+    // The layer is on the webhook's route only: gRPC calls are not callbacks.
     let webhooks = WebhookLayer::new(Zegocloud::new(callback_secret)?);
     let webhooks =
         Router::new().route("/zegocloud", post(on_event).route_layer(webhooks)).with_state(rooms);

@@ -37,21 +37,21 @@ async fn on_event(request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>
     Ok(response)
 }
 
-/// Serves until accepting fails. Every path is the webhook's: what is not signed is 401.
+/// Serves until accepting fails. Every path is the webhook's: unsigned requests are 401.
 pub async fn serve(
     listener: TcpListener,
     callback_secret: &str,
 ) -> Result<Infallible, Box<dyn Error>> {
     let webhooks = WebhookLayer::new(Zegocloud::new(callback_secret)?).layer(service_fn(on_event));
-    // The layer's deadline is for bodies; heads are hyper's business, and it has no deadline
-    // without a timer.
+    // The layer's deadline is for bodies only. For heads hyper has a deadline, but only with a
+    // timer.
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10));
     loop {
         let (stream, _) = listener.accept().await?;
         let connection = server
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(webhooks.clone()));
-        // What goes wrong on a connection is the client's doing and has no one to be told to.
+        // Errors on a connection are the client's doing, and there is nobody to report them to.
         tokio::spawn(async move { connection.await.ok() });
     }
 }

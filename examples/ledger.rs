@@ -6,8 +6,8 @@
 //! curl http://127.0.0.1:3000/bookings
 //! ```
 //!
-//! `LEDGER_CRASH=before_commit` or `after_commit` ends the process at that point, so that a restart
-//! without it shows what becomes of the sender's retry: it books, or it finds the booking made.
+//! `LEDGER_CRASH=before_commit` or `after_commit` ends the process at that point. Start it again
+//! without the variable to see what the sender's retry does: it books, or finds the booking made.
 
 use axum::{
     Router,
@@ -40,8 +40,8 @@ async fn book(State(ledger): State<Ledger>, event: Verified<Event>) -> Result<St
         .execute(&mut *transaction)
         .await?;
     match ledger.store.done_in(&mut transaction, &event).await {
-        // An earlier commit of this attempt has got through after all, and what is dropped here is
-        // rolled back.
+        // An earlier commit of this attempt succeeded after all. The transaction that is dropped
+        // here is rolled back.
         Err(DoneInError::AlreadyDone) => return Ok(StatusCode::OK),
         recorded => recorded?,
     }
@@ -64,7 +64,7 @@ impl Ledger {
     }
 }
 
-/// Nothing was booked, as far as is known, and the sender may try again.
+/// As far as is known nothing was booked, so the sender may try again.
 struct Failure(Box<dyn Error>);
 
 impl<E: Into<Box<dyn Error>>> From<E> for Failure {
@@ -91,7 +91,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let pool = PgPoolOptions::new().connect(&url).await?;
-    // A pool of its own: no claim waits for a handler to give its connection back.
+    // The store has its own pool, so that no claim waits for a handler's connection.
     let store =
         PostgresStore::new(PgPoolOptions::new().test_before_acquire(false).connect(&url).await?);
     store.migrate().await?;

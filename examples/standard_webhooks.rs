@@ -1,4 +1,4 @@
-//! A provider of one's own: the symmetric scheme of <https://www.standardwebhooks.com>, which many
+//! A provider of your own: the symmetric scheme of <https://www.standardwebhooks.com>, which many
 //! senders share.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
@@ -12,10 +12,10 @@ use tower_webhooks::{
     Secret, Timestamp, Window, exactly_one,
 };
 
-/// Retries may come for days: give the layer a `retention` that is as long.
+/// Retries may come for days: set the layer's `retention` to as long.
 pub struct StandardWebhooks(Vec<(Secret, Hmac<Sha256>)>);
 
-/// Any payload; `kind` is the member `type` of one that is a JSON object.
+/// Any payload; `kind` is the member `type` if the payload is a JSON object.
 #[derive(Debug, Default, serde::Deserialize)]
 pub struct Message {
     #[serde(skip)]
@@ -57,8 +57,8 @@ impl Provider for StandardWebhooks {
             header("webhook-signature")?.split(' ').filter_map(|mac| mac.strip_prefix("v1,"));
         let macs: Vec<_> =
             macs.filter_map(|mac| BASE64.decode(mac).ok()?.try_into().ok()).collect();
-        // Points join what is signed: with none in the id and digits in the time, it has one
-        // reading.
+        // The signed parts are joined with points. Without a point in the id, and with digits only
+        // in the time, they can be split in one way only.
         let well_formed = !id.contains('.') && !macs.is_empty();
         let Some(time @ Timestamp::Seconds(_)) =
             Timestamp::from_digits(digits).filter(|_| well_formed)
@@ -86,8 +86,8 @@ impl Provider for StandardWebhooks {
             return Err(Rejection::new(RejectionKind::CredentialWrong));
         };
         let signed_at = Some(Window::default().check(time, now)?);
-        // A retry is signed anew, perhaps with another key: by the id, and the first key, it is the
-        // same delivery.
+        // The sender signs a retry anew, perhaps with another key. The id together with the first
+        // configured key makes it the same delivery.
         let identity = Some(Identity::new(&[first.id(), id.as_bytes()], Content::Bound));
         let proof = Proof { covers: Covers::Body, key_index, signed_at, identity };
         let Message { kind, .. } = serde_json::from_slice(body).unwrap_or_default();

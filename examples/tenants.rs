@@ -1,4 +1,4 @@
-//! Many tenants in one application, each with keys of its own that come and go without a restart.
+//! Many tenants in one application, each with its own keys, which change without a restart.
 //!
 //! ```sh
 //! echo '{"acme":{"zegocloud":["newest","older"],"kyc":["its token"]}}' > /tmp/tenants.json
@@ -38,8 +38,8 @@ use tower_webhooks::{
 
 type Problem = Box<dyn Error + Send + Sync>;
 
-/// One layer a provider serves all tenants. They share the store and the budget: their keys keep
-/// them apart.
+/// One layer per provider serves all tenants. They share the store and the budget; their keys keep
+/// their claims apart.
 fn app(tenants: Arc<Tenants>) -> Router {
     let (store, budget) = (MemoryStore::new(), ReadBudget::new(64 << 20));
     let zegocloud = WebhookLayer::new(PerRequest::<Zegocloud>::new());
@@ -55,7 +55,7 @@ fn app(tenants: Arc<Tenants>) -> Router {
         .layer(MapResponseLayer::new(report))
 }
 
-/// From the outside in: find the tenant's rules, verify by them, call the handler.
+/// From the outside in: finds the tenant's rules, verifies with them, calls the handler.
 fn route<H, T, P>(
     handler: H,
     layer: WebhookLayer<PerRequest<P>>,
@@ -71,7 +71,7 @@ where
     post(handler).route_layer(layer).route_layer(find)
 }
 
-/// Without rules the layer answers 404.
+/// If there are no rules, the layer answers 404.
 async fn find_rules<P: Provider>(
     State(tenants): State<Arc<Tenants>>,
     Path(name): Path<String>,
@@ -123,7 +123,7 @@ async fn on_event<E: Serialize>(
 
 fn print(line: &impl Serialize) -> std::io::Result<()> {
     let mut line = serde_json::to_vec(line)?;
-    // What is kept as it came may be spread over lines; inside a JSON string a line break is always
+    // JSON that is kept as it came may span lines. Inside a JSON string a line break is always
     // escaped.
     line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
     line.push(b'\n');
@@ -139,7 +139,7 @@ fn report(response: Response<Body>) -> Response<Body> {
     response
 }
 
-/// A tenant's rules, for the providers that it uses.
+/// A tenant's rules, one for each provider that it uses.
 #[derive(Default)]
 struct Tenant {
     zegocloud: Option<Arc<Zegocloud>>,
@@ -194,11 +194,11 @@ impl TryFrom<Keys> for Tenant {
 
 type ByName = HashMap<String, Arc<Tenant>>;
 
-/// The tenants of a file, looked at again when a request comes and the last look is old.
+/// The tenants in a file. A request reads the file again if the last look is too long ago.
 struct Tenants {
     path: PathBuf,
     known: RwLock<Known>,
-    /// What was in the file; locked while it is looked at.
+    /// The file's content; locked while the file is read.
     text: Mutex<Option<Vec<u8>>>,
 }
 
@@ -226,7 +226,7 @@ impl Tenants {
         self.known.read().unwrap_or_else(PoisonError::into_inner).looked.elapsed() > LOOK_AFTER
     }
 
-    /// Whoever comes while somebody looks waits for what that one finds.
+    /// Requests that come while one of them reads the file wait for its result.
     async fn look_again(&self) {
         let mut text = self.text.lock().await;
         if !self.is_old() {
@@ -234,7 +234,7 @@ impl Tenants {
         }
         let looked = Instant::now();
         let found = match tokio::fs::read(&self.path).await {
-            // The text, not its time: a file can change twice in one tick of the clock.
+            // Compares the text, not the time: a file can change twice in one tick of the clock.
             Ok(found) if text.as_ref() == Some(&found) => None,
             Ok(found) => {
                 let tenants = parse(found.clone()).await;
@@ -256,7 +256,7 @@ impl Tenants {
     }
 }
 
-/// Of thousands of tenants it takes a while: not on a thread that serves requests.
+/// Takes a while for thousands of tenants, so it does not run on a thread that serves requests.
 async fn parse(text: Vec<u8>) -> Result<ByName, Problem> {
     spawn_blocking(move || {
         // serde's own message may quote a key.

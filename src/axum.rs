@@ -36,8 +36,9 @@ where
     }
 }
 
-/// A handler asks for an event that no layer in front of it has verified: 500, with a text that
-/// names the layer to add.
+/// The extractor's rejection: no layer has put a `Verified<E>` into the request.
+///
+/// It is answered with 500 and a text that names the layer to add.
 pub struct NotVerified<E>(PhantomData<fn() -> E>);
 
 impl<E> IntoResponse for NotVerified<E> {
@@ -67,7 +68,7 @@ impl<E> fmt::Debug for NotVerified<E> {
 impl<E> std::error::Error for NotVerified<E> {}
 
 impl IntoResponse for ReplayedResponse {
-    /// The answer itself, marked to be kept for a repeat of the delivery.
+    /// The response, with a copy in its extensions for the layer to keep.
     fn into_response(self) -> Response {
         let mut response = self.body.clone().into_response();
         *response.status_mut() = self.status;
@@ -78,7 +79,8 @@ impl IntoResponse for ReplayedResponse {
 }
 
 impl ReplayedResponse {
-    /// Gives a repeat its answer: for a `map_response` outside of the webhook layer.
+    /// Restores the kept body and `Content-Type` when a delivery is repeated; for a `map_response`
+    /// outside the webhook layer.
     ///
     /// ```
     /// use axum::{Router, routing::post};

@@ -1,4 +1,4 @@
-//! How many bytes of bodies that nobody has verified yet may be held.
+//! A limit on the bytes of unverified bodies.
 
 use crate::{Rejection, RejectionKind};
 use std::{
@@ -10,15 +10,14 @@ use std::{
     time::Duration,
 };
 
-/// A bound on the bytes of bodies that are still being read; clones share it.
+/// A limit on the bytes of bodies that are being read; clones share it.
 ///
-/// A body counts from the first time that it has to be waited for: one that is there as a whole is
-/// only checked for room, so that what is held can exceed the budget by one body for each thread
-/// that polls.
+/// A body is charged once reading it has to wait. Until then it is only checked for room, so each
+/// polling thread can exceed the budget by one body.
 ///
-/// A quarter is kept for bodies of up to 64 KiB, so that strangers with large ones cannot shut out
-/// real events, which are a few KiB. Many layers can share one: then it bounds what all of them
-/// hold. For many tenants one layer is enough: [`PerRequest`](crate::PerRequest).
+/// A quarter is reserved for bodies of up to 64 KiB, so that large forged requests cannot shut out
+/// real events, which are a few KiB. Layers can share a budget. Many tenants need only one layer:
+/// [`PerRequest`](crate::PerRequest).
 ///
 /// ```
 /// use tower_webhooks::{ReadBudget, WebhookLayer, zegocloud::Zegocloud};
@@ -39,12 +38,12 @@ pub struct ReadBudget {
 struct Shared {
     capacity: usize,
     held: AtomicUsize,
-    /// By bodies that are not small.
+    /// The part that bodies above [`SMALL_BODY`] hold.
     held_by_large: AtomicUsize,
 }
 
 impl ReadBudget {
-    /// A budget of that many bytes.
+    /// Creates a budget of this many bytes.
     pub fn new(bytes: usize) -> Self {
         let shared = Shared {
             capacity: bytes,
@@ -54,12 +53,12 @@ impl ReadBudget {
         Self { shared: Arc::new(shared) }
     }
 
-    /// How many bytes are held.
+    /// The bytes that bodies hold now.
     pub fn held(&self) -> usize {
         self.shared.held.load(Ordering::Relaxed)
     }
 
-    /// How many bytes can be held.
+    /// The most bytes that can be held at once.
     pub fn capacity(&self) -> usize {
         self.shared.capacity
     }
@@ -78,7 +77,7 @@ impl fmt::Debug for ReadBudget {
     }
 }
 
-/// What one body holds of a budget, given back when dropped.
+/// One body's charge on a budget, released on drop.
 #[derive(Default)]
 pub(crate) struct Held {
     budget: Option<ReadBudget>,
@@ -86,7 +85,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Whether there is room for it to grow. Nothing is taken.
+    /// Fails if there is no room for a body of `bytes`. Charges nothing.
     pub(crate) fn check(&self, budget: &ReadBudget, bytes: usize) -> Result<(), Rejection> {
         let Shared { capacity, held, held_by_large } = &*budget.shared;
         let has_room = |sum: &AtomicUsize, more, limit| {
@@ -118,7 +117,7 @@ impl Held {
         Ok(())
     }
 
-    /// With its first byte beyond the small ones a body is large as a whole.
+    /// Above [`SMALL_BODY`] all bytes of a body count as large, not only the excess.
     fn more_of_large(&self, bytes: usize) -> usize {
         by_large(bytes).saturating_sub(by_large(self.bytes))
     }
@@ -147,7 +146,7 @@ fn no_room() -> Rejection {
     Rejection::new(RejectionKind::ReadBudget).with_retry_after(Duration::from_secs(1))
 }
 
-/// The largest body that the quarter is kept for.
+/// The largest body, in bytes, that may use the reserved quarter.
 pub(crate) const SMALL_BODY: usize = 64 << 10;
 
 #[cfg(test)]
@@ -170,8 +169,7 @@ mod tests {
         let mut small: Vec<_> = (0..4).map(|_| held(&budget, SMALL_BODY).unwrap()).collect();
         assert!(held(&budget, 1).is_none());
         assert_eq!(budget.held(), budget.capacity());
-        // One that grows out of its class counts as a whole, and keeps what it has if that finds no
-        // room.
+        // A body that grows large counts as a whole. If there is no room, it keeps its charge.
         drop(large);
         let mut growing = small.pop().unwrap();
         growing.grow_to(&budget, 12 * SMALL_BODY).unwrap();

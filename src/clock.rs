@@ -1,4 +1,4 @@
-//! The time of day, and one that a test can set.
+//! The wall clock, or a clock that a test sets.
 
 use std::time::SystemTime;
 
@@ -19,7 +19,7 @@ impl Clock {
     }
 }
 
-/// A clock that stands still until it is set. Clones show the same time.
+/// A clock that moves only when told to; clones share it.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -37,22 +37,22 @@ pub struct TestClock {
 
 #[cfg(feature = "test-util")]
 impl TestClock {
-    /// A clock that shows `now`.
+    /// Creates a clock that shows `now`.
     pub fn at(now: SystemTime) -> Self {
         Self { now: std::sync::Arc::new(std::sync::Mutex::new(now)) }
     }
 
-    /// The time that it shows.
+    /// The time that the clock shows.
     pub fn now(&self) -> SystemTime {
         *self.hands()
     }
 
-    /// Sets it.
+    /// Sets the time.
     pub fn set(&self, now: SystemTime) {
         *self.hands() = now;
     }
 
-    /// Moves it on by `step`, at most to the end of time.
+    /// Moves the clock forward by `step`; does nothing if the time would overflow.
     pub fn advance(&self, step: std::time::Duration) {
         let mut hands = self.hands();
         *hands = hands.checked_add(step).unwrap_or(*hands);

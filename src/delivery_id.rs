@@ -1,17 +1,16 @@
-//! The name of a delivery.
+//! The id of a delivery.
 
 use serde::{Serialize, Serializer};
 use std::fmt;
 
-/// What a signature stands for, as 32 hexadecimal digits: the same for every attempt and every
-/// repeat under one signature, another one for every other.
+/// Identifies a delivery, as 32 hexadecimal digits: the same for every attempt and repeat.
 ///
-/// As a unique column it keeps a delivery from having its effect twice: see
-/// [exactly once](crate::guide::exactly_once). A retry that the sender signed anew has another one.
+/// In a unique column it keeps a delivery from having its effect twice: see
+/// [exactly once](crate::guide::exactly_once). A retry that the sender signed anew has another id.
 ///
-/// Two requests with it were made with the same key and the same signature. Where honest requests
-/// can share a signature ([`Content::Part`](crate::Content::Part)), they had the same content as
-/// well. Nothing about the key or the signature can be learnt from it.
+/// It is a digest of the provider's name, the [`Identity`](crate::Identity) and, with
+/// [`Content::Part`](crate::Content::Part), the content. It reveals nothing about the key or the
+/// signature.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DeliveryId([u8; 16]);
 

@@ -1,4 +1,4 @@
-//! The one future: read, authenticate, admit, call, finish.
+//! The future of a request: read, authenticate, admit, call, finish.
 
 use crate::{
     Age, Delivery, DeliveryId, Provider, Rejection, RejectionKind, Verified,
@@ -30,11 +30,11 @@ use std::{
 use tower_service::Service;
 
 pin_project! {
-    /// The future of [`Webhook`](crate::Webhook): a refusal, the answer to a repeat, or the inner
-    /// service's response.
+    /// The response future of [`Webhook`](crate::Webhook).
     ///
-    /// Dropped before its end, it leaves a failed claim, or none if the handler was not called: the
-    /// sender's retry gets in.
+    /// It resolves to a refusal, the answer to a repeat, or the inner service's response. If it is
+    /// dropped, the claim is recorded as failed, or undone if the handler was not called: the
+    /// sender's retry is delivered.
     pub struct ResponseFuture<S: Service<Request<Full<Bytes>>>, P: Provider, B> {
         #[pin]
         body: Option<ReadBody<B>>,
@@ -44,44 +44,43 @@ pin_project! {
     }
 }
 
-/// Where the request is. A step owns everything that the steps after it need, and is put back where
-/// it has to wait.
+/// The state of a request. A step owns what later steps need, and is put back when it is pending.
 #[allow(clippy::large_enum_variant, reason = "a request is in a large one most of the time")]
 enum Step<S: Service<Request<Full<Bytes>>>, P: Provider> {
-    /// The body arrives.
+    /// Reads the body.
     Read(Passage<S, P>, P::FromHead),
-    /// The shared store is asked for the claim. In a box, as it is larger than the other steps and
-    /// takes far longer.
+    /// Claims in the shared store. Boxed, because it is larger than the other steps and slow
+    /// anyway.
     Admit(Box<Asking<S, P>>),
-    /// The inner service gets ready.
+    /// Waits until the inner service is ready.
     Call(Delivering, S, Request<Full<Bytes>>),
-    /// The inner service works.
+    /// Waits for the inner service's response.
     Handle(Delivering),
-    /// The shared store is told the outcome.
+    /// Records the outcome in the shared store.
     Finish(Recording, Result<S::Response, S::Error>),
-    /// The response is there.
+    /// Returns the response.
     Respond(Result<S::Response, S::Error>),
     Over,
 }
 
-/// A request on its way to the inner service, with what goes with it.
+/// A request before it reaches the inner service, with its context.
 struct Passage<S, P> {
     inner: S,
     shared: Arc<Shared<P>>,
     head: Parts,
-    /// When the head was checked, until the body has to be waited for.
+    /// When the head was checked; `None` once the body was pending.
     checked_at: Option<SystemTime>,
     trace: Trace,
 }
 
-/// A request whose claim the shared store is asked for.
+/// A request that waits for the shared store's answer to its claim.
 struct Asking<S, P: Provider> {
     passage: Passage<S, P>,
     authentic: Authentic<P::Event>,
     waiting: Waiting,
 }
 
-/// What is kept of a request while the inner service has it.
+/// What is kept while the inner service has the request.
 struct Delivering {
     claim: Option<ClaimGuard>,
     replayed_body_limit: usize,
@@ -96,12 +95,12 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
     R: Default,
 {
-    /// For a request whose head was refused.
+    /// Answers a request whose head was refused.
     pub(crate) fn refuse(rejection: Rejection) -> Self {
         Self { body: None, handler: None, step: Step::refuse(Trace::start(P::NAME), rejection) }
     }
 
-    /// For a request whose head passed.
+    /// Starts to read the body of a request whose head was accepted.
     pub(crate) fn read(
         inner: S,
         shared: &Arc<Shared<P>>,
@@ -161,7 +160,7 @@ where
                             this.handler.set(Some(delivering.trace.within(|| inner.call(request))));
                             Step::Handle(delivering)
                         }
-                        // An attempt that failed, as one whose handler did.
+                        // Counts as a failed attempt, like an error of the handler.
                         Poll::Ready(Err(error)) => delivering.finish(Err(error)),
                         Poll::Pending => {
                             delivering.hold(cx);
@@ -198,12 +197,11 @@ where
     P: Provider,
     R: Default,
 {
-    /// The body is there.
+    /// Continues with the complete body.
     fn read(mut self, from_head: P::FromHead, body: Bytes, held: Held) -> Step<S, P> {
         self.trace.body_read(body.len());
         let authentic = self.authenticate(from_head, &body);
-        // What strangers hold counts until here: the body, and what was made of it to find out
-        // whose it is.
+        // The charge lasts until the request is authenticated, because that can hold memory too.
         drop(held);
         match authentic {
             Ok((delivery, now)) => self.admit(body, delivery, now),
@@ -218,14 +216,14 @@ where
     ) -> Result<(Delivery<P::Event>, SystemTime), Rejection> {
         let Shared { provider, settings } = &*self.shared;
         let now = self.checked_at.unwrap_or_else(|| settings.clock.now());
-        // While it is known what was learnt of the head: rules that are replaced may name another
-        // header by now.
+        // `from_head` knows the rules that checked the head. Rules that replaced them may name
+        // other headers.
         let headers = self.head.headers.iter_mut();
         for (_, value) in headers.filter(|(name, _)| provider.is_credential(&from_head, name)) {
             value.set_sensitive(true);
         }
         let delivery = provider.check_body(from_head, &self.head, body, now)?;
-        // The head was fresh when it came, but the body may have taken its time.
+        // The head was fresh when it arrived, but the signature may have expired since.
         if delivery
             .proof
             .identity
@@ -280,22 +278,22 @@ where
 }
 
 impl Delivering {
-    /// Keeps the claim while the inner service is waited for.
+    /// Renews the claim's lease while the inner service is pending.
     fn hold(&mut self, cx: &mut Context<'_>) {
         if let Some(claim) = &mut self.claim {
             claim.hold(cx);
         }
     }
 
-    /// From here on the attempt counts.
+    /// From here on a drop is a failed attempt.
     fn called(&mut self) {
         if let Some(claim) = &mut self.claim {
             claim.called();
         }
     }
 
-    /// Records the outcome, before the response leaves: a sender that has seen a 2xx must not be
-    /// able to have the delivery run again.
+    /// Records the outcome before the response is sent: after a 2xx the delivery must not run
+    /// again.
     fn finish<S, P, R>(mut self, response: Result<S::Response, S::Error>) -> Step<S, P>
     where
         S: Service<Request<Full<Bytes>>, Response = Response<R>>,
@@ -353,8 +351,7 @@ fn repeated<R: Default>(
     response
 }
 
-/// Polls what the slot holds, and empties it once that is ready: nothing of a body or a handler
-/// outlives its step.
+/// Polls the slot's content, and drops it as soon as it is ready.
 fn poll_slot<T, O>(
     mut slot: Pin<&mut Option<T>>,
     poll: impl FnOnce(Pin<&mut T>) -> Poll<O>,

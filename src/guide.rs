@@ -1,4 +1,4 @@
-//! What takes more words than an item's documentation has room for.
+//! Guides to topics that concern several items.
 
 #[doc = include_str!("guide/acknowledging_fast.md")]
 pub mod acknowledging_fast {}
@@ -30,8 +30,5 @@ pub mod rotating_keys {}
 pub mod security_model {}
 
 #[cfg_attr(feature = "test-util", doc = include_str!("guide/testing_your_handlers.md"))]
-#[cfg_attr(
-    not(feature = "test-util"),
-    doc = "Needs feature `test-util`, as what it is about does."
-)]
+#[cfg_attr(not(feature = "test-util"), doc = "Needs feature `test-util`.")]
 pub mod testing_your_handlers {}

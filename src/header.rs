@@ -3,8 +3,9 @@
 use crate::{Rejection, RejectionKind, signature::malformed};
 use http::{HeaderMap, header::AsHeaderName};
 
-/// The header's value, as it is, if there is exactly one line of it, in visible ASCII and spaces
-/// (no tabs), of 1 to 1024 bytes.
+/// Returns the value of a header that occurs exactly once.
+///
+/// The value has 1 to 1024 bytes of visible ASCII and spaces, and no tabs.
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue};
@@ -29,14 +30,14 @@ use http::{HeaderMap, header::AsHeaderName};
 ///
 /// # Errors
 ///
-/// [`RejectionKind::CredentialMissing`] for none, [`RejectionKind::CredentialMalformed`] for the
-/// rest. Two lines are never joined: a proxy and an application that pick different ones is how
-/// forged headers pass.
+/// [`RejectionKind::CredentialMissing`] if the header is absent, else
+/// [`RejectionKind::CredentialMalformed`]. Repeated lines are refused: a proxy and an application
+/// could pick different ones, and a forged one could pass.
 pub fn exactly_one(headers: &HeaderMap, name: impl AsHeaderName) -> Result<&str, Rejection> {
     let mut lines = headers.get_all(name).iter();
     let line = lines.next().ok_or(Rejection::new(RejectionKind::CredentialMissing))?;
     if lines.next().is_some() {
-        return Err(malformed("the header is there more than once"));
+        return Err(malformed("the header occurs more than once"));
     }
     if line.is_empty() || line.len() > MAX_LEN {
         return Err(malformed("the header is empty or longer than 1 KiB"));

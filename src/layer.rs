@@ -30,87 +30,89 @@ impl<P: Provider> WebhookLayer<P> {
         }
     }
 
-    /// The largest body in bytes; a larger one is 413, unread where its length was declared.
+    /// Sets the largest body in bytes. A larger one is 413, and is not read if its length is
+    /// declared.
     #[must_use]
     pub fn body_limit(self, bytes: usize) -> Self {
         self.with(|settings| settings.bounds.limit = bytes)
     }
 
-    /// How long a body may take to arrive, from the first time that it has to be waited for; then
-    /// 408.
+    /// Sets how long a body may take to arrive, from the first time that it is pending; then 408.
     #[must_use]
     pub fn read_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.bounds.timeout = timeout)
     }
 
-    /// How many bytes of bodies that are still being read may be held at once, by this layer or by
-    /// all that share the budget; beyond it 503.
+    /// Limits the bytes of bodies that are being read, in all layers that share the budget; beyond
+    /// it 503.
     #[must_use]
     pub fn read_budget(self, budget: ReadBudget) -> Self {
         self.with(|settings| settings.bounds.budget = budget)
     }
 
-    /// Keeps claims in `store` instead of one of the layer's own: layers that share a secret share
-    /// a store.
+    /// Keeps claims in `store` instead of the layer's own. Layers that share a secret must share a
+    /// store.
     #[must_use]
     pub fn local_store(self, store: MemoryStore) -> Self {
         self.with(|settings| settings.guard.set_local(store))
     }
 
-    /// Sets a store that processes share, such as `RedisStore`. It is asked after the one in
-    /// memory.
+    /// Sets a store that processes share, such as `RedisStore`. A delivery is claimed in memory
+    /// first, then there.
     #[must_use]
     pub fn shared_store(self, store: impl ReplayStore) -> Self {
         self.with(|settings| settings.guard.set_shared(store))
     }
 
-    /// How long a call of the shared store may take, its second try included; 250 ms by default.
+    /// Sets the time limit of a call of the shared store, its retry included; 250 ms by default.
     ///
-    /// Before that a claim waits at most half as long for its turn, where the store works on a
-    /// number of them at a time ([`max_claims`](crate::replay::ReplayStore::max_claims)). A call
-    /// whose connection broke is sent once more. After three failures in a row claims fail without a call for a second, so
-    /// that a store that hangs does not slow every request down.
+    /// If the store limits concurrent claims
+    /// ([`max_claims`](crate::replay::ReplayStore::max_claims)), a claim first waits at most half
+    /// as long for its turn. A call whose connection broke is tried once more. After three failures
+    /// in a row claims fail at once for a second, so that a store that hangs does not slow down
+    /// every request.
     #[must_use]
     pub fn store_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.guard.set_store_timeout(timeout))
     }
 
-    /// How many outcomes may wait for a shared store that cannot be asked; 16,384 by default.
+    /// Sets how many outcomes may wait while the shared store is unavailable; 16,384 by default.
     ///
-    /// What was acknowledged or withdrawn is recorded later, within its retention; a failure,
-    /// within its lease. Beyond this number the oldest one that was not acknowledged is given up,
-    /// and where there is none, the oldest. An acknowledged one is then open to a replay at another
-    /// process: it is counted and logged as an error. See [`drained`](Self::drained).
+    /// They are recorded later: acknowledged and withdrawn deliveries within their retention,
+    /// failures within their lease. Beyond the limit the oldest outcome that was not acknowledged
+    /// is dropped, or else the oldest. An acknowledged delivery that is dropped can be replayed at
+    /// another process; it is counted and logged as an error. See [`drained`](Self::drained).
     #[must_use]
     pub fn unrecorded_limit(self, outcomes: usize) -> Self {
         self.with(|settings| settings.guard.set_unrecorded_limit(outcomes))
     }
 
-    /// What to do while the shared store cannot be asked; [`OutagePolicy::Reject`] by default.
+    /// Sets what to do while the shared store is unavailable; [`OutagePolicy::Reject`] by default.
     #[must_use]
     pub fn on_outage(self, outage: OutagePolicy) -> Self {
         self.with(|settings| settings.guard.outage = outage)
     }
 
-    /// How long a signature that never expires is remembered; 24 h by default.
+    /// Sets how long a signature that never expires is remembered; 24 h by default.
     ///
-    /// It can be replayed after that. Where signatures expire (GeeLark, Stardust, ZEGOCLOUD) they
-    /// are remembered until then and 60 s longer, and this setting plays no part; a provider of
-    /// your own says so with [`Identity::with_valid_until`](crate::Identity::with_valid_until).
+    /// After that it can be replayed. Signatures that expire (GeeLark, Stardust, ZEGOCLOUD) are
+    /// remembered for at least 60 s longer than they are valid, whatever this setting is. A
+    /// provider of your own sets their end with
+    /// [`Identity::with_valid_until`](crate::Identity::with_valid_until).
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for a retention of zero: that would switch the guard off.
+    /// [`ConfigError`] for zero: that would switch the guard off.
     pub fn retention(self, retention: Duration) -> Result<Self, ConfigError> {
         self.try_with(|settings| settings.guard.set_retention(retention))
     }
 
-    /// How long a delivery stays claimed in the shared store after its process has died; 15 s by
-    /// default.
+    /// Sets how long a delivery stays claimed in the shared store after its process has died; 15 s
+    /// by default.
     ///
-    /// While the process lives the lease is renewed. A sender whose last retry comes before the
-    /// lease has run out loses the delivery with the process. Without a shared store there is no
-    /// lease: a claim is held until the handler's future is over.
+    /// A live process renews the lease. If the sender's last retry comes before a dead process's
+    /// lease has run out, the delivery is lost. Without a shared store there is no lease: a claim
+    /// is held until the handler's future ends.
     ///
     /// # Errors
     ///
@@ -119,16 +121,15 @@ impl<P: Provider> WebhookLayer<P> {
         self.try_with(|settings| settings.guard.set_lease(lease))
     }
 
-    /// The longest body of a [`ReplayedResponse`](crate::replay::ReplayedResponse) that is kept, in
-    /// bytes; 4 KiB by default.
+    /// Sets the longest body of a [`ReplayedResponse`](crate::replay::ReplayedResponse) that is
+    /// kept, in bytes; 4 KiB by default.
     #[must_use]
     pub fn replayed_body_limit(self, bytes: usize) -> Self {
         self.with(|settings| settings.guard.replayed_body_limit = bytes)
     }
 
-    /// Switches the replay guard off: whoever captures one request can have it delivered any number
-    /// of times, and, where the signature does not cover the body, any other body with it, for as
-    /// long as the signature is accepted.
+    /// Switches the replay guard off. While its signature is accepted, a captured request can then
+    /// be delivered any number of times, with any body if the signature does not cover the body.
     #[must_use]
     pub fn dangerous_without_replay_guard(self) -> Self {
         self.with(|settings| settings.guard.on = false)
@@ -141,11 +142,11 @@ impl<P: Provider> WebhookLayer<P> {
         self.with(|settings| settings.clock = crate::clock::Clock::Test(clock))
     }
 
-    /// Resolves when the shared store has heard of every outcome: for the end of a shutdown, after
-    /// the server has ended.
+    /// Resolves when no outcome waits for the shared store: for a shutdown, after the server has
+    /// ended.
     ///
-    /// Without it an acknowledged delivery that could not be recorded yet can be replayed at
-    /// another process. Put a bound on it: a store that never comes back never resolves it.
+    /// Without it an acknowledged delivery that is not recorded yet can be replayed at another
+    /// process. Add a timeout: while the store is unavailable, outcomes wait until they expire.
     ///
     /// ```
     /// use axum::{Router, http::StatusCode, routing::post};

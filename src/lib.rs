@@ -1,9 +1,8 @@
 //! tower layers for the webhooks of GeeLark, Stardust, Vobiz and ZEGOCLOUD.
 //!
-//! A [`WebhookLayer`] stands in front of a route or a service. What reaches the handler has been
-//! verified, is fresh where the signature holds a time, is typed, and is not delivered again once a
-//! handler has acknowledged it (where the signature can tell); everything else is answered by the
-//! layer.
+//! A [`WebhookLayer`] wraps a route or a service. The handler gets typed events whose signature was
+//! verified. If the scheme signs a time, an event is fresh; if it allows replay detection, an
+//! acknowledged event is not delivered again. The layer answers all other requests itself.
 //!
 //! ```
 //! use axum::{Router, body::Body, routing::post};
@@ -31,7 +30,7 @@
 //! let webhooks = WebhookLayer::new(Zegocloud::new("a callback secret")?);
 //! let app = Router::new().route("/zegocloud", post(on_event).route_layer(webhooks));
 //!
-//! // As ZEGOCLOUD would send it (feature `test-util`).
+//! // Signed as ZEGOCLOUD does (feature `test-util`).
 //! let body = r#"{"event":"room_create","room_id":"lobby"}"#;
 //! let request = Request::post("/zegocloud").body(Bytes::from(body))?;
 //! let request =
@@ -48,12 +47,11 @@
 //! tower-webhooks = { version = "0.1", features = ["axum"] }
 //! ```
 //!
-//! Without axum the event is in the request's extensions,
-//! `request.extensions().get::<Verified<Event>>()`, and without tower there is
-//! [`Provider::verify`]. A sender that is not built in takes [one trait](Provider).
+//! Without axum, get the event with `request.extensions().get::<Verified<Event>>()`. Without tower,
+//! call [`Provider::verify`]. For a sender that is not built in, implement [`Provider`].
 //!
-//! **Before anything else:** most of these signatures do not cover the body. [`Verified::covers`]
-//! says what an event is worth, and the [security model](guide::security_model) says why.
+//! **Most of these signatures do not cover the body.** [`Verified::covers`] tells what a signature
+//! covers; the [security model](guide::security_model) explains what that means for an event.
 //!
 //! # The path of a request
 //!
@@ -63,7 +61,7 @@
 //! request ─►│ method, headers, │────►│ read the body │────►│ signature, time,    │────►│ claim   │──┐
 //!           │ length           │     │ into one piece│     │ grammar, typed event│     │ it once │  │
 //!           └──────────────────┘     └───────────────┘     └─────────────────────┘     └─────────┘  │
-//!           405 404 401 415 413        413 408 400 503       401 400                     200 409 503  │
+//!           405 404 401 415 413        413 408 400 503       401 400                 200 401 409 503  │
 //!                                                                                                   ▼
 //!                                                                       Request<Full<Bytes>> + Verified<Event>
 //!                                                                                                   │
@@ -73,64 +71,65 @@
 //!           └──────────────────┘
 //! ```
 //!
-//! The layer itself is always ready: strangers do not hold the inner service's capacity. What a
-//! handler answers is never changed. A handler that fails, panics or is dropped leaves a failed
-//! claim, and the sender's retry gets in.
+//! The layer is always ready, so unauthenticated requests never hold the inner service's capacity.
+//! It does not change the handler's response. If the handler fails, panics or is dropped, the claim
+//! is recorded as failed and the sender's retry is delivered.
 //!
 //! # What the layer answers itself
 //!
-//! Status and an empty body, with the [`Rejection`] in the response's extensions for logs, metrics
-//! or a [body of your own](Rejection).
+//! A refusal has a status and an empty body. Its [`Rejection`] is in the response's extensions, for
+//! logs, metrics or a [body of your own](Rejection).
 //!
 //! | [`RejectionKind`] | status | when |
 //! | --- | --- | --- |
-//! | `applied_twice` | 500 | the layer stands twice in front of one route |
-//! | `method_not_allowed` | 405 | not one of [`Provider::METHODS`] |
-//! | `no_rules` | 404 | an unknown tenant, or nothing puts rules into the request: [`PerRequest`] |
-//! | `credential_missing` | 401 | what proves the request is absent |
-//! | `credential_malformed` | 401 | not of the documented form, or there twice |
-//! | `credential_wrong` | 401 | of no configured key |
-//! | `stale` | 401 | signed outside the [`Window`] |
-//! | `unsupported_content_encoding` | 415 | a compressed body |
-//! | `body_too_large` | 413 | above [`body_limit`](WebhookLayer::body_limit), unread where the length is declared |
+//! | `applied_twice` | 500 | two layers for the same event type are on one route |
+//! | `method_not_allowed` | 405 | the method is not one of [`Provider::METHODS`] |
+//! | `no_rules` | 404 | the request has no rules, as for an unknown tenant: [`PerRequest`] |
+//! | `credential_missing` | 401 | a credential is absent |
+//! | `credential_malformed` | 401 | a credential is not of the documented form, or occurs twice |
+//! | `credential_wrong` | 401 | no configured key matches |
+//! | `stale` | 401 | the signed time is outside the [`Window`] |
+//! | `unsupported_content_encoding` | 415 | the body is compressed |
+//! | `body_too_large` | 413 | above [`body_limit`](WebhookLayer::body_limit); not read if the length is declared |
 //! | `read_timeout` | 408 | slower than [`read_timeout`](WebhookLayer::read_timeout) |
-//! | `read_budget` | 503 | too many unverified bytes at once, [`ReadBudget`] |
-//! | `body_unreadable` | 400 | the connection broke off |
-//! | `invalid` | 400 | nothing in it can be authenticated, as it cannot be read; what is authentic is delivered, whatever its shape |
+//! | `read_budget` | 503 | too many unverified bytes at once: [`ReadBudget`] |
+//! | `body_unreadable` | 400 | reading the body failed |
+//! | `invalid` | 400 | the body holds the credentials and cannot be parsed |
 //! | `conflict` | 409 | the signature was used with other content |
 //! | `in_flight` | 409 | the same delivery is being handled |
-//! | `too_many_contents` | 503 | this signature has come with 64 contents already |
-//! | `store_full` | 503 | no claim may be forgotten yet |
-//! | `store_unavailable` | 503 | the shared store could not be asked |
+//! | `too_many_contents` | 503 | the signature was used with 64 contents already |
+//! | `store_full` | 503 | the replay store is full of claims that have not expired |
+//! | `store_unavailable` | 503 | the shared store is unavailable |
 //!
-//! What was delivered before is answered with 200, [`Duplicate`](replay::Duplicate) in the
-//! extensions and, where the handler left one, the same
-//! [`ReplayedResponse`](replay::ReplayedResponse).
+//! An authentic event is delivered whatever its shape. When an acknowledged delivery is sent again,
+//! the layer answers 200 with [`Duplicate`](replay::Duplicate) in the extensions. If the handler
+//! left a [`ReplayedResponse`](replay::ReplayedResponse), it is there too, and its status replaces
+//! the 200.
 //!
 //! # Where it goes
 //!
-//! From the outside in:
+//! Outermost first:
 //!
-//! 1. tracing, metrics, `map_response` over [`Rejection`] or
-//!    [`ReplayedResponse`](replay::ReplayedResponse): they see what the layer answers;
+//! 1. tracing, metrics, a `map_response` that reads [`Rejection`] or
+//!    [`ReplayedResponse`](replay::ReplayedResponse): they see the layer's own responses;
 //! 2. an [address allow-list](guide::allow_listing_addresses), rate limits, an outer body limit;
-//! 3. **the webhook layer**. Nothing outside of it may touch the body (decompression) or the URI
-//!    that a provider signs;
+//! 3. **the webhook layer**. Layers outside of it must not change the body (decompression) or a URI
+//!    that the provider signs;
 //! 4. timeouts, concurrency limits, buffers, panic catchers: they see verified requests only, and
-//!    their errors and 5xx leave a failed claim;
+//!    their errors and 5xx responses count as failures;
 //! 5. the handler.
 //!
 //! With axum, `route_layer` on the method router (`post(handler).route_layer(layer)`) leaves 404
-//! and 405 to axum; `layer` on a whole router answers unknown paths with 401; `any(handler)` takes
-//! `layer`, as it is a fallback to axum. Inside of the layer the body is a
-//! [`Full<Bytes>`](http_body_util::Full): axum's routes take it, `from_fn` in the same
-//! `ServiceBuilder` needs `MapRequestBodyLayer::new(axum::body::Body::new)` in between, and in a
-//! `route_layer` of its own it does not.
+//! and 405 to axum. `layer` on a whole router answers unknown paths with 401. `any(handler)` needs
+//! `layer`, because axum treats it as a fallback.
 //!
-//! A refusal has the inner service's type of response body, empty, so that type has to be
-//! [`Default`]. Those of tower-http's `TraceLayer` and `RequestBodyLimitLayer` are not. Between
-//! them and the webhook layer axum's own body takes their place, either by a layer or by a
-//! `route_layer` of their own:
+//! Inside the layer the body is a [`Full<Bytes>`](http_body_util::Full). axum's routes accept it. A
+//! `from_fn` in the same `ServiceBuilder` needs `MapRequestBodyLayer::new(axum::body::Body::new)`
+//! in between; a `from_fn` in a `route_layer` of its own does not.
+//!
+//! The layer's own responses have the inner service's body type, which must be [`Default`]. The
+//! body types of tower-http's `TraceLayer` and `RequestBodyLimitLayer` are not. Map them to axum's
+//! body, or add these layers with a `route_layer` of their own:
 //!
 //! ```
 //! use axum::{Router, body::Body, http::StatusCode, routing::post};
@@ -159,22 +158,22 @@
 //!     .layer(inside.clone());
 //! let app: Router = Router::new()
 //!     .route("/in-one", post(on_event).route_layer(in_one))
-//!     // What is added last is outermost.
+//!     // The layer added last is outermost.
 //!     .route("/apart", post(on_event).route_layer(inside).route_layer(webhooks));
 //! # Ok::<(), tower_webhooks::ConfigError>(())
 //! ```
 //!
 //! ## Rate limiters
 //!
-//! Outside of the layer a limiter does not know whose a request is: strangers use up the sender's
-//! share, and what it refuses is lost where the sender does not send again (GeeLark, Vobiz trunk).
-//! Limit by address there, above the sender's bursts; to refuse a forged request costs this layer
-//! microseconds, and the memory of all is bounded.
+//! Outside the layer a limiter cannot tell the sender from others: forged requests use up the
+//! sender's share, and a refused event is lost if the sender does not retry (GeeLark, Vobiz trunk).
+//! Limit by address there, above the sender's bursts. Refusing a forged request costs this layer
+//! microseconds, and the memory it uses is bounded.
 //!
-//! Inside of the layer it counts verified requests only. What it refuses leaves a failed claim, and
-//! the sender's retry gets in. tower's `RateLimitLayer` does not refuse, it waits, and is not
-//! `Clone`; behind a buffer it is, and while the buffer is full the delivery waits with its claim
-//! held:
+//! Inside the layer a limiter counts verified requests only. A refusal counts as a failure, and the
+//! sender's retry is delivered. tower's `RateLimitLayer` waits instead of refusing, and is not
+//! `Clone`: put a buffer in front of it. While the buffer is full, the delivery waits and holds its
+//! claim:
 //!
 //! ```
 //! use axum::{Router, error_handling::HandleErrorLayer, http::StatusCode, routing::post};
@@ -190,7 +189,7 @@
 //! # async fn main() -> Result<(), tower_webhooks::ConfigError> {
 //! let webhooks = WebhookLayer::new(Zegocloud::new("a callback secret")?);
 //! let limited = ServiceBuilder::new()
-//!     // A 503 for what took longer than the sender waits: a failure, so its retry is delivered.
+//!     // A 503 when the sender has stopped waiting: a failure, so its retry is delivered.
 //!     .layer(HandleErrorLayer::new(async |_: BoxError| StatusCode::SERVICE_UNAVAILABLE))
 //!     .timeout(Duration::from_secs(3))
 //!     .buffer(256)
@@ -207,17 +206,17 @@
 //!
 //! ## Which keys, which store
 //!
-//! Keys that change while the layer runs, or that belong to tenants, are [`Reloadable`] or come
-//! with the request ([`PerRequest`]).
+//! For keys that change while the layer runs use [`Reloadable`]; for tenants' keys, [`PerRequest`].
 //!
-//! Layers that share a secret share a [`MemoryStore`](replay::MemoryStore); processes that share a
-//! route share a `RedisStore` (feature `redis`) or a `PostgresStore` (feature `postgres`).
+//! Layers that share a secret must share a [`MemoryStore`](replay::MemoryStore). Processes that
+//! serve one route must share a `RedisStore` (feature `redis`) or a `PostgresStore` (feature
+//! `postgres`).
 //!
 //! # Needs a tokio timer
 //!
-//! A body that has to be waited for, a handler that takes its time and a retry of a store's call
-//! arm tokio timers. Without a tokio runtime, or in one without `enable_time`, that is a panic of
-//! tokio's. `#[tokio::main]` and `#[tokio::test]` have it.
+//! Waiting for a body, calling a shared store and renewing a lease there use tokio timers. Without
+//! a tokio runtime, or in one without `enable_time`, tokio panics. `#[tokio::main]` and
+//! `#[tokio::test]` enable timers.
 //!
 //! # Features
 //!
@@ -230,19 +229,20 @@
 //! | `postgres` | the same in Postgres, where a claim commits with what the handler writes |
 //! | `tracing` | a span around each delivery, an event for each refusal |
 //! | `metrics` | counters and histograms |
-//! | `test-util` | signers, `Verified::test`, a clock that can be set, the suite that a replay store has to pass |
+//! | `test-util` | signers, `Verified::test`, a clock that can be set, a conformance suite for replay stores |
 //! | `full` | all but `test-util` |
 //!
 //! # Guides
 //!
 //! * [Writing a provider](Provider#writing-one): a sender that is not built in
-//! * [Security model](guide::security_model): what an event is worth
+//! * [Security model](guide::security_model): what a signature proves
 //! * [Acknowledging fast](guide::acknowledging_fast): queues, senders that hang up, shutdown
 //! * [Exactly once](guide::exactly_once): effects in Postgres that happen once
 //! * [Choosing limits and retention](guide::limits_and_retention)
 //! * [Rotating keys](guide::rotating_keys)
 //! * [Allow-listing addresses](guide::allow_listing_addresses)
 //! * [Testing your handlers](guide::testing_your_handlers)
+//! * [How it is tested](guide::how_it_is_tested): fuzzing, mutation, timing and long runs
 
 #![cfg_attr(
     feature = "vobiz",
@@ -298,7 +298,7 @@ pub mod vobiz;
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod zegocloud;
 
-/// What the targets in `fuzz/` reach beside the public items.
+/// Private items that the targets in `fuzz/` need.
 #[cfg(fuzzing)]
 #[doc(hidden)]
 #[allow(missing_docs)]

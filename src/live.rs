@@ -11,12 +11,11 @@ use std::{
     time::SystemTime,
 };
 
-/// Rules that an outer middleware finds for each request, such as a tenant's keys: it puts an
-/// `Arc<P>` into the request's extensions.
+/// Rules that an outer middleware finds for each request, such as a tenant's keys.
 ///
-/// The middleware is the application's own. It may wait for a database, and it is outside of the
-/// webhook layer. A request without rules is a 404, [`NoRules`](RejectionKind::NoRules): so the
-/// middleware passes an unknown tenant on.
+/// The middleware is your own. It runs outside the webhook layer, may query a database, and puts an
+/// `Arc<P>` into the request's extensions. For an unknown tenant it passes the request on without
+/// rules: the layer answers 404, [`NoRules`](RejectionKind::NoRules).
 ///
 /// ```
 /// use axum::{
@@ -75,14 +74,13 @@ use std::{
 /// # Ok(()) }
 /// ```
 ///
-/// One layer serves all tenants. What a signature proves is a tenant's own: its keys are part of
-/// what the replay guard remembers. Vobiz voice is the exception, whose claims are named by URL and
-/// nonce: give each tenant a path of its own.
+/// One layer serves all tenants. The replay guard keeps them apart, because a MAC differs with the
+/// key. Vobiz voice is the exception: its claims are identified by URL and nonce, so give each
+/// tenant a path of its own.
 ///
-/// The lookup runs before anything is verified, and strangers can cause it: keep what it finds, the
-/// made `Arc<P>` with it. A lookup that fails is answered by the middleware, with a 503: passed on,
-/// an outage would be a 404, and some senders never send again. A 404 beside a 401 also tells which
-/// tenants there are.
+/// The lookup runs before verification, so anybody can trigger it: cache its results as `Arc<P>`.
+/// If the lookup fails, answer 503 in the middleware; passed on, the request would get the 404 of
+/// an unknown tenant. Note that 404 and 401 together reveal which tenants exist.
 ///
 /// The example `tenants` in the repository reads the keys from a file that changes.
 pub struct PerRequest<P> {
@@ -90,7 +88,7 @@ pub struct PerRequest<P> {
 }
 
 impl<P: Provider> PerRequest<P> {
-    /// Rules from each request's extensions.
+    /// Creates rules that are read from each request's extensions.
     pub const fn new() -> Self {
         Self { rules: PhantomData }
     }
@@ -105,8 +103,8 @@ impl<P: Provider> PerRequest<P> {
 
 /// Rules that can be replaced while requests run: for keys that change without a restart.
 ///
-/// Clones share the rules: one goes into the layer, another stays with whoever learns of new keys.
-/// A request is checked to its end by the rules that were there when it came.
+/// Clones share the rules: give one to the layer and replace the rules through another. A request
+/// is checked entirely by the rules that were current when it arrived.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -135,22 +133,22 @@ pub struct Reloadable<P> {
 }
 
 impl<P: Provider> Reloadable<P> {
-    /// Takes the first rules.
+    /// Creates replaceable rules, starting with `rules`.
     pub fn new(rules: P) -> Self {
         Self { rules: Arc::new(RwLock::new(Arc::new(rules))) }
     }
 
-    /// Checks by these rules from now on, in all clones.
+    /// Replaces the rules of all clones, for requests that arrive from now on.
     pub fn replace(&self, rules: P) {
         let rules = Arc::new(rules);
-        // The old ones are dropped after the lock.
+        // Drops the old rules after the lock is released.
         let _before = std::mem::replace(
             &mut *self.rules.write().unwrap_or_else(PoisonError::into_inner),
             rules,
         );
     }
 
-    /// The rules as they are now.
+    /// The current rules.
     pub fn current(&self) -> Arc<P> {
         Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -160,8 +158,7 @@ impl<P: Provider> Reloadable<P> {
     }
 }
 
-/// The rules go from the head to the body: both are checked by the same, whatever happens in
-/// between.
+/// `FromHead` carries the rules, so that head and body are checked by the same ones.
 macro_rules! provider {
     ($($name:ident)*) => {
         $(

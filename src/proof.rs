@@ -1,39 +1,37 @@
-//! What authentication learns of a request: what the signature covers, whose it is, and what makes
-//! it single-use.
+//! The result of authentication: what the signature covers, whose it is, what makes it single-use.
 
 use sha2::{Digest, Sha256};
 use std::{fmt, mem, time::SystemTime};
 
-/// What authentication learnt of a request. Every provider makes one for every request that it
-/// accepts.
+/// The result of authenticating a request. A provider returns one for each request it accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
-    /// What the signature is over.
+    /// What the signature covers.
     pub covers: Covers,
-    /// Which of the configured keys verified it, counted from 0.
+    /// The index of the configured key that verified it, counted from 0.
     pub key_index: usize,
-    /// The signed time; `None` where the scheme has none.
+    /// The signed time; `None` if the scheme signs none.
     pub signed_at: Option<SystemTime>,
-    /// What makes the delivery single-use. Without one the replay guard has nothing to go by, and
+    /// Identifies the delivery for the replay guard. Without one it is not guarded, and
     /// [`Metadata::checked`](crate::Metadata::checked) is
     /// [`Unguarded`](crate::replay::ReplayCheck::Unguarded).
     pub identity: Option<Identity>,
 }
 
-/// What a valid signature is over, and so what of a request cannot have been made up.
+/// What a valid signature covers: the part of a request that cannot be forged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Covers {
-    /// Neither URL nor body: whoever captured the credentials could have sent any event under them.
+    /// Neither URL nor body: anybody with captured credentials can send any event.
     Nothing,
-    /// The URL without its query; not one field of the event.
+    /// The URL without its query; no field of the event.
     Url,
     /// Every byte of the body.
     Body,
 }
 
 impl Covers {
-    /// `nothing`, `url` or `body`.
+    /// Returns `nothing`, `url` or `body`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Nothing => "nothing",
@@ -43,8 +41,9 @@ impl Covers {
     }
 }
 
-/// What makes a delivery single-use: the same for every request that carries this signature.
-/// `Debug` prints nothing of it: it may hold a MAC.
+/// Identifies a delivery for the replay guard: the same for every request with one signature.
+///
+/// `Debug` does not print the parts, because they may hold a MAC.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     parts: Parts,
@@ -55,20 +54,18 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Takes `parts` with their lengths: mostly the **recomputed** MAC alone, which is the
-    /// presented one, decoded, once it was found equal. It differs between keys, so that tenants
-    /// that share a replay store stay apart. The key itself would give one signature two identities
-    /// where two keys fit it.
+    /// Creates an identity from length-prefixed `parts`, mostly the decoded MAC alone.
     ///
-    /// Text from the request does not belong here unless a grammar leaves it one spelling only:
-    /// whoever can spell a signature in two ways can use it twice.
+    /// A MAC differs between keys, so tenants that share a replay store stay apart. Do not add the
+    /// key: if two keys fit one signature, it would have two identities. Add text from the request
+    /// only if exactly one encoding of it is accepted: a signature with two can be used twice.
     pub fn new(parts: &[&[u8]], content: Content) -> Self {
         let parts = Parts::kept(parts).unwrap_or_else(|| Parts::hashed(parts));
         Self { parts, content, inputs: 0, valid_until: None, unsigned: None }
     }
 
-    /// Sets the first instant at which the signature is refused as stale, whatever way it is
-    /// presented; without it the layer's retention setting decides how long the claim is kept.
+    /// Sets the first instant at which the signature is refused as stale, however it is presented.
+    /// Without it the layer's retention setting decides how long the claim is kept.
     #[must_use]
     pub fn with_valid_until(mut self, instant: SystemTime) -> Self {
         self.valid_until = Some(instant);
@@ -77,8 +74,8 @@ impl Identity {
 
     /// Counts this part of the request as content too: see [`Content`].
     ///
-    /// What is not counted may change from one attempt to the next: a sender that adds `?attempt=2`
-    /// to a retry is understood, and whoever captured a request can write there what they like.
+    /// Parts that are not counted may differ between attempts: a retry with `?attempt=2` is
+    /// accepted, and so is anything that the holder of a captured request writes there.
     #[must_use]
     pub const fn with_input(mut self, input: Input) -> Self {
         self.inputs |= input.bit();
@@ -89,9 +86,9 @@ impl Identity {
         self.inputs & input.bit() != 0
     }
 
-    /// Binds what the event is made of and nobody signs, such as its name in a header, to the
-    /// request that comes first: with another value the signature is a conflict, also where the
-    /// body is signed.
+    /// Binds the signature to an unsigned value that the event depends on, such as its name in a
+    /// header. With another value it is a conflict, also if the body is signed; with
+    /// [`Content::Part`] it is another delivery.
     #[must_use]
     pub fn with_unsigned(mut self, input: impl AsRef<[u8]>) -> Self {
         let before = self.unsigned.unwrap_or_default();
@@ -99,15 +96,14 @@ impl Identity {
         self
     }
 
-    /// A digest of the parts.
+    /// A SHA-256 digest of the parts.
     pub fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         self.hash_into(&mut hash);
         hash.finalize().into()
     }
 
-    /// The guard hashes the parts once, together with all else that makes its key; nobody does
-    /// where the guard is off.
+    /// Hashes the parts directly into the guard's key, without a digest in between.
     pub(crate) fn hash_into(&self, hash: &mut Sha256) {
         match &self.parts {
             Parts::Kept { len, bytes } => {
@@ -121,25 +117,25 @@ impl Identity {
         }
     }
 
-    /// What another body under the same digest would mean.
+    /// What other content under the same signature means.
     pub fn content(&self) -> Content {
         self.content
     }
 
-    /// The first instant at which the signature is refused as stale.
+    /// The first instant at which the signature is refused as stale; `None` if it never expires.
     pub fn valid_until(&self) -> Option<SystemTime> {
         self.valid_until
     }
 }
 
-/// Parts in a row, each behind its length.
+/// Length-prefixed parts.
 #[derive(Clone, PartialEq, Eq)]
 enum Parts {
     Kept {
         len: u8,
         bytes: [u8; KEPT],
     },
-    /// A digest of what is too long, such as a URL.
+    /// A digest of longer parts, such as a URL.
     Hashed([u8; 32]),
 }
 
@@ -186,36 +182,36 @@ impl fmt::Debug for Identity {
 /// | provider | content |
 /// | --- | --- |
 /// | GeeLark, ZEGOCLOUD | body, path |
-/// | Stardust, and ZEGOCLOUD's short nonces where they are separated | body |
+/// | Stardust; ZEGOCLOUD's short nonces, with `separate_short_nonces` | body |
 /// | Vobiz voice | by POST the body and `Content-Type`, by GET the query; the path is signed |
 /// | Vobiz kyc, campaign, ndnc, trunk, whatsapp | none: the body is signed |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Content {
-    /// A conflict: the signature belongs to the request that came first. For a signature over a
-    /// nonce or a request's id, which no two honest requests share.
+    /// A conflict: the signature is bound to the content that came first. For a scheme that signs a
+    /// nonce or a request's id, which honest requests never share.
     Bound,
-    /// Another delivery: honest requests can share the signature. For a signature over little more
-    /// than the time.
+    /// Another delivery: honest requests can share the signature. For a scheme that signs little
+    /// more than the time.
     ///
-    /// One signature is accepted with at most 64 contents, so that whoever captured it cannot fill
-    /// the store: [`Claim::MAX_CONTENTS`](crate::replay::Claim::MAX_CONTENTS).
+    /// A signature is accepted with at most 64 contents, so that a captured one cannot fill the
+    /// store: [`Claim::MAX_CONTENTS`](crate::replay::Claim::MAX_CONTENTS).
     Part,
-    /// Impossible: the body is signed. Where neither a time nor a number is signed with it, two
-    /// honest deliveries of the same bytes are one for as long as the first is remembered
+    /// Impossible: the body is signed. If nothing in it is unique, two honest deliveries of the
+    /// same bytes are one for as long as the first is remembered
     /// ([`retention`](crate::WebhookLayer::retention)).
     Signed,
 }
 
-/// A part of the request, beside method and body, of which an event can be made.
+/// A part of the request, besides method and body, that an event can depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Input {
-    /// The URL's path, where it tells what the event is about or who handles it.
+    /// The URL's path, if it tells what the event is about or who handles it.
     Path,
     /// The URL's query.
     Query,
-    /// `Content-Type`, where it decides how the body is read.
+    /// `Content-Type`, if it decides how the body is parsed.
     ContentType,
 }
 
@@ -229,7 +225,8 @@ impl Input {
     }
 }
 
-// Two ids and a MAC. With the guard's prefix and a name it is no more than two blocks of SHA-256.
+// Room for two ids and a MAC. With the guard's prefix and a provider's name that is at most two
+// blocks of SHA-256.
 const KEPT: usize = 94;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The rules of one sender: how it proves a request, and what its payload means.
+//! The rules of one sender: how it signs requests, and what its payload means.
 
 use crate::{Covers, Misfits, Proof, Rejection, RejectionKind, WebhookEvent};
 use bytes::Bytes;
@@ -6,18 +6,16 @@ use http::{HeaderName, Method, Request, header, request::Parts};
 use serde::Deserialize;
 use std::{borrow::Cow, str, time::SystemTime};
 
-/// The rules of one sender, usable with and without tower: pure, synchronous, without clock and
-/// sockets.
+/// The rules of one sender: pure, synchronous, and usable with or without tower.
 ///
-/// The two steps mirror what a request can prove and when: [`check_head`](Self::check_head) sees
-/// the request line and the headers and refuses before a byte of the body is read;
-/// [`check_body`](Self::check_body) sees the rest. Neither reads the clock: `now` comes from the
-/// caller.
+/// [`check_head`](Self::check_head) sees the request line and the headers, and refuses before the
+/// body is read. [`check_body`](Self::check_body) sees the whole request. Neither reads the clock:
+/// the caller passes `now`.
 ///
 /// # Writing one
 ///
-/// For a sender that signs the body with HMAC-SHA256, GitHub (`examples/github.rs`; with `hmac`
-/// 0.13, `sha2` 0.11 and `serde` 1):
+/// GitHub, which signs the body with HMAC-SHA256 (`examples/github.rs`; needs `hmac` 0.13, `sha2`
+/// 0.11 and `serde` 1):
 ///
 /// ```
 #[doc = include_str!("../examples/github.rs")]
@@ -25,38 +23,37 @@ use std::{borrow::Cow, str, time::SystemTime};
 ///
 /// Step by step:
 ///
-/// 1. **The rules** are a struct with the secret and what is made of it once.
+/// 1. **The rules** are a struct with the HMAC key, prepared once.
 ///    `WebhookLayer::new(GitHub::new(secret)?)` is the layer.
-/// 2. **[`check_head`](Self::check_head)** reads the credential: one line, one grammar, decoded
-///    into an array of its length. What it returns is what the next step needs.
+/// 2. **[`check_head`](Self::check_head)** reads the credential from exactly one header line,
+///    decodes it into an array, and returns what the next step needs.
 /// 3. **[`check_body`](Self::check_body)** computes the MAC over the body and compares in constant
 ///    time, never with `==`.
-/// 4. **The event** is made after that. What is authentic is delivered, also an event that the
-///    rules do not know and one of another shape.
-/// 5. **The [`Identity`](crate::Identity)** makes it single-use: the key, and the MAC as it was
-///    computed. [`Content::Signed`](crate::Content::Signed) says that no other body can be under
-///    it. The event's name is in a header that nobody signs, so
-///    [`with_unsigned`](crate::Identity::with_unsigned) binds the name to the first request.
+/// 4. **The event** is parsed after that. Every authentic request is delivered, also an unknown
+///    event and one of another shape.
+/// 5. **The [`Identity`](crate::Identity)** makes it single-use: here it is the MAC.
+///    [`Content::Signed`](crate::Content::Signed) says that no other body can have this MAC. The
+///    event's name is in an unsigned header, so
+///    [`with_unsigned`](crate::Identity::with_unsigned) binds the signature to the first name.
 ///
-/// A scheme with a time, several keys and an id that makes a retry, signed anew, the same delivery:
-/// `examples/standard_webhooks.rs`.
+/// `examples/standard_webhooks.rs` has a signed time, several keys, and an id that makes a retry
+/// the same delivery even if it is signed anew.
 ///
-/// The layer does the rest: bounds, order, single use, and [`Verified<Event>`](crate::Verified) for
-/// the handler. What it cannot do for a provider:
+/// The layer does the rest: limits, the order of checks, single use, and
+/// [`Verified<Event>`](crate::Verified) for the handler. The provider still has to:
 ///
-/// * **Take the event type from signed bytes**: an unsigned header can be forged. Where there is no
-///   other, [`with_unsigned`](crate::Identity::with_unsigned) keeps the first one.
-/// * **Give an [`Identity`](crate::Identity).** A delivery without one can be sent again by whoever
-///   captured it.
-/// * **Say what the event is made of** where the body is not signed: the body always counts, path,
-///   query and `Content-Type` with [`with_input`](crate::Identity::with_input). See
+/// * **Take the event type from signed bytes**: an unsigned header can be forged. If there is no
+///   other, bind it with [`with_unsigned`](crate::Identity::with_unsigned).
+/// * **Return an [`Identity`](crate::Identity)**: without one a captured request can be replayed.
+/// * **Declare the content** if the body is not signed: method and body always count, path, query
+///   and `Content-Type` with [`with_input`](crate::Identity::with_input). See
 ///   [`Content`](crate::Content).
 /// * **Accept exactly one encoding of each credential**, so that a signature cannot be re-encoded
 ///   and used twice: read each header with [`exactly_one`](crate::exactly_one), then decode it into
-///   an array, hex with [`from_hex`](crate::from_hex), or hold it to a grammar before it is hashed
-///   or compared.
-/// * **Check a signed time**, if there is one, against a [`Window`](crate::Window), and say until
-///   when it passes ([`Identity::with_valid_until`](crate::Identity::with_valid_until)).
+///   an array (hex with [`from_hex`](crate::from_hex)) or check its grammar before it is hashed or
+///   compared.
+/// * **Check a signed time** against a [`Window`](crate::Window), and set when it expires
+///   ([`Identity::with_valid_until`](crate::Identity::with_valid_until)).
 /// * **Try every configured key** and report which one matched ([`Proof::key_index`]).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a webhook provider",
@@ -67,31 +64,31 @@ pub trait Provider: Send + Sync + 'static {
     /// Metrics label and prefix of every replay key. Renaming it makes past deliveries replayable;
     /// providers of one name share their keys.
     const NAME: &'static str;
-    /// The names, in lower case, of the headers that carry credentials: they are marked sensitive
-    /// before the inner service sees them.
+    /// The headers that carry credentials, in lower case. They are marked sensitive before the
+    /// inner service sees them.
     const CREDENTIALS: &'static [&'static str];
-    /// The `WWW-Authenticate` of every 401, for a scheme that has a registered name, such as
-    /// `Bearer`; signatures have none.
+    /// The `WWW-Authenticate` value of every 401, for a scheme with a registered name such as
+    /// `Bearer`; `None` for signatures.
     const CHALLENGE: Option<&'static str> = None;
     /// The body limit in bytes unless the layer sets another; 1 MiB by default.
     const BODY_LIMIT: usize = 1 << 20;
-    /// The methods that the provider uses, `POST` alone by default; any other is 405.
+    /// The methods that the sender uses, only `POST` by default; any other is 405.
     const METHODS: &'static [Method] = &[Method::POST];
-    /// What [`check_head`](Self::check_head) learnt and [`check_body`](Self::check_body) needs,
-    /// such as the decoded MAC or the whole [`Proof`]; `()` where that is nothing.
+    /// What [`check_head`](Self::check_head) passes to [`check_body`](Self::check_body), such as
+    /// the decoded MAC or the whole [`Proof`]; `()` if that is nothing.
     type FromHead: Send;
     /// The typed event.
     type Event: Send + Sync + 'static;
 
-    /// Whether a header carries a credential: one of [`CREDENTIALS`](Self::CREDENTIALS). For rules
-    /// whose header is a setting.
+    /// Whether a header carries a credential; by default, if it is one of
+    /// [`CREDENTIALS`](Self::CREDENTIALS). Override it if the header's name is a setting.
     fn is_credential(&self, from_head: &Self::FromHead, name: &HeaderName) -> bool {
         let _ = from_head;
         Self::CREDENTIALS.contains(&name.as_str())
     }
 
-    /// Checks what the head alone can prove: that credentials are there and well formed, and, where
-    /// the body is not signed, that they are right and fresh.
+    /// Checks the head: that the credentials are present and well formed and, unless the body is
+    /// needed for that, that they are right and fresh.
     ///
     /// # Errors
     ///
@@ -104,11 +101,10 @@ pub trait Provider: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// A 401 kind of [`Rejection`], or [`RejectionKind::Invalid`] where the body holds the
-    /// credentials and cannot be read: `?` makes it of serde's error, and
-    /// [`parse_json`](crate::parse_json) does by itself. What was authenticated is delivered, as an
-    /// event of its own where the provider does not know it or it has another shape: refused, it
-    /// would be lost, or sent again and again.
+    /// A 401 kind of [`Rejection`], or [`RejectionKind::Invalid`] if the body holds the credentials
+    /// and cannot be parsed: [`parse_json`](crate::parse_json) returns it, and `?` converts serde's
+    /// errors to it. Do not refuse an authentic event because it is unknown or of another shape:
+    /// deliver it as a variant of its own, or it is lost, or sent again and again.
     fn check_body(
         &self,
         from_head: Self::FromHead,
@@ -117,20 +113,18 @@ pub trait Provider: Send + Sync + 'static {
         now: SystemTime,
     ) -> Result<Delivery<Self::Event>, Rejection>;
 
-    /// Checks a whole request in one call, in the order in which the layer does: for use without
-    /// tower.
+    /// Checks a whole request in one call, in the same order as the layer: for use without tower.
     ///
-    /// Single use is not part of it; the layer does it. Without the layer, keep the
-    /// [`digest`](crate::Identity::digest) of what was accepted until
-    /// [`valid_until`](crate::Identity::valid_until), or for as long as you choose where there is
-    /// none, and refuse it the next time. Where the identity's content is
-    /// [`Part`](crate::Content::Part), as Stardust's is, two honest requests can have one digest:
-    /// keep it together with a digest of the body, and refuse that pair. The digest does not tell
-    /// providers apart: put [`NAME`](Self::NAME) before it where several share a table.
+    /// It does not check single use. Remember the [`digest`](crate::Identity::digest) of each
+    /// accepted identity until [`valid_until`](crate::Identity::valid_until), or for a time of your
+    /// choice if there is none, and refuse it meanwhile. With [`Part`](crate::Content::Part), as
+    /// for Stardust, two honest requests can have the same digest: remember it together with a
+    /// digest of the body. The digest does not include the provider: if several share a table, put
+    /// [`NAME`](Self::NAME) before it.
     ///
     /// # Errors
     ///
-    /// Whatever the layer would have answered.
+    /// The rejection that the layer would answer with.
     fn verify(
         &self,
         request: &Request<Bytes>,
@@ -143,7 +137,7 @@ pub trait Provider: Send + Sync + 'static {
     }
 }
 
-/// The checks that need no body, in the order in which every provider's requests get them.
+/// Runs the checks that need no body, in the same order for every provider.
 pub(crate) fn check_head<P: Provider + ?Sized>(
     provider: &P,
     head: &Parts,
@@ -173,8 +167,10 @@ pub(crate) fn check_head<P: Provider + ?Sized>(
     Ok(from_head)
 }
 
-/// Deserializes a JSON body, for [`Provider::check_body`]: checks once that it is UTF-8, which is
-/// faster than [`serde_json::from_slice`], which checks each string.
+/// Deserializes a JSON body, for [`Provider::check_body`].
+///
+/// It validates UTF-8 once, which is faster than [`serde_json::from_slice`], which validates each
+/// string.
 ///
 /// ```
 /// use tower_webhooks::{RejectionKind, parse_json};
@@ -187,14 +183,14 @@ pub(crate) fn check_head<P: Provider + ?Sized>(
 ///
 /// # Errors
 ///
-/// [`RejectionKind::Invalid`] for what is not UTF-8, not JSON or not a `T`.
+/// [`RejectionKind::Invalid`] if the body is not UTF-8, not JSON or not a `T`.
 pub fn parse_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Rejection> {
     let text = str::from_utf8(body)
         .map_err(|error| Rejection::new(RejectionKind::Invalid).with_source(error))?;
     Ok(serde_json::from_str(text)?)
 }
 
-/// A verified event and the proof under it.
+/// A verified event and its proof.
 #[derive(Clone, Debug)]
 pub struct Delivery<E> {
     pub(crate) event: E,
@@ -204,16 +200,16 @@ pub struct Delivery<E> {
 }
 
 impl<E> Delivery<E> {
-    /// An event, its kind and what authentication learnt.
+    /// Creates a delivery from an event, its kind and its proof.
     ///
-    /// `kind` is the provider's own name for the event where there is one, else snake_case;
-    /// `"unknown"` for an event that the rules do not know. Pass a `&'static str`: kinds taken from
-    /// a body are unbounded, so in metrics they share the label `other`.
+    /// `kind` is the provider's own name for the event if there is one, else a name in snake_case;
+    /// `"unknown"` for an event that the rules do not know. Pass a `&'static str`: a `String` is
+    /// labelled `other` in metrics, because kinds taken from a body are unbounded.
     pub fn new(event: E, kind: impl Into<Cow<'static, str>>, proof: Proof) -> Self {
         Self { event, kind: kind.into(), proof, misfits: Misfits::default() }
     }
 
-    /// An event that says itself of what kind it is and what did not fit.
+    /// Creates a delivery from an event that knows its own kind and misfits.
     pub fn of(event: E, proof: Proof) -> Self
     where
         E: WebhookEvent,
@@ -234,13 +230,13 @@ impl<E> Delivery<E> {
         &self.event
     }
 
-    /// The same delivery with another event made of this one.
+    /// Converts the event and keeps the rest.
     pub fn map<T>(self, to: impl FnOnce(E) -> T) -> Delivery<T> {
         let Self { event, kind, proof, misfits } = self;
         Delivery { event: to(event), kind, proof, misfits }
     }
 
-    /// Gives the event away.
+    /// Returns the event.
     pub fn into_event(self) -> E {
         self.event
     }
@@ -250,7 +246,7 @@ impl<E> Delivery<E> {
         &self.kind
     }
 
-    /// What the signature is over; [`Covers::Nothing`] means that the event is a hint.
+    /// What the signature covers; [`Covers::Nothing`] means that the event is a hint.
     pub fn covers(&self) -> Covers {
         self.proof.covers
     }
@@ -260,13 +256,13 @@ impl<E> Delivery<E> {
         &self.misfits
     }
 
-    /// What authentication learnt: key, signed time, identity.
+    /// The result of authentication: key, signed time, identity.
     pub fn proof(&self) -> &Proof {
         &self.proof
     }
 }
 
-// Those of IANA's registry.
+// The content codings of IANA's registry, without `identity`.
 const COMPRESSIONS: [&str; 12] = [
     "aes128gcm",
     "br",

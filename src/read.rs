@@ -1,4 +1,4 @@
-//! Any body into one `Bytes`, within a limit, a deadline and a budget.
+//! Reads a body into one `Bytes`, within a limit, a deadline and a budget.
 
 use crate::{
     ReadBudget, Rejection, RejectionKind,
@@ -18,7 +18,7 @@ use std::{
 };
 use tokio::time::{Instant, Sleep, sleep};
 
-/// What a body may take.
+/// The limits of reading a body.
 #[derive(Clone)]
 pub(crate) struct Bounds {
     /// In bytes.
@@ -30,9 +30,9 @@ pub(crate) struct Bounds {
 pin_project! {
     /// Reads one body.
     ///
-    /// A body of one frame is handed on as it is. From the second frame on everything is copied
-    /// into one buffer, which grows with what arrived: frames are slices of read buffers, and
-    /// keeping a hundred small ones keeps a hundred read buffers alive.
+    /// A body of one frame needs no buffer. From the second frame on all frames are copied into one
+    /// growing buffer: a frame is a slice of a read buffer, and a hundred small frames would keep a
+    /// hundred read buffers alive.
     pub(crate) struct ReadBody<B> {
         #[pin]
         body: B,
@@ -61,8 +61,8 @@ where
         }
     }
 
-    /// The budget is charged when the body has to be waited for. Until then it is only asked
-    /// whether there is room: a thread that does not wait has one body in its hands.
+    /// Charges the budget when the body is pending. Until then it only checks for room: a thread
+    /// that does not wait reads one body at a time.
     pub(crate) fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -108,7 +108,7 @@ where
                 continue;
             }
             if total > this.buffer.capacity() {
-                // Doubling alone would make a large body of a small one.
+                // Doubling alone must not turn a small body into a large one.
                 let most =
                     if total > SMALL_BODY { bounds.limit } else { bounds.limit.min(SMALL_BODY) };
                 let capacity =
@@ -119,8 +119,8 @@ where
             this.buffer.put(std::mem::take(this.first));
             this.buffer.put(data);
         }
-        // A body that is always ready must neither starve its neighbours nor outrun the deadline.
-        // Looking at the clock is enough for that, and unlike a timer needs no runtime.
+        // A body that is always ready must neither starve other tasks nor escape the deadline.
+        // Reading the clock is enough for that, and unlike a timer it needs no runtime.
         if waited(this.waiting_since) >= bounds.timeout {
             return Poll::Ready(Err(Rejection::new(RejectionKind::ReadTimeout)));
         }
@@ -134,8 +134,7 @@ fn take(first: &mut Bytes, buffer: &mut Vec<u8>, held: &mut Held) -> (Bytes, Hel
     let body = if !buffer.is_empty() {
         std::mem::take(buffer).into()
     } else if first.len() <= COPIED_OUT && !first.is_unique() {
-        // It is a part of something larger, most likely of a read buffer, which would live for as
-        // long as the event.
+        // It is a slice of a larger buffer, most likely a read buffer, and would keep it alive.
         Bytes::copy_from_slice(first)
     } else {
         std::mem::take(first)
@@ -153,8 +152,7 @@ fn unreadable(error: Box<dyn Error + Send + Sync>) -> Rejection {
         if layer.is::<LengthLimitError>() {
             return Rejection::new(RejectionKind::BodyTooLarge).with_source(error);
         }
-        // The source of an `io::Error` is the source of the error in it: that one itself would be
-        // skipped.
+        // `io::Error::source` skips the error inside and returns that error's source.
         let inside = layer.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         cause = inside.map(|inside| inside as _).or_else(|| layer.source());
     }
@@ -163,7 +161,8 @@ fn unreadable(error: Box<dyn Error + Send + Sync>) -> Rejection {
 
 const FRAMES_PER_POLL: usize = 256;
 const MIN_BUFFER: usize = 1024;
-/// hyper's read buffers begin at 8 KiB: to copy half of that is cheap and to keep the whole is not.
+/// The largest body that is copied out of a larger buffer, in bytes. hyper's read buffers begin at
+/// 8 KiB: copying half of one is cheaper than keeping all of it.
 const COPIED_OUT: usize = 4 << 10;
 
 #[cfg(test)]

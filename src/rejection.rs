@@ -4,10 +4,10 @@ use crate::Age;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use std::{error::Error, fmt, sync::Arc, time::Duration};
 
-/// A refused request.
+/// Why a request was refused.
 ///
-/// It leaves the layer as a response with a status and an empty body, and is in that response's
-/// extensions, where an outer layer can turn it into whatever an API speaks:
+/// The layer answers with its status and an empty body, and puts it into the response's extensions.
+/// An outer layer can add a body in your API's format:
 ///
 /// ```
 /// use axum::{Router, body::Body, http::{HeaderValue, Response, header}, routing::post};
@@ -41,9 +41,8 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 /// # Ok(()) }
 /// ```
 ///
-/// `Display` is a sentence without anything from the request in it, and `Debug` adds no more than
-/// that. [`source`](Error::source) may quote the payload where a body did not parse: keep it out of
-/// logs.
+/// `Display` and `Debug` contain nothing from the request. [`source`](Error::source) may quote a
+/// payload that did not parse: keep it out of logs.
 #[derive(Clone)]
 pub struct Rejection {
     kind: RejectionKind,
@@ -55,27 +54,26 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// A rejection of that kind.
+    /// Creates a rejection of this kind.
     pub const fn new(kind: RejectionKind) -> Self {
         Self { kind, detail: None, provider: None, age: None, retry_after: None, source: None }
     }
 
-    /// Adds what exactly was wrong, in words that hold nothing from the request:
-    /// `"nonce: not 20 digits"`.
+    /// Adds what exactly was wrong, without text from the request: `"nonce: not 20 digits"`.
     #[must_use]
     pub const fn with_detail(mut self, detail: &'static str) -> Self {
         self.detail = Some(detail);
         self
     }
 
-    /// Adds how old the signed time is; [`Window::check`](crate::Window::check) has done so.
+    /// Adds the age of the signed time; [`Window::check`](crate::Window::check) already does.
     #[must_use]
     pub const fn with_age(mut self, age: Option<Age>) -> Self {
         self.age = age;
         self
     }
 
-    /// Adds the error behind it, such as serde's.
+    /// Adds the underlying error, such as serde's.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into().into());
@@ -99,7 +97,7 @@ impl Rejection {
         self.kind.status()
     }
 
-    /// What exactly was wrong, where the check says more than its kind.
+    /// What exactly was wrong, if the check says more than its kind.
     pub const fn detail(&self) -> Option<&'static str> {
         self.detail
     }
@@ -110,9 +108,10 @@ impl Rejection {
         self.provider
     }
 
-    /// How old the signed time of a [`Stale`](RejectionKind::Stale) request was, by this clock.
-    /// Where all of a sender's requests are refused and the age hardly varies, a clock is wrong,
-    /// most likely this one.
+    /// The age of a [`Stale`](RejectionKind::Stale) request's signed time, by the local clock.
+    ///
+    /// If all requests of a sender are refused with nearly the same age, a clock is wrong, most
+    /// likely the local one.
     pub const fn age(&self) -> Option<Age> {
         self.age
     }
@@ -129,7 +128,7 @@ impl Rejection {
     ) -> Response<B> {
         let mut response = Response::new(B::default());
         *response.status_mut() = self.status();
-        // Of every kind of 401 alike: a header that only some of them have would tell them apart.
+        // On every kind of 401: a header on only some of them would tell them apart.
         if let (StatusCode::UNAUTHORIZED, Some(Ok(challenge))) =
             (self.status(), challenge.map(HeaderValue::from_str))
         {
@@ -180,8 +179,8 @@ macro_rules! kinds {
     ($($(#[$meta:meta])* $name:ident = $status:ident, $label:literal, $sentence:literal;)*) => {
         /// Which check refused the request.
         ///
-        /// All authentication failures are one and the same 401 to the sender; the kind is for this
-        /// side only.
+        /// To the sender all authentication failures are the same 401; the kind is for the
+        /// receiver only.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum RejectionKind {
@@ -210,45 +209,44 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// 500: the same layer has already accepted this request; it is applied twice.
+    /// 500: a layer for the same event type has already accepted this request.
     AppliedTwice = INTERNAL_SERVER_ERROR, "applied_twice", "the webhook layer is applied twice to this route";
     /// 405, with `Allow`.
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "the method is not one that the provider uses";
-    /// 404: no outer middleware has put the rules into the request: see
-    /// [`PerRequest`](crate::PerRequest).
+    /// 404: the request's extensions hold no rules: see [`PerRequest`](crate::PerRequest).
     NoRules = NOT_FOUND, "no_rules", "the request's extensions do not hold the rules";
-    /// 401: something that authenticates the request is absent.
+    /// 401: a credential is absent.
     CredentialMissing = UNAUTHORIZED, "credential_missing", "a credential is missing";
-    /// 401: present, but not of the documented form, or there more than once.
+    /// 401: a credential is not of the documented form, or occurs more than once.
     CredentialMalformed = UNAUTHORIZED, "credential_malformed", "a credential is malformed";
-    /// 401: well formed, but of no configured key.
+    /// 401: a credential is well formed, but no configured key matches.
     CredentialWrong = UNAUTHORIZED, "credential_wrong", "the credential is wrong";
-    /// 401: rightly signed, but outside the [`Window`](crate::Window).
+    /// 401: correctly signed, but outside the [`Window`](crate::Window).
     Stale = UNAUTHORIZED, "stale", "the signed timestamp is outside the window";
     /// 415: the body is compressed.
     UnsupportedContentEncoding = UNSUPPORTED_MEDIA_TYPE, "unsupported_content_encoding", "the body is compressed";
-    /// 413: declared or counted above the limit.
+    /// 413: the declared or actual length is above the limit.
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "the body is larger than the limit";
     /// 408: the body did not arrive in time.
     ReadTimeout = REQUEST_TIMEOUT, "read_timeout", "the body did not arrive in time";
-    /// 503: too many bytes of unverified bodies are held already.
+    /// 503, with `Retry-After`: too many bytes of unverified bodies are held already.
     ReadBudget = SERVICE_UNAVAILABLE, "read_budget", "too many bytes are being read";
     /// 400: reading the body failed.
     BodyUnreadable = BAD_REQUEST, "body_unreadable", "the body could not be read";
-    /// 400: the body cannot be read, and with it what would authenticate it. What is authentic is
-    /// delivered, whatever its shape; a provider of one's own holds to that by an event for what it
-    /// cannot read.
-    Invalid = BAD_REQUEST, "invalid", "the payload is not of the documented shape";
+    /// 400: the body holds the credentials and cannot be parsed. An authentic request is delivered
+    /// whatever its shape: a provider of your own needs an event for what it cannot parse.
+    Invalid = BAD_REQUEST, "invalid", "the body could not be parsed";
     /// 409: the signature was used before, with other content.
     Conflict = CONFLICT, "conflict", "the signature belongs to other content";
     /// 409, with `Retry-After`: the same delivery is being handled.
     InFlight = CONFLICT, "in_flight", "the same delivery is being handled";
-    /// 503, with `Retry-After`: too many contents share the signature. Others get in.
+    /// 503, with `Retry-After`: too many contents share the signature. Other signatures are not
+    /// affected.
     TooManyContents = SERVICE_UNAVAILABLE, "too_many_contents", "too many contents share the signature";
-    /// 503, with `Retry-After`: the replay store is full of claims that must not be forgotten yet.
+    /// 503, with `Retry-After`: the replay store is full of claims that have not expired.
     StoreFull = SERVICE_UNAVAILABLE, "store_full", "the replay store is full";
-    /// 503, with `Retry-After`: the shared replay store could not be asked.
-    StoreUnavailable = SERVICE_UNAVAILABLE, "store_unavailable", "the replay store could not be asked";
+    /// 503, with `Retry-After`: the shared replay store is unavailable.
+    StoreUnavailable = SERVICE_UNAVAILABLE, "store_unavailable", "the replay store is unavailable";
 }
 
 impl fmt::Display for RejectionKind {

@@ -5,8 +5,8 @@ use std::fmt;
 
 /// A shared secret, token or key of a provider.
 ///
-/// There is no `PartialEq`: comparing secrets with `==` leaks their content through time. `Debug`
-/// prints nothing of it.
+/// There is no `PartialEq`, because the time that `==` takes leaks the content. `Debug` prints
+/// nothing of it.
 ///
 /// ```
 /// use tower_webhooks::Secret;
@@ -25,14 +25,14 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// Takes the secret as the provider's console shows it; a string's UTF-8 bytes are the key. A
-    /// key that is bytes, such as one that was decoded from base64, goes through
-    /// [`from_bytes`](Self::from_bytes).
+    /// Takes a secret as the provider's console shows it.
+    ///
+    /// For a binary key, such as one decoded from base64, use [`from_bytes`](Self::from_bytes).
     ///
     /// # Errors
     ///
     /// [`ConfigError`] for an empty or blank secret and for white space at either end: a line feed
-    /// read along from a file would otherwise turn every genuine callback into a 401.
+    /// at the end of a file would turn every genuine callback into a 401.
     pub fn new(secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         let bytes = secret.as_ref();
         if bytes.trim_ascii().is_empty() {
@@ -44,8 +44,7 @@ impl Secret {
         Self::from_bytes(bytes)
     }
 
-    /// Takes a binary key. Any bytes may stand at its ends: of 28 random keys of 24 bytes, one has
-    /// white space there.
+    /// Takes a binary key. It may begin or end with white space, as one random key in 26 does.
     ///
     /// # Errors
     ///
@@ -67,9 +66,10 @@ impl Secret {
         &self.bytes
     }
 
-    /// A digest that names this secret without giving it away: a part of an
-    /// [`Identity`](crate::Identity) that is not made of a MAC, so that tenants that share a replay
-    /// store stay apart.
+    /// A digest that identifies this secret without revealing it.
+    ///
+    /// Add it to an [`Identity`](crate::Identity) that has no MAC, so that tenants that share a
+    /// replay store stay apart.
     pub fn id(&self) -> &[u8; 32] {
         &self.id
     }
@@ -81,7 +81,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A setting that cannot work: an empty secret, a window of a year, a public URL with a query.
+/// An invalid setting, such as an empty secret, a window of a year or a public URL with a query.
 ///
 /// It never contains the offending value, which may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// An error with a sentence that names the problem and not the value.
+    /// Creates an error from a sentence that names the problem and not the value.
     pub const fn new(problem: &'static str) -> Self {
         Self { problem }
     }

@@ -1,4 +1,4 @@
-//! The one service: always ready, it checks the head and leaves the rest to its future.
+//! The service: it checks the head and leaves the rest to its future.
 
 use crate::{
     Provider, Rejection, RejectionKind, Verified, future::ResponseFuture, provider::check_head,
@@ -17,11 +17,11 @@ use std::{
 };
 use tower_service::Service;
 
-/// A service behind a [`WebhookLayer`](crate::WebhookLayer).
+/// The service that a [`WebhookLayer`](crate::WebhookLayer) makes.
 ///
 /// It is always ready: the inner service is made ready after a request was verified, so that
-/// strangers cannot hold its capacity. The inner service gets the request with the body in one
-/// piece and a [`Verified`] event in the extensions.
+/// unauthenticated requests cannot hold its capacity. The inner service gets the request with the
+/// whole body as [`Full<Bytes>`] and a [`Verified`] event in the extensions.
 pub struct Webhook<S, P> {
     inner: S,
     shared: Arc<Shared<P>>,
@@ -53,8 +53,8 @@ where
         let (head, body) = request.into_parts();
         let now = self.shared.settings.clock.now();
         match self.check_head(&head, &body, now) {
-            // `poll_ready` has asked nobody, so this clone is not ready: the future makes it so
-            // once the request is verified.
+            // `poll_ready` did not poll the inner service, so this clone may not be ready: the
+            // future polls it once the request is verified.
             Ok(from_head) => {
                 ResponseFuture::read(self.inner.clone(), &self.shared, head, body, from_head, now)
             }
@@ -70,7 +70,7 @@ impl<S, P: Provider> Webhook<S, P> {
         body: &B,
         now: SystemTime,
     ) -> Result<P::FromHead, Rejection> {
-        // Twice under one signature would be 409 for ever.
+        // An inner layer with the same store would find the claim in flight and answer 409.
         if head.extensions.get::<Verified<P::Event>>().is_some() {
             return Err(Rejection::new(RejectionKind::AppliedTwice));
         }

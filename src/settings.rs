@@ -1,4 +1,4 @@
-//! What a layer and all services that it wraps have in common.
+//! What a layer and all services that it wraps share.
 
 use crate::{ReadBudget, clock::Clock, read::Bounds, replay::Guard};
 use std::{sync::Arc, time::Duration};

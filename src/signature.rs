@@ -1,9 +1,9 @@
-//! What the schemes share: a presented MAC into an array, and the search for the key that made it.
+//! Decoding a presented MAC, and finding the key that made it.
 
 use crate::{Rejection, RejectionKind};
 use ctutils::CtEq;
 
-/// The bytes of exactly `2 * N` hex digits, in either case. The detail is for the log.
+/// Decodes exactly `2 * N` hex digits, in either case.
 ///
 /// ```
 /// use tower_webhooks::{RejectionKind, from_hex};
@@ -19,7 +19,7 @@ use ctutils::CtEq;
 ///
 /// # Errors
 ///
-/// [`RejectionKind::CredentialMalformed`].
+/// [`RejectionKind::CredentialMalformed`] with `detail` for any other text.
 pub fn from_hex<const N: usize>(text: &str, detail: &'static str) -> Result<[u8; N], Rejection> {
     let mut bytes = [0; N];
     let is_whole =
@@ -27,8 +27,8 @@ pub fn from_hex<const N: usize>(text: &str, detail: &'static str) -> Result<[u8;
     if is_whole { Ok(bytes) } else { Err(malformed(detail)) }
 }
 
-/// The first key under which the request has the presented MAC, with its index. `mac` is `None` for
-/// a key that is not meant.
+/// Finds the first key whose MAC equals the presented one, and its index. `mac` returns `None` to
+/// skip a key.
 pub(crate) fn find<'a, K, const N: usize>(
     keys: &'a [K],
     presented: &[u8; N],
@@ -41,12 +41,12 @@ pub(crate) fn find<'a, K, const N: usize>(
         .ok_or(Rejection::new(RejectionKind::CredentialWrong))
 }
 
-/// Whether the two are equal, in a time that does not depend on where they differ.
+/// Whether the two are equal, compared in constant time.
 pub(crate) fn same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
     a.ct_eq(b).into()
 }
 
-/// A credential that is not of the documented form.
+/// The rejection of a credential that is not of the documented form.
 pub(crate) fn malformed(detail: &'static str) -> Rejection {
     Rejection::new(RejectionKind::CredentialMalformed).with_detail(detail)
 }

@@ -10,16 +10,15 @@ use std::{
 };
 use tower_service::Service;
 
-/// Makes a request genuine: the other side of a [`Provider`](crate::Provider), for tests and for
-/// trying a receiver out.
+/// Signs requests as a provider does: for tests and for trying a receiver out.
 ///
-/// Each provider's module has its own, with the settings that the provider's real sender differs
-/// in. Unless it is told a nonce, it signs each request with a fresh one.
+/// Each provider's module has its own, with settings for what varies between real senders. Unless a
+/// nonce is set, each request is signed with a new one.
 pub trait Signer {
     /// Adds what the provider would add, signed at `now`.
     fn sign(&self, request: Request<Bytes>, now: SystemTime) -> Request<Bytes>;
 
-    /// Posts JSON to a path of an application, signed now, and gives its response.
+    /// Signs a JSON body at the current time, posts it to a service and returns the response.
     ///
     /// ```
     /// use axum::{Router, routing::post};
@@ -42,7 +41,7 @@ pub trait Signer {
     ///
     /// # Errors
     ///
-    /// The service's, and one for what is no path.
+    /// The service's error, and an error for an invalid path.
     fn post<S>(
         &self,
         app: &S,
@@ -65,7 +64,7 @@ pub trait Signer {
     }
 }
 
-/// As many decimal digits; not for secrets.
+/// Random decimal digits; not for secrets.
 pub(crate) fn random_digits(count: usize) -> String {
     std::iter::repeat_with(|| fastrand::digit(10)).take(count).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::{ConfigError, Rejection, RejectionKind, Secret};
 
-/// Takes a secret that a header can hold.
+/// Takes a secret that a header can carry.
 pub(crate) fn new(secret: impl AsRef<[u8]>) -> Result<Secret, ConfigError> {
     let bytes = secret.as_ref();
     let secret = Secret::new(bytes)?;
@@ -14,14 +14,14 @@ pub(crate) fn new(secret: impl AsRef<[u8]>) -> Result<Secret, ConfigError> {
     Ok(secret)
 }
 
-/// The digest of what was presented, for a comparison with [`Secret::id`]: digests take the same
-/// time to compare whatever was presented, and however long it was.
+/// The digest of a presented token, to compare with [`Secret::id`]: comparing digests takes the
+/// same time for every token, whatever its length.
 pub(crate) fn presented(text: &str) -> Result<[u8; 32], Rejection> {
     let secret = Secret::new(text).map_err(|_| Rejection::new(RejectionKind::CredentialWrong))?;
     Ok(*secret.id())
 }
 
-// What `exactly_one` passes.
+// The longest value that `exactly_one` accepts.
 const MAX_LEN: usize = 1024;
 
 #[cfg(test)]

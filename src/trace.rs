@@ -1,4 +1,4 @@
-//! What the layer tells `tracing` and `metrics`; nothing, and at no cost, without these features.
+//! Reports to `tracing` and `metrics`; does nothing, at no cost, without these features.
 
 pub(crate) use self::report::Trace;
 
@@ -10,8 +10,8 @@ mod report {
         time::{Duration, Instant, SystemTime},
     };
 
-    /// One request on its way. Dropped between [`called`](Self::called) and [`ended`](Self::ended),
-    /// it counts as dropped.
+    /// Reports on one request. If it is dropped between [`called`](Self::called) and
+    /// [`ended`](Self::ended), the outcome is `dropped`.
     pub(crate) struct Trace {
         provider: &'static str,
         since: Instant,
@@ -36,7 +36,7 @@ mod report {
         took: Duration,
     }
 
-    /// What authentication learnt of it.
+    /// What is known once the request is authenticated.
     #[derive(Clone, Copy)]
     #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
     struct Learnt {
@@ -94,7 +94,7 @@ mod report {
             let _ = delivery_id;
         }
 
-        /// A request was refused.
+        /// Reports a refused request.
         pub(crate) fn refused(&self, rejection: &Rejection) {
             #[cfg(feature = "metrics")]
             self.count_refusal(rejection.kind());
@@ -126,7 +126,7 @@ mod report {
         fn log_refusal(&self, rejection: &Rejection) {
             use crate::RejectionKind;
 
-            // serde's message quotes the payload; where it stopped does not.
+            // serde's message quotes the payload; category and position do not.
             let json = std::error::Error::source(rejection)
                 .and_then(|source| source.downcast_ref::<serde_json::Error>());
             macro_rules! log {
@@ -159,18 +159,18 @@ mod report {
                         "the webhook layer is applied twice to one route: remove one of them"
                     );
                 }
-                // What was authentic is lost if its sender does not try again.
+                // An authentic event is lost if its sender does not retry.
                 RejectionKind::StoreFull | RejectionKind::StoreUnavailable => log!(error),
                 RejectionKind::ReadBudget => log!(warn),
-                // Whoever captured a signature can send it with many bodies.
+                // A captured signature can be sent with many bodies.
                 RejectionKind::TooManyContents => log!(debug),
                 _ if self.learnt.is_some() => log!(info),
-                // Whatever strangers send.
+                // Anybody can cause these.
                 _ => log!(debug),
             }
         }
 
-        /// What was delivered before was sent again.
+        /// Reports an acknowledged delivery that was sent again.
         pub(crate) fn repeated(&self) {
             let provider = self.provider;
             #[cfg(feature = "metrics")]
@@ -188,7 +188,7 @@ mod report {
             let _ = provider;
         }
 
-        /// The inner service's turn begins.
+        /// Opens the delivery's span, before the inner service is called.
         pub(crate) fn called(&mut self, metadata: &Metadata) {
             let checked = metadata.checked.as_str();
             #[cfg(feature = "tracing")]
@@ -217,8 +217,8 @@ mod report {
             self.called = true;
         }
 
-        /// Some members are not of their documented type: the provider's documentation or this
-        /// crate is out of date.
+        /// Reports members that are not of their documented type: the provider's documentation or
+        /// this crate is out of date.
         fn misfits(&self, misfits: &crate::Misfits) {
             if misfits.is_empty() {
                 return;
@@ -243,14 +243,14 @@ mod report {
             }
         }
 
-        /// Runs what belongs to the delivery inside its span.
+        /// Runs `act` inside the delivery's span.
         pub(crate) fn within<T>(&self, act: impl FnOnce() -> T) -> T {
             #[cfg(feature = "tracing")]
             let _entered = self.span.enter();
             act()
         }
 
-        /// The inner service's turn is over.
+        /// Reports the inner service's outcome.
         pub(crate) fn ended(&mut self, done: bool) {
             self.called = false;
             self.count(if done { "done" } else { "failed" });
@@ -284,8 +284,8 @@ mod report {
                     "webhook delivered"
                 );
             } else {
-                // With the span's fields: a filter that lets warnings through may have left the
-                // span out.
+                // Repeats the span's fields: a filter that passes warnings may have disabled the
+                // span.
                 tracing::warn!(
                     target: super::TARGET,
                     parent: &self.span,
@@ -343,8 +343,8 @@ mod report {
     }
 }
 
-/// A signature over the URL is wrong: the usual cause is a proxy, and a public URL that is not the
-/// sender's.
+/// Reports a wrong signature over the URL. The usual cause is a proxy, and a public URL that is not
+/// the one the sender calls.
 #[cfg_attr(not(feature = "full"), allow(dead_code, reason = "not every scheme signs the URL"))]
 pub(crate) fn signed_here(url: &str) {
     #[cfg(feature = "tracing")]
@@ -356,7 +356,7 @@ pub(crate) fn signed_here(url: &str) {
     let _ = url;
 }
 
-/// So many more bytes of bodies are held, or fewer.
+/// Adds to the bytes of bodies that are held; a negative number subtracts.
 pub(crate) fn reading(bytes: f64) {
     #[cfg(feature = "metrics")]
     metrics::gauge!(metric_names::READ_BYTES).increment(bytes);
@@ -377,29 +377,29 @@ pub(crate) const TARGET: &str = "tower_webhooks";
 /// | --- | --- | --- | --- |
 /// | `webhooks_deliveries_total` | counter | `provider`, `kind`, `checked` = [`ReplayCheck::as_str`](crate::replay::ReplayCheck::as_str), `outcome` = `done`, `failed`, `dropped` | calls of the inner service |
 /// | `webhooks_rejections_total` | counter | `provider`, `reason` = [`RejectionKind::as_str`](crate::RejectionKind::as_str) | refused requests |
-/// | `webhooks_replays_total` | counter | `provider`, `outcome` = `repeated`, `in_flight`, `conflict`, `too_many_contents`, `full`, `unavailable` | what the replay guard kept from the inner service |
+/// | `webhooks_replays_total` | counter | `provider`, `outcome` = `repeated`, `in_flight`, `conflict`, `too_many_contents`, `full`, `unavailable` | authentic requests that the replay guard did not pass on |
 /// | `webhooks_store_errors_total` | counter | `provider`, `operation` = `claim`, `renew`, `finish` | failed calls of the shared store |
 /// | `webhooks_misfits_total` | counter | `provider`, `kind` | delivered members that did not fit their documented type |
 /// | `webhooks_store_seconds` | histogram | `provider`, `operation` | how long a call of the shared store took |
-/// | `webhooks_leases_lost_total` | counter | `provider`, `operation` = `renew`, `finish` | claims that were no longer the attempt's own: another process may have delivered too |
-/// | `webhooks_outcomes_waiting` | gauge | `provider` | outcomes that the shared store has not heard of yet |
-/// | `webhooks_outcomes_lost_total` | counter | `provider` | acknowledged deliveries that it will never hear of |
-/// | `webhooks_claims`, `webhooks_claims_capacity` | gauge | `provider` | the memory store's claims and room, as of the last delivery |
-/// | `webhooks_answers_dropped_total` | counter | `provider` | kept answers that gave way to newer ones |
-/// | `webhooks_read_bytes` | gauge | | bytes of bodies that are being read, against all read budgets |
-/// | `webhooks_age_seconds` | histogram | `provider` | how old the signed time of what was accepted was; negative if it was ahead of this clock |
+/// | `webhooks_leases_lost_total` | counter | `provider`, `operation` = `renew`, `finish` | claims that an attempt no longer held: another process may have delivered too |
+/// | `webhooks_outcomes_waiting` | gauge | `provider` | outcomes that are not recorded in the shared store yet |
+/// | `webhooks_outcomes_lost_total` | counter | `provider` | acknowledged deliveries that will never be recorded there |
+/// | `webhooks_claims`, `webhooks_claims_capacity` | gauge | `provider` | the memory store's claims and capacity, as of the last delivery |
+/// | `webhooks_answers_dropped_total` | counter | `provider` | kept answers dropped for newer ones |
+/// | `webhooks_read_bytes` | gauge | | bytes charged to all read budgets |
+/// | `webhooks_age_seconds` | histogram | `provider` | age of an authentic request's signed time; negative if it is ahead of the local clock |
 /// | `webhooks_read_seconds` | histogram | `provider` | how long a body took to arrive |
 /// | `webhooks_handler_seconds` | histogram | `provider` | how long the inner service took |
 ///
-/// All label values come from fixed sets: nothing that a stranger sends makes a new series. A
-/// `kind` that was taken from a body is `other`.
+/// All label values come from fixed sets, so no request can create a new series. A `kind` that was
+/// taken from a body is `other`.
 #[cfg(feature = "metrics")]
 pub mod metric_names {
     /// Calls of the inner service.
     pub const DELIVERIES: &str = "webhooks_deliveries_total";
     /// Refused requests.
     pub const REJECTIONS: &str = "webhooks_rejections_total";
-    /// What the replay guard kept from the inner service.
+    /// Authentic requests that the replay guard did not pass on.
     pub const REPLAYS: &str = "webhooks_replays_total";
     /// Failed calls of the shared store.
     pub const STORE_ERRORS: &str = "webhooks_store_errors_total";
@@ -407,22 +407,22 @@ pub mod metric_names {
     pub const MISFITS: &str = "webhooks_misfits_total";
     /// How long a call of the shared store took, in seconds.
     pub const STORE_SECONDS: &str = "webhooks_store_seconds";
-    /// Claims that were no longer the attempt's own.
+    /// Claims that an attempt no longer held.
     pub const LEASES_LOST: &str = "webhooks_leases_lost_total";
-    /// Outcomes that the shared store has not heard of yet.
+    /// Outcomes that are not recorded in the shared store yet.
     pub const OUTCOMES_WAITING: &str = "webhooks_outcomes_waiting";
-    /// Acknowledged deliveries that the shared store will never hear of.
+    /// Acknowledged deliveries that will never be recorded in the shared store.
     pub const OUTCOMES_LOST: &str = "webhooks_outcomes_lost_total";
     /// Claims in the memory store.
     pub const CLAIMS: &str = "webhooks_claims";
-    /// How many claims the memory store takes.
+    /// The memory store's capacity, in claims.
     pub const CLAIMS_CAPACITY: &str = "webhooks_claims_capacity";
-    /// Kept answers that gave way to newer ones.
+    /// Kept answers dropped for newer ones.
     pub const ANSWERS_DROPPED: &str = "webhooks_answers_dropped_total";
-    /// Bytes of bodies that are being read.
+    /// Bytes charged to all read budgets.
     pub const READ_BYTES: &str = "webhooks_read_bytes";
-    /// How old the signed time of what was accepted was, in seconds: a clock that goes wrong shows
-    /// here before it refuses.
+    /// Age of an authentic request's signed time, in seconds: shows a drifting clock before
+    /// requests are refused.
     pub const AGE_SECONDS: &str = "webhooks_age_seconds";
     /// How long a body took to arrive, in seconds.
     pub const READ_SECONDS: &str = "webhooks_read_seconds";

@@ -1,4 +1,4 @@
-//! The proof, in a request's extensions, that the layer accepted it.
+//! The verified event in a request's extensions.
 
 use crate::{
     Covers, Delivery, DeliveryId, Misfits, Proof, WebhookEvent,
@@ -10,7 +10,7 @@ use std::{borrow::Cow, fmt, ops::Deref, sync::Arc, time::SystemTime};
 /// An event whose signature was verified. If the scheme signs a time it is fresh; if it allows
 /// replay detection ([`Metadata::checked`]) it was not acknowledged before.
 ///
-/// It is made by the layer only, derefs to the event and is cheap to clone. `Debug` prints the
+/// Only the layer creates it. It derefs to the event and is cheap to clone. `Debug` prints the
 /// event and the metadata, never the raw body.
 ///
 /// ```
@@ -35,7 +35,7 @@ struct Inner<E> {
     claim: Option<Claim>,
 }
 
-/// An authentic delivery that nobody has seen yet. It is made in its last place: an event can be
+/// An authentic delivery that is not admitted yet. It is allocated once, because an event can be
 /// large to move.
 pub(crate) struct Authentic<E> {
     inner: Arc<Inner<E>>,
@@ -68,14 +68,14 @@ impl<E> Authentic<E> {
         &self.inner.metadata
     }
 
-    /// It was claimed for an attempt, if it is guarded.
+    /// Admits the delivery, with its claim if it is guarded.
     pub(crate) fn admitted(
         mut self,
         attempt: u32,
         checked: ReplayCheck,
         claim: Option<&Claim>,
     ) -> Verified<E> {
-        // There is no other yet.
+        // Nothing has cloned the `Arc` yet.
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
             (inner.metadata.attempt, inner.metadata.checked) = (attempt, checked);
             inner.claim = claim.cloned();
@@ -85,23 +85,23 @@ impl<E> Authentic<E> {
 }
 
 impl<E> Verified<E> {
-    /// What is known of the delivery beside its event.
+    /// What the layer knows of the delivery besides its event.
     pub fn metadata(&self) -> &Metadata {
         &self.inner.metadata
     }
 
-    /// What the signature is over; [`Covers::Nothing`] means that the event is a hint.
+    /// What the signature covers; [`Covers::Nothing`] means that the event is a hint.
     pub fn covers(&self) -> Covers {
         self.inner.metadata.covers
     }
 
-    /// The event's kind, as in the provider's documentation; `unknown` for an event that its rules
-    /// do not know.
+    /// The event's kind, as in the provider's documentation; `unknown` for an event that the
+    /// provider's rules do not know.
     pub fn kind(&self) -> &str {
         &self.inner.metadata.kind
     }
 
-    /// See [`WebhookEvent::dedup_key`].
+    /// The event's [`dedup_key`](WebhookEvent::dedup_key).
     pub fn dedup_key(&self) -> Option<String>
     where
         E: WebhookEvent,
@@ -111,12 +111,12 @@ impl<E> Verified<E> {
 
     /// The body as received.
     ///
-    /// Where the credentials travel in it (ZEGOCLOUD), it still holds them: keep it out of logs.
+    /// ZEGOCLOUD's body still holds the credentials: keep it out of logs.
     pub fn body(&self) -> &Bytes {
         &self.inner.body
     }
 
-    /// The event itself; a clone of it if it is shared with another `Verified`.
+    /// Returns the event; a clone of it if another `Verified` shares it.
     pub fn into_event(self) -> E
     where
         E: Clone,
@@ -127,13 +127,13 @@ impl<E> Verified<E> {
         }
     }
 
-    /// What this attempt holds the delivery by; `None` if it is not guarded. For a store of one's
-    /// own that records the outcome itself, as `PostgresStore` does.
+    /// This attempt's claim; `None` if the delivery is not guarded. For a store of your own that
+    /// lets the handler record the outcome, as `PostgresStore::done_in` does.
     pub fn claim(&self) -> Option<&Claim> {
         self.inner.claim.as_ref()
     }
 
-    /// An event for the test of a handler, as if a layer had accepted it just now.
+    /// Builds an event for the test of a handler, as if a layer had accepted it.
     ///
     /// ```
     /// use tower_webhooks::{Covers, Verified};
@@ -157,10 +157,10 @@ impl<E> Verified<E> {
     }
 }
 
-/// What a layer would have learnt of an event, for the test of a handler: see [`Verified::test`].
+/// Builds an event for the test of a handler: see [`Verified::test`].
 ///
-/// Unless it is told otherwise the event has the kind `test`, is covered by nothing, has no body
-/// and comes for the first time.
+/// By default the kind is `test`, the signature covers nothing, the body is empty, and it is the
+/// first attempt.
 #[cfg(feature = "test-util")]
 #[derive(Clone, Debug)]
 #[must_use]
@@ -172,43 +172,43 @@ pub struct VerifiedBuilder<E> {
 
 #[cfg(feature = "test-util")]
 impl<E> VerifiedBuilder<E> {
-    /// See [`Metadata::kind`].
+    /// Sets [`Metadata::kind`].
     pub fn kind(mut self, kind: impl Into<Cow<'static, str>>) -> Self {
         self.delivery.kind = kind.into();
         self
     }
 
-    /// See [`Metadata::attempt`].
+    /// Sets [`Metadata::attempt`].
     pub fn attempt(mut self, attempt: u32) -> Self {
         self.attempt = attempt;
         self
     }
 
-    /// See [`Metadata::covers`].
+    /// Sets [`Metadata::covers`].
     pub fn covers(mut self, covers: Covers) -> Self {
         self.delivery.proof.covers = covers;
         self
     }
 
-    /// See [`Metadata::key_index`].
+    /// Sets [`Metadata::key_index`].
     pub fn key_index(mut self, key_index: usize) -> Self {
         self.delivery.proof.key_index = key_index;
         self
     }
 
-    /// See [`Metadata::signed_at`].
+    /// Sets [`Metadata::signed_at`].
     pub fn signed_at(mut self, signed_at: SystemTime) -> Self {
         self.delivery.proof.signed_at = Some(signed_at);
         self
     }
 
-    /// See [`Verified::body`].
+    /// Sets [`Verified::body`].
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// The event with what was said of it.
+    /// Returns the event.
     pub fn build(self) -> Verified<E> {
         let authentic = Authentic::new("test", self.delivery, self.body, None);
         authentic.admitted(self.attempt, ReplayCheck::Unguarded, None)
@@ -238,7 +238,7 @@ impl<E: fmt::Debug> fmt::Debug for Verified<E> {
     }
 }
 
-/// What the layer knows of a delivery beside its event.
+/// What the layer knows of a delivery besides its event.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Metadata {
@@ -247,21 +247,20 @@ pub struct Metadata {
     /// The event's kind, as in the provider's documentation; `unknown` for one that this crate does
     /// not know.
     pub kind: Cow<'static, str>,
-    /// What the signature is over.
+    /// What the signature covers.
     pub covers: Covers,
-    /// Which of the configured keys verified it, counted from 0 in the order in which they were
-    /// given.
+    /// The index of the key that verified it, counted from 0 in the order of configuration.
     pub key_index: usize,
-    /// The signed time; `None` where the scheme has none.
+    /// The signed time; `None` if the scheme signs none.
     pub signed_at: Option<SystemTime>,
-    /// Which attempt at this delivery it is, counted from 1 under the same signature. A retry that
-    /// the sender signed anew counts from 1 again.
+    /// The number of this attempt, counted from 1 under the same signature. A retry that the sender
+    /// signed anew counts from 1 again.
     pub attempt: u32,
-    /// How its single use was checked.
+    /// Where it was checked that the delivery is no replay.
     pub checked: ReplayCheck,
-    /// What names the delivery, whichever attempt it is; `None` where the scheme has nothing to
-    /// tell deliveries apart by.
+    /// The delivery's id, the same for every attempt; `None` if the scheme cannot tell deliveries
+    /// apart.
     pub delivery_id: Option<DeliveryId>,
-    /// The members that did not fit their documented type, and so are absent from the event.
+    /// The members that did not fit their documented type and are absent from the event.
     pub misfits: Misfits,
 }

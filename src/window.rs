@@ -6,12 +6,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// The freshness rule: by default 300 s into the past and 60 s into the future, both ends included.
+/// The accepted range of timestamps: by default 300 s back and 60 s ahead, both ends included.
 ///
-/// There is no way to switch it off. Where a provider repeats a delivery under its old signature
-/// for longer than the window, widen it: [`Window::new`] takes up to 25 hours. A wider window is
-/// also the time for which somebody who captured a request may try it on another body, and the time
-/// for which the replay guard keeps the signature.
+/// It cannot be switched off. If a provider retries under the old signature for longer, widen it:
+/// [`Window::new`] takes up to 25 hours. A wider window also gives a captured request more time to
+/// be tried with another body, and makes the replay guard keep signatures for longer.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -54,15 +53,15 @@ impl Window {
         self.future
     }
 
-    /// Passes a timestamp inside the window and gives it as a time.
+    /// Checks that a timestamp is inside the window, and returns it as a time.
     ///
-    /// `now` is cut to the timestamp's own unit first: a second-grained stamp that is 300 s old
-    /// passes for all of that second.
+    /// `now` is truncated to the timestamp's unit first: a timestamp in seconds that is 300 s old
+    /// passes for the whole of that second.
     ///
     /// # Errors
     ///
-    /// [`RejectionKind::Stale`] with the [`age`](Rejection::age), also for a clock that stands
-    /// before 1970.
+    /// [`RejectionKind::Stale`] with the [`age`](Rejection::age); without it for a clock before
+    /// 1970.
     pub fn check(&self, signed: Timestamp, now: SystemTime) -> Result<SystemTime, Rejection> {
         let stale = || Rejection::new(RejectionKind::Stale);
         let clock = now.duration_since(SystemTime::UNIX_EPOCH).map_err(|_| stale())?;
@@ -86,7 +85,7 @@ impl Window {
     ///
     /// # Errors
     ///
-    /// [`RejectionKind::Stale`] past the end of time.
+    /// [`RejectionKind::Stale`] if a [`SystemTime`] cannot represent it.
     pub fn ends(&self, signed: Timestamp) -> Result<SystemTime, Rejection> {
         let (signed, unit) = match signed {
             Timestamp::Seconds(seconds) => (Duration::from_secs(seconds), Duration::from_secs(1)),
@@ -119,8 +118,8 @@ pub enum Timestamp {
 impl Timestamp {
     /// Reads exactly 10 ASCII digits as seconds and exactly 13 as milliseconds.
     ///
-    /// Everything else is `None`: signs, points, blanks, other scripts' digits and other lengths,
-    /// which in a signature without separators could be somebody else's digits.
+    /// Everything else is `None`: signs, points, blanks, other scripts' digits and other lengths.
+    /// If the signed text has no separators, extra digits could belong to another field.
     pub fn from_digits(text: &str) -> Option<Self> {
         if !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
@@ -133,7 +132,7 @@ impl Timestamp {
     }
 }
 
-/// How old a signed time is by the clock here; negative if it lies ahead. `Display` is in seconds:
+/// The age of a signed time by the local clock; negative if it lies ahead. `Display` is in seconds:
 /// `412.5 s`.
 ///
 /// ```
@@ -151,7 +150,7 @@ pub struct Age {
 }
 
 impl Age {
-    /// From `signed_at` to `now`.
+    /// The time from `signed_at` to `now`.
     pub fn between(signed_at: SystemTime, now: SystemTime) -> Self {
         match now.duration_since(signed_at) {
             Ok(age) => Self::since(Duration::ZERO, age),
@@ -164,12 +163,12 @@ impl Age {
         Self { millis: millis(clock).saturating_sub(millis(signed)) }
     }
 
-    /// In milliseconds.
+    /// The age in milliseconds.
     pub const fn as_millis(self) -> i64 {
         self.millis
     }
 
-    /// In seconds.
+    /// The age in seconds.
     pub fn as_secs_f64(self) -> f64 {
         self.millis as f64 / 1000.0
     }

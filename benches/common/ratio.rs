@@ -1,11 +1,11 @@
-//! One thing's time beside another's, in one run.
+//! The time of one thing as a multiple of another's, measured in one run.
 
 use divan::black_box;
 use std::time::{Duration, Instant};
 
-/// Prints how long `accept` takes, and how many times its floor that is.
+/// Prints how long `accept` takes, and as a multiple of its floor.
 ///
-/// They take turns, so that both see the same neighbours.
+/// They take turns, so that other load on the machine affects both.
 pub fn ratio<A, B>(
     name: &str,
     bytes: usize,
@@ -25,7 +25,7 @@ pub fn ratio<A, B>(
     );
 }
 
-/// Nanoseconds for one call, over at least 100 µs of them.
+/// Nanoseconds per call, averaged over at least 100 µs.
 fn time<T>(call: &mut impl FnMut() -> T) -> f64 {
     let started = Instant::now();
     let mut calls = 0_u32;
@@ -43,7 +43,7 @@ fn median(mut times: Vec<f64>) -> f64 {
     times[times.len() / 2]
 }
 
-/// Whether measuring was asked for: `cargo test --benches` runs these files too.
+/// Whether to measure: `cargo test --benches` runs these files too.
 pub fn is_measuring() -> bool {
     std::env::args().any(|argument| argument == "--bench")
 }

@@ -1,12 +1,12 @@
-//! The variables that the receiver and the sender share, with the demo values that serve while none
-//! is set.
+//! The variables that the receiver and the sender share, and their demo values, which are used
+//! while none is set.
 
 use std::env;
 
-/// A provider's variables, each with its demo value; `None` where the demo does without.
+/// A provider's variables, each with its demo value; `None` where the demo needs none.
 pub type Names = &'static [(&'static str, Option<&'static str>)];
 
-/// One provider's variables as they are set.
+/// One provider's variables, read from the environment.
 pub struct Vars {
     names: Names,
     /// None of the variables is set.
@@ -18,7 +18,7 @@ impl Vars {
         Self { names, demo: names.iter().all(|(name, _)| env::var_os(name).is_none()) }
     }
 
-    /// The variable, or its demo value if the demo is on; the public URL has a default in any case.
+    /// The variable, or in the demo its demo value. The public URL always has a default.
     pub fn get(&self, name: &str) -> Option<String> {
         let (_, demo) = self.names.iter().find(|(known, _)| *known == name)?;
         let demo = demo.map(str::to_owned);

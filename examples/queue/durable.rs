@@ -18,10 +18,10 @@ pub struct RedisQueue {
 }
 
 impl RedisQueue {
-    /// A queue for that many events that are not worked off.
+    /// A queue that holds at most `capacity` unprocessed events.
     pub fn new(url: &str, capacity: usize) -> RedisResult<Self> {
         let client = Client::open(url)?;
-        // The sender's patience is short, and its retry is there for the rest.
+        // The sender waits only a short time, and sends again if this fails.
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(0)
             .set_connection_timeout(Some(PATIENCE))
@@ -30,10 +30,10 @@ impl RedisQueue {
         Ok(Self { client, connection, put: Arc::new(Script::new(PUT)), capacity })
     }
 
-    /// Hands each event to `work`, those first that a worker before this one did not finish.
+    /// Hands each event to `work`, beginning with those that an earlier worker did not finish.
     ///
-    /// One worker at a time: several need names of their own, and `XAUTOCLAIM` for what a dead one
-    /// has left.
+    /// Run one worker at a time. Several need a name each, and `XAUTOCLAIM` for the events of a
+    /// dead one.
     pub async fn work_off<F: Future<Output = ()>>(self, work: impl Fn(Event) -> F) {
         loop {
             if let Err(error) = self.work_until_it_breaks(&work).await {
@@ -47,7 +47,7 @@ impl RedisQueue {
         &self,
         work: &impl Fn(Event) -> F,
     ) -> RedisResult<()> {
-        // A connection of its own: a read that blocks holds up everything behind it.
+        // A connection of its own: a read that blocks delays everything after it.
         let config = AsyncConnectionConfig::new().set_response_timeout(Some(BLOCK + PATIENCE));
         let mut connection =
             self.client.get_multiplexed_async_connection_with_config(&config).await?;
@@ -56,7 +56,7 @@ impl RedisQueue {
             Some("BUSYGROUP") => Ok(()),
             _ => Err(error),
         })?;
-        // "0" are the events that were read and never finished.
+        // "0" selects the events that were read and never finished.
         while self.work_batch(&mut connection, "0", work).await? > 0 {}
         loop {
             self.work_batch(&mut connection, ">", work).await?;
@@ -79,10 +79,10 @@ impl RedisQueue {
             let stored: String = entry.get("event").unwrap_or_default();
             match serde_json::from_str(&stored) {
                 Ok(event) => work(event).await,
-                // Any JSON is an event, so somebody else has put it there.
+                // Any JSON is an event, so another program has put it there.
                 Err(error) => eprintln!("{} is no event: {error}", entry.id),
             }
-            // Deleted, it makes room. Both or neither.
+            // Deleting the entry makes room. Both commands take effect, or neither.
             let mut done = redis::pipe();
             done.atomic()
                 .xack(STREAM, GROUP, &[&entry.id])
@@ -97,7 +97,7 @@ impl RedisQueue {
 
 impl Queue for RedisQueue {
     async fn put(&self, event: Verified<Event>) -> Result<(), NotAccepted> {
-        // The event and not the body: it comes back typed, and ZEGOCLOUD's body holds the
+        // Stores the event, not the body: it comes back typed, and ZEGOCLOUD's body holds the
         // signature.
         let json = serde_json::to_string(&*event).map_err(|error| NotAccepted(error.into()))?;
         let mut put = self.put.key(STREAM);
@@ -107,13 +107,13 @@ impl Queue for RedisQueue {
         match id {
             Ok(Some(_)) => Ok(()),
             Ok(None) => Err(NotAccepted("the queue is full".into())),
-            // It may be in the queue all the same: then the retry puts it there twice.
+            // The event may be in the queue all the same: then the retry queues it twice.
             Err(error) => Err(NotAccepted(error.into())),
         }
     }
 }
 
-// `XADD` with `MAXLEN` would make room by dropping what was acknowledged.
+// `XADD` with `MAXLEN` would make room by dropping acknowledged events.
 const PUT: &str = r"
 if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return false end
 return redis.call('XADD', KEYS[1], '*', 'event', ARGV[2])

@@ -1,5 +1,5 @@
-//! Acknowledges fast: the handler hands each event to a bounded queue and answers, a worker takes
-//! its time.
+//! Acknowledges fast: the handler puts each event into a bounded queue and answers; a worker
+//! processes it later.
 //!
 //! ```sh
 //! cargo run --example queue
@@ -7,15 +7,15 @@
 //! cargo run --example send -- zegocloud stream_create
 //! ```
 //!
-//! 200 is given once the queue has the event, 503 when it is full: the layer then gives the claim
-//! back, and the sender's retry gets in. So what was acknowledged is in the queue, and what a crash
-//! loses is what the queue loses:
+//! The answer is 200 once the queue has the event, and 503 when it is full: the layer then releases
+//! the claim, and the sender's retry is delivered. So every acknowledged event is in the queue, and
+//! a crash loses what the queue loses:
 //!
-//! * in memory, **every event that was acknowledged and not worked off**: the senders will not send
-//!   them again;
-//! * in Redis, nothing, as long as Redis keeps what it has said it has (`appendfsync always`,
-//!   `noeviction`). What was worked off or put in just before the crash may come a second time: the
-//!   worker has to bear that.
+//! * in memory, **every event that was acknowledged and not processed**: the senders will not send
+//!   it again;
+//! * in Redis, nothing, as long as Redis keeps what it has confirmed (`appendfsync always`,
+//!   `noeviction`). What was processed or queued just before the crash may come a second time: the
+//!   worker must tolerate that.
 
 #[cfg(feature = "redis")]
 mod durable;
@@ -76,7 +76,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     });
     serve(app(queue, &secret)?).await?;
-    // The last handler is gone and the queue's sender with it: the worker ends when the queue is
+    // With the last handler the queue's sender is dropped, so the worker ends when the queue is
     // empty.
     worker.await?;
     Ok(())
@@ -88,7 +88,7 @@ async fn serve_durable(url: &str, capacity: usize, secret: &str) -> Result<(), B
     let queue = RedisQueue::new(url, capacity)?;
     let worker = tokio::spawn(queue.clone().work_off(work));
     serve(app(queue, secret)?).await?;
-    // What is left in the queue is there for the next start.
+    // What is left in the queue is processed after the next start.
     worker.abort();
     Ok(())
 }
@@ -107,7 +107,7 @@ async fn serve(app: Router) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What is too slow for the handler.
+/// Work that takes too long for the handler.
 async fn work(event: Event) {
     tokio::time::sleep(Duration::from_secs(1)).await;
     println!("{} {}", event.kind(), serde_json::to_string(&event).unwrap_or_default());

@@ -1,4 +1,4 @@
-//! A queue that is gone with its process.
+//! A queue that is lost with its process.
 
 use super::{NotAccepted, Queue};
 use tokio::sync::mpsc;
@@ -8,7 +8,7 @@ use tower_webhooks::{Verified, zegocloud::Event};
 pub struct MemoryQueue(mpsc::Sender<Verified<Event>>);
 
 impl MemoryQueue {
-    /// A queue for that many events, and its other end.
+    /// A queue for at most `capacity` events, and its receiving end.
     pub fn new(capacity: usize) -> (Self, mpsc::Receiver<Verified<Event>>) {
         let (sender, receiver) = mpsc::channel(capacity);
         (Self(sender), receiver)
@@ -17,7 +17,7 @@ impl MemoryQueue {
 
 impl Queue for MemoryQueue {
     async fn put(&self, event: Verified<Event>) -> Result<(), NotAccepted> {
-        // Not `send`, which waits for room: the sender would wait with it.
+        // Not `send`: it waits for room, and the sender would have to wait with it.
         self.0.try_send(event).map_err(|error| NotAccepted(error.to_string().into()))
     }
 }

@@ -1,5 +1,5 @@
-//! The handler of every route: one line of JSON for an event, and the trouble that a test may ask
-//! for.
+//! The handler of every route: prints an event as one line of JSON, and fails or waits if a test
+//! asks for it.
 
 use crate::{page::Note, settings::Settings};
 use axum::{
@@ -43,7 +43,7 @@ impl Handlers {
         Self { settings: Arc::new(settings), unguarded: Arc::default() }
     }
 
-    /// Prints the event and gives the status that the settings ask for.
+    /// Prints the event and returns the status that the settings ask for.
     pub async fn take<E: Serialize>(&self, event: &Verified<E>) -> StatusCode {
         if let Err(error) = print(event) {
             eprintln!("an event could not be printed: {error}");
@@ -59,7 +59,7 @@ impl Handlers {
         StatusCode::OK
     }
 
-    /// Where the scheme has no signature to count by, the body stands in.
+    /// If the scheme has no signature to count attempts by, the body is used instead.
     fn attempt<E>(&self, event: &Verified<E>) -> u32 {
         if event.metadata().checked != ReplayCheck::Unguarded || self.settings.fail_first == 0 {
             return event.metadata().attempt;
@@ -82,7 +82,7 @@ pub async fn deliver<E: Serialize>(
     handlers.take(&event).await
 }
 
-/// The answer to `StartApp` drives the call, so a repeat of it has to get the same.
+/// The answer to `StartApp` controls the call, so a repeat must get the same answer.
 pub async fn deliver_call(
     State(handlers): State<Handlers>,
     note: Note,
@@ -105,7 +105,7 @@ const ANSWER: &str =
 fn print<E: Serialize>(event: &Verified<E>) -> std::io::Result<()> {
     let metadata = event.metadata();
     let line = Line {
-        // The sender, whichever of its schemes it was.
+        // The sender without its scheme: `geelark.token` is `geelark`.
         provider: metadata.provider.split('.').next().unwrap_or_default(),
         kind: &metadata.kind,
         id: metadata.delivery_id,
@@ -115,7 +115,7 @@ fn print<E: Serialize>(event: &Verified<E>) -> std::io::Result<()> {
         event: &**event,
     };
     let mut line = serde_json::to_vec(&line)?;
-    // What is kept as it came may be spread over lines; inside a JSON string a line break is always
+    // JSON that is kept as it came may span lines. Inside a JSON string a line break is always
     // escaped.
     line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
     line.push(b'\n');

@@ -1,4 +1,4 @@
-//! What to look at first when requests are refused.
+//! What to check first when requests are refused.
 
 use tower_webhooks::{Rejection, RejectionKind};
 

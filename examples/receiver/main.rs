@@ -4,8 +4,8 @@
 //! ZEGOCLOUD_CALLBACK_SECRET=… cargo run --example receiver
 //! ```
 //!
-//! Everything that is not an event goes to stderr. The README has the table of routes and
-//! variables.
+//! Everything that is not an event goes to stderr. `examples/README.md` has the table of routes
+//! and variables.
 
 #[path = "../common/vars.rs"]
 mod vars;
@@ -72,8 +72,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // Out of file descriptors, most likely: the connections that are open will give
-                // some back.
+                // Most likely the file descriptors have run out: connections that end will free
+                // some.
                 eprintln!("accept: {error}");
                 sleep(Duration::from_millis(50)).await;
                 continue;
@@ -82,7 +82,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         let connection =
             server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app.clone()));
         let connection = graceful.watch(connection.into_owned());
-        // What goes wrong on a connection is the client's doing and has no one to be told to.
+        // Errors on a connection are the client's doing, and there is nobody to report them to.
         tokio::spawn(async move { connection.await.ok() });
     }
 
@@ -107,6 +107,6 @@ async fn run() -> Result<(), Box<dyn Error>> {
 }
 
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
-/// hyper's own default lets a connection's read buffer grow to 400 KiB.
+/// By default hyper lets a connection's read buffer grow to 400 KiB.
 const READ_BUFFER: usize = 32 << 10;
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! A route for each provider whose variables are there.
+//! A route for each provider whose variables are set.
 
 use crate::{
     deliver::{Handlers, deliver, deliver_call},
@@ -29,7 +29,7 @@ use tower_webhooks::{
     zegocloud::Zegocloud,
 };
 
-/// The routes, and what has to come to its end after the last request.
+/// The routes, and the futures to await after the last request.
 pub async fn router(page: &mut Page) -> Result<(Router, Drains), Box<dyn Error>> {
     let settings = Settings::from_env().await?;
     let app = Router::new().route("/healthz", get(async || StatusCode::OK));
@@ -37,7 +37,7 @@ pub async fn router(page: &mut Page) -> Result<(Router, Drains), Box<dyn Error>>
     let app = {
         let prometheus =
             metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
-        // Samples pile up until they are summed, and nobody may ever ask.
+        // Samples pile up until they are summed, and perhaps nobody ever asks for `/metrics`.
         let upkeep = prometheus.clone();
         tokio::spawn(async move {
             loop {
@@ -57,7 +57,7 @@ pub async fn router(page: &mut Page) -> Result<(Router, Drains), Box<dyn Error>>
     routes.geelark()?;
     routes.stardust()?;
     routes.vobiz()?;
-    // Outside of the webhook layers: it sees what they answer themselves.
+    // Outside of the webhook layers, to see the answers that they give themselves.
     let outer = ServiceBuilder::new()
         .layer(MapResponseLayer::new(report))
         .layer(MapResponseLayer::new(ReplayedResponse::restore));
@@ -65,7 +65,7 @@ pub async fn router(page: &mut Page) -> Result<(Router, Drains), Box<dyn Error>>
     Ok((page.mount(app.with_state(Handlers::new(settings))), drains))
 }
 
-/// Each resolves when the replay store has heard of all that its route has delivered.
+/// Each resolves when the replay store knows every delivery of its route.
 pub type Drains = Vec<Pin<Box<dyn Future<Output = ()> + Send>>>;
 
 struct Routes<'a> {
@@ -129,7 +129,7 @@ impl Routes<'_> {
         vars
     }
 
-    /// Mounts a provider if all the variables that it needs are there.
+    /// Mounts a provider if all the variables that it needs are set.
     fn mount<P: Provider<Event: Serialize>, const N: usize>(
         &mut self,
         route: &str,
@@ -163,14 +163,14 @@ impl Routes<'_> {
         self.drains.push(Box::pin(layer.drained()));
         self.page.show::<P>(route);
         let app = std::mem::take(&mut self.app);
-        // Any method: which ones are allowed is for the layer to say.
+        // Accepts any method: the layer decides which are allowed.
         self.app = app.route(route, handler.layer(layer));
         Ok(())
     }
 }
 
-/// Says on stderr why a request was refused; only the kind and the fixed detail, as the source may
-/// quote the payload.
+/// Says on stderr why a request was refused: only the kind and the fixed detail, because the source
+/// may quote the payload.
 fn report(response: Response<Body>) -> Response<Body> {
     if let Some(rejection) = response.extensions().get::<Rejection>() {
         eprintln!(

@@ -1,4 +1,4 @@
-//! The variables that say how the receiver behaves, whatever the provider.
+//! The variables that set the receiver's behaviour for all providers.
 
 use std::{env, error::Error, str::FromStr, time::Duration};
 use tower_webhooks::{
@@ -7,9 +7,9 @@ use tower_webhooks::{
 };
 
 pub struct Settings {
-    /// Answer 500 to so many first attempts at a signature.
+    /// How many first attempts at a signature are answered 500.
     pub fail_first: u32,
-    /// Answer 500 to this share of all attempts.
+    /// The share of all attempts that are answered 500.
     pub fail_rate: f64,
     /// How long the handler takes.
     pub delay: Duration,
@@ -31,8 +31,8 @@ impl Settings {
     }
 }
 
-/// One guard, one budget and one patience for all routes: what was delivered on one cannot be
-/// replayed on another.
+/// One replay guard, one read budget and one store timeout for all routes: what was delivered on
+/// one route cannot be replayed on another.
 pub struct Guard {
     memory: MemoryStore,
     #[cfg(feature = "redis")]

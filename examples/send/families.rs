@@ -1,5 +1,5 @@
-//! What each route of the receiver is sent: the variables it needs, some events, and who signs
-//! them.
+//! What can be sent to each route of the receiver: the variables it needs, some events, and the
+//! signer.
 
 use super::{
     vars::{self, Names},
@@ -11,12 +11,11 @@ pub struct Family {
     pub name: &'static str,
     pub route: &'static str,
     pub vars: Names,
-    /// The variables that the signer is given, in their order, each with the flag that overrides
-    /// it.
+    /// The variables that the signer takes, in this order, each with the flag that overrides it.
     pub needs: &'static [(&'static str, &'static str)],
     pub content_type: &'static str,
-    /// Kind and body; the first is what is sent if none is named. `FRESH` stands for digits that
-    /// differ every time: the same body under a signature of the body would be a repeat.
+    /// Kind and body; the first one is sent if none is named. `FRESH` is replaced with new digits
+    /// each time: if the body is signed, the same body would be a repeat.
     pub events: fn() -> &'static [(&'static str, &'static str)],
     pub signer: NewSigner,
 }

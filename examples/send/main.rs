@@ -29,17 +29,17 @@ use vars::Vars;
 
 /// Signs events as the providers would and posts them to a receiver
 ///
-/// Without arguments, one event goes to every route whose variables are set; while none of a
-/// provider's is, demo values serve. A flag overrides the variable of the same meaning.
+/// Without arguments it sends one event to every route whose variables are set. If none of a
+/// provider's is set, demo values are used. A flag overrides the variable of the same meaning.
 #[derive(Parser)]
 struct Args {
     /// zegocloud, geelark, geelark-token, stardust, stardust-signed, vobiz-voice, vobiz-kyc,
     /// vobiz-campaign, vobiz-ndnc, vobiz-trunk or vobiz-whatsapp
     #[arg(value_parser = clap::builder::PossibleValuesParser::new(FAMILIES.iter().map(|family| family.name)))]
     provider: Option<String>,
-    /// Which event to send; an unknown one is answered with the list
+    /// Which event to send; an unknown name prints the list
     event: Option<String>,
-    /// Send each request once more, as whoever has captured it could
+    /// Send each request a second time, as a thief could
     #[arg(long)]
     repeat: bool,
     /// Where to post it [default: the provider's route at $RECEIVER_ADDR, else at 127.0.0.1:3000]
@@ -103,7 +103,7 @@ impl Args {
     }
 }
 
-/// A request that is still to be signed, and who signs it.
+/// A request that is not signed yet, and its signer.
 struct Outgoing {
     label: String,
     name: &'static str,
@@ -192,7 +192,7 @@ async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
     Ok(accepted)
 }
 
-/// What to look at first.
+/// What to check first.
 fn hint(status: StatusCode, family: &str) -> Option<&'static str> {
     Some(match (status, family) {
         (StatusCode::UNAUTHORIZED, "vobiz-voice") => {

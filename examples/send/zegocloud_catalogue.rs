@@ -1,5 +1,5 @@
-//! One example of every ZEGOCLOUD event, with every documented field: its kind and its JSON body,
-//! to which the signer adds the signing members.
+//! One example of every ZEGOCLOUD event with every documented field: its kind and its JSON body,
+//! without the members that the signer adds.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -1,4 +1,4 @@
-//! Forms and queries against a parser that was written by the standard, byte by byte.
+//! Forms and queries, compared with a parser that is written from the standard, byte by byte.
 
 #![no_main]
 
@@ -32,8 +32,7 @@ fuzz_target!(|data: &[u8]| {
     zegocloud(data);
 });
 
-/// The other form: a name that is there twice stays there twice, and `name[]` and `name[0]` are
-/// lists.
+/// ZEGOCLOUD's forms: a repeated name stays repeated, and `name[]` and `name[0]` are lists.
 fn zegocloud(data: &[u8]) {
     let body = data.trim_ascii();
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
@@ -142,7 +141,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A name that is no UTF-8 stays as it was sent.
+/// A name that is not UTF-8 stays as it was sent.
 fn vobiz_name(field: &Field) -> String {
     let name = text(&field.name);
     if name.contains('\u{fffd}') { text(&field.raw_name) } else { name }

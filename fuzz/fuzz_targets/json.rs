@@ -1,4 +1,4 @@
-//! The index of JSON text against serde_json: the same texts, values, names and contents.
+//! The index of JSON text, compared with serde_json: the same texts, values, names and contents.
 
 #![no_main]
 
@@ -19,7 +19,7 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     mutate::json(data, size, max_size, seed, SEEDS.get_or_init(|| vec![SEED.into()]))
 });
 
-/// What is still to be seen, the next last.
+/// What the walk has still to visit; the last element is next.
 struct Expected<'a> {
     text: Vec<(&'a str, usize)>,
     names: Vec<Option<&'a str>>,

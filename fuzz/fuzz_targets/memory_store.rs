@@ -1,4 +1,4 @@
-//! The store of one process against a list: nothing live is forgotten, one attempt wins, the
+//! The memory store, compared with a simple model: nothing live is forgotten, one attempt wins, the
 //! capacity holds.
 
 #![no_main]
@@ -24,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
     let capacity = data.of(&[1, 2, 3, 8, 80]);
     let clock = TestClock::at(SystemTime::UNIX_EPOCH);
     let store = MemoryStore::with_capacity(capacity).unwrap().clock(clock.clone());
-    // Answers that do not fit give way, which the other kind of budget never sees.
+    // With a small budget old answers are dropped; with the default one they never are.
     let (store, keeps_answers) =
         if data.byte() % 2 == 0 { (store.answer_budget(400), false) } else { (store, true) };
     let mut model =
@@ -32,7 +32,7 @@ fuzz_target!(|data: &[u8]| {
     while !data.0.is_empty() {
         let step = data.byte();
         let (which, token) = (usize::from(data.byte()), i64::from(data.byte() % 4));
-        // Those of the last two signatures differ in their content, and share it with nobody.
+        // The last two signatures have many contents, each with a key of its own.
         let (signature, is_part) = ([(which % 6) as u8 * 17; 16], which % 6 >= 4);
         let content = if is_part { which / 6 % 8 } else { which / 6 % 2 } as u8;
         let lease = Duration::from_millis(data.of(&[1, 999, 1000, 1500, 60_000]));
@@ -69,12 +69,12 @@ fuzz_target!(|data: &[u8]| {
                 &clock,
                 [0, 1, 400, 999, 1000, 1001, 30_000, 59_999][usize::from(step / 9) % 8],
             ),
-            // All that a signature may have.
+            // More contents than one signature may have.
             7 if is_part => (0..70).map(of).for_each(|claim| {
                 let claimed = now(store.claim(claim.clone()));
                 model.claimed(&claim, Some(lease), &claimed, true);
             }),
-            // What is due next.
+            // Moves the clock to the next expiry, or just before it.
             _ => {
                 let next = model
                     .entries
@@ -112,8 +112,8 @@ struct Model {
     keeps_answers: bool,
     now: u64,
     entries: BTreeMap<[u8; 16], Entry>,
-    /// When there was last a claim without a lease: what is kept of it is looked at once in a
-    /// minute.
+    /// When there was last a claim without a lease. The store looks at such a claim once a minute,
+    /// so that it may be kept for longer.
     held_at: Option<u64>,
 }
 
@@ -137,7 +137,7 @@ enum State {
 }
 
 impl Entry {
-    /// Until then it must be remembered.
+    /// The time until which it must be remembered.
     fn ends(&self) -> u64 {
         if self.state == State::InFlight && self.leased_until == HELD {
             HELD
@@ -190,7 +190,7 @@ impl Model {
                 let left = if entry.leased_until == HELD { 1000 } else { entry.leased_until - now };
                 return assert_eq!(retry_after.as_millis(), u128::from(left));
             }
-            // Made again under its token it is the same attempt.
+            // The same claim again under its token is the same attempt.
             Some(entry) if entry.state == State::InFlight && entry.token == claim.token() => {
                 entry.attempt
             }

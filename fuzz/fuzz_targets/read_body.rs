@@ -1,5 +1,5 @@
-//! The reader of bodies: arbitrary frames, waits and faults of two bodies that share a budget,
-//! against what was sent.
+//! The reader of bodies, compared with what was sent: arbitrary frames, waits and faults of two
+//! bodies that share a budget.
 
 #![no_main]
 
@@ -40,7 +40,7 @@ fuzz_target!(|data: &[u8]| {
 async fn run(data: &mut Data<'_>, layers: &[Layered]) {
     let layered = &layers[data.below(layers.len())];
     let mut readings = [Reading::start(layered, data.byte()), Reading::start(layered, data.byte())];
-    // Then neither of them has sent all that it has.
+    // When the input is used up, neither body may be complete.
     while !data.0.is_empty() {
         let step = data.byte();
         if step % 16 == 15 {
@@ -60,7 +60,7 @@ async fn run(data: &mut Data<'_>, layers: &[Layered]) {
     assert_eq!(layered.budget.held(), 0);
 }
 
-/// A layer, and what it was told.
+/// A layer and its settings.
 struct Layered {
     service: <WebhookLayer<Anyone> as Layer<Handler>>::Service,
     limit: usize,
@@ -90,7 +90,7 @@ fn layers() -> Vec<Layered> {
     .into()
 }
 
-/// One body on its way.
+/// One body that is being read.
 struct Reading {
     future:
         Option<
@@ -113,7 +113,7 @@ struct Reading {
 struct Script {
     steps: VecDeque<Sent>,
     ended: bool,
-    /// What was handed out, and how the last call went.
+    /// The frames that were handed out, and how the last call ended.
     taken: Vec<(usize, usize)>,
     total: usize,
     waits: bool,
@@ -147,7 +147,7 @@ impl Reading {
         match step {
             0..=3 => put(data.below(200)),
             4 => put(usize::from(data.byte()) * 20),
-            // About as much as is let in.
+            // Close to the limit.
             5 => put((layered.limit + data.below(3)).saturating_sub(1)),
             6 => put(layered.limit / 2 + data.below(2)),
             7 => put((64 << 10) + data.below(3) - 1),
@@ -172,7 +172,7 @@ impl Reading {
             let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
             let script = self.script.borrow();
             let Script { total, ref taken, waits, failed, lower, .. } = *script;
-            // What is too much is not taken, so the last frame may not count.
+            // The last frame may be refused, so it may not count.
             let fits = |bytes: usize| others + bytes <= budget.capacity();
             let is_late = self.waiting_since.is_some_and(|since| since.elapsed() >= TIMEOUT);
             match polled {
@@ -186,7 +186,7 @@ impl Reading {
                     );
                     if !waits {
                         assert!(self.woken.0.load(Ordering::Relaxed), "nobody wakes it");
-                        // The time runs from the first look at the clock.
+                        // The deadline counts from the first look at the clock.
                         self.waiting_since.get_or_insert_with(Instant::now);
                         continue;
                     }
@@ -224,7 +224,7 @@ impl Reading {
                         Some(RejectionKind::ReadTimeout) => assert!(is_late, "too early"),
                         Some(RejectionKind::ReadBudget) => {
                             let most = (2 * total).max(1024);
-                            // Of the other one it may be three quarters that are left.
+                            // A large body may use only three quarters of the budget.
                             let is_large = most > 64 << 10;
                             assert!(
                                 !fits(most)
@@ -243,7 +243,7 @@ impl Reading {
     }
 }
 
-/// The body of a script.
+/// A body that follows a script.
 struct Scripted(Rc<RefCell<Script>>);
 
 impl Body for Scripted {
@@ -293,7 +293,7 @@ impl Body for Scripted {
     }
 }
 
-/// What tower-http's limit says.
+/// The error of tower-http's limit.
 fn too_long() -> http_body_util::LengthLimitError {
     let mut limited =
         Box::pin(http_body_util::Limited::new(Full::new(Bytes::from_static(b"long")), 1));
@@ -303,7 +303,7 @@ fn too_long() -> http_body_util::LengthLimitError {
     }
 }
 
-/// Everything is authentic.
+/// Accepts every request.
 struct Anyone;
 
 impl Provider for Anyone {
@@ -363,7 +363,7 @@ impl Wake for Woken {
 }
 
 thread_local! {
-    /// Made once: a runtime takes longer than a thousand bodies.
+    /// Made once: making a runtime takes longer than a thousand bodies.
     static RUNTIME: (Runtime, Vec<Layered>) = {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
         (runtime.expect("a runtime"), layers())

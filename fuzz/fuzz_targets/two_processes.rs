@@ -1,6 +1,6 @@
-//! Two processes that share a store which fails, hangs and forgets to answer as it is told, on a
-//! clock that is paused: no handler runs without the claim, what was acknowledged is in the store
-//! at last, and no claim stays.
+//! Two processes share a store that fails, hangs or does not answer, on a paused clock. No handler
+//! runs without the claim, every acknowledged delivery is in the store in the end, and no claim
+//! stays.
 
 #![no_main]
 
@@ -54,7 +54,7 @@ async fn run(data: &mut Data<'_>) {
         |process| Handler { process, policy, seen: Rc::clone(&seen), ledger: Arc::clone(&ledger) };
     let mut services = [layers[0].layer(handler(0)), layers[1].layer(handler(1))];
     let mut requests: Vec<Sent> = Vec::new();
-    // Which contents came, of either number.
+    // Which contents were sent, for each of the two numbers.
     let mut contents = [[false; 2]; 2];
 
     while !data.0.is_empty() {
@@ -69,7 +69,7 @@ async fn run(data: &mut Data<'_>) {
                     Request::new(Full::new(Bytes::copy_from_slice(&[delivery.0, delivery.1])));
                 requests.push(Sent { delivery, future: Box::pin(services[process].call(request)) });
             }
-            // The handlers answer, one after the other.
+            // A running handler answers.
             2 | 3 => {
                 let mut seen = seen.borrow_mut();
                 let running = seen.running.len();
@@ -98,7 +98,7 @@ async fn run(data: &mut Data<'_>) {
         requests.retain_mut(|request| !request.is_answered(&seen));
     }
 
-    // All ends well: what runs is cut off, the store answers again.
+    // The end: requests are dropped, and the store answers again.
     requests.clear();
     let mut state = ledger.lock();
     (state.always, state.next) = (Fault::None, VecDeque::new());
@@ -115,8 +115,8 @@ async fn run(data: &mut Data<'_>) {
     for number in 0..2 {
         let key = seen.borrow().keys.get(&number).copied();
         let entry = key.and_then(|key| ledger.lock().entries.get(&key).cloned());
-        // With a fallback another content may have come to the store first, and stay bound there:
-        // then nothing can be recorded, and what this process knows is a conflict there.
+        // With a fallback another content may have reached the store first and stay bound there.
+        // Then this process's delivery is a conflict there, and cannot be recorded.
         if policy == OutagePolicy::LocalFallback && contents[usize::from(number)] == [true; 2] {
             continue;
         }
@@ -125,7 +125,7 @@ async fn run(data: &mut Data<'_>) {
             assert_eq!(entry.state, Phase::Done, "acknowledged and not recorded");
         } else {
             assert!(entry.is_none_or(|entry| entry.state != Phase::Done), "done by nobody");
-            // The sender's retry gets in, at one process at least and with the content that it had.
+            // The sender's retry is delivered by at least one process, with its first content.
             let mut called = false;
             for (process, content) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
                 seen.borrow_mut().calls = 0;
@@ -174,9 +174,9 @@ impl Sent {
 #[derive(Default)]
 struct Seen {
     running: Vec<Running>,
-    /// Deliveries that a handler has acknowledged, with its process.
+    /// The deliveries that a handler has acknowledged, each with its process.
     acknowledged: BTreeSet<((u8, u8), usize)>,
-    /// The keys of the deliveries' numbers.
+    /// The delivery id of each number.
     keys: BTreeMap<u8, [u8; 16]>,
     calls: usize,
     ended: usize,
@@ -246,7 +246,7 @@ impl Service<Request<Full<Bytes>>> for Handler {
     }
 }
 
-/// A handler at work; dropped, it works no more.
+/// A running handler; dropping it ends its work.
 struct Handling {
     id: u64,
     process: usize,
@@ -284,19 +284,19 @@ impl Drop for Handling {
     }
 }
 
-/// What happens to a call.
+/// What happens to a call of the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Fault {
     #[default]
     None,
-    /// It is refused before it was sent.
+    /// It is refused before it is sent.
     Refused,
-    /// The connection breaks before or after it took effect.
+    /// The connection breaks before or after the call takes effect.
     Broken {
         after: bool,
     },
     Error,
-    /// There is never an answer, whether it took effect or not.
+    /// No answer ever comes, whether the call took effect or not.
     Hangs {
         after: bool,
     },
@@ -313,7 +313,7 @@ const FAULTS: &[Fault] = &[
     Fault::Hangs { after: true },
 ];
 
-/// A store by the book, in tokio's time.
+/// A correct store on tokio's clock.
 #[derive(Default)]
 struct Ledger(Mutex<State>);
 
@@ -432,7 +432,7 @@ impl ReplayStore for Ledger {
     }
 }
 
-/// Deliveries of two bytes: a number that signs, and a content that nobody signs.
+/// Deliveries of two bytes: a number, which is the signature, and an unsigned content.
 struct Numbered;
 
 impl Provider for Numbered {

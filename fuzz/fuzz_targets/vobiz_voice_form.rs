@@ -1,5 +1,5 @@
-//! Vobiz's voice callbacks as they really come: forms by POST and queries by GET, which are one
-//! event.
+//! Vobiz's voice callbacks as Vobiz really sends them: a form by POST, and the same form as a query
+//! by GET, are one event.
 
 #![no_main]
 
@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
 
     let uri = [b"/hook?", data].concat();
     let Ok(uri) = Uri::try_from(uri) else { return };
-    // A fragment is no part of it.
+    // A fragment is not part of the query.
     if uri.query().is_some_and(|query| query.as_bytes() == data) {
         let mut get = request(b"");
         (*get.method_mut(), *get.uri_mut()) = (Method::GET, uri);

@@ -12,7 +12,7 @@ tower_webhooks_fuzz::provider!(
     |asked, data| drop(asked.ask(request(data), can_be_signed))
 );
 
-/// The signature goes into the body, so that has to be an object without one.
+/// The signature goes into the body, so the body must be an object that has none yet.
 fn can_be_signed(body: &str) -> bool {
     json::members(body).is_some_and(|members| {
         let mut names = members.into_iter().map(|(name, _)| json::content(name));

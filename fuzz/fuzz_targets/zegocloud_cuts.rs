@@ -1,6 +1,6 @@
-//! ZEGOCLOUD's signature is over text without separators: whoever cuts it elsewhere finds another
-//! time and another nonce under one signature. None of them is a second identity while the first
-//! one is remembered.
+//! ZEGOCLOUD signs text without separators, so whoever splits it at other places finds another time
+//! and another nonce for the same signature. None of these splits is a second identity while the
+//! first one is remembered.
 
 #![no_main]
 
@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
     let text = hashed(secret, &timestamp, &nonce);
     let signature = sha1(&text);
 
-    // As the sender signed it, at any time at which it is fresh.
+    // The sender's own split, at any time at which it is fresh.
     let signed = if timestamp.len() == 10 { base * 1000 } else { base * 1000 + 7 };
     let first_at = at(signed.saturating_sub(60_000) + u64::from(data.byte()) * 1400);
     let Some(first) = verify(rules, &timestamp, &nonce, &signature, first_at) else { return };
@@ -39,7 +39,7 @@ fuzz_target!(|data: &[u8]| {
             let Some(nonce_len) = text.len().checked_sub(other.len() + stamp_len) else { continue };
             for stamp_at in 0..=text.len() - stamp_len {
                 let stamp = &text[stamp_at..stamp_at + stamp_len];
-                // Cheap, and most are no digits.
+                // A cheap check first: most pieces are not digits.
                 if !stamp.bytes().all(|byte| byte.is_ascii_digit()) {
                     continue;
                 }
@@ -50,7 +50,7 @@ fuzz_target!(|data: &[u8]| {
                     if hashed(other, stamp, nonce) != text {
                         continue;
                     }
-                    // Around the ends of its window, and whenever the first one has just been
+                    // Near both ends of this split's window, and as soon as the first claim is
                     // forgotten.
                     let forgotten = first.valid_until().unwrap();
                     for now in [
@@ -97,7 +97,7 @@ fn verify(
     match delivery {
         Ok(delivery) => delivery.proof().identity.clone(),
         Err(rejection) => {
-            // What signs rightly is refused for its age, or because it is no nonce.
+            // A right signature is refused only for its age, or because the nonce is malformed.
             let kind = rejection.kind();
             let refused = matches!(kind, RejectionKind::Stale | RejectionKind::CredentialMalformed);
             assert!(refused, "{kind:?}: {timestamp} {nonce}");
@@ -131,7 +131,7 @@ fn stamp(data: &mut Data<'_>, seconds: u64) -> String {
     if data.byte() % 2 == 0 { seconds.to_string() } else { format!("{seconds}007") }
 }
 
-/// Of pieces of times nearby, of the secret, and of digits.
+/// A nonce made of pieces of nearby times, of the secret, and of digits.
 fn nonce(data: &mut Data<'_>, base: u64, secret: &str) -> String {
     let mut nonce = String::new();
     for _ in 0..=data.byte() % 4 {
@@ -174,5 +174,5 @@ static HEAD: LazyLock<Parts> = LazyLock::new(|| http::Request::new(()).into_part
 
 const STAMPS: &[u64] =
     &[1_700_000_000, 1_711_111_000, 1_170_000_000, 1_699_999_900, 9_999_999_000, 1_000_000_000];
-/// What lies farther ahead counts as this.
+/// The farthest that a time may lie ahead; later times count as this.
 const FARTHEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);

@@ -1,11 +1,11 @@
-//! Changes of forms.
+//! Mutations of forms.
 
 use crate::Random;
 use libfuzzer_sys::fuzzer_mutate;
 use std::fmt::Write as _;
 
-/// Changes the form in `data`, now and then its bytes, and begins anew from one of the seeds where
-/// it is empty.
+/// Changes the form in `data`, sometimes only its bytes; starts from one of the seeds if it is
+/// empty.
 pub fn mutate(
     data: &mut [u8],
     size: usize,
@@ -36,7 +36,7 @@ pub fn mutate(
     size
 }
 
-/// The form with the members of an object.
+/// A form with the members of a JSON object.
 pub fn of(json: &[u8]) -> Vec<u8> {
     let members: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(json).unwrap();
     let mut form = String::new();

@@ -1,4 +1,4 @@
-//! What serde_json makes of a text, as the reference for the crate's own index.
+//! Reads JSON with serde_json, as the reference for the crate's own index.
 
 use serde::{
     Deserialize, Deserializer,
@@ -7,7 +7,7 @@ use serde::{
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// The members of an object in their order, with their names as they are spelt, in quotes.
+/// The members of an object in their order. The names are as written, with quotes and escapes.
 #[derive(Debug)]
 pub struct Members<'a>(pub Vec<(&'a str, &'a str)>);
 
@@ -51,8 +51,8 @@ pub fn is_json(text: &str) -> bool {
     serde_json::from_str::<&RawValue>(text).is_ok()
 }
 
-/// The content of a string that is JSON, a lone surrogate as U+FFFD. By UTF-16, as JavaScript has
-/// it.
+/// The content of a JSON string; a lone surrogate becomes U+FFFD. Decoded by way of UTF-16, as in
+/// JavaScript.
 pub fn content(string: &str) -> String {
     let mut units = Vec::with_capacity(string.len());
     let mut letters = string[1..string.len() - 1].chars();

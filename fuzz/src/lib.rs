@@ -5,7 +5,7 @@ pub mod json;
 pub mod mutate;
 pub mod provider;
 
-/// Numbers from a seed: the same for the same one.
+/// Pseudo-random numbers; the same seed gives the same numbers.
 pub struct Random(u64);
 
 impl Random {
@@ -20,7 +20,7 @@ impl Random {
         self.0
     }
 
-    /// Below `end`, which is not 0.
+    /// A number below `end`, which is not 0.
     pub fn below(&mut self, end: usize) -> usize {
         ((self.next() >> 32).wrapping_mul(end as u64) >> 32) as usize
     }
@@ -34,7 +34,7 @@ impl Random {
     }
 }
 
-/// Bytes as decisions; zeros when they are used up.
+/// The input's bytes as decisions; zeros when they are used up.
 pub struct Data<'a>(pub &'a [u8]);
 
 impl Data<'_> {
@@ -44,7 +44,7 @@ impl Data<'_> {
         *first
     }
 
-    /// Below `end`, which is at most 256 and not 0.
+    /// A number below `end`, which is at most 256 and not 0.
     pub fn below(&mut self, end: usize) -> usize {
         usize::from(self.byte()) % end
     }

@@ -1,12 +1,12 @@
-//! Changes of JSON that keep it JSON: byte flips do not find what another type in a member's place
-//! does.
+//! Mutations of JSON that keep it valid: byte flips hardly ever put a value of another type in a
+//! member's place.
 
 use crate::Random;
 use libfuzzer_sys::fuzzer_mutate;
 use std::cell::RefCell;
 
-/// Changes the JSON in `data`, now and then its bytes, and begins anew from one of the seeds where
-/// it is none.
+/// Changes the JSON in `data`, sometimes only its bytes; starts from one of the seeds if it is not
+/// JSON.
 pub fn json(data: &mut [u8], size: usize, max_size: usize, seed: u32, seeds: &[Vec<u8>]) -> usize {
     let mut random = Random::new(seed);
     if random.one_in(10) {
@@ -46,7 +46,7 @@ thread_local! {
     static WORK: RefCell<Work> = const { RefCell::new(Work { values: Vec::new(), text: Vec::new() }) };
 }
 
-/// Where a value stands, and where its name does if it is a member.
+/// The place of a value, and of its name if it is a member.
 #[derive(Clone, Copy)]
 struct Value {
     name: Option<(usize, usize)>,
@@ -56,7 +56,7 @@ struct Value {
 }
 
 impl Value {
-    /// With its name.
+    /// The place of the value with its name.
     fn whole(self) -> (usize, usize) {
         (self.name.map_or(self.from, |(from, _)| from), self.to)
     }
@@ -68,24 +68,24 @@ fn change(text: &mut Vec<u8>, values: &[Value], random: &mut Random, seeds: &[Ve
     let copy = |text: &[u8], (from, to): (usize, usize)| text[from..to].to_vec();
     let bytes = copy(text, (value.from, value.to));
     match random.below(16) {
-        // Another type in its place.
+        // A value of another type.
         0..=3 => splice(text, value.from, value.to, random.of(ODD).as_bytes()),
         4 => splice(text, value.from, value.to, &[b"[", &*bytes, b"]"].concat()),
         5 => splice(text, value.from, value.to, &[br#"{"a":"#, &*bytes, b"}"].concat()),
-        // A number into a string, and a string into what is in it.
+        // A number becomes a string, and a string becomes its content.
         6 => match &*bytes {
             [b'"', inner @ .., b'"'] => splice(text, value.from, value.to, inner),
             scalar if !scalar.starts_with(b"[") && !scalar.starts_with(b"{") => {
                 splice(text, value.from, value.to, &[b"\"", scalar, b"\""].concat());
             }
-            // JSON inside a string.
+            // A list or an object becomes JSON inside a string.
             several => {
                 let quoted =
                     serde_json::to_vec(&String::from_utf8_lossy(several)).unwrap_or_default();
                 splice(text, value.from, value.to, &quoted);
             }
         },
-        // Somebody else's value.
+        // The value of another member.
         7 => {
             let theirs = copy(text, (other.from, other.to));
             splice(text, value.from, value.to, &theirs);
@@ -98,7 +98,7 @@ fn change(text: &mut Vec<u8>, values: &[Value], random: &mut Random, seeds: &[Ve
                 splice(text, value.from, value.to, &seed[theirs.from..theirs.to]);
             }
         }
-        // A member twice, in its place or before another one; or moved there.
+        // A copy of a member, beside itself or before another one.
         9 | 10 => {
             let theirs = [&text[value.whole().0..value.whole().1], b","].concat();
             let at = if random.one_in(2) { value } else { other };
@@ -119,7 +119,7 @@ fn change(text: &mut Vec<u8>, values: &[Value], random: &mut Random, seeds: &[Ve
                 );
             }
         }
-        // Another name.
+        // The name of another member.
         12 => {
             if let (Some((from, to)), Some(theirs)) = (value.name, other.name) {
                 let theirs = copy(text, theirs);
@@ -129,7 +129,7 @@ fn change(text: &mut Vec<u8>, values: &[Value], random: &mut Random, seeds: &[Ve
         13 => {
             if let Some((from, _)) = value.name {
                 let at = from + 1;
-                // The same name in another spelling, or another name.
+                // The same name with an escape, or a changed name.
                 match text.get(at) {
                     Some(letter) if letter.is_ascii_alphanumeric() && random.one_in(2) => {
                         let spelt = format!("\\u{:04x}", letter);
@@ -139,14 +139,14 @@ fn change(text: &mut Vec<u8>, values: &[Value], random: &mut Random, seeds: &[Ve
                 }
             }
         }
-        // Letters of a string or digits of a number.
+        // Characters inside a value.
         14 => {
             let inside = value.from + random.below(bytes.len().max(1));
             let piece = random.of(PIECES).as_bytes();
             let till = inside + random.below(2);
             splice(text, inside, till.min(value.to), piece);
         }
-        // Many of it; or white space around it.
+        // Many copies of a value, or white space after it.
         _ => {
             if value.depth > 0 && random.one_in(4) {
                 let theirs = [&text[value.whole().0..value.whole().1], b","].concat();
@@ -165,10 +165,10 @@ fn splice(text: &mut Vec<u8>, from: usize, to: usize, with: &[u8]) {
     text.splice(from..to, with.iter().copied());
 }
 
-/// Finds all values; `false` if this is no JSON, as far as that matters here.
+/// Finds all values; `false` if this is not JSON, as far as that matters here.
 fn scan(text: &[u8], values: &mut Vec<Value>) -> bool {
     values.clear();
-    // Where in `values` each list or object is that is open, and whether it is an object.
+    // For each open list or object: its place in `values`, and whether it is an object.
     let mut open: Vec<(usize, bool)> = Vec::new();
     let mut name = None;
     let mut at = 0;

@@ -1,4 +1,4 @@
-//! What holds for every provider, whatever a genuine request says.
+//! What must hold for every provider and every genuine request.
 
 use crate::json;
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use std::{
 };
 use tower_webhooks::{Misfit, Provider, Signer, WebhookEvent};
 
-/// How one provider is asked.
+/// A provider and the signer of its requests.
 pub struct Asked<P, S> {
     pub provider: P,
     pub signer: S,
@@ -20,12 +20,12 @@ impl<P, S: Signer> Asked<P, S>
 where
     P: Provider<Event: WebhookEvent + Serialize + DeserializeOwned + PartialEq + Debug>,
 {
-    /// Posts the body, signed, and checks what comes of it: nothing is refused and nothing is lost.
+    /// Posts the signed body and checks the result: it is not refused, and nothing is lost.
     pub fn post(&self, body: &[u8]) {
         self.ask(request(body), |_| true);
     }
 
-    /// The event of this request, unless it is refused and may be.
+    /// The event of this request; `None` if it is refused, which `is_taken` must allow.
     pub fn ask(
         &self,
         request: Request<Bytes>,
@@ -55,7 +55,7 @@ where
     }
 }
 
-/// A POST of this body.
+/// A POST with this body.
 pub fn request(body: &[u8]) -> Request<Bytes> {
     let mut request = Request::new(Bytes::copy_from_slice(body));
     *request.method_mut() = http::Method::POST;
@@ -70,7 +70,7 @@ pub fn seeds(payloads: &str) -> Vec<Vec<u8>> {
     payloads.into_iter().map(|payload| payload["body"].to_string().into()).collect()
 }
 
-/// Serialised and deserialised it is the same.
+/// Checks that the event is the same after it is serialised and deserialised.
 fn comes_back<E>(event: &E, by_value: bool) -> String
 where
     E: WebhookEvent + Serialize + DeserializeOwned + PartialEq + Debug,
@@ -79,8 +79,8 @@ where
     let back: E = serde_json::from_str(&text).unwrap();
     assert_eq!(back, *event, "{text}");
     assert_eq!((back.kind(), back.dedup_key()), (event.kind(), event.dedup_key()), "{text}");
-    // What no `Value` can hold is an error, of two members of one name it keeps one, and of a
-    // number 16 digits.
+    // `Value` refuses what it cannot hold, keeps one of two members of one name, and keeps 16
+    // digits of a number.
     if by_value
         && !has_duplicates(&text)
         && !has_long_numbers(&text)
@@ -111,10 +111,10 @@ fn has_duplicates(text: &str) -> bool {
         || members.iter().any(|(_, value)| has_duplicates(value))
 }
 
-/// Every member of the input is typed, in the rest or a misfit.
+/// Checks that every member of the input is typed, in the rest or a misfit.
 pub fn is_kept(input: &str, output: &str, event: &(impl WebhookEvent + Debug)) {
     let misfits = event.misfits();
-    // Beyond them there may be more.
+    // At most 64 misfits are listed: then there may be more.
     if misfits.len() < 64 && json::is_json(input) {
         Kept { misfits, event }.object(input, output, &mut Vec::new());
     }
@@ -131,12 +131,12 @@ enum Segment {
 }
 
 impl<E: Debug> Kept<'_, E> {
-    /// Whether both are objects.
+    /// Compares two objects; `false` if one of them is none.
     fn object(&self, input: &str, output: &str, path: &mut Vec<Segment>) -> bool {
         let Some((members, found)) = json::members(input).zip(json::members(output)) else {
             return false;
         };
-        // More than that are indexed by nobody.
+        // Larger objects are not indexed.
         if members.len() > 256 {
             return true;
         }
@@ -147,7 +147,7 @@ impl<E: Debug> Kept<'_, E> {
         for (name, value) in &members {
             let is_credential =
                 path.is_empty() && ["nonce", "signature", "Nonce", "Signature"].contains(&&**name);
-            // Of a name that is there twice nothing may be left but the body.
+            // A repeated member may be kept in the body alone.
             if is_absent(value)
                 || is_credential
                 || members.iter().filter(|(other, _)| other == name).count() > 1
@@ -157,7 +157,7 @@ impl<E: Debug> Kept<'_, E> {
             let documented =
                 ALIASES.iter().find(|(alias, _)| alias == name).map_or(&**name, |(_, name)| name);
             let of = |name: &str| found.iter().find(|(found, _)| found == name);
-            // The page's table has the members of one phone where its example has a list.
+            // For one phone, the page's table has the members where its example has a list.
             let items = of("items")
                 .and_then(|(_, items)| json::elements(items)?.pop())
                 .and_then(json::members);
@@ -171,7 +171,7 @@ impl<E: Debug> Kept<'_, E> {
                 // A misfit is in the rest.
                 None => {
                     path.push(Segment::Member(documented.to_owned()));
-                    // Where the elements of a list did not fit, nothing may be left of it.
+                    // If no element of a list fits, the list may be absent.
                     let is_kept = in_items().is_some()
                         || json::elements(value).is_some() && self.is_misfit(path);
                     path.pop();
@@ -211,17 +211,17 @@ impl<E: Debug> Kept<'_, E> {
                     );
                 }
             }
-            // One value where a list belongs.
+            // A single value in the place of a list.
             (None, Some(output)) if output.len() == 1 => self.value(input, output[0], path),
             _ => {
-                // The answer of Get Task, in which the task is.
+                // The answer of Get Task, which contains the task.
                 let data = json::members(input)
                     .into_iter()
                     .flatten()
                     .find(|(name, _)| json::content(name) == "data");
                 let is_same = is_same(input, output)
                     || data.is_some_and(|(_, data)| self.object(data, output, path));
-                // What does not fit may be there from elsewhere.
+                // If it does not fit, the value may come from another member.
                 assert!(
                     is_same || self.is_misfit(path),
                     "{input} became {output}: {:?}",
@@ -258,7 +258,7 @@ fn text(path: &[Segment]) -> String {
     text
 }
 
-/// `null`, blank text and lists of these stand for nothing.
+/// `null`, blank text and lists of these count as absent.
 fn is_absent(value: &str) -> bool {
     let is_blank = value.starts_with('"')
         && value.bytes().all(|byte| byte == b'"' || byte.is_ascii_whitespace());
@@ -291,7 +291,7 @@ fn is_same(input: &str, output: &str) -> bool {
 
 const TAGS: &[&str] = &["type", "event", "Event", "event_type", "EventType"];
 
-/// What is read under another name than it is written.
+/// Names that are read but written under another name.
 const ALIASES: &[(&str, &str)] = &[
     ("callbackSucceeded", "callback_succeeded"),
     ("Status", "CallStatus"),

@@ -1,5 +1,5 @@
-//! The two ways in which a head proves itself: a signature over the appId and the request's id, or
-//! a bearer token.
+//! Verifies the headers: a signature over the AppId, the request's id and the time, or a bearer
+//! token.
 
 use crate::{
     ConfigError, Content, Covers, Identity, Input, Proof, Rejection, Secret, Timestamp, Window,
@@ -11,11 +11,10 @@ use http::{HeaderMap, HeaderName, header};
 use sha2::{Digest, Sha256};
 use std::time::SystemTime;
 
-/// All headers of both modes: GeeLark may send both sets, whichever of them is looked at.
+/// The headers of both modes: GeeLark may send both sets, whichever mode is configured.
 pub(super) const CREDENTIALS: &[&str] =
     &["appid", "traceid", "ts", "nonce", "sign", "authorization"];
 
-/// An AppId and its key.
 #[derive(Clone, Debug)]
 pub(super) struct Pair {
     app_id: String,
@@ -41,7 +40,7 @@ impl Pair {
     }
 }
 
-/// What a rightly signed head proves.
+/// Verifies the signature of key mode.
 pub(super) fn verify(
     headers: &HeaderMap,
     pairs: &[Pair],
@@ -54,9 +53,9 @@ pub(super) fn verify(
     let nonce = exactly_one(headers, &NONCE)?;
     let sign = exactly_one(headers, &SIGN)?;
 
-    // The hashed text has no separators. With these lengths fixed, no other cut of it passes.
+    // The hashed text has no separators. With these lengths fixed, it can be split in one way only.
     if !is_trace_id(trace_id) {
-        return Err(malformed("traceId: not 32 hex digits, nor 36 characters as 8-4-4-4-12"));
+        return Err(malformed("traceId: neither 32 hex digits nor 36 characters as 8-4-4-4-12"));
     }
     let Some(stamp @ Timestamp::Milliseconds(_)) = Timestamp::from_digits(ts) else {
         return Err(malformed("ts: not 13 digits"));
@@ -89,8 +88,8 @@ fn is_trace_id(text: &str) -> bool {
             .all(|(at, byte)| if hyphen(at) { byte == b'-' } else { byte.is_ascii_hexdigit() })
 }
 
-/// Takes the token that `Authorization` carries, after `Bearer` and, as one of GeeLark's pages has
-/// it, a colon.
+/// Verifies the token in `Authorization`, after `Bearer` or, as one of GeeLark's pages has it,
+/// `Bearer:`.
 pub(super) fn verify_token(headers: &HeaderMap, tokens: &[Secret]) -> Result<Proof, Rejection> {
     let line = exactly_one(headers, &header::AUTHORIZATION)?;
     let token = line
@@ -101,12 +100,12 @@ pub(super) fn verify_token(headers: &HeaderMap, tokens: &[Secret]) -> Result<Pro
         })
         .map(|token| token.trim_start_matches(' '))
         .filter(|token| !token.is_empty())
-        .ok_or_else(|| malformed("Authorization: not a bearer's with a token"))?;
+        .ok_or_else(|| malformed("Authorization: not a bearer token"))?;
     let (key_index, _) = find(tokens, &token::presented(token)?, |token| Some(*token.id()))?;
     Ok(Proof { covers: Covers::Nothing, key_index, signed_at: None, identity: None })
 }
 
-/// Signs callbacks as GeeLark would in key mode: for tests and for trying a receiver out.
+/// Signs callbacks as GeeLark does in key mode, for tests and for trying out a receiver.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -148,15 +147,15 @@ impl Signer {
         Ok(Self { pair: Pair::new(app_id, app_key)?, trace_id: None })
     }
 
-    /// Signs with this `traceId` instead of a fresh one: for replays. Its first 6 characters are
-    /// the `nonce`.
+    /// Signs with this `traceId` instead of a fresh one, to simulate replays. Its first 6
+    /// characters are the `nonce`.
     #[must_use]
     pub fn trace_id(mut self, trace_id: impl Into<String>) -> Self {
         self.trace_id = Some(trace_id.into());
         self
     }
 
-    /// The signature alone, 64 upper-case hex digits.
+    /// Computes the signature: 64 upper-case hex digits.
     pub fn signature(&self, trace_id: &str, ts: &str, nonce: &str) -> String {
         base16ct::upper::encode_string(&self.pair.sign(trace_id, ts, nonce))
     }
@@ -164,7 +163,7 @@ impl Signer {
 
 #[cfg(feature = "test-util")]
 impl crate::Signer for Signer {
-    /// Sets the five headers; one whose text no header can hold is left as it was.
+    /// Sets the five headers; an invalid header value is skipped.
     fn sign(
         &self,
         mut request: http::Request<bytes::Bytes>,
@@ -186,7 +185,8 @@ impl crate::Signer for Signer {
     }
 }
 
-/// Sends callbacks as GeeLark would in token mode: for tests and for trying a receiver out.
+/// Adds the token to callbacks as GeeLark does in token mode, for tests and for trying out a
+/// receiver.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -218,7 +218,7 @@ impl TokenSigner {
         Ok(Self { token: token::new(token)?, trace_id: None, colon: false })
     }
 
-    /// Sends this `traceId` instead of a fresh one; nothing checks it.
+    /// Uses this `traceId` instead of a fresh one; token mode does not check it.
     #[must_use]
     pub fn trace_id(mut self, trace_id: impl Into<String>) -> Self {
         self.trace_id = Some(trace_id.into());
@@ -235,7 +235,7 @@ impl TokenSigner {
 
 #[cfg(feature = "test-util")]
 impl crate::Signer for TokenSigner {
-    /// Sets `traceId` and `Authorization`; one whose text no header can hold is left as it was.
+    /// Sets `traceId` and `Authorization`; an invalid header value is skipped.
     fn sign(
         &self,
         mut request: http::Request<bytes::Bytes>,
@@ -255,7 +255,7 @@ impl crate::Signer for TokenSigner {
 
 const NONCE_LEN: usize = 6;
 
-// Looking up a name that is text parses it each time.
+// A lookup by text would parse the name each time.
 static APP_ID: HeaderName = HeaderName::from_static("appid");
 static TRACE_ID: HeaderName = HeaderName::from_static("traceid");
 static TS: HeaderName = HeaderName::from_static("ts");

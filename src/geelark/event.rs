@@ -9,24 +9,24 @@ use crate::{
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
 
 events! {
-    /// A callback.
+    /// A GeeLark callback.
     ///
-    /// GeeLark sends no event id. So renamed and deleted phones, changed tags and installed apps
-    /// have no [`dedup_key`](crate::WebhookEvent::dedup_key): nothing tells a repeated delivery
-    /// from a second, equal event.
+    /// GeeLark sends no event id. Renamed and deleted phones, changed tags and installed apps have
+    /// no [`dedup_key`](crate::WebhookEvent::dedup_key): a repeated delivery looks like a second,
+    /// equal event.
     pub enum Event in "type" {
-        /// A cloud phone was started, or could not be.
+        /// A cloud phone was started, or failed to start.
         1 => PhoneStarted(PhoneStarted) as "phone_started"
             key |it| [it.id, it.event_time; it.result],
-        /// A patch was installed on a phone, or could not be. On the Chinese pages only.
+        /// A patch was installed on a phone, or the installation failed. On the Chinese pages only.
         2 => PatchInstalled(PatchInstalled) as "patch_installed" key |it| [it.task_id; it.result],
-        /// A file was uploaded to a phone, or could not be.
+        /// A file was uploaded to a phone, or the upload failed.
         4 => FileUploaded(FileUploaded) as "file_uploaded" key |it| [it.task_id; it.result],
-        /// A screenshot was taken, or could not be.
+        /// A screenshot was taken, or failed.
         5 => Screenshot(Screenshot) as "screenshot" key |it| [it.task_id; it.result],
         /// An RPA task ended.
         6 => TaskCompleted(TaskCompleted) as "task_completed" key |it| [it.task_id; it.result],
-        /// An order was paid, or could not be. On the Chinese pages only.
+        /// An order was paid, or the payment failed. On the Chinese pages only.
         7 => PaymentCompleted(PaymentCompleted) as "payment_completed"
             key |it| [it.order_id; it.result],
         /// A cloud phone was stopped.
@@ -41,17 +41,17 @@ events! {
         12 => TasksCreated(Tasks) as "tasks_created" key |it| [it.task_ids],
         /// RPA tasks were cancelled.
         13 => TasksCancelled(Tasks) as "tasks_cancelled" key |it| [it.task_ids],
-        /// Contacts were imported, or could not be.
+        /// Contacts were imported, or the import failed.
         14 => ContactsImported(ContactsImported) as "contacts_imported"
             key |it| [it.task_id; it.status],
-        /// An app was installed on a phone, or could not be.
+        /// An app was installed on a phone, or the installation failed.
         15 => AppInstalled(AppInstalled) as "app_installed",
         _ => Unknown(Unknown),
     }
 }
 
 payload! {
-    /// `type` 1.
+    /// Payload of `type` 1.
     pub struct PhoneStarted {
         /// The cloud phone's id.
         pub id: Option<String>,
@@ -61,12 +61,12 @@ payload! {
         pub username: Option<String>,
         /// That user's IP address, as GeeLark saw it. Since 2025-12-19.
         pub ip: Option<String>,
-        /// When. Since 2025-12-19.
+        /// When it happened. Since 2025-12-19.
         pub event_time: Option<UnixSeconds> = "eventTime",
         ..rest
     }
 
-    /// `type` 2.
+    /// Payload of `type` 2.
     pub struct PatchInstalled {
         /// The cloud phone's id.
         pub id: Option<String>,
@@ -74,12 +74,12 @@ payload! {
         pub task_id: Option<String> = "taskId",
         /// Whether it worked.
         pub result: Option<bool>,
-        /// The result in words.
+        /// The result as text.
         pub message: Option<String>,
         ..rest
     }
 
-    /// `type` 4.
+    /// Payload of `type` 4.
     pub struct FileUploaded {
         /// The cloud phone's id.
         pub id: Option<String>,
@@ -90,7 +90,7 @@ payload! {
         ..rest
     }
 
-    /// `type` 5.
+    /// Payload of `type` 5.
     pub struct Screenshot {
         /// The cloud phone's id.
         pub id: Option<String>,
@@ -98,22 +98,21 @@ payload! {
         pub task_id: Option<String> = "taskId",
         /// Whether it worked.
         pub result: Option<bool>,
-        /// Where the picture is. The link expires.
+        /// The picture's URL, which expires.
         pub download_link: Option<String> = "downloadLink",
         ..rest
     }
 
-    /// `type` 6.
+    /// Payload of `type` 6.
     pub struct TaskCompleted {
         /// The task's id.
         pub task_id: Option<String> = "taskId",
-        /// Whether it worked. A task that worked may have done nothing all the same: ask for its
-        /// status.
+        /// Whether it worked. A task may report success although it did nothing: query its status.
         pub result: Option<bool>,
         ..rest
     }
 
-    /// `type` 7.
+    /// Payload of `type` 7.
     pub struct PaymentCompleted {
         /// The order that was paid.
         pub order_id: Option<String> = "orderId",
@@ -122,7 +121,7 @@ payload! {
         ..rest
     }
 
-    /// `type` 8.
+    /// Payload of `type` 8.
     pub struct PhoneStopped {
         /// The cloud phone's id.
         pub id: Option<String>,
@@ -130,9 +129,9 @@ payload! {
         pub username: Option<String>,
         /// That user's IP address, as GeeLark saw it. Since 2025-12-19.
         pub ip: Option<String>,
-        /// When. Since 2025-12-19.
+        /// When it happened. Since 2025-12-19.
         pub event_time: Option<UnixSeconds> = "eventTime",
-        /// For how many minutes the phone was in use. Since early 2026.
+        /// The minutes for which the phone was in use. Since early 2026.
         pub use_min: Option<u64> = "useMin",
         ..rest
     }
@@ -155,14 +154,14 @@ payload! {
         ..rest
     }
 
-    /// `type` 11. It does not say which tags: ask for them.
+    /// Payload of `type` 11. It does not say which tags changed: query them.
     pub struct TagsChanged {
         /// The cloud phones' ids.
         pub env_ids: Vec<String> = "envIds",
         ..rest
     }
 
-    /// `type` 12 and 13.
+    /// Payload of `type` 12 and 13.
     pub struct Tasks {
         /// The tasks' ids.
         pub task_ids: Vec<String> = "taskIds",
@@ -171,16 +170,16 @@ payload! {
         ..rest
     }
 
-    /// `type` 14.
+    /// Payload of `type` 14.
     pub struct ContactsImported {
         /// The task's id.
         pub task_id: Option<String> = "taskId",
-        /// Whether it worked. The query API's 1, 2 and 3 are something else.
+        /// Whether it worked. The query API's codes 1, 2 and 3 have other meanings.
         pub status: Option<Outcome>,
         ..rest
     }
 
-    /// `type` 15.
+    /// Payload of `type` 15.
     pub struct AppInstalled {
         /// The cloud phone's id.
         pub id: Option<String>,
@@ -195,11 +194,11 @@ payload! {
 }
 
 codes! {
-    /// Whether something worked, where GeeLark has a number for it.
+    /// An outcome that GeeLark sends as a number.
     pub enum Outcome {
-        /// It did not.
+        /// Failed.
         Failed = 0,
-        /// It did.
+        /// Succeeded.
         Succeeded = 1,
     }
 }
@@ -214,20 +213,20 @@ words! {
     }
 }
 
-/// `type` 9 and 10.
+/// Payload of `type` 9 and 10.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Phones<P> {
-    /// The phones; one, if its members stand where the list should be.
+    /// The phones; one phone, if the body has its members instead of `items`.
     pub items: Vec<P>,
-    /// What is not typed, and what did not fit its type.
+    /// Members without a field here, and members that did not fit their type.
     pub rest: Rest,
 }
 
 impl<P: Payload + FromValue + Serialize + Default + PartialEq> Payload for Phones<P> {
     fn read(object: &mut Object<'_>, at: &mut Reader<'_>) -> Self {
         let mut items = Vec::read(object, const { &Names::new(&["items"], &[]) }, at);
-        // The pages' tables have the members of one phone, their examples a list.
+        // The pages' tables show the members of one phone, the examples a list.
         if !object.has("items") {
             items.extend(Some(P::read(object, at)).filter(|phone| *phone != P::default()));
         }
@@ -236,7 +235,7 @@ impl<P: Payload + FromValue + Serialize + Default + PartialEq> Payload for Phone
 
     fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         if self.items.is_empty() && !self.rest.is_empty() && self.rest.get("items").is_none() {
-            // Without the list, members of a phone that are in the rest would be read as one.
+            // Without `items`, a phone's members in the rest would be read back as a phone.
             map.serialize_entry("items", &self.items)?;
         }
         Field::write(&self.items, "items", map)?;

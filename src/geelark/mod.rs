@@ -1,4 +1,4 @@
-//! GeeLark: callbacks of the cloud phones.
+//! GeeLark: callbacks of cloud phones.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -28,48 +28,48 @@
 //!
 //! # What a mode proves
 //!
-//! GeeLark authenticates its callbacks as a client authenticates its API requests, with a key or
-//! with a token, and says that only one of them needs handling. Each layer accepts exactly one mode
-//! and never falls back to the other, also where a callback carries the headers of both. Both check
-//! the head: a forged request is refused before a byte of its body is read.
+//! GeeLark authenticates callbacks in the way clients authenticate API requests: with a key or with
+//! a token. Each layer accepts exactly one mode and never falls back to the other, even if a
+//! callback carries the headers of both. Both modes check the headers only, so a forged request is
+//! refused before its body is read.
 //!
 //! | | [`GeeLark`], key mode | [`GeeLarkToken`], token mode |
 //! | --- | --- | --- |
 //! | headers | `appId`, `traceId`, `ts`, `nonce`, `sign` | `Authorization: Bearer TOKEN`, also with a colon after `Bearer` |
-//! | proves | somebody who knows the AppKey signed this `traceId` at this `ts` | somebody knows the token |
+//! | proves | somebody who knows the AppKey signed this `traceId` and `ts` | the sender knows the token |
 //! | covers | neither the event nor the URL | neither the event nor the URL |
 //! | fresh | within the [`Window`] | no |
-//! | single use | has an [`Identity`](crate::Identity): the AppKey and the recomputed `sign` | has none |
+//! | single use | has an [`Identity`](crate::Identity): the recomputed `sign` | has none |
 //!
-//! Who captured one request in **key mode** can send any event of their own under its headers until
-//! `ts` leaves the window. The replay guard binds the signature to the request that came first; a
-//! thief who is first wins. Who captured one request in **token mode** has the token: they can send
-//! any event, at any time, as often as they like, and nothing here can tell, until the token is
-//! replaced. Prefer key mode. In either mode an event is a hint: ask GeeLark's API for the state
-//! before you act on it where it matters, and serve the route over TLS only.
+//! Whoever captures a **key mode** request can send any event with its headers until `ts` leaves
+//! the window. The replay guard binds the signature to the request that comes first, so an attacker
+//! who is faster than GeeLark wins. Whoever captures a **token mode** request has the token and can
+//! send any event, undetected, until the token is replaced. Prefer key mode. In both modes treat an
+//! event as a hint: query GeeLark's API before you act on anything important, and serve the route
+//! over TLS only.
 //!
-//! `sign` is the SHA-256 of `appId`, `traceId`, `ts`, `nonce` and the AppKey without anything
-//! between them. So the grammar comes before the hash: `traceId` is 32 hex digits, or 36 characters
-//! with hyphens as 8-4-4-4-12; `ts` is 13 digits; `nonce` is the first 6 characters of `traceId`.
-//! No other cut of one signed text passes. `traceId` is hashed as it came: GeeLark's own clients
-//! send every form of it, and not all are UUIDs of version 4. Layers that share a key accept each
-//! other's requests, so let them share a replay store.
+//! `sign` is the SHA-256 of `appId`, `traceId`, `ts`, `nonce` and the AppKey, joined without
+//! separators. The format is therefore checked before the hash: `traceId` is 32 hex digits, or 36
+//! characters with hyphens as 8-4-4-4-12; `ts` is 13 digits; `nonce` is the first 6 characters of
+//! `traceId`. With these lengths fixed, the signed text can be split in one way only. `traceId` is
+//! hashed as received: GeeLark's own clients use several forms, and not all are version 4 UUIDs.
+//! Layers that share a key accept each other's requests, so let them share a replay store.
 //!
 //! # Delivery
 //!
 //! Set one URL for the team and all its events with
 //! `POST https://openapi.geelark.com/open/v1/callback/set` and `{"url": "https://…"}`
-//! (`openapi.geelark.cn` for China). No retry is documented, nor which answer counts: **a refused
-//! callback is lost**, so is one whose receiver is killed while the handler runs, and an accepted
-//! one may come twice or never. Answer 200 soon, and ask the query API for what did not come.
+//! (`openapi.geelark.cn` for China). Neither retries nor the expected status is documented. Assume
+//! that **a refused callback is lost**, also if the receiver dies while the handler runs, and that
+//! a callback may arrive twice or never. Answer 200 quickly, and query the API for missed events.
 //!
 //! # Events
 //!
-//! See [`Event`]. Every member is an `Option` or a list: only types 1 and 8 document which members
-//! are required, and of those some came later. `type` 3 is documented nowhere, so it is
+//! See [`Event`]. Every field is an `Option` or a list: only types 1 and 8 document required
+//! members, some of which were added later. `type` 3 is not documented and arrives as
 //! [`Unknown`](crate::Unknown).
 //!
-//! The desktop client's own webhook (`browser start --webhook`) is something else: it has no
+//! The desktop client's own webhook (`browser start --webhook`) is not supported: it has no
 //! credentials and no `type`.
 //!
 //! Pages: <https://open.geelark.com/api>, "Webhook";
@@ -96,7 +96,7 @@ mod event;
 /// The rules of GeeLark's callbacks in key mode: a signature over the AppId, the request's id and
 /// the time.
 ///
-/// `Authorization` is not looked at.
+/// `Authorization` is ignored.
 #[derive(Clone, Debug)]
 pub struct GeeLark {
     pairs: Vec<Pair>,
@@ -108,15 +108,14 @@ impl GeeLark {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for an empty or blank value, for white space around one, and for an AppId
-    /// that no header can carry.
+    /// [`ConfigError`] for a value that is empty or has white space around it, and for an AppId
+    /// that is not a valid header value.
     pub fn new(app_id: impl Into<String>, app_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         Ok(Self { pairs: vec![Pair::new(app_id, app_key)?], window: Window::default() })
     }
 
-    /// Accepts a further pair: another team's, or the same team's with another key, for the time of
-    /// a rotation. [`Metadata::key_index`](crate::Metadata::key_index) tells which one verified a
-    /// delivery.
+    /// Accepts a further pair: another team's, or the same team's next key during a rotation.
+    /// [`Metadata::key_index`](crate::Metadata::key_index) tells which one verified a delivery.
     ///
     /// # Errors
     ///
@@ -130,9 +129,9 @@ impl GeeLark {
         Ok(self)
     }
 
-    /// Sets how old `ts` may be.
+    /// Sets how far `ts` may be from the current time.
     ///
-    /// GeeLark documents no window of its own.
+    /// GeeLark documents no window.
     #[must_use]
     pub fn window(mut self, window: Window) -> Self {
         self.window = window;
@@ -161,13 +160,13 @@ impl Provider for GeeLark {
     }
 }
 
-/// The rules of GeeLark's callbacks in token mode: a bearer token, and nothing else.
+/// The rules of GeeLark's callbacks in token mode: a bearer token only.
 ///
-/// A token has no time and no nonce, so a delivery is neither fresh nor single-use: who has seen
-/// one request can repeat it, or send any other, until the token is replaced. Accept it from known
-/// addresses only where you can, and de-duplicate with
-/// [`dedup_key`](crate::WebhookEvent::dedup_key). `traceId` and the headers of key mode are not
-/// looked at.
+/// A token has no time and no nonce, so a delivery is neither fresh nor single-use: whoever has
+/// seen one request can repeat it, or send any other, until the token is replaced. If you can,
+/// accept requests from known addresses only, and deduplicate with
+/// [`dedup_key`](crate::WebhookEvent::dedup_key). `traceId` and the headers of key mode are
+/// ignored.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -194,13 +193,13 @@ impl GeeLarkToken {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for an empty or blank token, one with white space around it, and one that no
-    /// header can carry.
+    /// [`ConfigError`] for a token that is empty, has white space around it or is not a valid
+    /// header value.
     pub fn new(token: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         Ok(Self { tokens: vec![token::new(token)?] })
     }
 
-    /// Accepts a further token: another team's, or the next one, for the time of a rotation.
+    /// Accepts a further token: another team's, or the next one during a rotation.
     /// [`Metadata::key_index`](crate::Metadata::key_index) tells which one verified a delivery.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What all events have in common, and the one that is not known.
+//! The trait of all events, and the event of an unknown body.
 
 use super::{Json, Misfits, Tape};
 use bytes::Bytes;
@@ -20,26 +20,25 @@ use std::borrow::Cow;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 pub trait WebhookEvent {
-    /// The provider's own name for the event where there is one, else a name in snake_case;
-    /// `unknown` for an [`Unknown`].
+    /// The provider's own name for the event, or a name in snake_case if it has none; `unknown` for
+    /// an [`Unknown`].
     fn kind(&self) -> &'static str;
 
-    /// A key that two deliveries of one and the same occurrence share, as far as the members tell:
-    /// a JSON list of the kind and of what tells occurrences apart.
+    /// A key that all deliveries of one occurrence share: a JSON list of the kind and of the
+    /// members that identify the occurrence.
     ///
-    /// It is inferred from what the members mean: no provider promises it, and where the body is
-    /// not signed it is worth no more than the body. `None` where a member that it needs is missing
-    /// or blank, and for an [`Unknown`].
+    /// It is inferred from the members' meaning, mostly without a promise by the provider, and can
+    /// be trusted no more than the body. `None` if a required member is missing or blank, if the
+    /// kind has no such members, and for an [`Unknown`].
     fn dedup_key(&self) -> Option<String>;
 
     /// The members that did not fit their documented type.
     fn misfits(&self) -> &Misfits;
 }
 
-/// An event that this version does not know, or a body that is no event at all.
+/// An event that this version does not know, or a body that is not an event.
 ///
-/// It is serialised as the JSON that the body is; a body that is none, as a string with the body's
-/// text.
+/// It serializes as the body's JSON; a body that is not JSON, as a string with its text.
 #[derive(Clone, Debug)]
 pub struct Unknown {
     claimed: Option<Box<str>>,
@@ -48,7 +47,7 @@ pub struct Unknown {
 }
 
 impl Unknown {
-    /// An event of this body that names no kind.
+    /// An unknown event with this body and no claimed kind.
     ///
     /// ```
     /// let unknown = tower_webhooks::Unknown::new(r#"{"event":"new"}"#);
@@ -61,41 +60,41 @@ impl Unknown {
         Self { claimed: None, raw, bytes }
     }
 
-    /// Sets the name that the event gives itself.
+    /// Sets the [`claimed_kind`](Self::claimed_kind).
     #[must_use]
     pub fn claiming(mut self, kind: impl Into<String>) -> Self {
         self.claimed = Some(kind.into().into());
         self
     }
 
-    /// Sets the JSON that the body stands for, where it is none itself.
+    /// Sets the JSON of a body that is not JSON itself, such as a form.
     #[must_use]
     pub(crate) fn meaning(mut self, json: Option<Json>) -> Self {
         self.raw = json;
         self
     }
 
-    /// The name or number that the event gives itself, where it has one. It is the sender's text.
+    /// The event's name or number in the body, if there is one. It is the sender's text, unchecked.
     pub fn claimed_kind(&self) -> Option<&str> {
         self.claimed.as_deref()
     }
 
-    /// The body, if it is JSON. Of a form, an object in which every value is a string or a list of
-    /// strings.
+    /// The body, if it is JSON. A form becomes an object in which every value is a string or a list
+    /// of strings.
     pub fn raw(&self) -> Option<&Json> {
         self.raw.as_ref()
     }
 
-    /// The body, or the query of a GET that is an event; without the credentials where they travel
-    /// in it.
+    /// The body, or the query of a GET that carries an event, without credentials that travel in
+    /// it.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// What JSON the body is, or a string of its text.
+    /// The body's JSON, or a JSON string with its text.
     fn to_json(&self) -> Cow<'_, Json> {
         match &self.raw {
-            // Not to be taken for the text of a body that is no JSON.
+            // A JSON string would be read back as the text of a body that is not JSON.
             Some(raw) if !raw.get().starts_with('"') => Cow::Borrowed(raw),
             _ => Cow::Owned(Json::from_string(&String::from_utf8_lossy(&self.bytes))),
         }
@@ -116,7 +115,7 @@ impl WebhookEvent for Unknown {
     }
 }
 
-/// Equality is that of what is serialised.
+/// Equality compares the serialized forms.
 impl PartialEq for Unknown {
     fn eq(&self, other: &Self) -> bool {
         let written = |unknown| serde_json::to_string(unknown).ok();
@@ -145,8 +144,8 @@ impl<'de> Deserialize<'de> for Unknown {
     }
 }
 
-/// Reads an event from what it was serialised to. A string is the text of a body that was no JSON,
-/// and so no event, whatever it looks like by now: bytes that are no UTF-8 are not in it any more.
+/// Reads an event back from its serialized form. A string is the text of a body that was not JSON,
+/// so it is never an event, even if it looks like one now that invalid UTF-8 was replaced.
 pub(crate) fn read_back<'de, D: Deserializer<'de>, E>(
     input: D,
     from_body: impl FnOnce(&Bytes) -> Result<E, Unknown>,
@@ -168,8 +167,8 @@ pub(crate) fn text(body: &[u8]) -> Option<&str> {
     Some(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
-/// See [`WebhookEvent::dedup_key`]. One of `needed` and `further` has to be there, and all of
-/// `needed`.
+/// See [`WebhookEvent::dedup_key`]. `None` unless all of `needed`, and at least one part in all,
+/// are present.
 pub(crate) fn dedup_key(kind: &str, needed: &[Value], further: &[Value]) -> Option<String> {
     if !needed.iter().all(is_there) || !needed.iter().chain(further).any(is_there) {
         return None;

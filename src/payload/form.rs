@@ -1,19 +1,19 @@
-//! A form or a query as JSON text, for the one reader.
+//! Converts a form or a query to JSON text.
 
 use serde::{Serialize, Serializer};
 use std::borrow::Cow;
 
-/// A JSON object with a string for each name, and a list of strings for a name that is there more
-/// than once. `None` for more than 1,024 fields.
+/// Converts a form to a JSON object: a string for each name, a list of strings for a repeated one.
+/// `None` above 1,024 fields.
 ///
-/// No scalar is read from a list: a typed name that is there twice comes out as a misfit.
+/// A scalar is not read from a list, so a repeated name with a typed field becomes a misfit.
 ///
-/// Values that are no UTF-8 are read lossily. A name that is none stays as it was sent, so that no
-/// two names become one.
+/// Invalid UTF-8 in a value becomes U+FFFD. A name with invalid UTF-8 stays percent-encoded, so
+/// that no two names become one.
 pub(crate) fn form_to_json(form: &[u8]) -> Option<String> {
     let mut fields: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::with_capacity(TYPICAL_FIELDS);
     for field in form.split(|byte| *byte == b'&') {
-        // None for the nothing between `&&`.
+        // There is no field between `&&`.
         let Some((name, value)) = form_urlencoded::parse(field).next() else { continue };
         if fields.len() == MAX_FIELDS {
             return None;
@@ -26,7 +26,7 @@ pub(crate) fn form_to_json(form: &[u8]) -> Option<String> {
         };
         fields.push((name, value));
     }
-    // Vobiz sends them in this order.
+    // Vobiz sends fields in this order.
     fields.sort_by(|(one, _), (two, _)| one.cmp(two));
     let mut json = Vec::with_capacity(form.len().saturating_mul(2));
     let members = fields

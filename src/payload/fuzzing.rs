@@ -1,4 +1,4 @@
-//! The index of a text and the two kinds of forms, for the fuzz targets.
+//! The index of a text and the parsing of a form, for the fuzz targets.
 
 use super::{Object, Tape, Value};
 
@@ -7,19 +7,18 @@ pub fn form(form: &[u8]) -> Option<String> {
     super::form_to_json(form)
 }
 
-/// What stands in a JSON text, in its order.
+/// An item of a JSON text, in document order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Seen<'t> {
     /// The name of the member that follows.
     Name(&'t str),
-    /// The text of what is neither a list nor an object, and its scalar.
+    /// The text of a value that is neither a list nor an object, and its scalar.
     Scalar(&'t str, Option<&'t str>),
-    /// The text of a list or an object, and how many values are in it if it is indexed. They
-    /// follow.
+    /// The text of a list or an object, and the number of its values if it is indexed. They follow.
     Several(&'t str, Option<usize>),
 }
 
-/// Goes through the text; `false` if it is no JSON.
+/// Visits all items of the text; `false` if it is not JSON.
 pub fn walk(text: &str, see: &mut dyn FnMut(Seen<'_>)) -> bool {
     let tape = Tape::new(text);
     tape.as_ref().and_then(|tape| tape.value(0)).map(|root| visit(root, 0, see)).is_some()
@@ -45,5 +44,5 @@ fn visit(value: Value<'_>, depth: usize, see: &mut dyn FnMut(Seen<'_>)) {
     }
 }
 
-/// How deep.
+/// The depth to which [`walk`] descends.
 pub const WALKED: usize = 40;

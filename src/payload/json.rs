@@ -1,4 +1,4 @@
-//! JSON text that is kept as it came.
+//! JSON text that is kept as it was sent.
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -9,17 +9,16 @@ use serde::{
 use serde_json::{Value, value::RawValue};
 use std::{borrow::Cow, fmt};
 
-/// JSON text as the provider sent it: what is documented but not typed, or not documented at all.
+/// JSON text as the provider sent it, for members without a type of their own.
 ///
-/// Numbers keep all their digits when the text is written as JSON and read from JSON. Through any
-/// other serde format ([`serde_json::Value`], CBOR, a `#[serde(tag = "…")]` enum around the event)
-/// they are numbers of that format, so that a decimal with more digits than an `f64` holds loses
-/// some, one beyond its range (`1e999`) is an error, of two members of one name the last remains,
-/// and their order may change. Nesting deeper than 128 is an error there too. A format must
-/// describe itself: bincode and postcard cannot hold it.
+/// Numbers keep all their digits when the text is written as JSON and read from JSON. Any other
+/// serde format ([`serde_json::Value`], CBOR, a `#[serde(tag = "…")]` enum around the event) has
+/// numbers of its own: a decimal loses the digits that an `f64` cannot hold, one beyond its range
+/// (`1e999`) is an error, only the last of repeated members remains, and the order of members may
+/// change. Nesting deeper than 128 is also an error there. Formats that are not self-describing,
+/// such as bincode and postcard, are not supported.
 ///
-/// Equality is that of the values: white space, the order of members and the spelling of a number
-/// do not count.
+/// Equality compares [`serde_json::Value`]s: white space and the order of members do not count.
 ///
 /// ```
 /// use tower_webhooks::Json;
@@ -38,7 +37,7 @@ use std::{borrow::Cow, fmt};
 pub struct Json(Box<str>);
 
 impl Json {
-    /// The text.
+    /// The JSON text.
     pub fn get(&self) -> &str {
         &self.0
     }
@@ -47,7 +46,7 @@ impl Json {
     ///
     /// # Errors
     ///
-    /// serde's, if the text is of another shape.
+    /// serde_json's error if the text does not have the shape of `T`.
     pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> serde_json::Result<T> {
         serde_json::from_str(self.get())
     }
@@ -57,12 +56,12 @@ impl Json {
         serde_json::from_str::<&RawValue>(text).ok().map(|raw| Self::from_checked(raw.get()))
     }
 
-    /// Of text that is JSON.
+    /// Takes text that is known to be JSON.
     pub(crate) fn from_checked(text: &str) -> Self {
         Self(mend(text).into())
     }
 
-    /// The content of a JSON string.
+    /// A JSON string with this content.
     pub(crate) fn from_string(text: &str) -> Self {
         serde_json::to_string(text).map(|json| Self(json.into())).unwrap_or_default()
     }
@@ -90,7 +89,7 @@ impl fmt::Debug for Json {
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Only serde_json knows what raw text is. Binary formats get the value.
+        // Only serde_json understands a `RawValue`. Binary formats get the parsed value.
         if serializer.is_human_readable() {
             return self.parse::<&RawValue>().map_err(S::Error::custom)?.serialize(serializer);
         }
@@ -104,8 +103,8 @@ impl<'de> Deserialize<'de> for Json {
     }
 }
 
-/// A deserializer from which a `RawValue` can be read, whatever the format: serde_json asks for raw
-/// text by a name that only its own deserializers know.
+/// Lets a `RawValue` deserialize from any format: it asks for raw text by a name that only
+/// serde_json's deserializers know.
 struct AnyFormat<D>(D);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for AnyFormat<D> {
@@ -130,7 +129,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for AnyFormat<D> {
     }
 }
 
-/// Hands serde_json's raw text on as it is, and makes such text of what another format holds.
+/// Passes serde_json's raw text on, and writes the value of another format as JSON text.
 struct Raw<V> {
     name: &'static str,
     visitor: V,
@@ -153,9 +152,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Raw<V> {
     }
 }
 
-/// The text with U+FFFD in place of each lone surrogate.
+/// Replaces each escaped lone surrogate by U+FFFD.
 ///
-/// JSON's grammar allows `"\ud83d"` alone, and a chat user can send it. No string can hold it.
+/// JSON allows `"\ud83d"` alone, and a chat user can send it, but no `String` can hold it.
 pub(crate) fn mend(text: &str) -> Cow<'_, str> {
     let mut mended = String::new();
     let mut copied = 0;
@@ -181,7 +180,7 @@ pub(crate) fn mend(text: &str) -> Cow<'_, str> {
     Cow::Owned(mended)
 }
 
-/// The surrogate that is escaped at this place.
+/// The surrogate whose escape begins at `at`.
 fn surrogate(text: &str, at: usize) -> Option<u16> {
     let digits = text.get(at..at.checked_add(ESCAPE)?)?.strip_prefix("\\u")?;
     u16::from_str_radix(digits, 16).ok().filter(|code| (0xd800..=0xdfff).contains(code))

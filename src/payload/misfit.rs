@@ -1,11 +1,11 @@
-//! What did not fit its documented type.
+//! Members that did not fit their documented type.
 
 use std::{fmt, sync::Arc};
 
-/// A member that is not of its documented type, and therefore absent from the typed event.
+/// A member that is not of its documented type and is therefore absent from the typed event.
 ///
-/// Its text is in the `rest` of the payload that it belongs to. Where it was an element of a list,
-/// a repeated member, or the body is gone, only [`Verified::body`](crate::Verified::body) has it.
+/// Its text is in the `rest` of its payload. Elements of lists and repeated members are only in
+/// [`Verified::body`](crate::Verified::body).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
     path: Box<str>,
@@ -17,12 +17,12 @@ impl Misfit {
         Self { path: path.into(), expected }
     }
 
-    /// Where it is, from the root of the body, by documented names: `detail.file_info[2].size`.
+    /// The path from the root of the body, by documented names: `detail.file_info[2].size`.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// What the documentation makes of it: `a whole number`.
+    /// What the member should be, such as `a whole number`.
     pub fn expected(&self) -> &'static str {
         self.expected
     }
@@ -34,7 +34,7 @@ impl fmt::Display for Misfit {
     }
 }
 
-/// The misfits of one event, at most 64; cheap to clone, and no memory where there are none.
+/// The misfits of one event, at most 64. Cheap to clone; an empty list takes no memory.
 #[derive(Clone, Debug, Default)]
 pub struct Misfits(Option<Arc<[Misfit]>>);
 

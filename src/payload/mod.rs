@@ -1,17 +1,17 @@
-//! The language in which every provider's events are written, and the one reader of all of them.
+//! Macros that define the providers' event types, and the reader that they share.
 //!
-//! An event file has up to four kinds of items:
+//! An event file uses up to four macros:
 //!
-//! * [`events!`]: the enum of events, a row for each with its name, variant, payload and
+//! * [`events!`]: the enum of events, one row per event with its name, variant, payload and
 //!   deduplication key;
-//! * [`payload!`]: structs, which look as they are;
-//! * [`codes!`] and [`words!`]: tables of numbers and of words that stay open.
+//! * [`payload!`]: payload structs;
+//! * [`codes!`] and [`words!`]: enums of numbers and of words, with `Other` for unlisted values.
 //!
-//! All are read in one way. The body is checked and indexed in one pass ([`Tape`]); each field
-//! takes its member out of its object ([`Object`]) and converts its text ([`FromValue`]). `null`
-//! and blank text are the same as missing, numbers are read from text and text from numbers. What
-//! does not convert is absent and noted ([`Misfit`]); what is not asked for is kept ([`Rest`]).
-//! Nothing here is an error.
+//! All events are read in the same way. [`Tape`] checks and indexes the body in one pass; each
+//! field takes its member from its [`Object`] and converts it ([`FromValue`]). `null` counts as
+//! missing, and so does blank text unless it is a value of the field's type. Numbers are read from
+//! text and text from numbers. A member that does not convert is absent and recorded as a
+//! [`Misfit`]; a member without a field is kept in [`Rest`]. None of this is an error.
 
 pub use self::{
     event::{Unknown, WebhookEvent},
@@ -43,17 +43,18 @@ mod rest;
 mod tape;
 mod value;
 
-/// An enum of events, a row for each.
+/// Defines an enum of events, one row per event.
 ///
+/// A row is
 /// `"name" | "other name" => Variant(Payload) as "kind" key |it| [it.needed; it.further],`. The
-/// first name is the one that is written; it may be a number. Without `as` the name is the kind.
-/// The [key](WebhookEvent::dedup_key) needs all parts before the semicolon; without `key` there is
-/// none. `in "member"` after the enum's name says which member holds the name: it is then no part
-/// of the payload. Without it, the code that calls `of` finds the name. The last row
-/// `_ => Unknown(Unknown),` takes what no other row takes.
+/// first name is the one that is serialized; it may be a number. Without `as` it is the kind. The
+/// [key](WebhookEvent::dedup_key) is `None` unless all parts before the semicolon are present;
+/// without `key` it is always `None`. `in "member"` after the enum's name is the member that holds
+/// the name and is left out of the payload. Without `in`, the caller of `of` finds the name. The
+/// last row, `_ => Unknown(Unknown),`, takes all other events.
 ///
-/// It makes the enum with a table in its docs, `WebhookEvent`, `Serialize`, `knows(name)`,
-/// `of(name, object)`, and where the member is named also `from_body` and `Deserialize`.
+/// Generates the enum with a table of its rows, `WebhookEvent`, `Serialize`, `knows(name)` and
+/// `of(name, object)`; with `in` also `from_body` and `Deserialize`.
 macro_rules! events {
     (
         $(#[$meta:meta])*
@@ -81,7 +82,7 @@ macro_rules! events {
         pub enum $enum {
             $($(#[doc = $doc])* $variant($payload),)*
             $(
-                /// Everything else that was authentic.
+                /// Any other authentic body.
                 $unknown($crate::Unknown),
             )?
         }
@@ -102,7 +103,8 @@ macro_rules! events {
                 }
             }
 
-            /// The event of that name; `None` if there is none.
+            /// Reads the event of that name; `None` if the name is unknown or the payload too
+            /// large.
             pub(crate) fn of(name: &str, object: $crate::payload::Object<'_>) -> Option<Self> {
                 Some(match name {
                     $(concat!($name) $(| concat!($alias))* => {
@@ -162,7 +164,7 @@ macro_rules! events {
 
         $(
             impl $enum {
-                /// The event that the body is, by its member that holds the name.
+                /// Reads the body as the event that its name member says.
                 pub(crate) fn from_body(body: &bytes::Bytes) -> Result<Self, $crate::Unknown> {
                     let unknown = || $crate::Unknown::new(body.clone());
                     let tape = $crate::payload::text(body).and_then($crate::payload::Tape::new);
@@ -176,7 +178,7 @@ macro_rules! events {
 
             impl<'de> serde::Deserialize<'de> for $enum {
                 fn deserialize<In: serde::Deserializer<'de>>(input: In) -> Result<Self, In::Error> {
-                    let no_event = |_| serde::de::Error::custom("no event of this family");
+                    let no_event = |_| serde::de::Error::custom("not an event of this family");
                     let read = $crate::payload::read_back(input, Self::from_body)?;
                     read.or_else(Self::unknown).map_err(no_event)
                 }
@@ -185,14 +187,13 @@ macro_rules! events {
     };
 }
 
-/// Structs of a payload.
+/// Defines payload structs.
 ///
-/// They look as they are. `= "Name" | "other"` after a type gives the member's name where it is not
-/// the field's, and further names that are read as well; the first that is there wins. A field is
-/// an `Option`, a `Vec`, or another payload whose members stand beside the struct's own. `..rest`
-/// at the end keeps what is not typed.
+/// `= "Name" | "other"` after a type is the member's name if it is not the field's, and further
+/// names that are also read; the first one present wins. A field is an `Option`, a `Vec`, or a
+/// flattened payload. `..rest` at the end keeps the members without a field.
 ///
-/// It makes the struct, `Payload`, `Serialize` and `Deserialize`.
+/// Generates the struct, `Payload`, `Serialize` and `Deserialize`.
 macro_rules! payload {
     ($(
         $(#[$meta:meta])*
@@ -213,7 +214,7 @@ macro_rules! payload {
                 pub $field: $type,
             )*
             $(
-                /// What is not typed, and what did not fit its type.
+                /// Members without a field here, and members that did not fit their type.
                 pub $rest: $crate::Rest,
             )?
         }
@@ -274,9 +275,9 @@ macro_rules! payload {
     )*};
 }
 
-/// Tables of whole numbers, open for numbers that are not in them yet.
+/// Defines enums of whole numbers, with `Other` for unlisted ones.
 ///
-/// It makes the enum, `code`, `From<i64>`, `Display`, `Serialize` and `Deserialize`.
+/// Generates the enum, `code`, `From<i64>`, `Display`, `Serialize` and `Deserialize`.
 macro_rules! codes {
     ($(
         $(#[$meta:meta])*
@@ -333,10 +334,10 @@ macro_rules! codes {
     )*};
 }
 
-/// Tables of words, open for words that are not in them yet; after `|` further spellings, which are
-/// read only.
+/// Defines enums of words, with `Other` for unlisted ones. Spellings after `|` are read but never
+/// written.
 ///
-/// It makes the enum, `as_str`, `From<&str>`, `Display`, `Serialize` and `Deserialize`.
+/// Generates the enum, `as_str`, `From<&str>`, `Display`, `Serialize` and `Deserialize`.
 macro_rules! words {
     ($(
         $(#[$meta:meta])*
@@ -404,7 +405,6 @@ macro_rules! words {
 
 pub(crate) use {codes, events, payload, words};
 
-/// The one that is given, or else this one.
 pub(crate) const fn either(given: &[&'static str], own: &'static str) -> &'static str {
     match given {
         [given, ..] => given,

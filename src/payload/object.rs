@@ -1,4 +1,4 @@
-//! A JSON object on the tape, and the payloads that are read from it.
+//! A JSON object in the index, and how payloads are read from it.
 
 use super::{
     FromValue, Json, Misfit, Misfits, Rest,
@@ -16,18 +16,18 @@ use std::{borrow::Cow, cell::OnceCell, fmt};
 /// The members of a JSON object, in their order.
 pub(crate) struct Object<'t> {
     value: Value<'t>,
-    /// Every member before it is taken or hidden.
+    /// All members before it are taken or hidden.
     first: usize,
     end: usize,
-    /// Where the next member is looked for first: members mostly come in the documented order.
+    /// Where the search for the next member starts: members mostly come in the documented order.
     hint: usize,
-    /// The bits of the names, and those that more than one of them has; once anybody asks.
+    /// See `Tape::bits`; computed on first use.
     bits: OnceCell<(u64, u64)>,
     replaced: Option<(usize, Value<'t>)>,
 }
 
 impl<'t> Object<'t> {
-    /// `None` if the value is no object, or one that is not indexed.
+    /// `None` unless the value is an indexed object.
     pub(crate) fn of(value: Value<'t>) -> Option<Self> {
         let (first, end) = value.inside();
         let is_object = value.is_indexed() && value.is_object();
@@ -57,19 +57,18 @@ impl<'t> Object<'t> {
         })
     }
 
-    /// The value under this name, unless it is there twice.
+    /// The value under this name; `None` if the name is missing or repeated.
     pub(crate) fn get(&self, name: &str) -> Option<Value<'t>> {
         let mut all = self.all(name);
         all.next().filter(|_| all.next().is_none())
     }
 
-    /// See [`Value::scalar`].
     pub(crate) fn scalar(&self, name: &str) -> Option<Cow<'t, str>> {
         self.get(name)?.scalar()
     }
 
-    /// See [`Value::scalar`]; a whole number in its shortest form, as where numbers are names `1.0`
-    /// is one of them.
+    /// Like [`scalar`](Self::scalar), but with whole numbers in their shortest form: `1.0` names
+    /// the event `1`.
     pub(crate) fn name(&self, member: &str) -> Option<Cow<'t, str>> {
         let name = self.scalar(member)?;
         let is_short =
@@ -78,7 +77,7 @@ impl<'t> Object<'t> {
         Some(number.map_or(name, |number| number.to_string().into()))
     }
 
-    /// Whether there is something other than `null` under this name.
+    /// Whether this name has a value other than `null`.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.all(name).any(|value| !value.is_null())
     }
@@ -88,18 +87,18 @@ impl<'t> Object<'t> {
         names.iter().for_each(|name| self.all(name).for_each(|value| mark(value.node(), HIDDEN)));
     }
 
-    /// Keeps these members in the rest where they are typed and blank.
+    /// Keeps these members in the rest if they are typed but blank.
     pub(crate) fn keep_blank(&self, names: &[&str]) {
         names.iter().for_each(|name| self.all(name).for_each(|value| mark(value.node(), KEPT)));
     }
 
-    /// Reads this member from another value than its own.
+    /// Reads `value` in place of the member's own.
     pub(crate) fn replace(&mut self, member: Value<'t>, value: Value<'t>) {
         self.replaced = Some((member.inside().0, value));
     }
 
-    /// The payload of a whole event, with its misfits. `None` if it holds more values than fit into
-    /// memory bounds.
+    /// Reads the payload of a whole event, with its misfits. `None` if lists and rests hold more
+    /// than [`MAX_VALUES`].
     pub(crate) fn into_event<P: Payload>(mut self) -> Option<P> {
         let mut log = Log { misfits: Vec::new(), room: MAX_VALUES };
         let mut payload: P = self.read(&mut Reader { log: &mut log, path: Path::ROOT })?;
@@ -112,8 +111,8 @@ impl<'t> Object<'t> {
     fn read<P: Payload>(&mut self, at: &mut Reader<'_>) -> Option<P> {
         let misfits = at.log.misfits.len();
         let mut payload = P::read(self, at);
-        // Every name was looked for once. So of two members of one name, one at least is left:
-        // mostly nothing is.
+        // A read takes each name at most once, so a repeated name leaves a member behind. Usually
+        // nothing is left.
         if self.left().next().is_some() {
             if let Some(typed) = self.hide_duplicates() {
                 at.log.misfits.truncate(misfits);
@@ -130,7 +129,6 @@ impl<'t> Object<'t> {
         Some(payload)
     }
 
-    /// Takes back what was noted while the members were read.
     fn forget(&mut self) {
         (self.first, _) = self.value.inside();
         for value in self.value.values() {
@@ -140,8 +138,8 @@ impl<'t> Object<'t> {
         self.replaced.iter().for_each(|(_, value)| value.forget());
     }
 
-    /// Hides the members whose name is there twice, and gives the names of the typed ones among
-    /// them.
+    /// Hides the members with a repeated name and returns the names of the typed ones; `None` if no
+    /// name is repeated.
     fn hide_duplicates(&self) -> Option<Vec<String>> {
         let mut typed: Option<Vec<String>> = None;
         let mut twice = Vec::new();
@@ -171,7 +169,7 @@ impl<'t> Object<'t> {
         Some(Rest::new(members))
     }
 
-    /// What is neither typed nor hidden.
+    /// The members for the rest: neither hidden nor read into a field.
     fn left(&self) -> impl Iterator<Item = Value<'t>> + use<'t> {
         self.value.values().filter(|value| {
             let marks = value.node().marks.get();
@@ -179,7 +177,8 @@ impl<'t> Object<'t> {
         })
     }
 
-    /// The member of the first of these names that is there with a value, and what to read it from.
+    /// Takes the member of the first of these names that has a value. Returns its node and the
+    /// value to read.
     fn take(
         &mut self,
         names: &Names,
@@ -216,8 +215,7 @@ impl<'t> Object<'t> {
         None
     }
 
-    /// Takes the next member, if it has this name and there is nothing else to know of it. Members
-    /// mostly come in the documented order.
+    /// Fast path: takes the next member if it has this name and needs no further checks.
     fn next(&mut self, name: &str) -> Option<Value<'t>> {
         let value = loop {
             let value = self.value.tape().value(self.hint).filter(|_| self.hint < self.end)?;
@@ -252,14 +250,13 @@ impl<'t> Object<'t> {
     }
 }
 
-/// The names of a member: the documented one, then further ones.
+/// The names of a member: the documented one, then aliases.
 pub(crate) struct Names {
     names: &'static [&'static str],
     bits: u64,
 }
 
 impl Names {
-    /// Those that are given, or else the field's own.
     pub(crate) const fn new(given: &'static [&'static str], own: &'static [&'static str]) -> Self {
         let names = if given.is_empty() { own } else { given };
         let (mut bits, mut rest) = (0, names);
@@ -279,7 +276,7 @@ fn mark(node: &Node, mark: u8) {
     node.marks.set(node.marks.get() | mark);
 }
 
-/// The text of an object of any size with these members only.
+/// The text of an object, of any size, with only the members that `is_kept` accepts.
 pub(crate) fn only(text: &str, is_kept: impl Fn(&str) -> bool) -> Option<String> {
     let mut kept = String::with_capacity(text.len());
     kept.push('{');
@@ -296,8 +293,8 @@ pub(crate) fn only(text: &str, is_kept: impl Fn(&str) -> bool) -> Option<String>
     Some(kept)
 }
 
-/// Hands out the members in their order; `None` if the text is no JSON object, or once `member`
-/// gives `None`.
+/// Calls `member` for each member in order. `None` if the text is not a JSON object or `member`
+/// returns `None`.
 pub(super) fn each_member<'a>(
     text: &'a str,
     member: impl FnMut(Cow<'a, str>, &'a RawValue) -> Option<()>,
@@ -326,9 +323,8 @@ pub(super) fn each_member<'a>(
     json.end().ok()
 }
 
-/// A struct that `payload!` has made.
+/// A struct that is read from the members of an object; most are made by `payload!`.
 pub(crate) trait Payload: Sized {
-    /// Takes its members out of the object.
     fn read(object: &mut Object<'_>, at: &mut Reader<'_>) -> Self;
 
     fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error>;
@@ -346,9 +342,8 @@ impl<P: Payload> FromValue for P {
     }
 }
 
-/// A field of a payload.
 pub(crate) trait Field: Sized {
-    /// Takes the member out of the object: the first of these names that is there with a value.
+    /// Takes the member of the first of these names that has a value.
     fn read(object: &mut Object<'_>, names: &Names, at: &mut Reader<'_>) -> Self;
 
     fn write<M: SerializeMap>(&self, name: &str, map: &mut M) -> Result<(), M::Error>;
@@ -370,7 +365,7 @@ impl<T: FromValue + Serialize> Field for Option<T> {
     }
 }
 
-/// A list; one value where a list belongs is a list of one.
+/// A list. A single value in its place is read as a list of one.
 impl<T: FromValue + Serialize> Field for Vec<T> {
     fn read(object: &mut Object<'_>, names: &Names, at: &mut Reader<'_>) -> Self {
         let is_absent =
@@ -395,7 +390,7 @@ impl<T: FromValue + Serialize> Field for Vec<T> {
     }
 }
 
-/// `None` if there are more elements than there is room for.
+/// `None` if the list is too long for the index or for the event.
 fn read_list<T: FromValue>(list: Value<'_>, at: &mut Reader<'_>) -> Option<Vec<T>> {
     if !list.is_indexed() {
         return None;
@@ -413,7 +408,7 @@ fn read_list<T: FromValue>(list: Value<'_>, at: &mut Reader<'_>) -> Option<Vec<T
     Some(read)
 }
 
-/// A payload among the fields of another one: its members are the other's own.
+/// A flattened payload: its members are those of the enclosing object.
 impl<P: Payload> Field for P {
     fn read(object: &mut Object<'_>, _: &Names, at: &mut Reader<'_>) -> Self {
         P::read(object, at)
@@ -424,15 +419,15 @@ impl<P: Payload> Field for P {
     }
 }
 
-/// A place in the body, and where to note what does not fit there.
+/// A place in the body, and the log for what does not fit there.
 pub(crate) struct Reader<'r> {
     log: &'r mut Log,
     path: Path<'r>,
 }
 
 impl Reader<'_> {
-    /// Reads what is at this segment. If that comes to nothing, it is one misfit and has taken no
-    /// room.
+    /// Reads the value at this segment. A failure is logged as one misfit, and the room it took is
+    /// freed.
     fn value<T>(
         &mut self,
         segment: Segment,
@@ -453,7 +448,7 @@ impl Reader<'_> {
 
 struct Log {
     misfits: Vec<Misfit>,
-    /// How many values the event may still hold in lists and rests.
+    /// How many more values the event may hold in lists and rests.
     room: usize,
 }
 
@@ -475,7 +470,7 @@ struct Path<'r> {
 
 enum Segment {
     Root,
-    /// By the documented name, also where another one was found.
+    /// The documented name, even if an alias was found.
     Member(&'static str),
     Element(usize),
 }
@@ -501,7 +496,7 @@ fn push_member(text: &mut String, name: &str) {
 const LIST: &str = "a list of at most 4096 elements, in an event of at most 16384 values";
 const MAX_VALUES: usize = 16_384;
 const MAX_MISFITS: usize = 64;
-// What a reader notes of a member.
+// Marks of a member.
 const TYPED: u8 = 1;
 const MISFIT: u8 = 2;
 const HIDDEN: u8 = 4;

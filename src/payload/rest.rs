@@ -1,12 +1,12 @@
-//! The members of an object that are not typed.
+//! The members of an object that have no field.
 
 use super::{Json, Misfits};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-/// What of an object is not typed: undocumented members, and members that did not fit their type.
-/// As they came, in their order.
+/// The members of an object that have no field, and those that did not fit their field's type,
+/// unchanged and in their order.
 ///
-/// Equality is that of the members; order does not count.
+/// Equality compares the members; their order does not count.
 #[derive(Clone, Debug, Default)]
 pub struct Rest(Option<Box<Inner>>);
 
@@ -17,22 +17,22 @@ struct Inner {
 }
 
 impl Rest {
-    /// The member of that name.
+    /// The value of the member of that name.
     pub fn get(&self, name: &str) -> Option<&Json> {
         self.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
-    /// All of them.
+    /// All members, as name and value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Json)> {
         self.members().iter().map(|(name, value)| (&**name, value))
     }
 
-    /// How many there are.
+    /// The number of members.
     pub fn len(&self) -> usize {
         self.members().len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no members.
     pub fn is_empty(&self) -> bool {
         self.members().is_empty()
     }
@@ -44,7 +44,8 @@ impl Rest {
         }
     }
 
-    /// What did not fit, if this is the rest of what was read as a whole, as an event is.
+    /// The misfits of the whole event, if this is the rest of its outermost payload; otherwise
+    /// empty.
     pub fn misfits(&self) -> &Misfits {
         self.0.as_ref().map_or(Misfits::none(), |inner| &inner.misfits)
     }

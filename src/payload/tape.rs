@@ -1,30 +1,29 @@
-//! JSON text, checked in one pass that notes where everything in it is.
+//! Checks JSON text and indexes its values in one pass.
 
 use super::{Object, mend};
 use serde::de::IgnoredAny;
 use std::{borrow::Cow, cell::Cell};
 
-/// The index of a whole JSON text: its values in their order, each before what is in it.
+/// The index of a JSON text: its values in their order, each before its contents.
 ///
-/// What is nested too deep, or beyond the first 16,384 values, is checked and not indexed: whoever
-/// reads it gives it an index of its own. Lists of more than 4,096 elements and objects of more
-/// than 256 members are never indexed.
+/// Lists and objects that are nested too deep, or come after the first 16,384 values, are checked
+/// but not indexed: their reader indexes them on demand. Lists of more than 4,096 elements and
+/// objects of more than 256 members are never indexed.
 pub(crate) struct Tape<'a> {
     text: &'a str,
     nodes: Vec<Node>,
-    /// Whether any name has to be read before it can be compared.
+    /// Whether any name contains an escape.
     has_escaped_names: bool,
 }
 
 pub(super) struct Node {
     name: Span,
     value: Span,
-    /// Where on the tape the next one is that is not in this one.
+    /// The index of the first node behind this one's contents.
     next: u32,
-    /// Of the name, for a first comparison.
+    /// The `tag` of the name, compared before the name.
     tag: u16,
     kind: Kind,
-    /// What a reader has noted here.
     pub(super) marks: Cell<u8>,
 }
 
@@ -37,26 +36,26 @@ struct Span {
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Null,
-    /// True or false.
+    /// `true` or `false`.
     Word,
     Number,
     /// A string without escapes.
     Plain,
     Escaped,
-    /// A list or an object whose values follow.
+    /// A list or an object; its contents follow.
     Indexed,
     NotIndexed,
     TooLong,
 }
 
 impl<'a> Tape<'a> {
-    /// `None` if the text is no JSON.
+    /// `None` if the text is not JSON.
     pub(crate) fn new(text: &'a str) -> Option<Self> {
         Self::without(&[], text)
     }
 
-    /// As [`new`](Self::new), but does not index lists of these names: for lists that are only
-    /// kept.
+    /// Like [`new`](Self::new), but without indexing lists of these names: for lists that are kept
+    /// as text.
     pub(crate) fn without(lists: &'static [&'static str], text: &'a str) -> Option<Self> {
         let nodes = Vec::with_capacity((text.len() / TYPICAL_LEN).clamp(MIN_NODES, MAX_NODES / 16));
         let tape = Self { text, nodes, has_escaped_names: false };
@@ -85,7 +84,7 @@ impl<'a> Tape<'a> {
         }
     }
 
-    /// The first value of this name, among those side by side from here to there.
+    /// The first of the siblings in `from..to` with this name.
     pub(super) fn find(&self, name: &str, from: usize, to: usize) -> Option<Value<'_>> {
         let (mut place, tag) = (from, tag(name.as_bytes()));
         while place < to {
@@ -102,8 +101,8 @@ impl<'a> Tape<'a> {
         None
     }
 
-    /// The bits of all names among these values: what has none is not there. And those that more
-    /// than one name has.
+    /// The [`bit`]s of the siblings' names, and those that more than one name has. A name whose bit
+    /// is not set is absent.
     pub(super) fn bits(&self, from: usize, to: usize) -> (u64, u64) {
         if self.has_escaped_names {
             return (u64::MAX, u64::MAX);
@@ -133,7 +132,7 @@ impl Span {
     }
 }
 
-/// What tells most names apart: their lengths and last letters.
+/// A hash of the name's length and last two bytes, which differ in most names.
 pub(super) const fn tag(name: &[u8]) -> u16 {
     let last = match name.last_chunk() {
         Some(last) => u16::from_le_bytes(*last),
@@ -142,12 +141,12 @@ pub(super) const fn tag(name: &[u8]) -> u16 {
     last.wrapping_mul(0x9e5).wrapping_add((name.len() as u16).wrapping_mul(0x5e3))
 }
 
-/// One of 64 bits.
+/// The bit of a tag in a 64-bit set.
 pub(super) const fn bit(tag: u16) -> u64 {
     1 << (tag >> 10)
 }
 
-/// A value in a text that was checked.
+/// A value in checked text.
 #[derive(Clone, Copy)]
 pub(crate) struct Value<'t> {
     tape: &'t Tape<'t>,
@@ -156,7 +155,6 @@ pub(crate) struct Value<'t> {
 }
 
 impl<'t> Value<'t> {
-    /// Its text.
     pub(crate) fn text(self) -> &'t str {
         self.tape.slice(self.node.value)
     }
@@ -182,13 +180,13 @@ impl<'t> Value<'t> {
         self.tape.bytes(self.node.value).first() == Some(&b'{')
     }
 
-    /// Whether the name is written just so. Most names differ in length, and their bytes are left
-    /// alone.
+    /// Whether the raw name equals `name`. The length is compared first: most names differ in it.
     pub(super) fn is_named(self, name: &str) -> bool {
         self.node.name.len() == name.len() && self.tape.bytes(self.node.name) == name.as_bytes()
     }
 
-    /// Whether it is neither `null` nor blank text.
+    /// Whether it is certainly not blank: neither `null` nor text that is empty or begins with a
+    /// space.
     pub(super) fn is_filled(self) -> bool {
         match self.node.kind {
             Kind::Null => false,
@@ -209,12 +207,12 @@ impl<'t> Value<'t> {
         self.node
     }
 
-    /// Where what is in it begins and ends.
+    /// The range of its contents' nodes.
     pub(super) fn inside(self) -> (usize, usize) {
         (self.place.saturating_add(1), self.node.next as usize)
     }
 
-    /// A string's content, or a number's text as it was sent.
+    /// A string's content, or a number's text as it was sent; `None` for other values.
     pub(crate) fn scalar(self) -> Option<Cow<'t, str>> {
         let Span { from, to } = self.node.value;
         match self.node.kind {
@@ -227,12 +225,12 @@ impl<'t> Value<'t> {
         }
     }
 
-    /// Whether this is a list or an object whose values are on the tape.
+    /// Whether this is a list or an object whose contents are indexed.
     pub(super) fn is_indexed(self) -> bool {
         self.node.kind == Kind::Indexed
     }
 
-    /// This list or object with an index: `own` if it is not on the tape yet.
+    /// This list or object with its contents indexed. If they were not, `own` takes the new index.
     pub(crate) fn indexed<'s>(self, own: &'s mut Option<Tape<'t>>) -> Value<'s>
     where
         't: 's,
@@ -243,7 +241,7 @@ impl<'t> Value<'t> {
         own.as_ref().and_then(|own| own.value(0)).unwrap_or(self)
     }
 
-    /// Removes what readers have noted of what is in it.
+    /// Clears the marks of its contents.
     pub(super) fn forget(self) {
         let (from, to) = self.inside();
         self.tape.nodes.get(from..to).unwrap_or_default().iter().for_each(|node| node.marks.set(0));
@@ -269,7 +267,7 @@ pub(crate) fn scalar(json: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// The content of a string with escapes; a lone surrogate is U+FFFD.
+/// Decodes the content of a string; a lone surrogate becomes U+FFFD.
 fn unescape(inner: &str) -> Option<Cow<'_, str>> {
     if !inner.contains('\\') {
         return Some(Cow::Borrowed(inner));
@@ -281,12 +279,12 @@ struct Scan<'a> {
     tape: Tape<'a>,
     bytes: &'a [u8],
     at: usize,
-    /// What lists are only kept.
+    /// The names of lists that are not indexed.
     lists: &'static [&'static str],
 }
 
 impl Scan<'_> {
-    /// Checks one value and puts it on the tape.
+    /// Checks one value and adds it to the index.
     fn value(&mut self, name: Span, depth: usize) -> Option<()> {
         let (place, from, first) = (self.tape.nodes.len(), self.here()?, self.peek()?);
         let tag = tag(self.tape.bytes(name));
@@ -321,7 +319,7 @@ impl Scan<'_> {
         self.lists.iter().any(|list| self.tape.bytes(name) == list.as_bytes())
     }
 
-    /// Checks a list or an object and puts what is in it on the tape, unless that is too much.
+    /// Checks a list or an object and indexes its contents, unless they exceed a limit.
     fn inside(&mut self, end: u8, place: usize, depth: usize) -> Option<Kind> {
         let most = if end == b'}' { MAX_MEMBERS } else { MAX_ELEMENTS };
         let (mut kind, mut count) = (Kind::Indexed, 0);
@@ -375,7 +373,7 @@ impl Scan<'_> {
         Some(name)
     }
 
-    /// Checks one value.
+    /// Checks one value without indexing its contents.
     fn skip(&mut self, first: u8) -> Option<Kind> {
         match first {
             b'"' => {
@@ -396,7 +394,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Checks a string from behind its first quote to behind its last one.
+    /// Checks a string whose first quote was read already, through its last one.
     fn string(&mut self) -> Option<Kind> {
         let mut kind = Kind::Plain;
         loop {
@@ -447,7 +445,6 @@ impl Scan<'_> {
         Some(Kind::Number)
     }
 
-    /// One digit or more.
     fn digits(&mut self) -> Option<()> {
         let from = self.at;
         while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
@@ -481,11 +478,11 @@ impl Scan<'_> {
     }
 }
 
-/// How many bytes there are before the first quote, backslash or control character.
+/// The number of bytes before the first quote, backslash or control character.
 fn plain(text: &[u8]) -> usize {
     let is_special = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
     let (mut at, mut rest) = (0_usize, text);
-    // Most strings are short.
+    // Most strings are short: eight bytes at a time first.
     while let Some((eight, after)) = rest.split_first_chunk().filter(|_| at < SHORT) {
         let special = special(u64::from_le_bytes(*eight));
         if special != 0 {
@@ -501,8 +498,7 @@ fn plain(text: &[u8]) -> usize {
     at.saturating_add(rest.iter().position(is_special).unwrap_or(rest.len()))
 }
 
-/// The lowest bit that is set is in the first of eight bytes that is a quote, a backslash or a
-/// control character.
+/// Finds quotes, backslashes and control characters: the lowest set bit is in the first such byte.
 fn special(eight: u64) -> u64 {
     let below =
         |bytes: u64, limit: u8| bytes.wrapping_sub(ONES.wrapping_mul(limit.into())) & !bytes;
@@ -517,10 +513,10 @@ const NO_NAME: Span = Span { from: 0, to: 0 };
 const MAX_MEMBERS: usize = 256;
 const MAX_ELEMENTS: usize = 4096;
 const MAX_NODES: usize = 16_384;
-// No payload is typed deeper.
+// Deeper than any typed payload.
 const MAX_DEPTH: usize = 16;
 const TYPICAL_LEN: usize = 24;
-// Not more than 1 KiB: glibc tidies its heap up for every larger allocation.
+// At most 1 KiB: larger allocations make glibc consolidate its heap.
 const MIN_NODES: usize = 42;
 
 #[cfg(test)]
@@ -530,8 +526,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*, sample::Index};
     use serde_json::value::RawValue;
 
-    /// Whether the text is JSON, by serde_json as well; if so, that the tape has what serde_json
-    /// finds.
+    /// Asserts that the tape and serde_json agree on the text. Returns whether it is JSON.
     fn agree(text: &str) -> bool {
         let (tape, raw) = (Tape::new(text), serde_json::from_str::<&RawValue>(text));
         assert_eq!(tape.is_some(), raw.is_ok(), "{text:?}");
@@ -620,7 +615,7 @@ mod tests {
             assert_eq!(root.is_indexed().then(|| root.values().count()), count);
             assert!(agree(&text) && agree(&format!("[{text},{text}]")));
         }
-        // What does not fit on the tape has an index of its own, and its neighbours are not lost.
+        // A list that does not fit gets an index of its own, and its neighbours are not lost.
         let full = format!("{},", elements(4000)).repeat(4);
         let wide = format!("[{full}{},[[1,2],{{\"a\":3}}],4]", elements(378));
         assert!(agree(&wide));

@@ -1,4 +1,4 @@
-//! The reader and the macros, on events of no provider.
+//! The reader and the macros, on made-up events.
 
 #![allow(unreachable_pub, reason = "the macros make public types")]
 
@@ -100,7 +100,7 @@ fn opened(members: &str) -> Opened {
     }
 }
 
-/// The paths of the misfits, and whether the event comes back.
+/// The paths of the misfits. Asserts that the event can be read back.
 fn misfits(event: &Event) -> Vec<String> {
     comes_back(event);
     event.misfits().iter().map(|misfit| misfit.path().to_owned()).collect()
@@ -109,7 +109,7 @@ fn misfits(event: &Event) -> Vec<String> {
 fn comes_back(event: &Event) {
     let text = serde_json::to_string(event).unwrap();
     assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), *event, "{text}");
-    // See the docs of `Json`.
+    // Formats other than JSON lose these: see `Json`.
     if text.contains("1e999") || text.matches("box.opened").count() == 2 {
         return;
     }

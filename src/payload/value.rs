@@ -1,4 +1,4 @@
-//! What a member's value is read as, one rule for all payloads.
+//! How a member's value is converted, the same for all payloads.
 
 use super::{Json, Reader, Value};
 use serde::{Deserialize, Serialize};
@@ -8,23 +8,23 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// A type of a member.
+/// A type that a member's value converts to.
 pub(crate) trait FromValue: Sized {
-    /// What the value has to be: `a whole number`.
+    /// What the value has to be, such as `a whole number`.
     const EXPECTED: &'static str;
 
-    /// `None` if the value is something else.
+    /// Converts the value; `None` if it is something else.
     fn from_value(value: Value<'_>, at: &mut Reader<'_>) -> Option<Self>;
 
-    /// Whether the value stands for none at all, as `null` does: blank text, unless blank text is a
-    /// value.
+    /// Whether the value counts as missing, as `null` always does. So does blank text, unless the
+    /// type can hold it.
     fn is_absent(value: Value<'_>) -> bool {
         value.is_string()
             && value.text().bytes().all(|byte| byte == b'"' || byte.is_ascii_whitespace())
     }
 }
 
-/// A string's content, or a number as it was sent; empty text is absent.
+/// A string's content, or a number as it was sent; only empty text counts as missing.
 impl FromValue for String {
     const EXPECTED: &'static str = "text";
 
@@ -37,7 +37,7 @@ impl FromValue for String {
     }
 }
 
-/// True or false, 1 or 0, as text as well.
+/// `true`, `false`, 1 or 0, also as text.
 impl FromValue for bool {
     const EXPECTED: &'static str = "true or false";
 
@@ -92,9 +92,9 @@ impl FromValue for Json {
     }
 }
 
-/// A time in whole seconds since 1970.
+/// A Unix time in whole seconds.
 ///
-/// A number of 13 digits is taken for milliseconds and cut to the second.
+/// In an event, a number of 13 digits is read as milliseconds and truncated to the second.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -102,7 +102,7 @@ impl FromValue for Json {
 pub struct UnixSeconds(pub u64);
 
 impl UnixSeconds {
-    /// The time; `None` past the end of the system's times.
+    /// Converts to a [`SystemTime`]; `None` if it is out of its range.
     pub fn to_system_time(self) -> Option<SystemTime> {
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.0))
     }
@@ -117,9 +117,9 @@ impl FromValue for UnixSeconds {
     }
 }
 
-/// A time in milliseconds since 1970.
+/// A Unix time in milliseconds.
 ///
-/// A number of 10 digits is taken for seconds.
+/// In an event, a number of 10 digits is read as seconds.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -127,7 +127,7 @@ impl FromValue for UnixSeconds {
 pub struct UnixMillis(pub u64);
 
 impl UnixMillis {
-    /// The time; `None` past the end of the system's times.
+    /// Converts to a [`SystemTime`]; `None` if it is out of its range.
     pub fn to_system_time(self) -> Option<SystemTime> {
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.0))
     }
@@ -142,7 +142,7 @@ impl FromValue for UnixMillis {
     }
 }
 
-/// A whole number; `1.0` and `1e3` are whole, as long as a double holds them to the unit.
+/// Parses a whole number; `1.0` and `1e3` are accepted up to 2^53 - 1.
 pub(crate) fn whole<T: FromStr + TryFrom<i64>>(text: &str) -> Option<T> {
     let text = text.trim();
     if let Some(number) = text.parse().ok().filter(|_| !text.starts_with('+')) {
@@ -153,8 +153,7 @@ pub(crate) fn whole<T: FromStr + TryFrom<i64>>(text: &str) -> Option<T> {
     T::try_from(number as i64).ok()
 }
 
-/// A number by JSON's rules, but for zeros in front: no infinity, no `NaN`, nothing that is too
-/// large.
+/// Parses a finite number that begins with a digit, after an optional `-`, and ends with one.
 fn finite(text: &str) -> Option<f64> {
     let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
     let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
@@ -164,7 +163,7 @@ fn finite(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-// Above it a double skips whole numbers.
+// Above it an `f64` skips whole numbers.
 const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
 const SECONDS: std::ops::Range<u64> = 1_000_000_000..10_000_000_000;
 const MILLIS: std::ops::Range<u64> = 1_000_000_000_000..10_000_000_000_000;

@@ -1,5 +1,4 @@
-//! A claim's own life: its lease in the shared store, its outcome, and what becomes of it when the
-//! future is dropped.
+//! The life cycle of a claim: its lease in the shared store, its outcome, and the future's drop.
 
 use super::{
     Claim, Claimed, MemoryStore, Outcome, StoreError,
@@ -14,10 +13,10 @@ use std::{
 };
 use tokio::time::{Sleep, sleep};
 
-/// A claim that was won in this process, and perhaps in the shared store. Dropped, it ends with the
-/// outcome known so far.
+/// A claim that was won in this process, and perhaps in the shared store. On drop it is finished
+/// with the outcome known so far.
 ///
-/// In this process it has no lease: it is held for as long as this exists. The lease in the shared
+/// In this process it has no lease: it is held until the guard is dropped. The lease in the shared
 /// store is for the case that the process dies.
 pub(crate) struct ClaimGuard {
     provider: &'static str,
@@ -33,17 +32,17 @@ pub(crate) struct ClaimGuard {
 /// Whether the shared store has the claim.
 #[derive(Clone, Copy, PartialEq)]
 enum InShared {
-    /// It may have: the call was dropped or got no answer.
+    /// It may have: the call has no answer yet, or failed.
     Perhaps,
     Yes,
     No,
 }
 
 enum Phase {
-    /// The handler was not called.
+    /// The handler is not called yet.
     Claimed,
     Called,
-    /// Recorded here, and perhaps in the shared store.
+    /// Recorded in this process, and perhaps in the shared store.
     Recording(Outcome),
     Over,
 }
@@ -71,15 +70,15 @@ impl ClaimGuard {
         &self.claim
     }
 
-    /// The shared store has it.
+    /// The shared store has granted the claim.
     pub(super) fn won(&mut self) {
         self.in_shared = InShared::Yes;
     }
 
-    /// The shared store gave it to nobody or to somebody else.
+    /// The shared store has refused the claim.
     pub(super) fn lost_to(mut self, refused: &Claimed) {
-        // What this process knows must not outlive what the shared store says: the content that it
-        // has just bound to the signature may be a forger's.
+        // The shared store is right: the content that this process has just bound to the signature
+        // may be a forger's.
         let outcome = match refused {
             Claimed::Done { answer } => Outcome::Done { answer: answer.clone() },
             _ => Outcome::Withdrawn,
@@ -88,19 +87,19 @@ impl ClaimGuard {
         self.phase = Phase::Over;
     }
 
-    /// The shared store could not be asked.
+    /// The call of the shared store failed.
     pub(super) fn unanswered(&mut self, error: &StoreError) {
         if error.is_unsent() {
             self.in_shared = InShared::No;
         }
     }
 
-    /// From here on it is a failure not to come to an end.
+    /// From here on a drop is a failure.
     pub(crate) fn called(&mut self) {
         self.phase = Phase::Called;
     }
 
-    /// Keeps the lease while something else is being waited for.
+    /// Renews the lease, polled while the inner service is pending.
     pub(crate) fn hold(&mut self, cx: &mut Context<'_>) {
         let Some(shared) = self.shared.as_ref().filter(|_| self.in_shared != InShared::No) else {
             return;
@@ -112,13 +111,13 @@ impl ClaimGuard {
                 match renewal.as_mut().poll(cx) {
                     Poll::Pending => return,
                     Poll::Ready(Ok(true)) => next = third,
-                    // The lease runs on while the store is away.
+                    // The lease is running out: try again soon.
                     Poll::Ready(Err(_)) => next = third.min(RETRY_RENEWAL),
                     Poll::Ready(Ok(false)) => {
                         if self.in_shared == InShared::Yes {
                             trace::lease_lost(self.provider, Operation::Renew);
                         }
-                        // There is nothing to renew. The outcome is recorded all the same.
+                        // There is nothing to renew. An acknowledgement is recorded all the same.
                         self.in_shared = InShared::No;
                         self.renewal = None;
                         return;
@@ -135,7 +134,7 @@ impl ClaimGuard {
         }
     }
 
-    /// Records the outcome here at once; what is returned has to be waited for.
+    /// Records the outcome in this process. The returned value records it in the shared store.
     pub(crate) fn finish(mut self, outcome: Outcome) -> Option<Recording> {
         self.local.finish_now(&self.claim, &outcome);
         self.phase = Phase::Over;
@@ -146,7 +145,7 @@ impl ClaimGuard {
         Some(Recording { claim: self, answer })
     }
 
-    /// What the shared store has to hear.
+    /// The outcome for the shared store; `None` if the store need not know it.
     fn unrecorded(&self, outcome: Outcome) -> Option<Unrecorded> {
         let is_news = matches!(outcome, Outcome::Done { .. }) || self.in_shared != InShared::No;
         let held = self.in_shared == InShared::Yes;
@@ -158,7 +157,7 @@ impl Drop for ClaimGuard {
     fn drop(&mut self) {
         let (outcome, here) = match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Over => return,
-            // It binds no content and takes no room: the handler has seen nothing of it.
+            // The handler was not called, so the claim is undone.
             Phase::Claimed => (Outcome::Withdrawn, false),
             Phase::Called => (Outcome::Failed, false),
             Phase::Recording(outcome) => (outcome, true),
@@ -173,8 +172,8 @@ impl Drop for ClaimGuard {
     }
 }
 
-/// An outcome that the shared store is told of. Where it cannot be, and when this is dropped, that
-/// is tried again in the background.
+/// Records an outcome in the shared store. If that fails, or this is dropped, it is retried in the
+/// background.
 pub(crate) struct Recording {
     claim: ClaimGuard,
     answer: Recorded,

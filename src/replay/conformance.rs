@@ -1,7 +1,7 @@
-//! What every replay store has to do, as a suite to run against one of your own.
+//! A suite of rules that every replay store has to keep, to run against one of your own.
 //!
-//! The suite makes claims under keys that nobody else has, so it can run against a store that is in
-//! use. It reads nothing but what the three transitions answer, and says which rule is broken:
+//! It uses random keys, so it can run against a store that is in use. It checks what the three
+//! transitions answer, and reports the first rule that is broken:
 //!
 //! ```
 //! use tower_webhooks::replay::{MemoryStore, conformance};
@@ -23,9 +23,8 @@
 //! # }
 //! ```
 //!
-//! What it cannot see is left to tests of your own: that claims outlive a restart, that a full
-//! store says [`Claimed::Full`] instead of forgetting, and that what is over is forgotten in the
-//! end.
+//! Write tests of your own for what it cannot see: that claims survive a restart, that a full store
+//! answers [`Claimed::Full`] instead of forgetting, and that expired claims are deleted in the end.
 
 use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError};
 use bytes::Bytes;
@@ -44,14 +43,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Runs the whole suite in about a quarter of a minute, by the real clock.
+/// Runs the whole suite by the real clock, in about 15 s.
 ///
-/// Each call of `handle` gives another handle to the same claims, such as another process has: a
-/// clone, another client, an [`Arc`].
+/// Each call of `handle` returns another handle to the same claims: a clone, another client, an
+/// [`Arc`].
 ///
 /// # Errors
 ///
-/// [`Violation`]: the first rule that is broken, or that could not be checked because a call failed.
+/// [`Violation`]: the first rule that is broken, or not checked because a call failed.
 pub async fn check<S: ReplayStore>(handle: impl Fn() -> S) -> Result<(), Violation> {
     check_by_clock(handle, tokio::time::sleep).await
 }
@@ -60,7 +59,7 @@ pub async fn check<S: ReplayStore>(handle: impl Fn() -> S) -> Result<(), Violati
 ///
 /// # Errors
 ///
-/// As [`check`].
+/// As for [`check`].
 pub async fn check_by_clock<S: ReplayStore>(
     handle: impl Fn() -> S,
     wait: impl AsyncFn(Duration),
@@ -240,7 +239,7 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         )
     }
 
-    /// Whatever a digest, a token or a duration can be.
+    /// Extreme digests, tokens and durations.
     async fn values(&self) -> Result<(), Violation> {
         let rule = "a token is any number, and a digest is any bytes";
         for token in [i64::MIN, -1, 0, 1, i64::MAX] {
@@ -275,10 +274,10 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
             let claim = self.claim();
             is("the first attempt wins", self.a.claim(claim.clone()).await, Claimed::won(1))?;
             let outcome = Outcome::done(Some(answer.clone()));
-            let rule = "a claim is finished with an answer, twice as well";
+            let rule = "finishing twice with an answer is no error";
             is(rule, self.a.finish(claim.clone(), outcome.clone()).await, true)?;
             is(rule, self.b.finish(claim.clone(), outcome).await, true)?;
-            // A store may have no room for it, or no use.
+            // A store need not keep answers.
             let rule = "an answer comes back to the byte or not at all";
             holds(rule, self.b.claim(self.again(&claim)).await, |claimed| match claimed {
                 Claimed::Done { answer: kept } => kept.as_ref().is_none_or(|kept| *kept == answer),
@@ -302,11 +301,11 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         }
         let rule = "another content is one too many";
         is(rule, self.b.claim(content(signature)).await, Claimed::TooManyContents)?;
-        let rule = "another signature does not notice";
+        let rule = "another signature is not affected";
         is(rule, self.b.claim(content(self.digest())).await, Claimed::won(1))?;
 
         let [first, second, third, ..] = &claims[..] else { return Ok(()) };
-        let rule = "contents of one signature have lives of their own";
+        let rule = "contents of one signature are independent";
         is(rule, self.b.finish(first.clone(), done()).await, true)?;
         is(rule, self.b.finish(second.clone(), Outcome::Failed).await, true)?;
         is(rule, self.a.renew(third.clone()).await, true)?;
@@ -363,7 +362,7 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         if won == 1 { Ok(()) } else { Err(violation(rule, format!("{won} won"))) }
     }
 
-    /// A call that is dropped may have taken effect, then or later.
+    /// A call that is dropped may take effect, also later.
     async fn cancelled_calls(&self) -> Result<(), Violation> {
         let lease = Duration::from_secs(1);
         let mut claims = Vec::new();
@@ -402,7 +401,7 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
             let renewed = self.a.renew(claim.clone()).await;
             (self.wait)(SECOND).await;
             let in_flight = self.b.claim(self.again(&claim)).await;
-            // A machine that was busy for half a second would be the one at fault.
+            // If the machine was busy for half a second, the times prove nothing: try again.
             if start.elapsed() > Duration::from_millis(2500) {
                 continue;
             }
@@ -464,7 +463,7 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         Err(violation("retention keeps to the clock", "the machine is too slow to tell".to_owned()))
     }
 
-    /// A claim under a key of its own, which is the signature.
+    /// A claim with a random key, which is also its signature.
     fn claim(&self) -> Claim {
         let key = self.digest();
         let [token, _] = self.random();
@@ -478,14 +477,14 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         }
     }
 
-    /// A claim that was made, at `a`.
+    /// A claim that is won at `a`.
     async fn won(&self) -> Result<Claim, Violation> {
         let first = self.claim();
         is(FIRST_WINS, self.a.claim(first.clone()).await, Claimed::won(1))?;
         Ok(first)
     }
 
-    /// Another attempt at the same.
+    /// Another attempt at the same delivery.
     fn again(&self, claim: &Claim) -> Claim {
         let [token, _] = self.random();
         Claim { token: token as i64, ..claim.clone() }
@@ -501,7 +500,7 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
     }
 }
 
-/// Polls that often, with pauses, then drops.
+/// Polls a call this many times, with pauses, then drops it.
 async fn cancel(call: impl Future, polls: u32) {
     let mut call = pin!(call);
     for _ in 0..polls {

@@ -15,18 +15,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Claims in memory; clones share them.
+/// A replay store in memory; clones share the claims.
 ///
 /// Layers that share a secret must share one store, or what was delivered on one route can be
-/// replayed on another. Where the body is signed and nothing else
-/// ([`Content::Signed`](crate::Content::Signed)), the same bytes at two of these routes are one
+/// replayed on another. If only the body is signed
+/// ([`Content::Signed`](crate::Content::Signed)), the same bytes on two of these routes are one
 /// delivery: a sender that posts one event to both needs a secret for each.
 ///
-/// It holds a million claims in at most 100 MB and allocates as they come. A claim is forgotten
-/// when its retention is over and never before: when the store is full of live claims, deliveries
-/// are answered with 503. So the capacity divided by the retention is the rate of signed deliveries
-/// that it takes: a million claims of 6 minutes (300 s window and 60 s for clocks that differ) are
-/// 2,777 per second, of 24 hours 11 per second.
+/// It holds a million claims in at most 100 MB and allocates as needed. A claim is never forgotten
+/// before its retention is over: when the store is full of such claims, deliveries are answered
+/// with 503. So it takes capacity ÷ retention signed deliveries per second: with a million claims,
+/// 2,777 at 6 minutes (300 s window and 60 s for clocks that differ) and 11 at 24 hours.
 ///
 /// ```
 /// use tower_webhooks::{WebhookLayer, replay::MemoryStore, zegocloud::Zegocloud};
@@ -53,17 +52,16 @@ struct Shared {
 }
 
 impl MemoryStore {
-    /// A store for a million claims, with 16 MiB for kept answers.
+    /// Creates a store for a million claims, with 16 MiB for kept answers.
     pub fn new() -> Self {
         Self::build(DEFAULT_CAPACITY, DEFAULT_ANSWER_BUDGET, StoreClock::Monotonic(Instant::now()))
     }
 
-    /// A store for that many claims at most, at about 90 bytes each. They are allocated as they
-    /// come.
+    /// Creates a store for at most this many claims, of about 90 bytes each, allocated as needed.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for none at all and for more than [`u32::MAX`].
+    /// [`ConfigError`] for zero and for more than [`u32::MAX`].
     pub fn with_capacity(claims: usize) -> Result<Self, ConfigError> {
         if claims == 0 || u32::try_from(claims).is_err() {
             return Err(ConfigError::new(
@@ -73,16 +71,15 @@ impl MemoryStore {
         Ok(Self::build(claims, DEFAULT_ANSWER_BUDGET, StoreClock::Monotonic(Instant::now())))
     }
 
-    /// How many bytes of answers are kept at most. The oldest give way to new ones; a repeat of
-    /// theirs is answered with an empty 200. Set it before the store is used: claims that are in it
-    /// are not taken along.
+    /// Sets how many bytes of answers are kept. The oldest are dropped for new ones; a repeat then
+    /// gets an empty 200. Set it before the store is used: the result is a new, empty store.
     #[must_use]
     pub fn answer_budget(self, bytes: usize) -> Self {
         Self::build(self.shared.capacity, bytes, self.shared.clock.clone())
     }
 
-    /// Reads the time from `clock`. Set it before the store is used: claims that are in it are not
-    /// taken along.
+    /// Reads the time from `clock`. Set it before the store is used: the result is a new, empty
+    /// store.
     #[cfg(feature = "test-util")]
     #[must_use]
     pub fn clock(self, clock: crate::TestClock) -> Self {
@@ -93,27 +90,27 @@ impl MemoryStore {
         )
     }
 
-    /// How many claims it holds, expired ones that are still to be dropped included.
+    /// The number of claims, including expired ones that are not dropped yet.
     pub fn len(&self) -> usize {
         self.shared.len.load(Ordering::Relaxed)
     }
 
-    /// Whether it holds none.
+    /// Whether the store holds no claims.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many claims it takes.
+    /// The most claims that the store can hold.
     pub fn capacity(&self) -> usize {
         self.shared.capacity
     }
 
-    /// How many kept answers the [`answer_budget`](Self::answer_budget) has cost so far.
+    /// How many answers the [`answer_budget`](Self::answer_budget) left no room for so far.
     pub fn answers_dropped(&self) -> u64 {
         self.shared.answers.dropped.load(Ordering::Relaxed)
     }
 
-    /// How long it has existed, by a clock that no step of the wall clock moves.
+    /// The time since the store was made, by the monotonic clock.
     pub(super) fn uptime(&self) -> Millis {
         self.shared.clock.now()
     }
@@ -221,7 +218,7 @@ impl Shared {
         }
         let claimed = if let Some((_, _, slot)) = table.find(claim) {
             if slot.is_over(now) {
-                // What was kept of the claim before dies with it.
+                // The expired claim's answer goes with it.
                 self.answers.drop(slot.answer);
                 *slot = Slot { queued: slot.queued, ..Slot::new(claim) };
             }
@@ -257,7 +254,7 @@ impl Shared {
         self.len.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 
-    /// Drops a claim that is over, wherever it is; `false` if there is none.
+    /// Drops one expired claim, in any shard; `false` if there is none.
     fn sweep(&self, now: Millis) -> bool {
         self.shards.iter().any(|shard| {
             if seconds(shard.next_due.load(Ordering::Relaxed)) > now {
@@ -307,11 +304,11 @@ impl Shard {
     }
 }
 
-/// Slots that an index finds by signature and a heap by the time when they are due.
+/// Slots, an index of them by signature, and a heap of them by expiry.
 ///
-/// Every slot in use has exactly one entry in the heap. When that comes up and the slot has been
-/// prolonged, it goes back in. A place that was vacated before may still have its entry: whoever
-/// takes the place takes the entry over.
+/// Every slot in use has exactly one entry in the heap. If the slot was prolonged when the entry is
+/// due, the entry goes back. A vacated place may still have an entry: the next slot there takes it
+/// over.
 #[derive(Default)]
 struct Table {
     slots: Vec<Slot>,
@@ -334,7 +331,7 @@ impl Places {
     }
 }
 
-/// What became of the entry that was due.
+/// What happened to a due entry of the heap.
 enum Due {
     Stays,
     Dropped { answer: u64 },
@@ -353,7 +350,7 @@ impl Table {
         Some((place, places, slots.get_mut(place as usize)?))
     }
 
-    /// How many contents the claim's signature has.
+    /// How many live contents the claim's signature has.
     fn contents(&self, claim: &Claim, now: Millis) -> usize {
         let slots = self.places.index.iter_hash(hash(&claim.signature));
         let slots = slots.filter_map(|place| self.slots.get(*place as usize));
@@ -374,8 +371,7 @@ impl Table {
         *slot = Slot { queued: slot.queued, ..Slot::new(claim) };
         let claimed = slot.take(claim, lease, now);
         if slot.queued && slot.expires < before {
-            // The entry is that of a longer claim, and would come up when this one has been over
-            // for long.
+            // The entry is left from a longer claim, and would be due long after this one expires.
             due.retain(|Reverse((_, queued))| *queued != place);
             slot.queued = false;
         }
@@ -393,7 +389,7 @@ impl Table {
         claimed
     }
 
-    /// Looks at the entry that is due first; `None` if none is.
+    /// Handles the first entry of the heap; `None` if it is not due.
     fn look_at_due(&mut self, now: Millis) -> Option<Due> {
         let mut first = self.due.peek_mut()?;
         let Reverse((at, place)) = *first;
@@ -417,30 +413,30 @@ impl Table {
     }
 }
 
-/// Steps keep the slack of a large table small, where doubling would leave it half empty.
+/// How many slots to add. Doubling would leave a large table half empty.
 fn step(len: usize) -> usize {
     STEP.max(len / 8)
 }
 
-/// The signatures are digests: any of their bytes will do.
+/// Signatures are digests, so their first bytes are a hash.
 fn hash(signature: &[u8; 16]) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = *signature;
     u64::from_ne_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// 64 bytes: one cache line, as a store of many claims waits for memory and little else.
+/// One cache line of 64 bytes: a large store mostly waits for memory.
 #[repr(align(64))]
 struct Slot {
     signature: [u8; 16],
     fingerprint: [u8; 16],
     token: i64,
     leased_until: Millis,
-    /// Its number among the answers, 0 if there is none.
+    /// The number of the kept answer; 0 if there is none.
     answer: u64,
     expires: u32,
     attempt: u16,
     state: State,
-    /// Whether the heap has an entry of it.
+    /// Whether the heap has an entry for this slot.
     queued: bool,
 }
 
@@ -483,7 +479,7 @@ impl Slot {
     }
 
     fn take(&mut self, claim: &Claim, lease: Option<Duration>, now: Millis) -> Claimed {
-        // Made again under its token it is the same attempt.
+        // A claim that is repeated with its token is the same attempt.
         if self.state != State::InFlight || self.token != claim.token {
             self.attempt = self.attempt.saturating_add(1);
         }
@@ -540,8 +536,7 @@ impl Slot {
     }
 }
 
-/// The kept answers of all shards, numbered in the order in which they came, so that the oldest
-/// give way.
+/// The kept answers of all shards, numbered by age, so that the oldest are dropped first.
 struct Answers {
     budget: usize,
     dropped: AtomicU64,
@@ -566,7 +561,7 @@ impl Answers {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return 0;
         }
-        // The handler's own may be a small part of a large buffer.
+        // The handler's body may be a slice of a large buffer.
         let body = Bytes::copy_from_slice(&answer.body);
         let mut kept = self.lock();
         while kept.bytes.saturating_add(weight) > self.budget {
@@ -631,16 +626,16 @@ impl StoreClock {
 
 const DEFAULT_CAPACITY: usize = 1_000_000;
 const DEFAULT_ANSWER_BUDGET: usize = 16 << 20;
-// An index doubles at 14,336 entries: shards that are filled to this mean, give or take a few
-// hundred, stay below it.
+// An index doubles at 14,336 entries. Shards with this many on average, give or take a few hundred,
+// stay below that.
 const CLAIMS_PER_SHARD: usize = 12_500;
 const MIN_SHARDS: usize = 16;
 const MAX_SHARDS: usize = 4096;
 const STEP: usize = if cfg!(fuzzing) { 8 } else { 1024 };
-// Few when fuzzing: a batch that is not enough is what matters.
+// Few when fuzzing, to reach the case that one batch is not enough.
 const DUE_PER_CLAIM: usize = if cfg!(fuzzing) { 2 } else { 64 };
 const ANSWER_OVERHEAD: usize = 128;
-/// The end of a claim without a lease.
+/// `leased_until` of a claim without a lease.
 const HELD: Millis = Millis::MAX;
 const HELD_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How long a claim without a lease is kept before it is looked at again.

@@ -1,4 +1,4 @@
-//! Single use: a signature is delivered once, whatever is sent under it.
+//! Replay protection: an acknowledged delivery is not delivered again.
 //!
 //! The layer claims a delivery before it calls the handler and finishes the claim with the
 //! handler's outcome:
@@ -8,17 +8,17 @@
 //! | nothing | the handler is called | |
 //! | failed, or the lease ran out | the handler is called again | 409 |
 //! | in flight | 409 | 409 |
-//! | done | 200 without a call, or the kept answer | 409 |
+//! | done | the kept answer or an empty 200, without a call | 409 |
 //!
-//! So a sender's retry gets through after a failure, an acknowledged delivery does not run twice,
-//! and other content under a used signature is neither delivered nor acknowledged. *Done* is any
-//! 2xx of the handler, unless it says otherwise ([`Verdict`]), and it is recorded before the
-//! response leaves.
+//! So a sender's retry after a failure is delivered, an acknowledged delivery does not run twice,
+//! and other content under a used signature is refused; with
+//! [`Content::Part`](crate::Content::Part) it is another delivery. *Done* is any 2xx of the
+//! handler, unless it says otherwise ([`Verdict`]). It is recorded before the response is sent.
 //!
 //! A [`MemoryStore`] guards one process and is on by default. Processes that serve one route share
 //! a `RedisStore` (feature `redis`) or a `PostgresStore` (feature `postgres`), or bring their own
-//! [`ReplayStore`]. This one is whole but for the place where it keeps its entries, and the suite
-//! in `replay::conformance` (feature `test-util`) is what every store has to pass:
+//! [`ReplayStore`]. The one below is complete, but keeps its entries in a map. Every store has to
+//! pass the suite in `replay::conformance` (feature `test-util`):
 //!
 //! ```
 //! use std::{
@@ -73,7 +73,7 @@
 //!                     return Ok(Claimed::Conflict);
 //!                 }
 //!                 State::Done => return Ok(Claimed::done(entry.answer.clone())),
-//!                 // The same call again, after its connection broke.
+//!                 // The same call is repeated after its connection broke.
 //!                 State::InFlight if entry.token == claim.token() => entry.attempt,
 //!                 State::InFlight if entry.leased_until > now => {
 //!                     return Ok(Claimed::in_flight(entry.leased_until - now));
@@ -190,41 +190,41 @@ mod redis;
 mod shared;
 mod trace;
 
-/// Where claims are kept.
+/// Keeps claims.
 ///
-/// A store makes each of the three transitions atomic, compares [`Claim::fingerprint`] and
-/// [`Claim::token`], and keeps what it knows of a key for [`Claim::retention`] and [`Claim::lease`]
-/// at least, counted from the last claim, renewal or finish. It keeps no time limit and tries
-/// nothing again: the layer does, and a store only says what went wrong ([`StoreError`]).
-/// `replay::conformance` (feature `test-util`) checks one.
+/// Each of the three transitions is atomic and compares [`Claim::fingerprint`] and
+/// [`Claim::token`]. A key is remembered for at least its [`Claim::retention`] after the last claim
+/// or finish, and its [`Claim::lease`] after the last claim or renewal. Time limits and retries are
+/// up to the layer: a store only reports what went wrong ([`StoreError`]). `replay::conformance`
+/// (feature `test-util`) checks a store.
 ///
-/// A future that is dropped may have taken effect: the layer then finishes the claim with the same
-/// token.
+/// A call whose future is dropped may still take effect: the layer then finishes the claim with the
+/// same token.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a replay store",
     note = "`MemoryStore`, `RedisStore` and `PostgresStore` are; hand over the store itself or an `Arc` of it, not a reference"
 )]
 pub trait ReplayStore: Send + Sync + 'static {
-    /// Claims a delivery: see the table of the [module](self). A claim that is made again under its
+    /// Claims a delivery: see the table of the [module](self). A claim that is repeated with its
     /// token is the same attempt.
     fn claim(&self, claim: Claim) -> impl Future<Output = Result<Claimed, StoreError>> + Send;
 
-    /// Starts the lease anew; `false` if the claim is no longer held under this token.
+    /// Restarts the lease; `false` if the claim is no longer held under this token.
     fn renew(&self, claim: Claim) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Records the outcome; `false` if the claim is no longer held under this token. Finishing
-    /// twice is no error.
+    /// Records the outcome; `false` if the claim is no longer held under this token. Repeating it
+    /// is no error.
     fn finish(
         &self,
         claim: Claim,
         outcome: Outcome,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// How many claims it works on at a time; any number by default.
+    /// How many deliveries may be claimed at a time; any number by default.
     ///
-    /// More wait in the layer for their turn. One that gives up there was never sent, and nothing
-    /// has to be undone. Renewals and outcomes do not wait: what was won is recorded before
-    /// anything else is claimed. A store on a pool of connections says their number.
+    /// More wait in the layer for their turn. A claim that gives up there was never sent, so
+    /// nothing has to be undone. Renewals and outcomes do not wait. A store with a pool of
+    /// connections returns their number.
     fn max_claims(&self) -> usize {
         usize::MAX
     }
@@ -248,7 +248,7 @@ impl<S: ReplayStore> ReplayStore for Arc<S> {
     }
 }
 
-/// One attempt to deliver what a signature stands for.
+/// One attempt at a delivery, as a store sees it.
 #[derive(Clone, Debug)]
 pub struct Claim {
     pub(crate) key: [u8; 16],
@@ -263,7 +263,7 @@ impl Claim {
     /// How many keys one [`signature`](Self::signature) may have at a time.
     pub const MAX_CONTENTS: usize = 64;
 
-    /// A claim for the test of a store: the key is the signature.
+    /// Creates a claim for the test of a store; its signature is the key.
     #[cfg(feature = "test-util")]
     pub fn for_test(
         key: [u8; 16],
@@ -275,7 +275,7 @@ impl Claim {
         Self { key, signature: key, fingerprint, token, lease, retention }
     }
 
-    /// Makes it one of several contents under `signature`.
+    /// Sets the signature: the claim is then one of several contents under it.
     #[cfg(feature = "test-util")]
     #[must_use]
     pub fn with_signature(mut self, signature: [u8; 16]) -> Self {
@@ -283,17 +283,17 @@ impl Claim {
         self
     }
 
-    /// What is claimed, as a digest: the signature, or where honest requests can share one
+    /// What is claimed, as a digest: the signature or, if honest requests can share one
     /// ([`Content::Part`](crate::Content::Part)), the signature and the content.
     pub fn key(&self) -> &[u8; 16] {
         &self.key
     }
 
-    /// The signature, as a digest that differs between providers and secrets.
+    /// The signature, as a digest of the provider's name and the [`Identity`](crate::Identity).
     ///
-    /// It is the key where a signature has one content. Elsewhere several keys share it, and a
-    /// store bounds them: with [`MAX_CONTENTS`](Self::MAX_CONTENTS) keys under the signature,
-    /// another one is [`Claimed::TooManyContents`]. Without the bound one captured request fills
+    /// It equals the key if a signature has one content. Otherwise several keys share it, and a
+    /// store limits them: with [`MAX_CONTENTS`](Self::MAX_CONTENTS) keys under the signature,
+    /// another one is [`Claimed::TooManyContents`]. Without the limit one captured request fills
     /// the store.
     pub fn signature(&self) -> &[u8; 16] {
         &self.signature
@@ -303,12 +303,12 @@ impl Claim {
         self.signature != self.key
     }
 
-    /// The content, as a digest; the same for every content where the signature allows one only.
+    /// The content, as a digest; a constant if the signature covers all of it.
     pub fn fingerprint(&self) -> &[u8; 16] {
         &self.fingerprint
     }
 
-    /// This attempt; any number, negative ones too.
+    /// Identifies this attempt; any number, also a negative one.
     pub fn token(&self) -> i64 {
         self.token
     }
@@ -338,48 +338,48 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(CENTURY_MILLIS).min(CENTURY_MILLIS)
 }
 
-/// What became of a claim.
+/// The result of a claim.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Claimed {
-    /// It is this attempt's to deliver.
+    /// This attempt may deliver.
     #[non_exhaustive]
     Won {
-        /// Counts from 1.
+        /// The attempt's number, counted from 1.
         attempt: u32,
     },
     /// Another attempt is being delivered.
     #[non_exhaustive]
     InFlight {
-        /// When its lease ends at the latest, unless it is renewed.
+        /// How long its lease lasts, unless it is renewed.
         retry_after: Duration,
     },
-    /// It was delivered.
+    /// An earlier attempt was acknowledged.
     #[non_exhaustive]
     Done {
-        /// What the handler answered, where it was kept.
+        /// What the handler answered, if it was kept.
         answer: Option<ReplayedResponse>,
     },
-    /// The signature belongs to other content.
+    /// The signature was used with other content.
     Conflict,
     /// The signature has been used with [`Claim::MAX_CONTENTS`] other contents.
     TooManyContents,
-    /// There is no room, and nothing in the store may be forgotten yet.
+    /// The store is full of claims that have not expired.
     Full,
 }
 
 impl Claimed {
-    /// [`Won`](Self::Won), by that attempt, counted from 1.
+    /// Creates [`Won`](Self::Won), with the attempt's number, counted from 1.
     pub fn won(attempt: u32) -> Self {
         Self::Won { attempt }
     }
 
-    /// [`InFlight`](Self::InFlight), for that long at most.
+    /// Creates [`InFlight`](Self::InFlight), with the time left of the lease.
     pub fn in_flight(retry_after: Duration) -> Self {
         Self::InFlight { retry_after }
     }
 
-    /// [`Done`](Self::Done), with the kept answer.
+    /// Creates [`Done`](Self::Done), with the kept answer.
     pub fn done(answer: Option<ReplayedResponse>) -> Self {
         Self::Done { answer }
     }
@@ -392,30 +392,28 @@ pub enum Outcome {
     /// The handler answered with a 2xx, or said [`Verdict::Done`].
     #[non_exhaustive]
     Done {
-        /// What to answer when it is sent again.
+        /// What to answer when the delivery is sent again.
         answer: Option<ReplayedResponse>,
     },
     /// Anything else: the sender may try again, with the same content.
     Failed,
-    /// The handler was not called: as if the claim had never been made. Of a first attempt nothing
-    /// is left, no content is bound and no room is taken; after others it is as it was after the
-    /// last one that failed.
+    /// The handler was not called: the claim is undone. A first attempt is forgotten, and with it
+    /// its content. A later attempt leaves the state that followed the last failure.
     Withdrawn,
 }
 
 impl Outcome {
-    /// [`Done`](Self::Done), with an answer to keep.
+    /// Creates [`Done`](Self::Done), with an answer to keep.
     pub fn done(answer: Option<ReplayedResponse>) -> Self {
         Self::Done { answer }
     }
 }
 
-/// What a handler says of a delivery against its status, in its response's extensions.
+/// Overrides, in a response's extensions, what its status says about the delivery.
 ///
-/// [`Done`](Self::Done) beside a 500 ends an event that will never work while the sender still
-/// hears of the failure: when it is sent again, the layer answers. [`Failed`](Self::Failed) beside
-/// a 200 lets the same delivery in again, for a sender that takes every other status amiss and
-/// sends again by itself or by hand.
+/// [`Done`](Self::Done) with a 500 is for an event that can never succeed: the sender learns of the
+/// failure, and the layer answers its retries. [`Failed`](Self::Failed) with a 200 lets the same
+/// delivery in again, for a sender that accepts no other status and may send again.
 ///
 /// ```
 /// use axum::{
@@ -432,7 +430,7 @@ impl Outcome {
 ///
 /// async fn on_event(event: Verified<Event>) -> Response {
 ///     match &*event {
-///         // It fails for ever.
+///         // It can never succeed.
 ///         Event::Unknown(_) => {
 ///             (StatusCode::INTERNAL_SERVER_ERROR, Extension(Verdict::Done))
 ///                 .into_response()
@@ -456,33 +454,33 @@ impl Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It is not delivered again.
+    /// The delivery is done: it is not delivered again.
     Done,
-    /// It is delivered again if it is sent again.
+    /// The delivery failed: it is delivered again if it is sent again.
     Failed,
 }
 
-/// An answer that is given again when its delivery is sent again.
+/// A response that is kept and given again when its delivery is sent again.
 ///
-/// A handler whose answer's body matters to the sender puts one into its response's extensions
-/// (with feature `axum`, it returns one). When the delivery is repeated, the layer answers with its
-/// status and puts it into the extensions, and an outer `map_response` turns it into the body: with
-/// axum, `ReplayedResponse::restore`.
+/// If the sender needs the body, the handler puts one into its response's extensions (with feature
+/// `axum`, it returns one). When the delivery is repeated, the layer answers with its status and
+/// puts it into the extensions. An outer `map_response` turns it into the body; with axum that is
+/// `ReplayedResponse::restore`.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ReplayedResponse {
-    /// The answer's status. The layer keeps the one that the handler's response has when it leaves.
+    /// The status. The layer replaces it with that of the handler's response.
     pub status: StatusCode,
-    /// The answer's `Content-Type`.
+    /// The `Content-Type`.
     pub content_type: HeaderValue,
-    /// The answer's body, at most as long as
-    /// [`WebhookLayer::replayed_body_limit`](crate::WebhookLayer::replayed_body_limit) says; a
-    /// longer one is not kept, and a repeat is answered with 200 and an empty body.
+    /// The body. Above
+    /// [`WebhookLayer::replayed_body_limit`](crate::WebhookLayer::replayed_body_limit) nothing is
+    /// kept, and a repeat is answered with 200 and an empty body.
     pub body: Bytes,
 }
 
 impl ReplayedResponse {
-    /// An answer of that type, with status 200.
+    /// Creates a response of this type, with status 200.
     pub fn new(content_type: HeaderValue, body: impl Into<Bytes>) -> Self {
         Self { status: StatusCode::OK, content_type, body: body.into() }
     }
@@ -494,7 +492,7 @@ impl ReplayedResponse {
         self
     }
 
-    /// Status and type in one, as this crate's stores keep them.
+    /// Status and type in one field, for this crate's stores.
     #[cfg(any(feature = "redis", feature = "postgres"))]
     fn head(&self) -> Vec<u8> {
         [self.status.as_str().as_bytes(), b" ", self.content_type.as_bytes()].concat()
@@ -508,15 +506,15 @@ impl ReplayedResponse {
     }
 }
 
-/// Marks, in a response's extensions, the layer's own answer to what was delivered before.
+/// Marks, in a response's extensions, the layer's answer to a repeated delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Duplicate {
-    /// What names the delivery, as in [`Metadata::delivery_id`](crate::Metadata::delivery_id).
+    /// The delivery's id, as in [`Metadata::delivery_id`](crate::Metadata::delivery_id).
     pub delivery_id: Option<DeliveryId>,
 }
 
-/// What to do with a delivery while the shared store cannot be asked.
+/// What to do with a delivery while the shared store is unavailable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OutagePolicy {
@@ -524,27 +522,27 @@ pub enum OutagePolicy {
     #[default]
     Reject,
     /// Deliver what this process has not seen: another process may deliver it too.
-    /// [`Metadata::checked`](crate::Metadata::checked) tells.
+    /// [`Metadata::checked`](crate::Metadata::checked) says so.
     LocalFallback,
 }
 
-/// How the claim on a delivery was checked.
+/// Where it was checked that a delivery is no replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReplayCheck {
-    /// Not at all: the scheme has nothing to tell deliveries apart by, or the guard is off.
+    /// Nowhere: the scheme cannot tell deliveries apart, or the guard is off.
     Unguarded,
     /// In this process.
     Local,
     /// In the shared store.
     Shared,
-    /// In this process, because the shared store could not be asked
+    /// In this process, because the shared store was unavailable
     /// ([`OutagePolicy::LocalFallback`]).
     LocalFallback,
 }
 
 impl ReplayCheck {
-    /// `unguarded`, `local`, `shared` or `local_fallback`.
+    /// Returns `unguarded`, `local`, `shared` or `local_fallback`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unguarded => "unguarded",
@@ -555,10 +553,10 @@ impl ReplayCheck {
     }
 }
 
-/// A store that could not be asked, or whose answer made no sense.
+/// A failed call of a store.
 ///
-/// It says what the layer can do about it: a call that had no effect leaves nothing to undo, and
-/// one whose connection broke is worth another try at once.
+/// It tells the layer whether the call may have had an effect, which then has to be undone, and
+/// whether to try again at once.
 #[derive(Clone, Debug)]
 pub struct StoreError {
     source: Arc<dyn Error + Send + Sync>,
@@ -567,31 +565,30 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    /// An error with what went wrong; the call may have taken effect all the same.
+    /// Creates the error of a call that may have taken effect.
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { source: source.into().into(), unsent: false, disconnected: false }
     }
 
-    /// An error of a call that surely had no effect, since it was never sent or was refused:
-    /// nothing needs to be undone.
+    /// Creates the error of a call that had no effect, because it was not sent or was refused.
     pub fn unsent(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { unsent: true, ..Self::new(source) }
     }
 
-    /// Says that the connection is lost or of no use, and that the next call makes a new one.
+    /// Marks the connection as lost or unusable: the next call makes a new one.
     #[must_use]
     pub fn disconnected(mut self) -> Self {
         self.disconnected = true;
         self
     }
 
-    /// An earlier call of the two was sent.
+    /// For the error of a second try: the first one was sent.
     fn sent(mut self) -> Self {
         self.unsent = false;
         self
     }
 
-    /// Whether the call surely had no effect.
+    /// Whether the call certainly had no effect.
     pub fn is_unsent(&self) -> bool {
         self.unsent
     }
@@ -604,7 +601,7 @@ impl StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the replay store could not be asked")
+        f.write_str("a call of the replay store failed")
     }
 }
 
@@ -614,7 +611,7 @@ impl Error for StoreError {
     }
 }
 
-/// As the layer claims.
+/// Claims as the layer does.
 #[cfg(fuzzing)]
 pub(crate) fn claim_without_lease(store: &MemoryStore, claim: &Claim) -> Claimed {
     store.claim_at(claim, None, store.uptime())

@@ -1,5 +1,4 @@
-//! Outcomes that a shared store has not heard of yet: kept in bounded number, and tried until they
-//! are recorded.
+//! Outcomes that are not recorded in the shared store yet: a bounded queue with retries.
 
 use super::{
     Claim, Outcome,
@@ -18,23 +17,22 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// An outcome on its way into the store.
+/// An outcome to be recorded in the shared store.
 #[derive(Clone)]
 pub(super) struct Unrecorded {
     pub(super) provider: &'static str,
     pub(super) claim: Claim,
     pub(super) outcome: Outcome,
-    /// Whether the store has said that the claim is this attempt's, and nothing else since.
+    /// Whether the store has granted the claim and not said otherwise since.
     pub(super) held: bool,
-    /// When it no longer matters.
+    /// From then on it no longer matters.
     until: Instant,
 }
 
 impl Unrecorded {
     pub(super) fn new(provider: &'static str, claim: Claim, outcome: Outcome, held: bool) -> Self {
-        // Unless the store hears of it, a repeat of what was acknowledged runs again, and the
-        // content of what was withdrawn stays bound. A failure that nobody heard of ends with the
-        // lease.
+        // Unless it is recorded, an acknowledged delivery can run again, and a withdrawn one keeps
+        // its content bound. An unrecorded failure ends with the lease.
         let matters =
             if matches!(outcome, Outcome::Failed) { claim.lease } else { claim.retention };
         let now = Instant::now();
@@ -47,11 +45,11 @@ impl Unrecorded {
     }
 
     fn is_given_up(&self, why: &'static str) {
-        // A failure that nobody heard of costs the sender nothing: the lease has run out.
+        // Only acknowledged deliveries count as lost: the others can be retried after the lease.
         trace::outcome_over(self.provider, self.is_done().then_some(why));
     }
 
-    /// The claim with what is left of its retention.
+    /// The claim; if it was acknowledged, with what is left of its retention.
     pub(super) fn claim_now(&self) -> Claim {
         let left = self.until.saturating_duration_since(Instant::now());
         Claim {
@@ -65,7 +63,7 @@ fn is_done(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Done { .. })
 }
 
-/// The outcomes that wait, and the one task that works them off.
+/// The queue of outcomes, and the state of the one task that records them.
 #[derive(Default)]
 pub(super) struct Outcomes {
     queue: Mutex<Queue>,
@@ -75,15 +73,15 @@ pub(super) struct Outcomes {
 
 #[derive(Default)]
 struct Queue {
-    /// What is being tried stays in: a task that ends with its runtime takes nothing along.
+    /// An outcome stays here while it is tried, so that none is lost if the task's runtime ends.
     waiting: BTreeMap<Place, Unrecorded>,
     pushed: u64,
-    /// Where the next ones are taken: one that fails does not hold up the others.
+    /// Where the next batch begins: an outcome that fails does not hold up the others.
     next: Place,
     working: bool,
 }
 
-/// What was acknowledged comes before what was not, then by age.
+/// Orders acknowledged outcomes before the others, then by age.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     unacknowledged: bool,
@@ -91,8 +89,8 @@ struct Place {
 }
 
 impl Outcomes {
-    /// Keeps an outcome; beyond the limit the oldest makes room, of what was not acknowledged where
-    /// there is any.
+    /// Queues an outcome. Beyond the limit the oldest that was not acknowledged is dropped, or else
+    /// the oldest.
     pub(super) fn push(&self, outcome: Unrecorded, limit: usize) {
         let mut queue = self.lock();
         trace::outcome_waits(outcome.provider);
@@ -109,14 +107,14 @@ impl Outcomes {
         }
     }
 
-    /// The store answers again: nothing has to wait for the pause to end.
+    /// Ends the task's pause, because the store answers again.
     pub(super) fn wake(&self) {
         if self.lock().working {
             self.store_is_back.notify_one();
         }
     }
 
-    /// Starts the task, unless it runs or there is no runtime for it.
+    /// Starts the task, unless it runs, nothing waits, or there is no runtime.
     pub(super) fn start(store: &SharedStore) {
         let Ok(runtime) = Handle::try_current() else { return };
         let mut queue = store.outcomes().lock();
@@ -134,13 +132,13 @@ impl Outcomes {
             if store.outcomes().lock().waiting.is_empty() {
                 return;
             }
-            // What was kept where there was no runtime is worked off now.
+            // Outcomes may have been queued without a runtime.
             Self::start(store);
             empty.await;
         }
     }
 
-    /// The next ones to try; `None` ends the task.
+    /// The next outcomes to try; `None` ends the task.
     fn batch(&self, size: usize) -> Option<Vec<(Place, Unrecorded)>> {
         let mut queue = self.lock();
         if queue.waiting.range(queue.next..).next().is_none() {
@@ -167,7 +165,7 @@ impl Outcomes {
         Some(batch)
     }
 
-    /// One of a batch was tried; meanwhile it may have been given up.
+    /// Removes a recorded outcome, or puts it back, unless it was dropped meanwhile.
     fn tried(&self, place: Place, outcome: Unrecorded, recorded: bool) {
         let mut queue = self.lock();
         let Entry::Occupied(mut waiting) = queue.waiting.entry(place) else { return };
@@ -184,7 +182,7 @@ impl Outcomes {
 }
 
 async fn work(store: SharedStore, mut working: Working) {
-    // Most of the store is left to the deliveries that wait for it.
+    // Most of the store's capacity is left to deliveries.
     let max_width = MAX_WIDTH.min(store.max_claims() / 4).max(1);
     let (mut width, mut pause) = (1, FIRST_PAUSE);
     while let Some(batch) = store.outcomes().batch(width) {
@@ -213,7 +211,7 @@ async fn work(store: SharedStore, mut working: Working) {
     working.ended = true;
 }
 
-/// The task. With its runtime it ends at any time, and another runtime may start it anew.
+/// Marks the task as running. If its runtime ends, another runtime can start it again.
 struct Working {
     store: SharedStore,
     ended: bool,

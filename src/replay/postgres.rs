@@ -19,19 +19,19 @@ use std::{
 };
 use tokio::{sync::oneshot, time::timeout};
 
-/// Claims in a table of Postgres; clones share it.
+/// A replay store in a Postgres table; clones share it.
 ///
-/// Each transition is one statement, by the database's own clock. What is over is deleted in small
-/// batches while claims come.
+/// Each transition is one statement and uses the database's clock. Expired claims are deleted in
+/// small batches while new ones come.
 ///
-/// What Postgres forgets can be replayed: with `synchronous_commit = off` its crash loses the last
+/// What Postgres loses can be replayed: with `synchronous_commit = off` a crash loses the last
 /// claims and outcomes, and so does a failover to a standby that is not synchronous.
 ///
-/// A statement that nobody waits for any more goes on for 5 s before its connection is given up: to
-/// make a new one costs a busy server more.
+/// A statement that nobody waits for any more runs on for at most 5 s, because a new connection
+/// would cost a busy server more.
 ///
-/// Give the store a pool of its own: where handlers wait for the same connections, a claim waits
-/// for the handlers. `test_before_acquire(false)` saves a round trip for each statement, because
+/// Give the store a pool of its own: in a shared pool claims wait for connections that handlers
+/// hold. `test_before_acquire(false)` saves a round trip for each statement. It is safe, because
 /// the layer repeats a call whose connection broke.
 ///
 /// ```no_run
@@ -57,7 +57,7 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// A store in the table `webhook_claims`, which [`migrate`](Self::migrate) makes.
+    /// Creates a store in the table `webhook_claims`, which [`migrate`](Self::migrate) creates.
     pub fn new(pool: PgPool) -> Self {
         Self {
             pool,
@@ -70,7 +70,7 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] unless each part is of 1 to 40 lower-case letters, digits and underscores.
+    /// [`ConfigError`] unless each part has 1 to 40 lower-case letters, digits and underscores.
     pub fn table(mut self, name: &str) -> Result<Self, ConfigError> {
         let is_plain = |part: &str| {
             (1..=MAX_NAME).contains(&part.len())
@@ -87,20 +87,20 @@ impl PostgresStore {
         Ok(self)
     }
 
-    /// Makes the table and its indexes where they are missing. Several processes may do it at the
+    /// Creates the table and its indexes if they are missing. Several processes may do it at the
     /// same time.
     ///
     /// # Errors
     ///
-    /// Those of the database, such as a missing right to create a table.
+    /// The database's error, such as a missing privilege to create tables.
     pub async fn migrate(&self) -> sqlx::Result<()> {
         let mut transaction = self.pool.begin().await?;
-        // `if not exists` does not keep two sessions apart that create one table at the same time.
+        // `if not exists` is not enough if two sessions create the table at the same time.
         sqlx::query("select pg_advisory_xact_lock($1)")
             .bind(MIGRATION_LOCK)
             .execute(&mut *transaction)
             .await?;
-        // What is there is no news.
+        // No notices about what exists already.
         sqlx::query("set local client_min_messages = warning").execute(&mut *transaction).await?;
         transaction.execute(&*self.table.create).await?;
         transaction.commit().await
@@ -125,7 +125,7 @@ impl PostgresStore {
     ///         .execute(&mut *transaction)
     ///         .await?;
     ///     if store.done_in(&mut transaction, event).await.is_err() {
-    ///         // Dropped, the transaction is rolled back.
+    ///         // Dropping the transaction rolls it back.
     ///         return Ok(StatusCode::SERVICE_UNAVAILABLE);
     ///     }
     ///     transaction.commit().await?;
@@ -133,17 +133,16 @@ impl PostgresStore {
     /// }
     /// ```
     ///
-    /// The claim is held under this attempt's token. An attempt that lost its lease to another one
-    /// gets an error, and so it can never commit. After a success nobody takes over before the
-    /// transaction ends, however long that takes.
+    /// An attempt that lost its lease to another one gets an error instead, and must not commit.
+    /// After a success no other attempt takes over before the transaction ends, however long that
+    /// takes.
     ///
-    /// Call it once in a transaction, and in one that is `SERIALIZABLE` or `REPEATABLE READ` before
-    /// anything else: a renewal of the lease that comes in between is a serialization failure
-    /// there.
+    /// Call it once in a transaction. In a `SERIALIZABLE` or `REPEATABLE READ` one call it before
+    /// anything else: there a renewal of the lease in between is a serialization failure.
     ///
-    /// While the store could not be asked and
-    /// [`OutagePolicy::LocalFallback`](super::OutagePolicy::LocalFallback) delivered the event,
-    /// nobody holds a claim: then it is made here, and of several processes one can commit.
+    /// If [`OutagePolicy::LocalFallback`](super::OutagePolicy::LocalFallback) delivered the event,
+    /// the store may have no claim: then it is made here, and only one of several processes can
+    /// commit.
     ///
     /// # Errors
     ///
@@ -171,13 +170,13 @@ impl PostgresStore {
         }
     }
 
-    /// Deletes the claims whose retention is over, in batches of 256, and says how many there were.
+    /// Deletes expired claims, in batches of 256, and returns how many there were.
     ///
-    /// Claims do that as they come. This is for a table that grew and is not claimed from any more.
+    /// New claims do that as they come. This is for a large table that gets no more claims.
     ///
     /// # Errors
     ///
-    /// Those of the database. What was deleted before stays deleted.
+    /// The database's error. What was deleted before stays deleted.
     pub async fn sweep(&self) -> sqlx::Result<u64> {
         let mut swept: u64 = 0;
         loop {
@@ -193,13 +192,13 @@ impl PostgresStore {
         }
     }
 
-    /// One batch in the background with every 64th claim: none waits for it.
+    /// Deletes one batch in the background with every 64th claim.
     fn sweep_now_and_then(&self) {
         let due = self.sweeper.claims.fetch_add(1, Ordering::Relaxed).checked_rem(CLAIMS_PER_SWEEP)
             == Some(0);
         if due && !self.sweeper.sweeping.swap(true, Ordering::AcqRel) {
             let (store, turn) = (self.clone(), SweepTurn(Arc::clone(&self.sweeper)));
-            // What fails is tried again with the claims that come.
+            // A batch that fails is tried again with a later claim.
             tokio::spawn(async move {
                 let sweep = sqlx::query(&store.table.sweep).bind(SWEEP_BATCH);
                 let swept = run(store.pool.acquire().await, sweep, SWEEP_TIMEOUT).await;
@@ -209,8 +208,8 @@ impl PostgresStore {
         }
     }
 
-    /// Asks again where the database's default isolation is stricter than `read committed` and
-    /// others were in the way.
+    /// Runs a statement, and again after a serialization failure: the database's default isolation
+    /// may be stricter than `read committed`.
     async fn row<'a>(&'a self, statement: impl Fn() -> Statement<'a>) -> Result<PgRow, StoreError> {
         for _ in 1..MAX_TRIES {
             match self.row_once(statement()).await {
@@ -221,9 +220,8 @@ impl PostgresStore {
         self.row_once(statement()).await
     }
 
-    /// In a task, which ends what it has begun when this is dropped: to break off a connection that
-    /// is being made, or one whose answer is on its way, costs a busy server more than a statement,
-    /// and it would never catch up.
+    /// Runs a statement in a task, which completes even if this is dropped: broken connections cost
+    /// a busy server more than statements, and it would never catch up.
     async fn row_once(&self, mut statement: Statement<'_>) -> Result<PgRow, StoreError> {
         let arguments = statement.take_arguments().map_err(StoreError::unsent)?.unwrap_or_default();
         let sql = statement.sql().to_owned();
@@ -231,7 +229,7 @@ impl PostgresStore {
         let connection = self.pool.acquire();
         tokio::spawn(async move {
             let connection = connection.await;
-            // Nobody waits: then nothing is claimed either.
+            // If nobody waits any more, the statement is not sent.
             if !answer.is_closed() {
                 let row = run(connection, sqlx::query_with(&sql, arguments), PATIENCE).await;
                 let _ = answer.send(row);
@@ -243,9 +241,9 @@ impl PostgresStore {
             .ok_or_else(|| StoreError::new(sqlx::Error::RowNotFound))
     }
 
-    /// Asks until there is an answer. There is none while another session has the row locked, most
-    /// likely the handler's own transaction, which is rolled back just now. To wait for the lock
-    /// would hold a connection for as long.
+    /// Repeats a statement until it has an answer. It has none while another session has the row
+    /// locked, most likely the handler's transaction during its rollback. Waiting for the lock
+    /// would hold a connection.
     async fn ask<'a>(&'a self, statement: impl Fn() -> Statement<'a>) -> Result<bool, StoreError> {
         let mut pause = FIRST_PAUSE;
         loop {
@@ -282,8 +280,7 @@ impl ReplayStore for PostgresStore {
                 return Ok(claimed);
             }
         }
-        // Another session changes the row, and has not committed: whatever it does, it is at work
-        // on this delivery.
+        // Another session has changed the row and not committed: it works on this delivery.
         Ok(Claimed::in_flight(claim.lease))
     }
 
@@ -327,10 +324,10 @@ pub enum DoneInError {
     /// The lease ran out and another attempt took over, or the delivery was not claimed in this
     /// store.
     ClaimLost,
-    /// This attempt is done already: an earlier transaction of it has been committed, even if its
-    /// commit looked failed.
+    /// This attempt is done already: an earlier transaction of it has been committed, even if the
+    /// commit seemed to fail.
     AlreadyDone,
-    /// The database said so; among the causes is a serialization failure, as for any statement.
+    /// The database's error, such as a serialization failure.
     Database(sqlx::Error),
 }
 
@@ -367,8 +364,8 @@ fn statement<'a>(sql: &'a str, claim: &'a Claim, keep_millis: i64) -> Statement<
     sqlx::query(sql).bind(&claim.key[..]).bind(claim.token).bind(keep_millis)
 }
 
-/// Runs a statement on a connection, which is of no use to anybody afterwards if the server is not
-/// there: it does not go back to the pool.
+/// Runs a statement on a connection. If the server is gone, the connection does not return to the
+/// pool.
 async fn run(
     connection: sqlx::Result<PoolConnection<Postgres>>,
     statement: Statement<'_>,
@@ -395,8 +392,8 @@ async fn run(
     })
 }
 
-/// The server shuts down, starts up or has cut the connection, or takes no writes: it was demoted,
-/// and the next connection may reach the one that is in charge now.
+/// Whether the server shuts down, starts up, has cut the connection or is read-only. A read-only
+/// one was demoted, and the next connection may reach the new primary.
 fn is_end_of_session(code: &str) -> bool {
     code.starts_with("08") || code.starts_with("57P") || code == READ_ONLY
 }
@@ -410,8 +407,8 @@ fn sql_state(error: &StoreError) -> Option<String> {
     error.code().map(|code| code.into_owned())
 }
 
-/// What the answer to a claim says; `None` if it has to be made again, because another one came in
-/// between.
+/// What the answer to a claim says; `None` if another session interfered and the claim has to be
+/// repeated.
 fn decide(row: &PgRow, claim: &Claim) -> sqlx::Result<Option<Claimed>> {
     if let Some(attempt) = row.try_get::<Option<i32>, _>("attempt")? {
         return Ok(Some(Claimed::won(attempt.unsigned_abs())));
@@ -444,7 +441,7 @@ struct Sweeper {
     sweeping: AtomicBool,
 }
 
-/// Ends with the task, also when its runtime does.
+/// Allows the next sweep when it is dropped, also if the runtime ends.
 struct SweepTurn(Arc<Sweeper>);
 
 impl Drop for SweepTurn {
@@ -492,9 +489,9 @@ impl Table {
     }
 }
 
-// state: 1 in flight, 2 failed, 3 done. `signature` is set where several keys share one. A row is
-// forgotten at `expires_at` and deleted after `sweep_at`, which is later and seldom moves: with an
-// index on a column that every update changes, no update could stay in its page.
+// state: 1 in flight, 2 failed, 3 done. `signature` is set if several keys share one. A row expires
+// at `expires_at` and is deleted after `sweep_at`, which is later and seldom changes: an index on a
+// column that every update changes would prevent HOT updates.
 const CREATE: &str = r#"
 create table if not exists $table (
     token bigint not null,
@@ -513,12 +510,12 @@ create index if not exists "$index_sweep_at" on $table (sweep_at);
 create index if not exists "$index_signature" on $table (signature) where signature is not null;
 "#;
 
-// In each statement $1 is the key, $2 the token and $3 how long to keep the row.
+// In each statement $1 is the key, $2 the token and $3 how long to keep the row, in milliseconds.
 //
-// Then $4 fingerprint, $5 lease, $6 the signature where several keys share it, $7 how many may.
+// Then $4 fingerprint, $5 lease, $6 the signature if several keys share it, $7 how many may.
 //
-// No statement waits for a row that another session has locked: that session takes the claim over
-// or records its outcome, perhaps in a transaction of the handler's that takes its time.
+// Claims, renewals and outcomes do not wait for a row that another session has locked: that session
+// takes the claim over or records its outcome, perhaps in a long transaction of the handler's.
 const CLAIM: &str = r"
 with found as (
     select fingerprint, state, token, leased_until, answer_head, body
@@ -560,7 +557,7 @@ select
 from (select) as one left join found on true
 ";
 
-// A locked row is held: nobody takes it over before the other session has ended its transaction.
+// A locked row counts as held: nobody takes it over before the other session's transaction ends.
 const RENEW: &str = r"
 with held as (
     select key from $table where key = $1 and token = $2 and state = 1 for update skip locked
@@ -570,8 +567,8 @@ with held as (
 select exists (select from $table where key = $1 and token = $2 and state = 1)
 ";
 
-// $4 status and type, and $5 body of the answer. What is done already is only read, unless its
-// answer comes now.
+// $4 status and type, and $5 body of the answer. A row that is done already is only read, unless it
+// has no answer yet.
 const RECORD_DONE: &str = r"
 with held as (
     select key from $table
@@ -614,7 +611,7 @@ with recorded as (
 select exists (select from recorded), (select token = $2 and state = 3 from $table where key = $1)
 ";
 
-// $4 fingerprint, $5 the signature where several keys share it.
+// $4 fingerprint, $5 the signature if several keys share it.
 const ADOPT: &str = r"
 with recorded as (
     insert into $table as c (key, token, fingerprint, signature, state, attempt, leased_until, expires_at, sweep_at)
@@ -630,10 +627,10 @@ select exists (select from recorded), (select token = $2 and state = 3 from $tab
 const KEEP: &str = "expires_at = greatest(c.expires_at, $until), \
     sweep_at = case when c.sweep_at >= $until then c.sweep_at else $until + interval '10 seconds' end";
 const UNTIL: &str = "($now + $3 * interval '1 millisecond')";
-// The transaction may be the handler's, and `now()` long ago.
+// Not `now()`: the start of the handler's transaction may be long ago.
 const NOW: &str = "statement_timestamp()";
 
-// $1 how many.
+// $1 how many rows.
 const SWEEP: &str = r"
 with over as (
     select key from $table where sweep_at <= $now and expires_at <= $now
@@ -651,10 +648,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LAST_PAUSE: Duration = Duration::from_millis(320);
 const SWEEP_BATCH: i64 = 256;
 const CLAIMS_PER_SWEEP: u32 = 64;
-/// How long a statement may take, also when nobody waits for it any more.
+/// How long a statement may take, also if nobody waits for it any more.
 const PATIENCE: Duration = Duration::from_secs(5);
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(10);
-/// Any number that nobody else takes: the first bytes of a SHA-256 of this crate's name.
+/// Any number that nobody else takes: `twhkclms` in ASCII.
 const MIGRATION_LOCK: i64 = 0x7477_686b_636c_6d73;
 const SERIALIZATION_FAILURE: &str = "40001";
 const DEADLOCK: &str = "40P01";

@@ -1,4 +1,4 @@
-//! The replay store that several processes share.
+//! The replay store in Redis or Valkey.
 
 use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError};
 use crate::ConfigError;
@@ -20,21 +20,20 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// Claims in Redis 7 or later, or in Valkey; clones share one connection.
+/// A replay store in Redis 7 or later, or in Valkey; clones share one connection.
 ///
-/// Each transition is one Lua script over one key: it runs at once or not at all, by Redis's own
-/// clock. The connection is made with the first claim. It is made again when it breaks, when the
-/// server answers with an error, as one does that has become a replica, is loading or has lost its
-/// primary, and when nothing comes out of it any more.
+/// Each transition is one Lua script over one key: it is atomic and uses Redis's clock. The store
+/// connects with the first claim. It reconnects when the connection breaks or falls silent, and
+/// when the server answers with an error, for example because it has become a replica.
 ///
-/// At `maxmemory` new deliveries are refused with 503, and whatever was claimed before is still
+/// At `maxmemory` new deliveries are refused with 503; outcomes of earlier claims are still
 /// recorded.
 ///
-/// What Redis forgets can be replayed. Across its restart the guarantee needs `appendonly yes` and
-/// `appendfsync always`, and `maxmemory-policy noeviction` at all times; a replica that takes over
-/// may not have seen the latest claims. Redis expires keys by its host's wall clock: claims are
-/// kept a minute longer than they have to be, so that a forward step of up to a minute does no
-/// harm, and a longer one forgets claims as much too early.
+/// What Redis loses can be replayed. To survive a restart, claims need `appendonly yes` and
+/// `appendfsync always`; `maxmemory-policy noeviction` is always needed. A replica that takes over
+/// may not have the latest claims. Redis expires keys by its host's wall clock: claims are kept a
+/// minute longer than necessary, so that only a forward step of more than a minute forgets them too
+/// early.
 ///
 /// ```
 /// use tower_webhooks::{WebhookLayer, replay::RedisStore, zegocloud::Zegocloud};
@@ -61,17 +60,18 @@ struct Shared {
 }
 
 impl RedisStore {
-    /// A store at that URL: `redis://[user:password@]host[:port][/database]`, `unix:///path`, or
-    /// with feature `redis-tls` `rediss://…`, whose certificate one of the system's authorities has
-    /// to have signed (or one in the file that the variable `SSL_CERT_FILE` names).
+    /// Creates a store at this URL.
+    ///
+    /// It is `redis://[user:password@]host[:port][/database]`, `unix:///path` or, with feature
+    /// `redis-tls`, `rediss://…`. The certificate has to be signed by an authority of the system,
+    /// or of the file that the environment variable `SSL_CERT_FILE` names.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for a URL of another form. Whether a server is there shows with the first
-    /// claim.
+    /// [`ConfigError`] for a URL of another form. The server is contacted with the first claim.
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         let client = url.into_connection_info().and_then(|info| {
-            // Calls share a connection: each leaves at once.
+            // Calls share a connection, and none waits to be sent with the next one.
             let tcp = TcpSettings::default().set_nodelay(true);
             Client::open(info.set_tcp_settings(tcp))
         });
@@ -87,7 +87,7 @@ impl RedisStore {
             async move {
                 #[cfg(feature = "redis-tls")]
                 install_crypto();
-                // The layer bounds each call, and the store each connecting.
+                // The layer has a time limit for each call, and `Link::open` one for connecting.
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(None)
                     .set_response_timeout(None);
@@ -96,8 +96,9 @@ impl RedisStore {
         }))
     }
 
-    /// A store behind any connection of the `redis` crate (version 1) that can be cloned: to a
-    /// cluster, to the primary that a Sentinel names, or over TLS with certificates of your own.
+    /// Creates a store over any connection of the `redis` crate (version 1) that can be cloned.
+    ///
+    /// It can go to a cluster, to a Sentinel's primary, or over TLS with certificates of your own.
     ///
     /// `connect` is called with the first claim, and again whenever its connection has failed.
     ///
@@ -151,7 +152,7 @@ impl RedisStore {
         Self { prefix: "tower-webhooks:".to_owned(), shared: Arc::new(shared) }
     }
 
-    /// What every key begins with; `tower-webhooks:` by default. The rest is a digest.
+    /// Sets what every key begins with; `tower-webhooks:` by default. The rest is a digest.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
@@ -188,7 +189,7 @@ impl RedisStore {
             .as_ref()
             .is_err_and(|error| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript))
         {
-            // The server keeps it from now on; in a cluster, the node that has the key.
+            // From now on the server has the script; in a cluster, the key's node has it.
             called = connection.send(command("EVAL", script.text)).await;
         }
         waiting.answered();
@@ -199,8 +200,8 @@ impl RedisStore {
         if is_out_of_memory(&error) {
             return Err(StoreError::unsent(error));
         }
-        // A server that answers with an error may have become another's replica: whoever connects
-        // anew finds the one that the name stands for now. The one that answered has done nothing.
+        // A server that answers with an error may have become a replica: a new connection may reach
+        // the new primary. An answer with an error means that nothing was done.
         shared.cut(&link);
         let unsent = error.code().is_some() || error.is_connection_refusal();
         let error = if unsent { StoreError::unsent(error) } else { StoreError::new(error) };
@@ -240,7 +241,7 @@ impl ReplayStore for RedisStore {
             b"too_many_contents" => Some(Claimed::TooManyContents),
             _ => None,
         }
-        .ok_or_else(|| StoreError::new("the claim script gave an answer of another shape"))
+        .ok_or_else(|| StoreError::new("the claim script gave an unexpected answer"))
     }
 
     async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
@@ -294,30 +295,29 @@ impl Shared {
         Arc::clone(current.insert(Arc::new(Link::open((self.connect)()))))
     }
 
-    /// Has the next call connect anew, unless another one already has.
+    /// Makes the next call reconnect, unless another one already has.
     fn cut(&self, link: &Arc<Link>) {
         self.lock().take_if(|current| Arc::ptr_eq(current, link));
     }
 
-    /// Milliseconds, counted from 1.
+    /// Milliseconds since the store was made, counted from 1.
     fn now(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
     }
 }
 
-/// A connection that is there or being made.
+/// A connection that is made or being made.
 struct Link {
     connection: watch::Receiver<Option<RedisResult<Arc<dyn Connection>>>>,
-    /// When the first call was sent that was given up and after which nothing has been answered; 0
-    /// if there is none.
+    /// When the first given-up call since the last answer was sent; 0 if there is none.
     silent_since: AtomicU64,
 }
 
 impl Link {
     fn open(connecting: Connecting) -> Self {
         let (made, connection) = watch::channel(None);
-        // A task of its own: whoever asks may give up before the connection is there, and would
-        // begin anew for ever.
+        // In a task: callers may give up before the connection is made, and would start over for
+        // ever.
         tokio::spawn(async move {
             let connected = tokio::time::timeout(CONNECT_TIMEOUT, connecting).await;
             made.send(Some(
@@ -335,7 +335,7 @@ impl Link {
             .unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::NotConnected).into()))
     }
 
-    /// Whether its peer seems to be gone without a word.
+    /// Whether the peer seems to be gone without having closed the connection.
     fn is_silent(&self, now: u64) -> bool {
         let since = self.silent_since.load(Ordering::Relaxed);
         since != 0 && now.saturating_sub(since) > SILENCE_MILLIS
@@ -381,8 +381,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Connection for C {
 type Answer<T> = Pin<Box<dyn Future<Output = RedisResult<T>> + Send>>;
 type Connecting = Answer<Arc<dyn Connection>>;
 
-/// Rustls wants one implementation for the whole process. It panics where there is none that it can
-/// choose by itself.
+/// Sets rustls's provider for the process if there is none. rustls panics if it cannot choose one.
 #[cfg(feature = "redis-tls")]
 fn install_crypto() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
@@ -402,9 +401,9 @@ impl Script {
 }
 
 // The fields of a key: f fingerprint, s state (i in flight, f failed, d done), t token, l end of
-// the lease, a attempt, c (status and type) and b (body) kept answer. Where a signature has several
-// contents, each has such fields with its own key behind the name, and n is their number; they are
-// forgotten together, with the last.
+// the lease, a attempt, c (status and type) and b (body) kept answer. If a signature has several
+// contents, each has these fields with its own key as a suffix, and n is their number; they expire
+// together, with the last.
 const CLAIM: &str = r"
 local key, p = KEYS[1], ARGV[1]
 local time = redis.call('TIME')

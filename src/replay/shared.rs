@@ -1,5 +1,4 @@
-//! The one way to a store that several processes share: time limit, circuit breaker, one more try,
-//! and what is told of it.
+//! Calls of a shared store: time limit, circuit breaker, one retry, logs and metrics.
 
 use super::{
     Claim, Claimed, Outcome, ReplayStore, StoreError,
@@ -18,8 +17,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// A shared store with all that is the same for every store. Clones share the breaker and the
-/// outcomes that wait.
+/// A shared store, and what every store needs. Clones share the breaker and the queued outcomes.
 #[derive(Clone)]
 pub(super) struct SharedStore {
     store: Arc<dyn DynStore>,
@@ -27,10 +25,10 @@ pub(super) struct SharedStore {
     link: Arc<Link>,
 }
 
-/// What may be set.
+/// The layer's settings.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// For one call, with its second try.
+    /// For one call, its retry included.
     pub(super) timeout: Duration,
     /// How many outcomes may wait to be recorded.
     pub(super) outcomes: usize,
@@ -39,7 +37,7 @@ pub(super) struct Limits {
 struct Link {
     breaker: Mutex<Breaker>,
     outcomes: Outcomes,
-    /// For as many claims as the store works on at a time.
+    /// One permit for each claim that the store works on at a time.
     turns: Semaphore,
     max_claims: usize,
 }
@@ -76,7 +74,7 @@ impl SharedStore {
         let this = self.clone();
         Box::pin(async move {
             this.check_breaker()?;
-            // A busy store is not one that fails: it is asked again at once.
+            // A busy store has not failed: the breaker does not count this.
             let watch = Watch::start();
             let half = this.limits.timeout.checked_div(2).unwrap_or_default();
             let Ok(Ok(_turn)) = timeout(half, this.link.turns.acquire()).await else {
@@ -97,7 +95,7 @@ impl SharedStore {
         })
     }
 
-    /// Records an outcome while the response waits for it, or gives it back.
+    /// Records an outcome while the response waits for it; gives it back on failure.
     pub(super) fn record(&self, mut outcome: Unrecorded) -> Recorded {
         let this = self.clone();
         Box::pin(async move {
@@ -108,7 +106,7 @@ impl SharedStore {
         })
     }
 
-    /// Records an outcome in the background, and tries until it is recorded or no longer matters.
+    /// Records an outcome in the background, with retries until it is recorded or expires.
     pub(super) fn record_later(&self, outcome: Unrecorded) {
         self.link.outcomes.push(outcome, self.limits.outcomes);
         Outcomes::start(self);
@@ -119,11 +117,10 @@ impl SharedStore {
         Outcomes::drained(&self).await;
     }
 
-    /// What was acknowledged must not run again: where the store knows nothing of the claim,
-    /// because it forgot it or could not be asked at the time, the claim is made and finished at
-    /// once.
+    /// Records an outcome. If the store does not know an acknowledged claim, because it forgot it
+    /// or was unavailable, the claim is made and finished at once, so that it does not run again.
     ///
-    /// Without an error the outcome is in the store, or never will be.
+    /// `Ok` means that the outcome is in the store, or never will be.
     pub(super) async fn record_now(
         &self,
         unrecorded: &mut Unrecorded,
@@ -136,7 +133,7 @@ impl SharedStore {
         if self.call(provider, Operation::Finish, caller, finish).await? {
             return Ok(());
         }
-        // However often this is tried, the lease is lost once.
+        // However often this is tried, the lost lease is reported once.
         if std::mem::take(held) {
             trace::lease_lost(provider, Operation::Finish);
         }
@@ -171,8 +168,8 @@ impl SharedStore {
         let watch = Watch::start();
         let called = timeout(self.limits.timeout, async {
             match call().await {
-                // The first to notice that a connection broke while nothing was sent is the next
-                // delivery. Claims can be repeated under their token, and so can the rest.
+                // An idle connection that broke shows with the next call, so try once more. Every
+                // call can be repeated with its token.
                 Err(broken) if broken.is_disconnected() => {
                     let sent = !broken.is_unsent();
                     call().await.map_err(|again| if sent { again.sent() } else { again })
@@ -212,13 +209,12 @@ impl SharedStore {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caller {
     Request,
-    /// Nobody. It is no reason to refuse requests when such a call fails, and an open breaker is
-    /// none to leave it.
+    /// Nobody. Its failures do not open the breaker, and an open breaker does not stop it.
     Background,
 }
 
-/// After three failures in a row nothing is asked for a second, so that a store that hangs does not
-/// slow every request down.
+/// After three failures in a row requests skip the store for a second, so that a store that hangs
+/// does not slow down every request.
 #[derive(Default)]
 struct Breaker {
     failures: u32,
@@ -231,7 +227,7 @@ impl Breaker {
             None => true,
             Some(until) if now < until => false,
             Some(_) => {
-                // One call tries it. The others wait for what it finds.
+                // One call tries the store. Until it has an answer, the others skip the store.
                 self.open_until = now.checked_add(timeout);
                 true
             }
@@ -245,7 +241,7 @@ impl Breaker {
         }
     }
 
-    /// The store has answered; whether it had failed before.
+    /// Closes the breaker after an answer; `true` if the store had failed before.
     fn close(&mut self) -> bool {
         std::mem::take(self).failures > 0
     }
@@ -267,7 +263,7 @@ struct Busy;
 
 impl fmt::Display for Busy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("as many claims as it takes are under way")
+        f.write_str("the store's maximum number of claims is in progress")
     }
 }
 
@@ -278,7 +274,7 @@ struct Skipped;
 
 impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it has just failed several times")
+        f.write_str("skipped, because the last calls failed")
     }
 }
 
@@ -286,7 +282,7 @@ impl std::error::Error for Skipped {}
 
 type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// A [`ReplayStore`] of any type.
+/// A [`ReplayStore`] as a trait object.
 trait DynStore: Send + Sync {
     fn claim(&self, claim: &Claim) -> Call<'_, Claimed>;
     fn renew(&self, claim: &Claim) -> Call<'_, bool>;

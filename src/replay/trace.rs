@@ -1,4 +1,4 @@
-//! What the guard tells `tracing` and `metrics`; nothing, and at no cost, without these features.
+//! Reports to `tracing` and `metrics`; does nothing, at no cost, without these features.
 
 use super::{MemoryStore, StoreError};
 
@@ -42,14 +42,14 @@ impl Watch {
     }
 }
 
-/// Whether it was said that a memory store fills up.
+/// Whether it was reported that a memory store fills up.
 #[derive(Default)]
 pub(super) struct Level {
     #[cfg(feature = "tracing")]
     is_high: std::sync::atomic::AtomicBool,
 }
 
-/// A claim was made in the memory store.
+/// Reports the memory store's size after a claim.
 pub(super) fn claims(provider: &'static str, store: &MemoryStore, level: &Level) {
     #[cfg(feature = "metrics")]
     {
@@ -81,7 +81,7 @@ pub(super) fn claims(provider: &'static str, store: &MemoryStore, level: &Level)
     let _ = (provider, store, level);
 }
 
-/// A shared store was asked.
+/// Reports a call of the shared store.
 pub(super) fn store_called(
     provider: &'static str,
     operation: Operation,
@@ -106,13 +106,13 @@ pub(super) fn store_called(
             provider,
             operation,
             cause,
-            "the replay store could not be asked"
+            "a call of the replay store failed"
         );
     }
     let _ = (provider, operation, watch, error);
 }
 
-/// The shared store says that a claim is not this attempt's, or no longer.
+/// Reports that this attempt no longer holds its claim in the shared store.
 pub(super) fn lease_lost(provider: &'static str, operation: Operation) {
     let operation = operation.as_str();
     #[cfg(feature = "metrics")]
@@ -127,20 +127,20 @@ pub(super) fn lease_lost(provider: &'static str, operation: Operation) {
     let _ = (provider, operation);
 }
 
-/// An acknowledged delivery met other content under its signature, in a store that had not heard of
-/// it.
+/// Reports an acknowledged delivery that cannot be recorded: the shared store has other content
+/// under its signature.
 pub(super) fn conflicting(provider: &'static str) {
-    outcome_lost(provider, "the signature belongs to other content there");
+    outcome_lost(provider, "the store has other content under the signature");
 }
 
-/// An outcome waits to be recorded.
+/// Counts an outcome that waits to be recorded.
 pub(super) fn outcome_waits(provider: &'static str) {
     #[cfg(feature = "metrics")]
     metrics::gauge!(OUTCOMES_WAITING, "provider" => provider).increment(1.0);
     let _ = provider;
 }
 
-/// An outcome waits no more: it was recorded or no longer matters. If it was lost, with the reason.
+/// Counts an outcome that waits no more; `lost` is the reason if it counts as lost.
 pub(super) fn outcome_over(provider: &'static str, lost: Option<&'static str>) {
     #[cfg(feature = "metrics")]
     metrics::gauge!(OUTCOMES_WAITING, "provider" => provider).decrement(1.0);
@@ -163,7 +163,7 @@ fn outcome_lost(provider: &'static str, why: &'static str) {
     let _ = (provider, why);
 }
 
-/// What a store's error says, down to its root. A store keeps credentials out of its errors.
+/// The messages of a store's error and all its sources. A store keeps credentials out of them.
 #[cfg(feature = "tracing")]
 fn causes(error: &StoreError) -> String {
     let mut said = String::new();

@@ -1,4 +1,4 @@
-//! Annotations, which are typed one by one: a task can hold many MiB of them.
+//! Annotations, which are parsed one by one: a task can hold many MiB of them.
 
 use crate::{
     Json,
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use std::{fmt, iter, marker::PhantomData};
 
-/// A list as it came, whose elements are typed when they are asked for.
+/// A list that is kept as JSON text and whose elements are parsed on demand.
 ///
 /// ```
 /// use tower_webhooks::stardust::{Annotation, Elements};
@@ -34,20 +34,20 @@ pub struct Elements<T> {
 }
 
 impl<T> Elements<T> {
-    /// The list's text.
+    /// The list as JSON text.
     pub fn json(&self) -> &Json {
         &self.json
     }
 }
 
 impl<T: DeserializeOwned> Elements<T> {
-    /// The elements in their order; an error stands for one that is no object.
+    /// Parses the elements in their order; one that is not a `T` is an error.
     pub fn iter(&self) -> impl Iterator<Item = serde_json::Result<T>> {
         let mut text = self.json.get().strip_prefix('[').unwrap_or_default();
         iter::from_fn(move || {
             text = text.trim_start_matches([' ', '\t', '\n', '\r', ',']);
             let mut values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
-            // What follows the last element is no value.
+            // The list's end is not a value.
             let value = values.next()?.ok()?;
             text = text.get(values.byte_offset()..)?;
             Some(T::deserialize(value))
@@ -82,9 +82,9 @@ impl<T> FromValue for Elements<T> {
 }
 
 payload! {
-    /// What was annotated with one of the project's tools.
+    /// An annotation made with one of the project's tools.
     pub struct Annotation {
-        /// The tool's key, `box2d-[e3030]`.
+        /// The tool's key, such as `box2d-[e3030]`.
         pub key: Option<String>,
         /// The tool's label.
         pub label: Option<String>,
@@ -95,8 +95,8 @@ payload! {
         ..rest
     }
 
-    /// What was drawn or marked. What it consists of depends on its type: other members than a
-    /// plane are in the rest.
+    /// An element that was drawn or marked. Members that depend on its type, other than a plane,
+    /// are in [`rest`](Self::rest).
     pub struct Slot {
         /// The slot's id.
         pub id: Option<String>,
@@ -104,7 +104,7 @@ payload! {
         pub label: Option<String>,
         /// Who made it.
         pub user_id: Option<String> = "userId",
-        /// The team of who made it.
+        /// The team of that user.
         pub team_id: Option<String> = "teamId",
         /// The pool in which it was made.
         pub pool_id: Option<String> = "poolId",
@@ -112,7 +112,7 @@ payload! {
         pub r#type: Option<String> = "type",
         /// The corners of a `box2d`.
         pub plane: Option<Plane>,
-        /// Where a text or a sound comes from.
+        /// The source of a text or audio.
         pub source: Option<String>,
         /// Where it starts.
         pub start: Option<f64>,
@@ -120,13 +120,13 @@ payload! {
         pub length: Option<f64>,
         /// The text.
         pub text: Option<String>,
-        /// How sure an algorithm is.
+        /// An algorithm's confidence.
         pub confidence: Option<f64>,
         /// Whether somebody has confirmed it.
         pub confirmed: Option<bool>,
-        /// How sure an algorithm is, in words: `High`.
+        /// An algorithm's confidence as a word, such as `High`.
         pub hint_confidence: Option<String> = "hintConfidence",
-        /// Whether somebody has confirmed the hint: `Unconfirmed`.
+        /// Whether somebody has confirmed the hint, such as `Unconfirmed`.
         pub hint_status: Option<String> = "hintStatus",
         ..rest
     }
@@ -144,7 +144,7 @@ payload! {
         ..rest
     }
 
-    /// A point of an image, in its pixels.
+    /// A point of an image, in pixels.
     pub struct Point {
         /// From the left.
         pub x: Option<f64>,

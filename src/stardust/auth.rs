@@ -1,5 +1,4 @@
-//! The two ways in which a head proves itself: an AccessKey ID, or a signature over the time with
-//! that ID's secret.
+//! Verifies the headers: an AccessKey ID, or a signature over the time with that ID's secret.
 
 use crate::{
     ConfigError, Content, Covers, Identity, Proof, Rejection, Secret, Timestamp, Window,
@@ -11,10 +10,9 @@ use http::{HeaderMap, HeaderName};
 use md5::{Digest, Md5};
 use std::time::SystemTime;
 
-/// All headers of both modes: Stardust may send all of them, whichever are looked at.
+/// The headers of both modes: Stardust may send all of them, whichever mode is configured.
 pub(super) const CREDENTIALS: &[&str] = &["x-stardust-key", "x-ts", "x-sign"];
 
-/// An AccessKey ID and its secret.
 #[derive(Clone, Debug)]
 pub(super) struct Pair {
     access_key: Secret,
@@ -39,7 +37,7 @@ impl Pair {
     }
 }
 
-/// What a rightly signed head proves.
+/// Verifies the signature of signed mode.
 pub(super) fn verify(
     headers: &HeaderMap,
     pairs: &[Pair],
@@ -59,7 +57,7 @@ pub(super) fn verify(
     let sign = |pair: &Pair| same(pair.access_key.id(), &access_key).then(|| pair.sign(ts));
     let (key_index, _) = find(pairs, &mac, sign)?;
     let signed_at = window.check(stamp, now)?;
-    // Two callbacks of one millisecond have one signature.
+    // Two callbacks of one millisecond have the same signature.
     let identity = Identity::new(&[&mac], Content::Part).with_valid_until(window.ends(stamp)?);
     Ok(Proof {
         covers: Covers::Nothing,
@@ -69,14 +67,15 @@ pub(super) fn verify(
     })
 }
 
-/// Takes the AccessKey ID that `X-STARDUST-KEY` carries.
+/// Verifies the AccessKey ID in `X-STARDUST-KEY`.
 pub(super) fn verify_key(headers: &HeaderMap, access_keys: &[Secret]) -> Result<Proof, Rejection> {
     let presented = token::presented(exactly_one(headers, &KEY)?)?;
     let (key_index, _) = find(access_keys, &presented, |access_key| Some(*access_key.id()))?;
     Ok(Proof { covers: Covers::Nothing, key_index, signed_at: None, identity: None })
 }
 
-/// Sends callbacks as Stardust would in key-only mode: for tests and for trying a receiver out.
+/// Adds the key to callbacks as Stardust does in key-only mode, for tests and for trying out a
+/// receiver.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -121,7 +120,7 @@ impl crate::Signer for KeyOnlySigner {
     }
 }
 
-/// Signs callbacks as Stardust would in signed mode: for tests and for trying a receiver out.
+/// Signs callbacks as Stardust does in signed mode, for tests and for trying out a receiver.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -147,8 +146,7 @@ pub struct Signer {
 
 #[cfg(feature = "test-util")]
 impl Signer {
-    /// A signer with an AccessKey ID and its secret. The scheme has no nonce: the time is all that
-    /// varies.
+    /// A signer with an AccessKey ID and its secret. The scheme has no nonce: only the time varies.
     ///
     /// # Errors
     ///
@@ -160,7 +158,7 @@ impl Signer {
         Ok(Self { pair: Pair::new(access_key, secret_key)? })
     }
 
-    /// The signature alone, 32 lower-case hex digits.
+    /// Computes the signature: 32 lower-case hex digits.
     pub fn signature(&self, ts: &str) -> String {
         base16ct::lower::encode_string(&self.pair.sign(ts))
     }
@@ -186,7 +184,7 @@ impl crate::Signer for Signer {
     }
 }
 
-// Looking up a name that is text parses it each time.
+// A lookup by text would parse the name each time.
 static KEY: HeaderName = HeaderName::from_static("x-stardust-key");
 static TS: HeaderName = HeaderName::from_static("x-ts");
 static SIGN: HeaderName = HeaderName::from_static("x-sign");

@@ -12,15 +12,15 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
 
-/// What Stardust has posted.
+/// A Stardust callback, or a body that is not one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 #[allow(clippy::large_enum_variant, reason = "it moves once, into an `Arc`")]
 pub enum Event {
-    /// A callback.
+    /// The body of a callback.
     Callback(Callback),
-    /// What holds neither a task's id nor a status.
+    /// A body with neither a task's id nor a status.
     Unknown(Unknown),
 }
 
@@ -32,13 +32,13 @@ impl Event {
 }
 
 impl WebhookEvent for Event {
-    /// What the callback seems to be about: `task_error`, `audit_status_changed`, `completed` or
-    /// `other`.
+    /// The presumed occasion: `task_error`, `audit_status_changed`, `completed`, `other`, or
+    /// `unknown` for [`Unknown`](Self::Unknown).
     ///
-    /// It is a best effort. Stardust documents three occasions, but no member that names them and
-    /// no value that an audit leaves in the task. In this order: the status is an error; there is
-    /// an [`audit_status`](Callback::audit_status); the status is completed; all else is `other`. A
-    /// task that is called back for another reason after its audit counts as an audit again.
+    /// It is a best effort. Stardust documents three occasions, but no member that names them or
+    /// holds the result of an audit. The first that applies: the status is an error; there is an
+    /// [`audit_status`](Callback::audit_status); the status is completed; otherwise `other`. A
+    /// later callback for an audited task counts as an audit again.
     fn kind(&self) -> &'static str {
         match self {
             Self::Callback(callback) => callback.kind(),
@@ -46,11 +46,10 @@ impl WebhookEvent for Event {
         }
     }
 
-    /// The task's id, the status and the [`audit_status`](Callback::audit_status).
+    /// The kind, the task's id, the status and the [`audit_status`](Callback::audit_status).
     ///
-    /// Stardust sends no delivery id, and sends a callback again when it saw no 2xx or when
-    /// somebody asks for it. A task that is rejected, fixed and rejected again has the first key
-    /// again.
+    /// Stardust sends no delivery id. A task that is rejected, fixed and rejected again has its
+    /// first key again.
     fn dedup_key(&self) -> Option<String> {
         let Self::Callback(callback) = self else { return None };
         let Callback { task_id, status, .. } = callback;
@@ -73,53 +72,52 @@ impl<'de> Deserialize<'de> for Event {
 }
 
 payload! {
-    /// A callback.
+    /// The body of a callback.
     pub struct Callback {
-        /// The task's id; [`Task::task_id`] where the callback has none of its own.
+        /// The task's id, from [`Task::task_id`] if missing here.
         pub task_id: Option<String> = "taskId",
-        /// The task's status: normally completed, or an error where the task failed;
-        /// [`Task::status`] where the callback has none of its own.
+        /// The task's status, normally completed or an error; from [`Task::status`] if missing
+        /// here.
         pub status: Option<Status>,
-        /// The task with its annotations; where it is in the envelope of Get Task, it is taken out
-        /// of that.
+        /// The task with its annotations, unwrapped if it is in the envelope of Get Task.
         pub task: Option<Task>,
         ..rest
     }
 
-    /// A task, as Get Task gives it.
+    /// A task, as Get Task returns it.
     pub struct Task {
         /// The task's id.
         pub task_id: Option<String> = "taskId",
-        /// What the task was made of.
+        /// What the task was created from.
         pub task_params: Option<TaskParams> = "taskParams",
-        /// What was done in the task.
+        /// The result of the work on the task.
         pub result: Option<TaskResult>,
-        /// What was done in the task in the pool before.
+        /// The result of the previous pool.
         pub previous_result: Option<TaskResult> = "previousResult",
         /// The task's pool and project.
         pub append_info: Option<AppendInfo> = "appendInfo",
         /// The task's status; a code in the example of Get Task.
         pub status: Option<Status>,
-        /// `null` in the example; the likeliest member to tell of an audit.
+        /// `null` in the example; the likeliest member to hold the result of an audit.
         pub quality_status: Option<Json> = "qualityStatus",
         /// When the task is due; `null` in the example.
         pub task_deadline: Option<String> = "taskDeadline",
         /// When a rejected task is due; `null` in the example.
         pub reject_deadline: Option<String> = "rejectDeadline",
-        /// The time at Stardust, `YYYY-MM-DD HH:MM:SS` without a zone.
+        /// The server's time, `YYYY-MM-DD HH:MM:SS` without a zone.
         pub server_time: Option<String> = "serverTime",
-        /// A list; empty in the example.
+        /// An undocumented list, empty in the example.
         pub quality_messages: Option<Json> = "qualityMessages",
         /// What went wrong, with `pointErrorMsgs` and `isPointTimeOut`.
         pub error_message: Option<Json> = "errorMessage",
-        /// `null` in the example.
+        /// Undocumented; `null` in the example.
         pub worker_info: Option<Json> = "workerInfo",
         /// Whether a callback was answered with 2xx. It cannot be final while one is being sent.
         pub callback_succeeded: Option<bool> = "callback_succeeded" | "callbackSucceeded",
         ..rest
     }
 
-    /// What a task was made of.
+    /// What a task was created from.
     pub struct TaskParams {
         /// The record that was imported.
         pub record: Option<Record>,
@@ -132,14 +130,14 @@ payload! {
     pub struct Record {
         /// What the attachment is.
         pub attachment_type: Option<AttachmentType> = "attachmentType",
-        /// A URL, an object or a list, by the type.
+        /// A URL, an object or a list, depending on the type.
         pub attachment: Option<Json>,
-        /// What the importer said of it.
+        /// The metadata that was imported with it.
         pub metadata: Option<RecordMetadata>,
         ..rest
     }
 
-    /// What the importer said of a record.
+    /// The metadata that was imported with a record.
     pub struct RecordMetadata {
         /// The importer's own id.
         pub unique_identifier: Option<String> = "uniqueIdentifier",
@@ -148,15 +146,15 @@ payload! {
         ..rest
     }
 
-    /// What was done in a task.
+    /// The result of the work on a task.
     pub struct TaskResult {
         /// The annotations.
         pub annotations: Option<Elements<Annotation>>,
         /// Annotations that an algorithm proposes.
         pub hints: Option<Elements<Annotation>>,
-        /// What inspectors found.
+        /// Issues raised by inspectors.
         pub issues: Option<Json>,
-        /// The result as a whole: `invalidFrame`, `imageRotateAngle`, `noNeedToAnnotate` and more.
+        /// Metadata of the result: `invalidFrame`, `imageRotateAngle`, `noNeedToAnnotate` and more.
         pub metadata: Option<Json>,
         ..rest
     }
@@ -218,19 +216,19 @@ words! {
     pub enum AttachmentType {
         /// An image.
         Image = "IMAGE",
-        /// Images one after the other.
+        /// A sequence of images.
         ImageSequence = "IMAGE_SEQUENCE",
-        /// The images of several cameras one after the other.
+        /// A sequence of image sets, as of several cameras.
         ImageSetSequence = "IMAGE_SET_SEQUENCE",
         /// A point cloud.
         PointCloud = "POINTCLOUD",
-        /// Point clouds one after the other.
+        /// A sequence of point clouds.
         PointCloudSequence = "POINTCLOUD_SEQUENCE",
         /// A text.
         Text = "TEXT",
-        /// A sound.
+        /// Audio.
         Audio = "AUDIO",
-        /// A film.
+        /// Video.
         Video = "VIDEO",
     }
 }
@@ -239,7 +237,7 @@ impl Callback {
     /// The first of `status`, `task.qualityStatus` and `task.auditStatus` that is approved,
     /// rejected or fixed.
     ///
-    /// Only the three words are documented; that they stand in these members is inferred.
+    /// Only the three words are documented; the members are inferred.
     pub fn audit_status(&self) -> Option<Status> {
         let task = self.task.as_ref();
         let quality = task.and_then(|task| task.quality_status.as_ref());
@@ -280,14 +278,15 @@ impl Callback {
     }
 }
 
-/// The page calls `task` what Get Task answers with, and that is
-/// `{"code": 2000, "message": …, "data": TASK}`.
+/// Unwraps the answer of Get Task, `{"code": 2000, "message": …, "data": TASK}`: the callback page
+/// describes `task` as that answer.
 fn of_envelope(task: Value<'_>) -> Option<Value<'_>> {
     let task = Object::of(task).filter(|task| task.has("code") && !task.has("taskId"))?;
     task.get("data").filter(|data| data.is_object())
 }
 
-/// The task's own member in the place of the callback's, whose misfit would be there beside it.
+/// Fills a missing member from the task. Its misfit leaves the rest, or it would be serialized
+/// beside it.
 fn fall_back<T: Clone>(member: &mut Option<T>, of_task: &Option<T>, name: &str, rest: &mut Rest) {
     if member.is_none() && of_task.is_some() {
         member.clone_from(of_task);
@@ -296,17 +295,17 @@ fn fall_back<T: Clone>(member: &mut Option<T>, of_task: &Option<T>, name: &str, 
 }
 
 impl Task {
-    /// The importer's own id, from deep inside [`task_params`](Self::task_params).
+    /// The importer's own id, from [`task_params`](Self::task_params).
     pub fn unique_identifier(&self) -> Option<&str> {
         self.record_metadata()?.unique_identifier.as_deref()
     }
 
-    /// The importer's own object, from deep inside [`task_params`](Self::task_params).
+    /// The importer's own object, from [`task_params`](Self::task_params).
     pub fn additional_info(&self) -> Option<&Json> {
         self.record_metadata()?.additional_info.as_ref()
     }
 
-    /// The annotations, from inside [`result`](Self::result).
+    /// The annotations, from [`result`](Self::result).
     pub fn annotations(&self) -> Option<&Elements<Annotation>> {
         self.result.as_ref()?.annotations.as_ref()
     }
@@ -316,7 +315,7 @@ impl Task {
     }
 }
 
-/// A status as it came: a word of the callback page, or a code of Get Task, as a number or as text.
+/// A status as it was sent: a word of the callback page, or a code of Get Task as a number or text.
 ///
 /// ```
 /// use tower_webhooks::stardust::{State, Status};
@@ -343,7 +342,7 @@ enum Form {
 }
 
 impl Status {
-    /// What it means.
+    /// The meaning of the word or code.
     pub fn state(&self) -> State {
         match &self.0 {
             Form::Code(code) => State::of_code(*code),
@@ -396,7 +395,7 @@ impl<'de> Deserialize<'de> for Status {
     }
 }
 
-/// What a status means.
+/// The meaning of a [`Status`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum State {
@@ -447,7 +446,7 @@ impl State {
         }
     }
 
-    /// Of a word in either case, or of the digits of a code.
+    /// Reads a word in any case, or the digits of a code.
     fn of_text(text: &str) -> Self {
         let words = [
             ("completed", Self::Completed),

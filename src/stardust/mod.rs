@@ -1,4 +1,4 @@
-//! Stardust: callbacks of the annotation platform, as its API had them before version 2.
+//! Stardust: callbacks of the annotation platform's API before version 2.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -22,50 +22,50 @@
 //!
 //! # What a mode proves
 //!
-//! The first callback page (May 2024) had a key only; since July 2024 it points to the API's own
-//! signature. Each layer accepts exactly one mode and never falls back to the other. Both check the
-//! head: a forged request is refused before a byte of its body is read.
+//! The first callback page (May 2024) describes a key only; since July 2024 it refers to the API's
+//! own signature. Each layer accepts exactly one mode and never falls back to the other. Both modes
+//! check the headers only, so a forged request is refused before its body is read.
 //!
 //! | | [`Stardust`], signed mode | [`StardustKeyOnly`], key-only mode |
 //! | --- | --- | --- |
 //! | headers | `X-STARDUST-KEY`, `X-TS`, `X-SIGN` | `X-STARDUST-KEY` |
-//! | proves | somebody who knows the SecretKey signed this time | somebody knows the AccessKey ID |
+//! | proves | somebody who knows the SecretKey signed this time | the sender knows the AccessKey ID |
 //! | covers | neither the event nor the URL | neither the event nor the URL |
 //! | fresh | within the [`Window`] | no |
-//! | single use | has an [`Identity`](crate::Identity): the keys and the recomputed `X-SIGN`, with the body | has none |
+//! | single use | has an [`Identity`](crate::Identity): the recomputed `X-SIGN` and the body | has none |
 //!
-//! `X-SIGN` is the MD5 of `X-TS`, the SecretKey and the AccessKey ID with `&` between them. It
-//! covers **nothing** but the time: who captured one request in **signed mode** can send any event
-//! of their own under its headers until `X-TS` leaves the window. Single use does not stop that
-//! here, only a repetition of the same body: two honest callbacks of one millisecond have one
-//! signature, so another body under a used signature is another delivery.
+//! `X-SIGN` is the MD5 of `X-TS`, the SecretKey and the AccessKey ID, joined with `&`. It covers
+//! **nothing** but the time: whoever captures a **signed mode** request can send any event with its
+//! headers until `X-TS` leaves the window. The replay guard stops only repeats of the same body:
+//! two genuine callbacks of one millisecond have the same signature, so another body under a used
+//! signature is another delivery.
 //!
-//! The AccessKey ID is an identifier, sent in clear with every call of the API, and no secret. Who
-//! knows it, and who captured one request in **key-only mode**, can send any event, at any time, as
-//! often as they like. Prefer signed mode. In either mode an event is a hint: ask Get Task before
-//! you act on it where it matters, and serve the route over TLS only.
+//! The AccessKey ID is an identifier that is sent with every API call, not a secret. Whoever knows
+//! it, or captures a **key-only mode** request, can send any event, any number of times. Prefer
+//! signed mode. In both modes treat an event as a hint: call Get Task before you act on anything
+//! important, and serve the route over TLS only.
 //!
-//! The keys are those of the task's **creator**, which is why several pairs can be accepted.
+//! The keys are those of the task's **creator**, so a layer can accept several pairs.
 //!
 //! # Delivery
 //!
 //! A task's callback goes to the `callbackUrl` in `metadata.additionalInfo` of its record, in the
-//! JSONL that `POST /task/send` imports. Without a 2xx answer it is sent up to 8 times more over 24
-//! hours; `POST /task/{taskId}/callback` sends it once again by hand. So one change can arrive
-//! often: see [`dedup_key`](crate::WebhookEvent::dedup_key).
+//! JSONL that `POST /task/send` imports. Without a 2xx answer it is retried up to 8 times within 24
+//! hours; `POST /task/{taskId}/callback` sends it again on request. So one change can arrive
+//! several times: see [`dedup_key`](crate::WebhookEvent::dedup_key).
 //!
-//! Nobody documents whether a retry is signed anew. If it is not, a retry later than the window's 5
-//! minutes is refused as stale, and so lost after the eighth: see [`Stardust::window`]. A delivery
-//! whose receiver is killed in mid-handler is delivered again by a retry that comes later than the
-//! [lease](crate::WebhookLayer::lease).
+//! Whether a retry is signed anew is not documented. If it is not, retries after the window's 5
+//! minutes are refused as stale, and the callback is lost after the eighth: see
+//! [`Stardust::window`]. If the receiver dies while the handler runs, the first retry after the
+//! [lease](crate::WebhookLayer::lease) is delivered again.
 //!
 //! # Payload
 //!
-//! `{"taskId", "status", "task"}`, of which one of `taskId` and `status` is enough, here or in
-//! `task`; no example of a real callback is published. What holds neither is [`Event::Unknown`]: so
-//! is the page's "Example Callback Body", a record for `POST /task/send`. A body is at most 16 MiB
-//! unless the layer's limit says otherwise. The annotations are nearly all of it: they are kept as
-//! text, digit for digit, and [typed one by one](Elements::iter) when they are asked for.
+//! A body is `{"taskId", "status", "task"}`; no real example is published. It needs a `taskId` or a
+//! `status`, at the top level or in `task`. A body without either is [`Event::Unknown`], as is the
+//! page's "Example Callback Body", a record for `POST /task/send`. The default body limit is 16
+//! MiB. Annotations make up most of a body: they are kept as text, digit for digit, and [parsed one
+//! by one](Elements::iter) on demand.
 //!
 //! | occasion on the page | kind | told by |
 //! | --- | --- | --- |
@@ -103,7 +103,7 @@ mod event;
 
 /// The rules of Stardust's callbacks in signed mode: a signature over the time.
 ///
-/// All three headers are required; a request with the right key alone is refused.
+/// All three headers are required; a request with only the right key is refused.
 #[derive(Clone, Debug)]
 pub struct Stardust {
     pairs: Vec<Pair>,
@@ -115,8 +115,8 @@ impl Stardust {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for an empty or blank value, for white space around one, and for an
-    /// AccessKey ID that no header can carry.
+    /// [`ConfigError`] for a value that is empty or has white space around it, and for an AccessKey
+    /// ID that is not a valid header value.
     pub fn new(
         access_key: impl AsRef<[u8]>,
         secret_key: impl AsRef<[u8]>,
@@ -124,9 +124,9 @@ impl Stardust {
         Ok(Self { pairs: vec![Pair::new(access_key, secret_key)?], window: Window::default() })
     }
 
-    /// Accepts a further pair: another creator's, or the same ID with another secret, for the time
-    /// of a rotation. [`Metadata::key_index`](crate::Metadata::key_index) tells which one verified
-    /// a delivery.
+    /// Accepts a further pair: another creator's, or the same ID with its next secret during a
+    /// rotation. [`Metadata::key_index`](crate::Metadata::key_index) tells which one verified a
+    /// delivery.
     ///
     /// # Errors
     ///
@@ -140,13 +140,12 @@ impl Stardust {
         Ok(self)
     }
 
-    /// Sets how old `X-TS` may be: 300 s if it is not called.
+    /// Sets how far `X-TS` may be from the current time.
     ///
-    /// Stardust retries for 24 hours. If a retry carries its first signature, one that comes after
-    /// the window is refused with 401, which Stardust answers with its next retry. Widen the window
-    /// (it takes up to 25 hours) if you see that happen. It has a price: for as long, a captured
-    /// request lends its headers to any other body, and the replay guard has to remember every
-    /// delivery.
+    /// Stardust retries for 24 hours. If retries carry their first signature, those after the
+    /// window are refused with 401. Widen the window (up to 25 hours) if you see that happen. For
+    /// as long, a captured request's headers work with any other body, and the replay guard
+    /// remembers every delivery.
     #[must_use]
     pub fn window(mut self, window: Window) -> Self {
         self.window = window;
@@ -176,11 +175,10 @@ impl Provider for Stardust {
     }
 }
 
-/// The rules of Stardust's callbacks in key-only mode: an AccessKey ID, and nothing else.
+/// The rules of Stardust's callbacks in key-only mode: an AccessKey ID only.
 ///
-/// An AccessKey ID identifies, it does not prove; and without a time and a nonce a delivery is
-/// neither fresh nor single-use. Use [`Stardust`] where Stardust signs. `X-TS` and `X-SIGN` are not
-/// looked at.
+/// An AccessKey ID is not a secret, and without a time and a nonce a delivery is neither fresh nor
+/// single-use. Use [`Stardust`] if your callbacks are signed. `X-TS` and `X-SIGN` are ignored.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -207,15 +205,14 @@ impl StardustKeyOnly {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for an empty or blank ID, one with white space around it, and one that no
-    /// header can carry.
+    /// [`ConfigError`] for an ID that is empty, has white space around it or is not a valid header
+    /// value.
     pub fn new(access_key: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         Ok(Self { access_keys: vec![token::new(access_key)?] })
     }
 
-    /// Accepts a further AccessKey ID: another creator's, or the next one, for the time of a
-    /// rotation. [`Metadata::key_index`](crate::Metadata::key_index) tells which one a delivery
-    /// carried.
+    /// Accepts a further AccessKey ID: another creator's, or the next one during a rotation.
+    /// [`Metadata::key_index`](crate::Metadata::key_index) tells which one a delivery carried.
     ///
     /// # Errors
     ///

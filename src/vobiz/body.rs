@@ -26,15 +26,14 @@ impl Rules {
         Ok(Self { header, prefix: Cow::Borrowed(prefix), keys: vec![Key::new(secret)?] })
     }
 
-    /// The signature's bytes, whatever the case of their digits.
+    /// Decodes the presented signature, whose hex digits may be in either case.
     pub(super) fn presented(&self, headers: &HeaderMap) -> Result<[u8; 32], Rejection> {
         let digits = exactly_one(headers, &self.header)?
             .strip_prefix(&*self.prefix)
-            .ok_or_else(|| malformed("signature: not the family's prefix"))?;
+            .ok_or_else(|| malformed("signature: without the family's prefix"))?;
         from_hex(digits, "signature: not 64 hex digits")
     }
 
-    /// What a rightly signed body proves.
     pub(super) fn verify(&self, mac: [u8; 32], body: &[u8]) -> Result<Proof, Rejection> {
         let (key_index, _) = find(&self.keys, &mac, |key| Some(key.sign(&[body])))?;
         let identity = Identity::new(&[&mac], Content::Signed);
@@ -58,7 +57,7 @@ impl Rules {
     }
 }
 
-/// A family's provider and signer: thin names over [`Rules`].
+/// Defines a family's provider and signer as thin wrappers of [`Rules`].
 macro_rules! family {
     (
         $(#[$meta:meta])*
@@ -76,13 +75,13 @@ macro_rules! family {
             ///
             /// # Errors
             ///
-            /// [`ConfigError`](crate::ConfigError) for an empty or blank key, or one with white
-            /// space around it.
+            /// [`ConfigError`](crate::ConfigError) for a key that is empty or has white space
+            /// around it.
             pub fn new($secret: impl AsRef<[u8]>) -> Result<Self, crate::ConfigError> {
                 Ok(Self { rules: crate::vobiz::body::Rules::new($header, $prefix, $secret)? })
             }
 
-            /// Accepts a further key, for the time of a rotation.
+            /// Accepts a further key, for rotations.
             /// [`Metadata::key_index`](crate::Metadata::key_index) tells which one verified a
             /// delivery.
             ///
@@ -130,7 +129,7 @@ macro_rules! family {
             }
         }
 
-        /// Signs callbacks as Vobiz would: for tests and for trying a receiver out.
+        /// Signs callbacks as Vobiz does, for tests and for trying out a receiver.
         #[cfg(feature = "test-util")]
         #[derive(Clone, Debug)]
         pub struct Signer {

@@ -19,7 +19,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Answer 2xx; an event is sent at about 0, 5 and 30 s, three times in all.
+//! Answer 2xx; otherwise an event is sent three times in all, at about 0, 5 and 30 s.
 //!
 //! Page: <https://docs.vobiz.ai/campaign-manager/webhooks>.
 
@@ -77,11 +77,11 @@ payload! {
         pub account_id: Option<String>,
         /// When this happened, RFC 3339.
         pub timestamp: Option<String>,
-        /// Why; of `campaign.stalled`, `.paused` and `.failed`.
+        /// The reason; of `campaign.stalled`, `.paused` and `.failed`.
         pub reason: Option<String>,
         /// When the last call was dialled, RFC 3339; of `campaign.stalled`.
         pub last_dial_at: Option<String>,
-        /// For how many minutes nothing was dialled; of `campaign.stalled`.
+        /// The minutes without a dialled call; of `campaign.stalled`.
         pub stalled_minutes: Option<f64>,
         ..rest
     }
@@ -104,14 +104,14 @@ payload! {
         pub from_number: Option<String>,
         /// Why the call ended.
         pub hangup_cause: Option<String>,
-        /// Seconds; whether they are whole is not documented.
+        /// The call's length in seconds; whether it is whole is not documented.
         pub duration: Option<f64>,
         ..rest
     }
 }
 
 impl Contact {
-    /// What tells contacts apart: a contact's id is optional.
+    /// The contact's id, which is optional, or else the call's.
     fn whom(&self) -> Option<&String> {
         self.contact_id.as_ref().or(self.call_uuid.as_ref())
     }

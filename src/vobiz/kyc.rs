@@ -1,4 +1,4 @@
-//! KYC: the identity checks of a sub-account's customer.
+//! KYC: identity checks of a sub-account's customers.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -17,8 +17,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Answer 2xx; failures are tried again with growing pauses. For the sessions of the *partner* API
-//! no signature is documented: Vobiz advises to fetch the session again before trusting a callback.
+//! Answer 2xx; failures are retried with exponential backoff. No signature is documented for
+//! sessions of the *partner* API: Vobiz advises fetching the session again before trusting such a
+//! callback.
 //!
 //! Pages: <https://docs.vobiz.ai/sub-accounts/kyc/email-flow-webhook>,
 //! <https://docs.vobiz.ai/sub-accounts/kyc/redirect-flow-webhook>.
@@ -40,7 +41,7 @@ events! {
     pub enum Event in "event" {
         /// A session was created.
         "kyc.initiated" => Initiated(Session) key |it| [it.session_id, it.timestamp],
-        /// The customer has submitted everything.
+        /// The customer submitted everything.
         "kyc.submitted" => Submitted(Session) key |it| [it.session_id, it.timestamp],
         /// The customer is verified.
         "kyc.completed" => Completed(Session) key |it| [it.session_id, it.timestamp],
@@ -63,9 +64,9 @@ payload! {
         pub session_id: Option<String>,
         /// The sub-account, `SA_…`.
         pub account_auth_id: Option<String>,
-        /// The customer's address; not in the redirect flow.
+        /// The customer's e-mail address; not in the redirect flow.
         pub customer_email: Option<String>,
-        /// Who the customer is.
+        /// Whether the customer is a person or a company.
         pub kyc_type: Option<KycType>,
         /// The session's state, such as `kyc_completed`.
         pub session_status: Option<String>,
@@ -82,7 +83,7 @@ payload! {
 }
 
 words! {
-    /// Who a customer is.
+    /// The kind of a customer.
     pub enum KycType {
         /// A person.
         Individual = "individual",

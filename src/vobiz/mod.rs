@@ -1,15 +1,15 @@
-//! Vobiz: callbacks of the voice platform and of what has grown around it.
+//! Vobiz: callbacks of the voice platform and its related services.
 //!
-//! Vobiz has six families of callbacks, and one header name, `X-Vobiz-Signature`, means four
-//! different things in them. So the **family is chosen where the route is made**; no layer guesses
-//! it from a request:
+//! Vobiz has six families of callbacks, and the header `X-Vobiz-Signature` has four different
+//! meanings in them. So **each route is set up for one family**; no layer guesses it from a
+//! request:
 //!
 //! | family | proves | key |
 //! | --- | --- | --- |
 //! | [`Voice`](voice::Voice) | the URL, **no field** | the account's auth token, or the main account's |
 //! | [`Kyc`](kyc::Kyc) | the body | the main account's auth token |
 //! | [`Campaign`](campaign::Campaign) | the body | the account's auth token |
-//! | [`Ndnc`](ndnc::Ndnc) | the body | a secret that you have sent to Vobiz |
+//! | [`Ndnc`](ndnc::Ndnc) | the body | a secret that you sent to Vobiz |
 //! | [`Trunk`](trunk::Trunk) | the body | the trunk's signing secret |
 //! | [`Whatsapp`](whatsapp::Whatsapp) | the body | the subscription's secret |
 //!
@@ -57,35 +57,35 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Retries, and where the URL goes
+//! # Retries, and where to set the URL
 //!
-//! | events | retries | where Vobiz wants the URL |
+//! | events | retries | where to set the URL |
 //! | --- | --- | --- |
-//! | [`voice::Event`] | up to 3, with growing pauses, unless 200 comes within 3 s | an application's or a call's `answer_url`, `hangup_url`, `ring_url`, `fallback_url`, `machine_detection_url`; the `action` and `callbackUrl` attributes of XML verbs; `callback_url` of the recording and stream APIs |
-//! | [`kyc::Event`] | with growing pauses; how many is not documented | with the session |
-//! | [`campaign::Event`] | at about 5 and 30 s | a campaign's `notify_url` |
-//! | [`ndnc::Event`] | not documented; wants a 2xx within 5 s | by e-mail to Vobiz, with the secret |
+//! | [`voice::Event`] | up to 3 with exponential backoff, unless 200 comes within 3 s | an application's or a call's `answer_url`, `hangup_url`, `ring_url`, `fallback_url`, `machine_detection_url`; the `action` and `callbackUrl` attributes of XML verbs; `callback_url` of the recording and stream APIs |
+//! | [`kyc::Event`] | exponential backoff; the number is not documented | with the session |
+//! | [`campaign::Event`] | 2, at about 5 and 30 s | a campaign's `notify_url` |
+//! | [`ndnc::Event`] | not documented; a 2xx is due within 5 s | by e-mail to Vobiz, with the secret |
 //! | [`trunk::Event`] | none: what is refused is lost | a trunk's `webhook_url` |
-//! | [`whatsapp::Event`] | there may be some, with the same `event_id` | a webhook subscription, HTTPS only |
+//! | [`whatsapp::Event`] | possible, with the same `event_id` | a webhook subscription, HTTPS only |
 //!
-//! A receiver that is killed while its handler runs frees the delivery after the
-//! [lease](crate::WebhookLayer::lease), 15 s by default. Campaign's last attempt comes later than
-//! that and is delivered; voice's are over by then, unless the lease is made shorter, and the event
-//! is lost, as a trunk's is in any case.
+//! If a receiver dies while its handler runs, its claim ends after the
+//! [lease](crate::WebhookLayer::lease), 15 s by default. Campaign's last attempt comes later and is
+//! delivered. Voice's backoff times are not documented: if its retries end before the lease, the
+//! event is lost, so consider a shorter lease. A trunk's event is lost in any case.
 //!
 //! # Signatures over the body
 //!
-//! The five other families sign the raw bytes of the body with HMAC-SHA256 and send the hex digits,
-//! KYC and campaign with `sha256=` in front, the others without. A captured request can be sent
-//! again, but not changed. None of them has a time in the signature: a repeat, byte for byte, is
-//! not delivered again while the layer remembers the first.
+//! All families but voice send an HMAC-SHA256 of the raw body in hex; KYC and campaign put
+//! `sha256=` before it. A captured request can be sent again, but not changed. The signature has no
+//! time: an identical request is not delivered again for as long as the layer remembers the first
+//! one.
 //!
-//! Neither is the family signed. Families with the same form and the same key (KYC and campaign
-//! with the main account's token) pass each other's requests; what comes from the other is an
+//! The family is not signed either. Families with the same header, prefix and key (KYC and campaign
+//! with the main account's token) accept each other's requests; an event of the other family is an
 //! [`Unknown`](crate::Unknown).
 //!
-//! Vobiz writes callbacks' bodies with `Event` or `event` in them; headers that name the event as
-//! well (`X-Vobiz-Event`, `X-Webhook-Event`) are not signed and not read.
+//! The event's name is read from the body only: headers that also name it (`X-Vobiz-Event`,
+//! `X-Webhook-Event`) are not signed.
 
 pub mod campaign;
 pub mod kyc;

@@ -26,8 +26,8 @@
 //! ```
 //!
 //! Answer 2xx within 5 s; retries are not documented. **An alert has no id and no time**, and so no
-//! [`dedup_key`](crate::WebhookEvent::dedup_key). Two that are alike byte for byte are one
-//! signature and so one delivery: the second is not delivered while the first is remembered.
+//! [`dedup_key`](crate::WebhookEvent::dedup_key). Two identical alerts have the same signature: the
+//! second one is not delivered for as long as the layer remembers the first.
 //!
 //! Page: <https://docs.vobiz.ai/account/ndnc-webhook>.
 
@@ -40,15 +40,16 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 
 family! {
-    /// The rules of NDNC alerts: `X-VoBiz-Signature: <hex>`, with the secret that you have sent to
-    /// Vobiz; 32 characters or more, by their advice.
+    /// The rules of NDNC alerts: `X-VoBiz-Signature: <hex>`, with the secret that you sent to
+    /// Vobiz, which advises 32 characters or more.
     pub struct Ndnc: "vobiz.ndnc", "x-vobiz-signature", "", shared_secret: Event
 }
 
 events! {
-    /// An NDNC callback. It does not name itself: what holds no member of an [`Alert`] is unknown.
+    /// An NDNC callback. The body has no event name: one without a member of an [`Alert`] is
+    /// unknown.
     pub enum Event {
-        /// Complaints have come in.
+        /// Complaints were received.
         "ndnc_alert" => Alert(Alert),
         _ => Unknown(Unknown),
     }
@@ -68,15 +69,15 @@ payload! {
 
     /// One complaint.
     pub struct Complaint {
-        /// The complaint's reference number: the key to tell a complaint that you have seen.
+        /// The complaint's reference number, by which to recognize a repeated complaint.
         pub urn: Option<String>,
         /// The number that called.
         pub did: Option<String>,
         /// Who complains.
         pub complainant_number: Option<String> = "complainantNumber",
-        /// When, `YYYY-MM-DD`.
+        /// The date, `YYYY-MM-DD`.
         pub complaint_date: Option<String> = "complaintDate",
-        /// What about.
+        /// What the complaint is about.
         pub description: Option<String>,
         /// The account, `MA_…`.
         pub account_id: Option<String> = "accountId",
@@ -100,7 +101,7 @@ impl Event {
 }
 
 impl Alert {
-    /// Whether it could be any other object as well.
+    /// Whether it has none of an alert's members.
     fn is_empty(&self) -> bool {
         let Self { account_name, total_complaints, complaints, rest } = self;
         let misfits = ["accountName", "totalComplaints", "complaints"];

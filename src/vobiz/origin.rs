@@ -1,13 +1,13 @@
-//! The URL that Vobiz was told to call, put together from settings and the request's path.
+//! The URL that Vobiz signed, built from settings and the request's path.
 
 use crate::ConfigError;
 use http::Uri;
 
 #[derive(Clone, Debug)]
 pub(super) enum Target {
-    /// Scheme, authority and perhaps a prefix: the request's path goes behind it.
+    /// Scheme, authority and an optional prefix, to which the request's path is appended.
     Origin(String),
-    /// The whole URL, whatever path the request has by now.
+    /// The whole URL, whatever the request's path is.
     Exact(SignedUrl),
 }
 
@@ -18,7 +18,7 @@ impl Target {
     }
 
     pub(super) fn exact(url: &str) -> Result<Self, ConfigError> {
-        // The path may be a decoded one, which is no URI's.
+        // The path may be percent-decoded, which `Uri` would not parse.
         let path_at = url.match_indices('/').nth(2).map_or(url.len(), |(place, _)| place);
         let (origin, path) = url.split_at_checked(path_at).unwrap_or((url, ""));
         check(origin)?;
@@ -48,8 +48,8 @@ impl Target {
     }
 }
 
-/// A URL without query and fragment. One without a path is spelt with `/` here, and may have been
-/// signed without.
+/// A URL without query and fragment. An empty path is stored as `/`, and may have been signed as
+/// either.
 #[derive(Clone, Debug)]
 pub(super) struct SignedUrl {
     url: String,

@@ -1,4 +1,4 @@
-//! Trunks: the beginning and the end of calls over a SIP trunk.
+//! Trunks: start and end of calls over a SIP trunk.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -17,13 +17,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Vobiz says of the header's name that it has to be confirmed in the console: where it is another
-//! one than in their samples, set it with [`Trunk::header`]. How a GET would be signed is not
-//! documented, so a trunk whose webhook method is GET gets a 405. There are no retries: an answer
-//! other than 2xx is only logged by Vobiz, and the event is lost.
+//! Vobiz asks to confirm the header's name in the console: if it differs from their samples', set
+//! it with [`Trunk::header`]. How a GET is signed is not documented, so a GET is answered with 405.
+//! There are no retries: Vobiz only logs an answer other than 2xx, and the event is lost.
 //!
-//! `recording.completed` is announced but documented nowhere; it arrives as an
-//! [`Unknown`](crate::Unknown).
+//! `recording.completed` has no documented payload; it arrives as an [`Unknown`](crate::Unknown).
 //!
 //! Page: <https://docs.vobiz.ai/trunks/webhook>.
 
@@ -51,7 +49,7 @@ macro_rules! settings {
                 self
             }
 
-            /// Sets what stands before the signature's digits, such as `sha256=`.
+            /// Sets the prefix of the signature's digits, such as `sha256=`.
             #[must_use]
             pub fn prefix(mut self, prefix: impl Into<Cow<'static, str>>) -> Self {
                 self.rules.prefix = prefix.into();
@@ -77,7 +75,7 @@ events! {
 }
 
 payload! {
-    /// `CallInitiated`.
+    /// Payload of `CallInitiated`.
     pub struct CallInitiated {
         /// The call's id.
         pub call_uuid: Option<String> = "CallUUID",
@@ -110,7 +108,7 @@ payload! {
         ..rest
     }
 
-    /// `Hangup`.
+    /// Payload of `Hangup`.
     pub struct Hangup {
         /// The call's id.
         pub call_uuid: Option<String> = "CallUUID",
@@ -150,7 +148,7 @@ payload! {
         pub billsec: Option<u64> = "Billsec",
         /// Seconds of ringing.
         pub ring_time: Option<u64> = "RingTime",
-        /// The price, a decimal number with the digits that were sent.
+        /// The price as decimal text.
         pub cost: Option<String> = "Cost",
         /// The price's currency.
         pub currency: Option<String> = "Currency",
@@ -160,7 +158,7 @@ payload! {
         pub jitter: Option<f64> = "Jitter",
         /// Such as `Normal Hangup`.
         pub hangup_cause_name: Option<String> = "HangupCauseName",
-        /// Such as 4000; table on the page *hangup causes*.
+        /// Such as 4000; listed on the page *hangup causes*.
         pub hangup_cause_code: Option<i64> = "HangupCauseCode",
         /// Who ended the call: the caller or the callee.
         pub hangup_source: Option<HangupSource> = "HangupSource",

@@ -37,7 +37,7 @@ use crate::{
 
 family! {
     /// The rules of WhatsApp callbacks: `X-Webhook-Signature: <hex>`, with the subscription's
-    /// `secret`, which the API never shows again.
+    /// `secret`, which the API never returns.
     pub struct Whatsapp: "vobiz.whatsapp", "x-webhook-signature", "", secret: Event
 }
 
@@ -46,11 +46,11 @@ events! {
     pub enum Event in "event_type" {
         /// A message was received.
         "message.inbound" => MessageInbound(Envelope) key |it| [it.event_id],
-        /// A message that you sent has another status.
+        /// The status of a message that you sent changed.
         "message.status" => MessageStatus(Envelope) key |it| [it.event_id],
-        /// A call begins.
+        /// A call began.
         "call.connect" => CallConnect(Envelope) key |it| [it.event_id],
-        /// A call has another status.
+        /// The status of a call changed.
         "call.status_change" => CallStatusChange(Envelope) key |it| [it.event_id],
         /// A call ended.
         "call.terminate" => CallTerminate(Envelope) key |it| [it.event_id],
@@ -76,7 +76,7 @@ payload! {
     pub struct Payload {
         /// `whatsapp_business_account`.
         pub object: Option<String>,
-        /// The accounts that something happened to.
+        /// An entry for each WhatsApp Business account.
         pub entry: Vec<Entry>,
         ..rest
     }
@@ -114,8 +114,8 @@ payload! {
         ..rest
     }
 
-    /// A message that was received. The content of one that is no text is in [`rest`](Self::rest),
-    /// under the name of its [`kind`](Self::kind).
+    /// A message that was received. Content other than text is in [`rest`](Self::rest), under the
+    /// name of its [`kind`](Self::kind).
     pub struct Message {
         /// The sender.
         pub from: Option<String>,
@@ -123,7 +123,7 @@ payload! {
         pub id: Option<String>,
         /// When it was sent.
         pub timestamp: Option<UnixSeconds>,
-        /// `type`: such as `text`.
+        /// The kind of message, such as `text`.
         pub kind: Option<String> = "type",
         /// The content of a `text`.
         pub text: Option<Text>,
@@ -143,7 +143,7 @@ payload! {
         pub id: Option<String>,
         /// The status.
         pub status: Option<MessageStatus>,
-        /// When it became so.
+        /// When it got this status.
         pub timestamp: Option<UnixSeconds>,
         /// The recipient.
         pub recipient_id: Option<String>,

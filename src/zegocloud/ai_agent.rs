@@ -1,4 +1,4 @@
-//! AI Agent: what was heard and said, who speaks, and the life of an agent's instance.
+//! AI Agent: what users and agents say, and the states of agent instances.
 //!
 //! Pages: <https://www.zegocloud.com/docs/aiagent-server/callbacks/receiving-callback>.
 
@@ -11,14 +11,13 @@ events! {
     /// A callback of the family *AI Agent*.
     ///
     /// `ASRResult`, `LLMResult`, `Interrupted`, `UserSpeakAction`, `AgentInstanceStatus` and
-    /// `UserAudioData` come only if the instance was created with `CallbackConfig.<name>` 1.
-    /// `Sequence` orders the callbacks of an instance, with gaps; the number of a round grows with
-    /// gaps too.
+    /// `UserAudioData` are sent only if the instance was created with `CallbackConfig.<name>` set.
+    /// `Sequence` orders the callbacks of an instance; it and `Round` grow with gaps.
     pub enum AiAgentEvent in "Event" {
         /// A user's words were recognised.
         "ASRResult" => AsrResult(AiAgent<AgentAsrResult>) as "ai_agent.ASRResult"
             key |it| [it.agent_instance_id, it.sequence],
-        /// The language model gave a sentence.
+        /// The language model generated a sentence.
         "LLMResult" => LlmResult(AiAgent<AgentLlmResult>) as "ai_agent.LLMResult"
             key |it| [it.agent_instance_id, it.sequence],
         /// Something went wrong.
@@ -33,11 +32,11 @@ events! {
         /// The agent's state changed.
         "AgentInstanceStatus" => Status(AiAgent<AgentStatus>) as "ai_agent.AgentInstanceStatus"
             key |it| [it.agent_instance_id, it.sequence],
-        /// The agent started or stopped speaking. ZEGOCLOUD replaces it by `AgentInstanceStatus`,
-        /// whose example on the page has this name.
+        /// The agent started or stopped speaking. Deprecated by ZEGOCLOUD in favour of
+        /// `AgentInstanceStatus`, whose example on the page has this name.
         "AgentSpeakAction" => SpeakAction(AiAgent<AgentSpeakAction>) as "ai_agent.AgentSpeakAction"
             key |it| [it.agent_instance_id, it.sequence],
-        /// The first sound of a user's round.
+        /// The start of a user's audio in a round.
         "UserAudioData" => UserAudioData(AiAgent<UserAudioData>) as "ai_agent.UserAudioData"
             key |it| [it.agent_instance_id, it.sequence],
         /// The instance was created.
@@ -46,7 +45,7 @@ events! {
         /// The instance was deleted.
         "AgentInstanceDeleted" => Deleted(AiAgent<AgentDeleted>) as "ai_agent.AgentInstanceDeleted"
             key |it| [it.agent_instance_id, it.sequence],
-        /// What the language model attached to its words.
+        /// What the language model attached to its text.
         "AgentInstanceMetaInfo" => MetaInfo(AiAgent<AgentMetaInfo>)
             as "ai_agent.AgentInstanceMetaInfo"
             key |it| [it.agent_instance_id, it.sequence],
@@ -54,17 +53,17 @@ events! {
 }
 
 payload! {
-    /// What all events have in common.
+    /// The members that all events share.
     pub struct AiAgent<D> {
         /// The app's id.
         pub app_id: Option<String> = "AppId",
         /// When the callback was signed.
         pub timestamp: Option<UnixMillis> = "Timestamp",
-        /// The agent's instance.
+        /// The id of the agent's instance.
         pub agent_instance_id: Option<String> = "AgentInstanceId",
-        /// The user as whom it is in the room.
+        /// The id of the agent's user in the room.
         pub agent_user_id: Option<String> = "AgentUserId",
-        /// The agent.
+        /// The agent's id.
         pub agent_id: Option<String> = "AgentId",
         /// The agent's name.
         pub name: Option<String> = "Name",
@@ -72,89 +71,89 @@ payload! {
         pub room_id: Option<String> = "RoomId",
         /// Grows with every callback of the instance.
         pub sequence: Option<u64> = "Sequence",
-        /// The event itself.
+        /// The event's own data.
         pub data: Option<D> = "Data",
         ..rest
     }
 
-    /// `ASRResult`.
+    /// Data of `ASRResult`.
     pub struct AgentAsrResult {
         /// The speaker.
         pub user_id: Option<String> = "UserId",
-        /// The round.
+        /// The round's number.
         pub round: Option<i64> = "Round",
-        /// The words.
+        /// The text.
         pub text: Option<String> = "Text",
         ..rest
     }
 
-    /// `LLMResult`.
+    /// Data of `LLMResult`.
     pub struct AgentLlmResult {
-        /// The round.
+        /// The round's number.
         pub round: Option<i64> = "Round",
         /// The sentence.
         pub text: Option<String> = "Text",
         ..rest
     }
 
-    /// `Exception`.
+    /// Data of `Exception`.
     pub struct AgentException {
-        /// What went wrong.
+        /// The error.
         pub code: Option<ExceptionCode> = "Code",
-        /// More on it.
+        /// The error in words.
         pub message: Option<String> = "Message",
-        /// The round.
+        /// The round's number.
         pub round: Option<i64> = "Round",
         ..rest
     }
 
-    /// `Interrupted`.
+    /// Data of `Interrupted`.
     pub struct AgentInterrupted {
-        /// The round.
+        /// The round's number.
         pub round: Option<i64> = "Round",
-        /// By what.
+        /// Why the agent was interrupted.
         pub reason: Option<InterruptReason> = "Reason",
         /// What the agent had said by then; since July 2026.
         pub played_text: Option<String> = "PlayedText",
         ..rest
     }
 
-    /// `UserSpeakAction`.
+    /// Data of `UserSpeakAction`.
     pub struct UserSpeakAction {
         /// The speaker.
         pub user_id: Option<String> = "UserId",
         /// Whether they started or stopped.
         pub action: Option<SpeakAction> = "Action",
-        /// The round.
+        /// The round's number.
         pub round: Option<i64> = "Round",
         ..rest
     }
 
-    /// `AgentInstanceStatus`.
+    /// Data of `AgentInstanceStatus`.
     pub struct AgentStatus {
-        /// What the agent does.
+        /// The agent's state.
         pub status: Option<AgentState> = "Status",
-        /// The round.
+        /// The round's number.
         pub round: Option<i64> = "Round",
         ..rest
     }
 
-    /// `AgentSpeakAction`: an action, or what `AgentInstanceStatus` holds.
+    /// Data of `AgentSpeakAction`: an action, or the data of `AgentInstanceStatus`.
     pub struct AgentSpeakAction {
         /// Whether the agent started or stopped.
         pub action: Option<SpeakAction> = "Action",
-        /// What the agent does.
+        /// The agent's state.
         pub status: Option<AgentState> = "Status",
-        /// The round.
+        /// The round's number.
         pub round: Option<i64> = "Round",
         ..rest
     }
 
-    /// `UserAudioData`.
+    /// Data of `UserAudioData`.
     pub struct UserAudioData {
         /// The speaker.
         pub user_id: Option<String> = "UserId",
-        /// The round.
+        /// The round's number.
         pub round: Option<i64> = "Round",
         /// Samples per second, 16000.
         pub sample_rate: Option<u64> = "SampleRate",
@@ -165,25 +164,25 @@ payload! {
         ..rest
     }
 
-    /// `AgentInstanceCreated`.
+    /// Data of `AgentInstanceCreated`.
     pub struct AgentCreated {
-        /// When.
+        /// When the instance was created.
         pub created_timestamp: Option<UnixMillis> = "CreatedTimestamp",
         ..rest
     }
 
-    /// `AgentInstanceDeleted`.
+    /// Data of `AgentInstanceDeleted`.
     pub struct AgentDeleted {
-        /// Why.
+        /// Why the instance was deleted.
         pub code: Option<DeletionCode> = "Code",
-        /// When.
+        /// When the instance was deleted.
         pub deleted_timestamp: Option<UnixMillis> = "DeletedTimestamp",
-        /// How fast it was.
+        /// The agent's average latency.
         pub latency_data: Option<AgentLatency> = "LatencyData",
         ..rest
     }
 
-    /// How fast an agent was, on average.
+    /// The average latency of an agent.
     pub struct AgentLatency {
         /// From the request to the language model until its first token, in milliseconds.
         pub llm_ttft: Option<f64> = "LLMTTFT",
@@ -191,14 +190,14 @@ payload! {
         pub llm_tps: Option<f64> = "LLMTPS",
         /// From the first token until the first sound, in milliseconds.
         pub tts_audio_first_frame_time: Option<f64> = "TTSAudioFirstFrameTime",
-        /// From the end of the user's words until the first sound, in milliseconds.
+        /// From the end of the user's speech until the first sound, in milliseconds.
         pub total_cost: Option<f64> = "TotalCost",
         ..rest
     }
 
-    /// `AgentInstanceMetaInfo`.
+    /// Data of `AgentInstanceMetaInfo`.
     pub struct AgentMetaInfo {
-        /// The round.
+        /// The round's number.
         pub round: Option<i64> = "Round",
         /// What was attached; free in form.
         pub meta_info: Option<Json> = "MetaInfo",
@@ -207,15 +206,15 @@ payload! {
 }
 
 codes! {
-    /// What went wrong. Real-time ASR uses some of these codes too.
+    /// The error of an `Exception`, also in real-time ASR.
     pub enum ExceptionCode {
-        /// Anything; the message says more.
+        /// A general error; see the message.
         General = 1001,
-        /// A voice was there, but no words.
+        /// A voice was detected, but no text.
         NoText = 1004,
-        /// In-app chat.
+        /// In-app chat failed.
         Im = 1101,
-        /// RTC.
+        /// RTC failed.
         Rtc = 1201,
         /// The user was away for too long: 120 s, or `MaxIdleTime`.
         UserAbsent = 1202,
@@ -231,49 +230,49 @@ codes! {
         PullFailed = 1207,
         /// Could not send a message to the room.
         RoomMessageFailed = 1208,
-        /// Speech recognition.
+        /// Speech recognition failed.
         Asr = 2101,
-        /// Language model: anything else.
+        /// Language model: general error.
         Llm = 2201,
         /// Language model: parameters.
         LlmParams = 2202,
         /// Language model: authentication.
         LlmAuth = 2203,
-        /// Language model: too many at once.
+        /// Language model: too many concurrent requests.
         LlmConcurrency = 2204,
         /// Language model: its bill is not paid.
         LlmArrears = 2205,
         /// Language model: the content was refused.
         LlmContent = 2206,
-        /// Speech synthesis: anything else.
+        /// Speech synthesis: general error.
         Tts = 2301,
         /// Speech synthesis: parameters.
         TtsParams = 2302,
         /// Speech synthesis: authentication.
         TtsAuth = 2303,
-        /// Speech synthesis: too many at once.
+        /// Speech synthesis: too many concurrent requests.
         TtsConcurrency = 2304,
         /// Speech synthesis: its bill is not paid.
         TtsArrears = 2305,
     }
 
-    /// By what an agent was interrupted.
+    /// Why an agent was interrupted.
     pub enum InterruptReason {
         /// The user spoke.
         UserSpoke = 1,
-        /// The API SendAgentInstanceLLM.
+        /// The SendAgentInstanceLLM API was called.
         SendLlm = 2,
-        /// The API SendAgentInstanceTTS.
+        /// The SendAgentInstanceTTS API was called.
         SendTts = 3,
-        /// The API that interrupts.
+        /// The API to interrupt it was called.
         Api = 4,
     }
 
     /// Why an instance was deleted.
     pub enum DeletionCode {
-        /// The API.
+        /// The API was called.
         Api = 0,
-        /// RTC.
+        /// RTC failed.
         Rtc = 1201,
         /// The user was away for too long: 120 s, or `MaxIdleTime`.
         UserAbsent = 1202,
@@ -297,9 +296,9 @@ words! {
         End = "SPEAK_END",
     }
 
-    /// What an agent does.
+    /// The state of an agent.
     pub enum AgentState {
-        /// Nothing.
+        /// It is idle.
         Idle = "IDLE",
         /// It listens.
         Listening = "LISTENING",

@@ -1,4 +1,4 @@
-//! Real-time speech recognition: what was heard, its translation, and what went wrong.
+//! Real-time speech recognition: recognised text, translations and errors.
 //!
 //! Pages: <https://www.zegocloud.com/docs/cloud-realtime-asr/callbacks/receiving-callback>.
 
@@ -29,40 +29,39 @@ events! {
 }
 
 payload! {
-    /// What all events have in common.
+    /// The members that all events share.
     pub struct Asr<D> {
         /// The app's id.
         pub app_id: Option<String> = "AppId",
         /// When the callback was signed.
         pub timestamp: Option<UnixMillis> = "Timestamp",
-        /// The task.
+        /// The task's id.
         pub task_id: Option<String> = "TaskId",
         /// The room's id.
         pub room_id: Option<String> = "RoomId",
-        /// The event itself.
+        /// The event's own data.
         pub data: Option<D> = "Data",
         ..rest
     }
 
-    /// `ASRResult` and `TranslationResult`.
+    /// Data of `ASRResult` and `TranslationResult`.
     pub struct AsrText {
         /// The speaker.
         pub user_id: Option<String> = "UserId",
         /// The stream's id; not in the page's examples.
         pub stream_id: Option<String> = "StreamId",
-        /// The round.
+        /// The round's number.
         pub round: Option<i64> = "Round",
-        /// The words.
+        /// The text.
         pub text: Option<String> = "Text",
         ..rest
     }
 
-    /// `Exception`.
+    /// Data of `Exception`.
     pub struct AsrException {
-        /// What went wrong: 1001, 1004, 1201, 1202, 1204, 1207 or 2101 of the table that AI Agent
-        /// has.
+        /// The error: 1001, 1004, 1201, 1202, 1204, 1207 or 2101.
         pub code: Option<ExceptionCode> = "Code",
-        /// More on it.
+        /// The error in words.
         pub message: Option<String> = "Message",
         ..rest
     }

@@ -1,4 +1,4 @@
-//! The signing members: grammar first, then SHA-1, then the window.
+//! Verifies the signing members: format first, then SHA-1, then the window.
 
 use crate::{
     Content, Covers, Identity, Input, Proof, Rejection, RejectionKind, Secret, Timestamp, Window,
@@ -31,8 +31,8 @@ pub(super) fn verify(
     let hashed = sorted(secret, timestamp.as_bytes(), nonce.as_bytes()).concat();
     let end = latest_end(secrets, &hashed, stamp, window, now)
         .ok_or_else(|| Rejection::new(RejectionKind::Stale))?;
-    // Whoever cuts the hashed text elsewhere, or for another secret, changes nothing: the longest
-    // of all nonces counts.
+    // The longest nonce of all secrets and splits counts, so that no other split changes the
+    // result.
     let shortest =
         secrets.iter().map(|secret| secret.expose_secret().len()).min().unwrap_or_default();
     let longest = hashed.len().saturating_sub(shortest).saturating_sub(SHORTEST_STAMP);
@@ -57,7 +57,7 @@ struct Triple<'a> {
 }
 
 impl<'a> Triple<'a> {
-    /// The three members in one spelling; a second one of a kind is refused whatever its spelling.
+    /// Finds the three members, all in one spelling; a repeated one is refused in either spelling.
     fn find(members: &Object<'a>) -> Result<Self, Rejection> {
         let mut found: [Option<Value<'a>>; 3] = [None; 3];
         let mut spelling = None;
@@ -66,9 +66,7 @@ impl<'a> Triple<'a> {
                 for value in members.all(name) {
                     let before = slot.replace(value);
                     if before.is_some() || spelling.is_some_and(|first| first != in_pascal) {
-                        return Err(malformed(
-                            "a signing member is there twice or in two spellings",
-                        ));
+                        return Err(malformed("a signing member is repeated or in two spellings"));
                     }
                     spelling = Some(in_pascal);
                 }
@@ -84,12 +82,11 @@ impl<'a> Triple<'a> {
     }
 }
 
-/// Whether a member is one of those that sign.
 pub(super) fn is_signing(key: &str) -> bool {
     is_consumed(key) || matches!(key, "timestamp" | "Timestamp")
 }
 
-/// Whether a member is consumed by verification and so kept out of every event.
+/// Whether a member is kept out of every event.
 pub(super) fn is_consumed(key: &str) -> bool {
     matches!(key, "nonce" | "signature" | "Nonce" | "Signature")
 }
@@ -113,11 +110,11 @@ fn sign(secret: &Secret, timestamp: &str, nonce: &str) -> [u8; 20] {
     hash.finalize().into()
 }
 
-/// When the last of all timestamps that this signature fits leaves the window.
+/// When the last of all timestamps that fit this signature leaves the window.
 ///
-/// The hashed text has no separators: the same text, cut elsewhere, can be another timestamp with
-/// another nonce, and under another secret, with the same signature. Every cut that the grammar
-/// accepts is tried; one that lies more than 30 days ahead counts as 30 days.
+/// The hashed text has no separators: split elsewhere, also under another secret, it can be another
+/// timestamp and nonce with the same signature. Every valid split is tried; the result is at most
+/// 30 days ahead.
 fn latest_end(
     secrets: &[Secret],
     hashed: &[u8],
@@ -131,7 +128,7 @@ fn latest_end(
     latest.min(now.checked_add(FARTHEST))
 }
 
-/// The same for one secret, where `latest` is known already.
+/// The same for one secret, if it is later than `latest`.
 fn latest_cut(
     secret: &Secret,
     hashed: &[u8],
@@ -149,7 +146,7 @@ fn latest_cut(
         let both = stamp_len.saturating_add(nonce_len);
         let [behind_stamp, behind_nonce] =
             [stamp_len, nonce_len].map(|len| len.saturating_add(secret_len));
-        // Where the secret can stand, and where then timestamp and nonce begin.
+        // Where the secret can be, and where timestamp and nonce then begin.
         for (secret_at, cuts) in [
             (0, &[(secret_len, behind_stamp), (behind_nonce, secret_len)][..]),
             (stamp_len, &[(0, behind_stamp)]),
@@ -177,7 +174,7 @@ fn latest_cut(
     latest
 }
 
-/// Signs callbacks as ZEGOCLOUD would: for tests and for trying a receiver out.
+/// Signs callbacks as ZEGOCLOUD does, for tests and for trying out a receiver.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -220,7 +217,7 @@ impl Signer {
         })
     }
 
-    /// Signs with this nonce instead of a fresh one: for replays.
+    /// Signs with this nonce instead of a fresh one, to simulate replays.
     #[must_use]
     pub fn nonce(mut self, nonce: impl Into<String>) -> Self {
         self.nonce = Some(nonce.into());
@@ -241,7 +238,7 @@ impl Signer {
         self
     }
 
-    /// The signature alone, 40 lower-case hex digits.
+    /// Computes the signature: 40 lower-case hex digits.
     pub fn signature(&self, timestamp: &str, nonce: &str) -> String {
         base16ct::lower::encode_string(&sign(&self.secret, timestamp, nonce))
     }
@@ -249,8 +246,8 @@ impl Signer {
 
 #[cfg(feature = "test-util")]
 impl crate::Signer for Signer {
-    /// Puts the signing members in front of a JSON body's own (in upper case if it has `Event` or
-    /// `EventType`), or behind a form's.
+    /// Adds the signing members at the start of a JSON body (as `Timestamp`, `Nonce` and
+    /// `Signature` if it has `Event` or `EventType`) or at the end of a form.
     fn sign(
         &self,
         request: http::Request<bytes::Bytes>,
@@ -288,7 +285,7 @@ const LONG_NONCE: usize = 12;
 mod tests {
     use super::*;
 
-    /// By trying every pair of substrings.
+    /// Tries every pair of substrings.
     fn latest_of_all(
         secret: &Secret,
         timestamp: &str,

@@ -1,4 +1,4 @@
-//! Super board: a file was converted, or could not be.
+//! Super board: the results of file conversions.
 //!
 //! Page: <https://doc-zh.zego.im/super-board-server/file-callback>.
 
@@ -17,22 +17,22 @@ events! {
 }
 
 payload! {
-    /// `cvt_finish`.
+    /// Payload of `cvt_finish`.
     pub struct BoardConverted {
         /// The app's id.
         pub appid: Option<String>,
         /// When the callback was signed.
         pub timestamp: Option<UnixSeconds>,
-        /// How it ended.
+        /// The conversion that ended.
         pub data: Option<Conversion>,
         ..rest
     }
 
-    /// How a conversion ended.
+    /// A conversion that ended.
     pub struct Conversion {
-        /// The converted file.
+        /// The converted file's id.
         pub file_id: Option<String>,
-        /// The task.
+        /// The task's id.
         pub task_id: Option<String>,
         /// Whether it worked.
         pub status: Option<ConversionStatus>,
@@ -43,9 +43,9 @@ payload! {
 codes! {
     /// Whether a file was converted.
     pub enum ConversionStatus {
-        /// It was.
+        /// The file was converted.
         Ok = 16,
-        /// It was not.
+        /// The conversion failed.
         Failed = 32,
         /// The task was cancelled.
         Cancelled = 64,

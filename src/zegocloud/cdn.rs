@@ -1,5 +1,4 @@
-//! CDN recordings and on-demand media: a file is there, merged, transcoded, or has been
-//! photographed.
+//! CDN recordings and on-demand media: recorded, merged and transcoded files, screenshots.
 //!
 //! Pages:
 //! <https://www.zegocloud.com/docs/real-time-video-server/callback/cdn/cdn-record-completed>.
@@ -13,20 +12,20 @@ use crate::{
 events! {
     /// A callback of the family *CDN and on-demand*.
     pub enum CdnEvent in "event" {
-        /// A recording is there. Each configured file format has a callback of its own.
+        /// A recording is ready. Each configured file format has a callback of its own.
         "record" => Record(Record) key |it| [it.stream_alias, it.replay_url],
-        /// Files were merged, or could not be. The page advises to wait 5 s before fetching the
+        /// Files were merged, or merging failed. The page advises waiting 5 s before fetching the
         /// result.
         "compose" => Compose(Compose) key |it| [it.task_id],
-        /// A file was transcoded, or could not be.
+        /// A file was transcoded, or transcoding failed.
         "procedure" => Procedure(Procedure) key |it| [it.task_id],
-        /// Screenshots of a file are there.
+        /// Screenshots of a file are ready.
         "snapshot" => Snapshot(Snapshot) key |it| [it.task_id],
     }
 }
 
 payload! {
-    /// `record`.
+    /// Payload of `record`.
     pub struct Record {
         /// The app's id.
         pub appid: Option<String>,
@@ -45,13 +44,13 @@ payload! {
         ..rest
     }
 
-    /// What is inside [`Record::extra_params`]; which fields there are depends on the CDN vendor.
+    /// The JSON in [`Record::extra_params`]; its fields depend on the CDN vendor.
     pub struct RecordExtra {
-        /// Tencent: the recording task.
+        /// Tencent: the recording task's id.
         pub task_id: Option<String> = "TaskId",
-        /// Tencent: the file.
+        /// Tencent: the file's id.
         pub file_id: Option<String> = "FileID",
-        /// Wangsu: the recording.
+        /// Wangsu: the recording's id.
         pub persistent_id: Option<String> = "PersistentId",
         /// How long the recording is, in seconds.
         pub duration: Option<f64> = "Duration",
@@ -62,7 +61,7 @@ payload! {
         ..rest
     }
 
-    /// `compose`.
+    /// Payload of `compose`.
     pub struct Compose {
         /// The app's id.
         pub appid: Option<String>,
@@ -70,24 +69,24 @@ payload! {
         pub timestamp: Option<UnixSeconds>,
         /// The merged file's address, at most 1024 bytes.
         pub replay_url: Option<String>,
-        /// The task.
+        /// The task's id.
         pub task_id: Option<String>,
         /// The file's id; with Tencent only.
         pub file_id: Option<String>,
-        /// Whether it worked; means something with Tencent only.
+        /// Whether it worked; meaningful with Tencent only.
         pub code: Option<ComposeCode>,
-        /// What went wrong; means something with Tencent only.
+        /// What went wrong; meaningful with Tencent only.
         pub message: Option<String>,
         ..rest
     }
 
-    /// `procedure`.
+    /// Payload of `procedure`.
     pub struct Procedure {
         /// The app's id.
         pub appid: Option<String>,
         /// When the callback was signed.
         pub timestamp: Option<UnixSeconds>,
-        /// The task.
+        /// The task's id.
         pub task_id: Option<String>,
         /// Whether it worked.
         pub status: Option<ProcedureStatus>,
@@ -98,7 +97,7 @@ payload! {
         ..rest
     }
 
-    /// What is inside [`Procedure::extra_params`].
+    /// The JSON in [`Procedure::extra_params`].
     pub struct ProcedureExtra {
         /// The results.
         pub media: Option<ProcedureMedia>,
@@ -157,25 +156,25 @@ payload! {
         ..rest
     }
 
-    /// `snapshot`.
+    /// Payload of `snapshot`.
     pub struct Snapshot {
         /// The app's id.
         pub appid: Option<String>,
         /// When the callback was signed.
         pub timestamp: Option<UnixSeconds>,
-        /// The task.
+        /// The task's id.
         pub task_id: Option<String>,
         /// The CDN vendor.
         pub vendor: Option<Vendor>,
-        /// The source file's id, spelt so by the page; with Tencent only. `file_id` and `fileId`
-        /// are read too.
+        /// The source file's id, with Tencent only. The page spells it `field_id`; `file_id` and
+        /// `fileId` are read too.
         pub field_id: Option<String> = "field_id" | "file_id" | "fileId",
         /// A list of [`SnapshotPicture`] as JSON text.
         pub snapshot_pic_list: Option<JsonText>,
         ..rest
     }
 
-    /// A member of the list inside [`Snapshot::snapshot_pic_list`].
+    /// An element of the list in [`Snapshot::snapshot_pic_list`].
     pub struct SnapshotPicture {
         /// The picture's address.
         pub url: Option<String>,
@@ -186,9 +185,9 @@ payload! {
 }
 
 codes! {
-    /// Whether files were merged.
+    /// The result of a merge.
     pub enum ComposeCode {
-        /// They were.
+        /// The files were merged.
         Ok = 0,
         /// The input is not valid.
         BadInput = 40000,
@@ -202,9 +201,9 @@ codes! {
 words! {
     /// Whether a file was transcoded; each [`TranscodedFile`] has a code of its own.
     pub enum ProcedureStatus {
-        /// It was.
+        /// The file was transcoded.
         Success = "SUCCESS",
-        /// It was not.
+        /// Transcoding failed.
         Failed = "FAILED",
     }
 

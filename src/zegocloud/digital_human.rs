@@ -23,7 +23,7 @@ events! {
 }
 
 payload! {
-    /// What all events have in common.
+    /// The members that all events share.
     pub struct DigitalHuman<D> {
         /// The app's id.
         pub app_id: Option<String> = "AppId",
@@ -31,9 +31,9 @@ payload! {
         pub timestamp: Option<UnixMillis> = "Timestamp",
         /// When it happened.
         pub event_time: Option<UnixMillis> = "EventTime",
-        /// The stream task.
+        /// The stream task's id.
         pub task_id: Option<String> = "TaskId",
-        /// The event itself.
+        /// The event's own data.
         pub detail: Option<D> = "Detail",
         ..rest
     }
@@ -46,14 +46,14 @@ payload! {
         pub room_id: Option<String> = "RoomId",
         /// The stream's id.
         pub stream_id: Option<String> = "StreamId",
-        /// Why it failed; means something with [`StreamTaskStatus::InitFailed`] only.
+        /// Why it failed; meaningful with [`StreamTaskStatus::InitFailed`] only.
         pub fail_reason: Option<String> = "FailReason",
         ..rest
     }
 
     /// `EventType` 4: the state of a drive task.
     pub struct DriveTask {
-        /// The drive task.
+        /// The drive task's id.
         pub drive_id: Option<String> = "DriveId",
         /// The state.
         pub status: Option<DriveStatus> = "Status",
@@ -84,7 +84,7 @@ codes! {
         Driving = 2,
         /// Failed.
         Failed = 3,
-        /// Over: the digital human has spoken.
+        /// Ended: the digital human finished speaking.
         Ended = 4,
     }
 }

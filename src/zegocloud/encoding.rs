@@ -1,12 +1,12 @@
-//! The three forms of a body, made one: the text of a JSON object.
+//! Converts the three forms of a body to the text of a JSON object.
 
 use crate::{Rejection, RejectionKind};
 use percent_encoding::percent_decode;
 use serde::{Serializer as _, ser::SerializeMap as _};
 use std::borrow::Cow;
 
-/// What starts with `{` is JSON, what starts with `%7B` is JSON that is percent-encoded as a whole,
-/// all else is a form. Bytes that are no UTF-8 become U+FFFD.
+/// A body that starts with `{` is JSON, one that starts with `%7B` is percent-encoded JSON, any
+/// other is a form. Invalid UTF-8 becomes U+FFFD.
 pub(super) fn to_json(body: &[u8]) -> Result<Cow<'_, str>, Rejection> {
     let body = body.trim_ascii();
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body).trim_ascii();
@@ -21,8 +21,8 @@ pub(super) fn to_json(body: &[u8]) -> Result<Cow<'_, str>, Rejection> {
     form_to_json(body).map(Cow::Owned)
 }
 
-/// Every value becomes a string, `name[]` and `name[0]` a list of strings. A name that is there
-/// twice stays there twice.
+/// Every value becomes a string, `name[]` and `name[0]` a list of strings. A repeated name stays
+/// repeated.
 fn form_to_json(form: &[u8]) -> Result<String, Rejection> {
     if form.len() > MAX_FORM || !(form.is_empty() || form.contains(&b'=')) {
         return Err(Rejection::new(RejectionKind::Invalid)
@@ -50,7 +50,6 @@ fn form_to_json(form: &[u8]) -> Result<String, Rejection> {
         .map_err(|error| Rejection::new(RejectionKind::Invalid).with_source(error.utf8_error()))
 }
 
-/// The name of the list, and the place in it where one is given.
 fn list_place(name: &str) -> Option<(&str, Option<u16>)> {
     let (list, place) = name.strip_suffix(']')?.split_once('[')?;
     match place {
@@ -63,6 +62,6 @@ fn list_place(name: &str) -> Option<(&str, Option<u16>)> {
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-// Only the flat events have this form, and a raw control character of it takes six bytes of JSON.
+// Only flat events are sent as forms, and a control character in one takes six bytes of JSON.
 const MAX_FORM: usize = 256 << 10;
 const MAX_ELEMENTS: usize = 1024;

@@ -1,4 +1,4 @@
-//! One event of any family, and how the families are told apart.
+//! The event of any family, and how the families are told apart.
 
 use super::{
     ai_agent::AiAgentEvent,
@@ -24,14 +24,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 /// A callback of any family.
 ///
-/// Serialised, it has ZEGOCLOUD's member names; `nonce` and `signature` are in none.
+/// It serializes with ZEGOCLOUD's member names, without `nonce` and `signature`.
 ///
 /// # Deduplication
 ///
 /// ZEGOCLOUD documents neither a delivery id nor whether a retry is signed anew. The layer's replay
-/// guard knows a repeat by its signature; where retries are signed anew, only
-/// [`dedup_key`](WebhookEvent::dedup_key) can tell. It holds the kind and these members, and is
-/// `None` if one is missing (those in brackets may be):
+/// guard recognizes a repeat by its signature; if retries are signed anew, only
+/// [`dedup_key`](WebhookEvent::dedup_key) does. It holds the kind and these members, and is `None`
+/// if one is missing (those in brackets may be):
 ///
 /// | family | members |
 /// | --- | --- |
@@ -88,13 +88,12 @@ pub enum Event {
     Zim(ZimEvent),
     /// Super board.
     Board(BoardEvent),
-    /// Everything else that was rightly signed, without `nonce` and `signature`.
+    /// Any other validly signed body, without `nonce` and `signature`.
     Unknown(Unknown),
 }
 
 impl Event {
-    /// The event that the text is; the object is its index, unless it has more members than that
-    /// holds.
+    /// Reads the event from the text. The object is its index; `None` if it has too many members.
     pub(super) fn of(text: &str, object: Option<Object<'_>>) -> Self {
         let mut claimed = None;
         object.and_then(|object| Self::known(object, &mut claimed)).unwrap_or_else(|| {
@@ -108,7 +107,7 @@ impl Event {
         })
     }
 
-    /// By the first member that holds a name which is known.
+    /// Takes the first member that holds a known name.
     fn known(object: Object<'_>, claimed: &mut Option<String>) -> Option<Self> {
         for tag in ["event", "Event", "event_type", "EventType"] {
             let Some(name) = object.scalar(tag) else { continue };
@@ -146,8 +145,9 @@ impl Event {
     }
 }
 
-/// The provider's name of the event, prefixed with the family for all but rooms, streams, mixing,
-/// transcoding, CDN and moderation. Where the provider has a number only, a name in snake_case.
+/// The kind is the provider's name of the event, or a name in snake_case if it has only a number.
+/// It is prefixed with the family, except for rooms, streams, mixing, transcoding, CDN and
+/// moderation.
 impl WebhookEvent for Event {
     fn kind(&self) -> &'static str {
         self.family().kind()
@@ -174,9 +174,9 @@ impl<'de> Deserialize<'de> for Event {
 
 type Read = fn(&str, Object<'_>) -> Option<Event>;
 
-/// The family that knows the name. Where several do, a member decides that only one of them has.
+/// The family that knows the name. If several do, a member decides that only one of them has.
 fn family(tag: &str, name: &str, object: &Object<'_>) -> Option<Read> {
-    // As the payloads see it, so that an event which is read back is of the same family.
+    // Blank is missing, as in payloads: an event that is read back is then of the same family.
     let has = |member: &str| {
         object.get(member).is_some_and(|value| !value.is_null() && !value.is_empty())
     };
@@ -186,7 +186,7 @@ fn family(tag: &str, name: &str, object: &Object<'_>) -> Option<Read> {
     let is_legacy =
         || LegacyRecordingEvent::knows(name) && object.iter().all(|(member, _)| member != "detail");
     Some(match tag {
-        // Both have a `room_create`.
+        // Rooms and ZIM both have a `room_create`.
         "event" if RoomEvent::knows(name) && !is_zim() => {
             |name, object| RoomEvent::of(name, object).map(Event::Room)
         }
@@ -205,7 +205,7 @@ fn family(tag: &str, name: &str, object: &Object<'_>) -> Option<Read> {
         "event" if BoardEvent::knows(name) => {
             |name, object| BoardEvent::of(name, object).map(Event::Board)
         }
-        // Both have an `ASRResult` and an `Exception`.
+        // AI Agent and ASR both have an `ASRResult` and an `Exception`.
         "Event" if AiAgentEvent::knows(name) && has("AgentInstanceId") => {
             |name, object| AiAgentEvent::of(name, object).map(Event::AiAgent)
         }
@@ -218,14 +218,14 @@ fn family(tag: &str, name: &str, object: &Object<'_>) -> Option<Read> {
         "Event" if ModerationEvent::knows(name) => {
             |name, object| ModerationEvent::of(name, object).map(Event::Moderation)
         }
-        // Both have the types 1, 2 and 3, and the newer form has a `detail` with each of them.
+        // Both forms have the types 1, 2 and 3, but only the newer one has a `detail`.
         "event_type" if is_legacy() => {
             |name, object| LegacyRecordingEvent::of(name, object).map(Event::LegacyRecording)
         }
         "event_type" if RecordingEvent::knows(name) => |name, object| {
             RecordingEvent::of(name, object).map(|event| Event::Recording(event.with_detail()))
         },
-        // Both have the types 3 and 4.
+        // Player and Digital Human both have the types 3 and 4.
         "EventType" if is_player() => {
             |name, object| PlayerEvent::of(name, object).map(Event::Player)
         }

@@ -7,7 +7,7 @@ use crate::{
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
-/// JSON text inside a string, parsed on demand only.
+/// JSON text inside a string, parsed on demand.
 ///
 /// ```
 /// use tower_webhooks::zegocloud::{
@@ -27,7 +27,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 #[serde(transparent)]
 pub struct JsonText(Form);
 
-// Some tables type as an array or object what the same page's example prints as a string.
+// Some tables say array or object where the same page's example prints a string.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 enum Form {
@@ -44,12 +44,12 @@ impl JsonText {
         }
     }
 
-    /// Deserializes the text into `T`. Only text that is no JSON is percent-decoded, once and as a
+    /// Deserializes the text into `T`. Text that is not JSON is percent-decoded, once and as a
     /// whole.
     ///
     /// # Errors
     ///
-    /// serde's, if the text is no JSON in either form, or of another shape.
+    /// serde_json's error if the text is not JSON in either form, or not of the shape of `T`.
     pub fn parse<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
         serde_json::from_str(self.get()).or_else(|error| {
             match percent_decode_str(self.get()).decode_utf8() {
@@ -69,7 +69,7 @@ impl From<String> for JsonText {
 impl<'de> Deserialize<'de> for JsonText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Json::deserialize(deserializer)?;
-        // Only a string parses as one.
+        // Only a JSON string parses into a `String`.
         Ok(Self(json.parse().map_or_else(|_| Form::Bare(json), Form::Quoted)))
     }
 }

@@ -18,7 +18,7 @@ events! {
 }
 
 payload! {
-    /// `mix_start`.
+    /// Payload of `mix_start`.
     pub struct MixStart {
         /// The app's id.
         pub appid: Option<String>,
@@ -26,7 +26,7 @@ payload! {
         pub timestamp: Option<UnixSeconds>,
         /// Grows with every callback for the task.
         pub seq: Option<u64>,
-        /// The task, `<appid>:<id>`.
+        /// The task's id, `<appid>:<id>`.
         pub task_id: Option<String>,
         /// The room's id.
         pub channel_id: Option<String>,
@@ -38,11 +38,11 @@ payload! {
         pub mix_stream_alias: Option<String>,
         /// The stream's id.
         pub stream_alias: Option<String>,
-        /// Play URLs.
+        /// RTMP play URLs.
         pub rtmp_urls: Vec<String>,
-        /// Play URLs.
+        /// HLS play URLs.
         pub hls_urls: Vec<String>,
-        /// Play URLs.
+        /// HTTP-FLV play URLs.
         pub hdl_urls: Vec<String>,
         /// In the page's example only.
         pub rtmp_url: Option<String>,
@@ -53,7 +53,7 @@ payload! {
         ..rest
     }
 
-    /// `mix_stop`.
+    /// Payload of `mix_stop`.
     pub struct MixStop {
         /// The app's id.
         pub appid: Option<String>,
@@ -61,7 +61,7 @@ payload! {
         pub timestamp: Option<UnixSeconds>,
         /// Grows with every callback for the task.
         pub seq: Option<u64>,
-        /// The task, `<appid>:<id>`.
+        /// The task's id, `<appid>:<id>`.
         pub task_id: Option<String>,
         /// The room's id.
         pub channel_id: Option<String>,

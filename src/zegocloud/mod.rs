@@ -27,46 +27,45 @@
 //!
 //! # What the signature proves
 //!
-//! `signature` is the SHA-1 of the sorted concatenation of the CallbackSecret, `timestamp` and
-//! `nonce`, all of which but the secret travel **in** the JSON body. It proves that somebody who
-//! knows the secret made that timestamp and that nonce. It covers **nothing else**: not the event,
-//! not the URL. Whoever has seen one callback can put its three members into a body of their own
-//! until the timestamp leaves the [`Window`]. So an event is a hint: fetch the state from
-//! ZEGOCLOUD's server API before you act on it where it matters, and serve the route over TLS only.
+//! `signature` is the SHA-1 of the CallbackSecret, `timestamp` and `nonce`, sorted as strings and
+//! concatenated; all but the secret travel **in** the body. It proves that somebody who knows the
+//! secret signed this timestamp and nonce. It covers **nothing else**: neither the event nor the
+//! URL. Whoever has seen one callback can put its three members into a body of their own until the
+//! timestamp leaves the [`Window`]. So treat an event as a hint: query ZEGOCLOUD's server API
+//! before you act on anything important, and serve the route over TLS only.
 //!
-//! The secret is the console's CallbackSecret (not the ServerSecret), one for a project and all its
+//! The secret is the console's CallbackSecret (not the ServerSecret), one per project for all its
 //! callbacks.
 //!
 //! # Wire forms
 //!
 //! A body that starts with `{` is JSON and never percent-decoded; one that starts with `%7B` is
-//! percent-decoded once, as a whole; any other with a `=` in it is read as a form, with `name[]`
-//! and `name[0]` as lists. The content type plays no part. The signing members may be spelt
-//! `timestamp`, `nonce`, `signature` or `Timestamp`, `Nonce`, `Signature`, and be strings or
-//! numbers. `timestamp` stays in the event; `nonce` and `signature` are consumed and are in no
-//! event.
+//! percent-decoded once, as a whole; any other with a `=` is read as a form, with `name[]` and
+//! `name[0]` as lists. The content type is ignored. The signing members may be spelt `timestamp`,
+//! `nonce`, `signature` or `Timestamp`, `Nonce`, `Signature`, and be strings or numbers.
+//! `timestamp` stays in the event; `nonce` and `signature` are removed.
 //!
-//! Whatever is rightly signed is delivered. ZEGOCLOUD documents no field as required, so all are
+//! Every validly signed body is delivered. ZEGOCLOUD documents no field as required, so all are
 //! `Option`s or lists; a member of another type is absent and a [`Misfit`](crate::Misfit). JSON
-//! that the provider puts inside a string stays a string ([`JsonText`]) and is parsed on demand. A
-//! body that is not listed here, or has more than 256 members, is an [`Unknown`](crate::Unknown). A
-//! list of more than 4096 elements, such as the `user_ids` of a large group, is in the event's
-//! `rest` as JSON text.
+//! inside a string stays a string ([`JsonText`]) and is parsed on demand. An event that is not
+//! listed here, or has more than 256 members, is an [`Unknown`](crate::Unknown). A list of more
+//! than 4096 elements, such as the `user_ids` of a large group, is in the event's `rest` as JSON
+//! text.
 //!
-//! The signature is in the body, so strangers are read to the end, and the limit is 256 KiB.
-//! `group_destroy` of a group of more than about 7,480 users is larger and refused: see
-//! [limits](crate::guide::limits_and_retention#bodies).
+//! The signature is in the body, so forged bodies are read to the end too; the default limit is
+//! therefore 256 KiB. The `group_destroy` of a group of more than about 7,480 users is larger and
+//! is refused: see [limits](crate::guide::limits_and_retention#bodies).
 //!
 //! # Delivery
 //!
 //! ZEGOCLOUD guarantees neither arrival nor order, and documents no delivery id; an event's
-//! [`dedup_key`](Event#deduplication) gives what can be inferred instead.
-//! [`RoomEvent`](room::RoomEvent) and [`StreamEvent`](stream::StreamEvent) say how to reconcile.
-//! Wait times not in the table are not documented.
+//! [`dedup_key`](Event#deduplication) is inferred. [`RoomEvent`](room::RoomEvent) and
+//! [`StreamEvent`](stream::StreamEvent) say how to handle callbacks out of order. Timeouts that are
+//! not in the table are not documented.
 //!
-//! | family | a failure is | retries | where the console wants the URL |
+//! | family | a failure is | retries | where to set the URL |
 //! | --- | --- | --- | --- |
-//! | [rooms](room), [streams](stream), [`record`](cdn::Record) | no answer, or a status other than 2xx | 5: after 2, 4, 8, 16, 32 s | *Project Configuration > Server Callback Configuration*, one for room creation, login, streams, recordings each |
+//! | [rooms](room), [streams](stream), [`record`](cdn::Record) | no answer, or a status other than 2xx | 5: after 2, 4, 8, 16, 32 s | *Project Configuration > Server Callback Configuration*, one each for room creation, login, streams and recordings |
 //! | [mixing], [transcoding], [on-demand](cdn), [Digital Human](digital_human) | the same | the same | through support |
 //! | [moderation] | the same | the same | cloud market, Shumei |
 //! | [AI Agent](ai_agent), [real-time ASR](asr) | the same | the same | *Server Callback Configuration*; AI Agent takes two URLs, told apart by a tag |
@@ -76,21 +75,21 @@
 //! | [cloud player](player) | no answer | 2, at once | through support |
 //! | [super board](board) | no answer | 2: after 15 s | through support, HTTPS only |
 //!
-//! For the last three any status is an answer: a 409, 500 or 503 may lose the event.
+//! For the last three any status counts as an answer: a 409, 500 or 503 may lose the event.
 //!
-//! Two honest callbacks with the same time and nonce are a 409 for the second one:
-//! [`separate_short_nonces`](Zegocloud::separate_short_nonces) says when that can be and what to do
-//! about it.
+//! If two genuine callbacks have the same timestamp and nonce, the second one is a 409:
+//! [`separate_short_nonces`](Zegocloud::separate_short_nonces) says when that can happen and what
+//! to do.
 //!
-//! A receiver that is killed while its handler runs frees the delivery after the
-//! [lease](crate::WebhookLayer::lease), 15 s by default: the families with five retries deliver
-//! again. The others' last attempt may come before that and find the delivery still claimed; then
+//! If a receiver dies while its handler runs, its claim ends after the
+//! [lease](crate::WebhookLayer::lease), 15 s by default. The families with five retries deliver
+//! again. The last attempt of the others may come earlier and find the delivery still claimed; then
 //! the event is lost.
 //!
-//! # What stays out
+//! # Not supported
 //!
-//! * **Mini game** signs with MD5 in a fixed order that ZEGOCLOUD's pages contradict each other
-//!   about.
+//! * **Mini game** signs with MD5 in a fixed order, on which ZEGOCLOUD's pages contradict each
+//!   other.
 //! * **RoomKit**, a legacy product, carries the signing members in the query and may encrypt the
 //!   body.
 //!
@@ -134,8 +133,8 @@ mod json_text;
 
 /// The rules of ZEGOCLOUD's server callbacks.
 ///
-/// Any family may arrive at any URL: all of them share the secret and the signature, and are told
-/// apart by their members.
+/// Any family may arrive at any URL: all of them share the secret and the scheme, and their members
+/// tell them apart.
 #[derive(Clone, Debug)]
 pub struct Zegocloud {
     secrets: Vec<Secret>,
@@ -148,13 +147,13 @@ impl Zegocloud {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for an empty or blank secret, or one with white space around it.
+    /// [`ConfigError`] for a secret that is empty or has white space around it.
     pub fn new(callback_secret: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         let secrets = vec![Secret::new(callback_secret)?];
         Ok(Self { secrets, window: Window::default(), separates_short_nonces: false })
     }
 
-    /// Accepts a further secret, for the time of a rotation.
+    /// Accepts a further secret, for a rotation.
     /// [`Metadata::key_index`](crate::Metadata::key_index) tells which one verified a delivery.
     ///
     /// # Errors
@@ -165,30 +164,32 @@ impl Zegocloud {
         Ok(self)
     }
 
-    /// Sets how old a timestamp may be.
+    /// Sets how far a timestamp may be from the current time.
     ///
-    /// ZEGOCLOUD's last retry leaves 62 s after the first attempt or later, and nobody documents
-    /// whether a retry is signed anew: less than the default of 300 s may refuse honest retries.
+    /// ZEGOCLOUD sends its last retry 62 s or more after the first attempt, and whether it is
+    /// signed anew is not documented: less than the default 300 s may refuse genuine retries.
     #[must_use]
     pub fn window(mut self, window: Window) -> Self {
         self.window = window;
         self
     }
 
-    /// Lets two callbacks of one time and one short nonce both through if their contents differ.
+    /// Delivers both of two callbacks with the same timestamp and the same short nonce if their
+    /// bodies differ.
     ///
     /// By default the second one is refused as a [`Conflict`](RejectionKind::Conflict): a signature
-    /// belongs to the content that came first, which is what stops a captured one from carrying
-    /// other bodies. ZEGOCLOUD's pages print nonces of six digits beside those of 19, with times in
-    /// whole seconds, and nowhere say how long the real ones are. Six digits that are drawn at
-    /// random are equal by chance: at a steady 10 callbacks per second about 4 times a day, at 100
-    /// per second about 475 times. With 19 digits that does not happen.
+    /// is bound to the content that comes first, so that a captured one cannot carry other bodies.
+    /// ZEGOCLOUD's pages show nonces of 6 and of 19 digits, with timestamps in whole seconds, and
+    /// do not say which length is real. Random nonces of 6 digits collide: at a steady 10 callbacks
+    /// per second about 4 times a day, at 100 per second about 475 times. Nonces of 19 digits do
+    /// not.
     ///
-    /// With this setting, whoever captures a signature with a short nonce can send any number of
-    /// bodies under it until the time leaves the [`Window`], each of them once. Switch it on only
-    /// if your logs show such nonces and conflicts.
+    /// With this setting, whoever captures a signature with a short nonce can send up to 64 bodies
+    /// with it until the timestamp leaves the [`Window`]. Use it only if your logs show such nonces
+    /// and conflicts.
     ///
-    /// Short is a nonce of less than 12 characters; of a time with 13 digits, less than 9.
+    /// A nonce is short if it has fewer than 12 characters, or fewer than 9 with a timestamp of 13
+    /// digits.
     #[must_use]
     pub fn separate_short_nonces(mut self) -> Self {
         self.separates_short_nonces = true;
@@ -199,7 +200,7 @@ impl Zegocloud {
 impl Provider for Zegocloud {
     const NAME: &'static str = "zegocloud";
     const CREDENTIALS: &'static [&'static str] = &[];
-    // Strangers are read to the end: the signature is in the body.
+    // The signature is in the body, so forged bodies are read to the end.
     const BODY_LIMIT: usize = 256 << 10;
     type FromHead = ();
     type Event = Event;
@@ -223,7 +224,7 @@ impl Provider for Zegocloud {
         let object = tape.as_ref().and_then(Tape::object);
         let proof = match &object {
             Some(members) => verify(members)?,
-            // It may be one that is too large for the index.
+            // The object may be too large for the index.
             None => {
                 let signing = only(&json, auth::is_signing).ok_or_else(|| unreadable(&json))?;
                 let tape = Tape::new(&signing);

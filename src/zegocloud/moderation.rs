@@ -1,5 +1,4 @@
-//! Moderation of streams by Shumei (cloud market): what was found in a piece of audio or in a
-//! picture; a task ended.
+//! Moderation of streams by Shumei (cloud market): results for audio and pictures, and ended tasks.
 //!
 //! Pages: <https://www.zegocloud.com/docs/real-time-video-server/callback/moderation/audio>.
 
@@ -11,15 +10,14 @@ use crate::{
 events! {
     /// A callback of the family *moderation*.
     ///
-    /// Audio is moderated in pieces of 10 s. The end of a task is told only if it was started with
-    /// `ReturnFinishInfo`
-    /// 1. Many fields are empty or missing where the audio is silent.
+    /// Audio is moderated in segments of 10 s. The end of a task is reported only if it was started
+    /// with a `ReturnFinishInfo` of 1. Many fields are empty or missing for silent audio.
     pub enum ModerationEvent in "Event" {
-        /// A piece of an audio stream was moderated.
+        /// A segment of an audio stream was moderated.
         "censor_audio_v2_result" => AudioResult(ModerationResult) key |it| [it.result_task_id],
         /// The moderation of an audio stream ended.
         "censor_audio_v2_status" => AudioStatus(ModerationStatus) key |it| [it.task_id],
-        /// A piece of a video stream's audio was moderated.
+        /// A segment of a video stream's audio was moderated.
         "censor_video_v2_audio_result" => VideoAudioResult(ModerationResult)
             key |it| [it.result_task_id],
         /// A picture of a video stream was moderated.
@@ -33,7 +31,7 @@ events! {
 }
 
 payload! {
-    /// The three `…_result`.
+    /// Payload of the three `…_result` events.
     pub struct ModerationResult {
         /// The app's id.
         pub app_id: Option<String> = "AppId",
@@ -43,9 +41,9 @@ payload! {
         pub code: Option<i64> = "Code",
         /// What went wrong.
         pub message: Option<String> = "Message",
-        /// The task.
+        /// The task's id.
         pub task_id: Option<String> = "TaskId",
-        /// This result.
+        /// The result's id.
         pub result_task_id: Option<String> = "ResultTaskId",
         /// What was found.
         pub detail: Option<ModerationDetail> = "Detail",
@@ -54,7 +52,7 @@ payload! {
         ..rest
     }
 
-    /// The three `…_status`.
+    /// Payload of the three `…_status` events.
     pub struct ModerationStatus {
         /// The app's id.
         pub app_id: Option<String> = "AppId",
@@ -64,7 +62,7 @@ payload! {
         pub code: Option<i64> = "Code",
         /// What went wrong.
         pub message: Option<String> = "Message",
-        /// The task.
+        /// The task's id.
         pub task_id: Option<String> = "TaskId",
         /// The task's state.
         pub status: Option<ModerationState> = "Status",
@@ -73,13 +71,13 @@ payload! {
         ..rest
     }
 
-    /// What was moderated to a result.
+    /// The source of a result.
     pub struct ModerationSource {
         /// The room's id.
         pub room_id: Option<String> = "RoomId",
-        /// Audio: when the moderation of the piece began.
+        /// Audio: when the moderation of the segment began.
         pub process_begin_time: Option<UnixMillis> = "ProcessBeginTime",
-        /// Audio: when the moderation of the piece ended.
+        /// Audio: when the moderation of the segment ended.
         pub process_finish_time: Option<UnixMillis> = "ProcessFinishTime",
         /// Picture: when it was taken, `YYYY-MM-DD hh:mm:ss.mmm` in Beijing.
         pub img_time: Option<String> = "ImgTime",
@@ -90,7 +88,7 @@ payload! {
         ..rest
     }
 
-    /// What was moderated by a task that ended.
+    /// What an ended task moderated.
     pub struct ModerationTotal {
         /// The room's id.
         pub room_id: Option<String> = "RoomId",
@@ -99,21 +97,21 @@ payload! {
         ..rest
     }
 
-    /// What was found in a piece of audio or in a picture.
+    /// What was found in a segment of audio or in a picture.
     pub struct ModerationDetail {
-        /// The verdict; there if the result's code is 0.
+        /// The verdict; present if the result's code is 0.
         pub risk_level: Option<RiskLevel> = "RiskLevel",
         /// Audio stream: the spoken text.
         pub audio_text: Option<String> = "AudioText",
         /// Video stream's audio: the spoken text.
         pub content: Option<String> = "Content",
-        /// Audio: the piece's address.
+        /// Audio: the segment's URL.
         pub audio_url: Option<String> = "AudioUrl",
-        /// Audio: the address of the piece with the one before it; only if asked for.
+        /// Audio: the URL of the segment with the previous one; only if requested.
         pub pre_audio_url: Option<String> = "PreAudioUrl",
-        /// Picture: its address.
+        /// Picture: its URL.
         pub img_url: Option<String> = "ImgUrl",
-        /// The labels, for people.
+        /// The labels in readable form.
         pub risk_description: Option<String> = "RiskDescription",
         /// The first label; `normal` with [`RiskLevel::Pass`].
         pub risk_label1: Option<String> = "RiskLabel1",
@@ -136,9 +134,9 @@ payload! {
     pub struct RiskInfo {
         /// The verdict.
         pub risk_level: Option<RiskLevel> = "RiskLevel",
-        /// Picture: how sure that is, from 0 to 1.
+        /// Picture: the confidence, from 0 to 1.
         pub probability: Option<f64> = "Probability",
-        /// The labels, for people.
+        /// The labels in readable form.
         pub risk_description: Option<String> = "RiskDescription",
         /// The first label.
         pub risk_label1: Option<String> = "RiskLabel1",
@@ -153,7 +151,7 @@ payload! {
 
     /// Where a risk was found.
     pub struct RiskDetail {
-        /// In what.
+        /// The kind of content in which it was found.
         pub risk_source: Option<RiskSource> = "RiskSource",
         /// Audio: the spoken text.
         pub audio_text: Option<String> = "AudioText",
@@ -181,7 +179,7 @@ payload! {
         pub id: Option<String> = "Id",
         /// How much of the picture the face takes, from 0 to 1.
         pub face_ratio: Option<f64> = "FaceRatio",
-        /// How sure it is, from 0 to 1.
+        /// The confidence, from 0 to 1.
         pub probability: Option<f64> = "Probability",
         /// x and y of the top left corner, then of the bottom right one, in pixels.
         pub location: Vec<f64> = "Location",
@@ -197,9 +195,9 @@ payload! {
         ..rest
     }
 
-    /// Something that was recognised and is no risk.
+    /// Something that was recognised and is not a risk.
     pub struct BusinessInfo {
-        /// The labels, for people.
+        /// The labels in readable form.
         pub business_description: Option<String> = "BusinessDescription",
         /// The first label.
         pub business_label1: Option<String> = "BusinessLabel1",
@@ -207,16 +205,16 @@ payload! {
         pub business_label2: Option<String> = "BusinessLabel2",
         /// The third label. The page's table calls it `BusinessLabe3`, which is read too.
         pub business_label3: Option<String> = "BusinessLabel3" | "BusinessLabe3",
-        /// How sure it is, in steps.
+        /// The confidence as a level.
         pub confidence_level: Option<f64> = "ConfidenceLevel",
-        /// How sure it is, from 0 to 1.
+        /// The confidence, from 0 to 1.
         pub probability: Option<f64> = "Probability",
-        /// Picture: more on it.
+        /// Picture: details.
         pub business_detail: Option<BusinessDetail> = "BusinessDetail",
         ..rest
     }
 
-    /// More on what was recognised in a picture.
+    /// Details of what was recognised in a picture.
     pub struct BusinessDetail {
         /// The faces, at most 10.
         pub face_info_list: Vec<FaceInfo> = "FaceInfoList",
@@ -239,11 +237,11 @@ codes! {
         Speech = 1,
     }
 
-    /// In what a risk was found.
+    /// The kind of content in which a risk was found.
     pub enum RiskSource {
-        /// None was found.
+        /// No risk was found.
         None = 1000,
-        /// In the meaning of words: spoken, or written in the picture.
+        /// In words, spoken or written in the picture.
         Text = 1001,
         /// In the picture.
         Picture = 1002,
@@ -253,11 +251,11 @@ codes! {
 }
 
 words! {
-    /// What to do about it.
+    /// The verdict on the content.
     pub enum RiskLevel {
         /// Let it pass.
         Pass = "PASS",
-        /// Have somebody look at it.
+        /// Have a person review it.
         Review = "REVIEW",
         /// Block it.
         Reject = "REJECT",

@@ -1,4 +1,4 @@
-//! Cloud player: the life of a player in a room, and the upload of files for it.
+//! Cloud player: players in rooms, and the upload of files for them.
 //!
 //! Page: `extended_services/cloud_player/en/server/Callback/callback.mdx` of
 //! <https://github.com/ZEGOCLOUD/docs_all>.
@@ -18,7 +18,7 @@ events! {
             key |it| [it.event_time, it.task()],
         /// A player changed its state.
         3 => Status(Player<PlayerStatus>) as "player.status" key |it| [it.event_time, it.task()],
-        /// A player met a problem.
+        /// A player had a problem.
         4 => Exception(Player<PlayerException>) as "player.exception"
             key |it| [it.event_time, it.task()],
         /// A file was uploaded.
@@ -32,7 +32,7 @@ events! {
         /// An upload could not be cancelled.
         10004 => CancelFailed(Player<PlayerCancelFailed>) as "player.upload_cancel_failed"
             key |it| [it.event_time, it.task()],
-        /// An upload met a problem and is tried again.
+        /// An upload had a problem and is tried again.
         10005 => UploadException(Player<PlayerUploadException>) as "player.upload_exception"
             key |it| [it.event_time, it.task()],
         /// An uploaded file expired.
@@ -42,19 +42,19 @@ events! {
 }
 
 payload! {
-    /// What all events have in common.
+    /// The members that all events share.
     pub struct Player<D> {
         /// The app's id.
         pub app_id: Option<String> = "AppID",
         /// When the callback was signed.
         pub timestamp: Option<UnixSeconds> = "Timestamp",
-        /// The room's id; of players.
+        /// The room's id; of players only.
         pub room_id: Option<String> = "RoomId",
-        /// The player; of players.
+        /// The player's id; of players only.
         pub player_id: Option<String> = "PlayerId",
         /// The player's name; in the page's example only.
         pub player_name: Option<String> = "PlayerName",
-        /// The upload; of uploads.
+        /// The upload task's id; of uploads only.
         pub upload_task_id: Option<String> = "UploadTaskId",
         /// The file's source; in the page's example of an upload only.
         pub stream_url: Option<String> = "StreamUrl",
@@ -62,12 +62,12 @@ payload! {
         pub title: Option<String> = "Title",
         /// When it happened.
         pub event_time: Option<UnixMillis> = "EventTime",
-        /// The event itself; [`Json`] where the page says that it is empty.
+        /// The event's own data; [`Json`] where the page says that it is empty.
         pub detail: Option<D> = "Detail",
         ..rest
     }
 
-    /// `EventType` 1.
+    /// Detail of `EventType` 1.
     pub struct PlayerCreated {
         /// When the player was created.
         pub create_time: Option<UnixSeconds> = "CreateTime",
@@ -80,7 +80,7 @@ payload! {
         ..rest
     }
 
-    /// `EventType` 2.
+    /// Detail of `EventType` 2.
     pub struct PlayerDestroyed {
         /// When the player began to play.
         pub play_time: Option<UnixSeconds> = "PlayTime",
@@ -89,46 +89,47 @@ payload! {
         ..rest
     }
 
-    /// `EventType` 3.
+    /// Detail of `EventType` 3.
     pub struct PlayerStatus {
         /// The state.
         pub status: Option<PlayerState> = "Status",
-        /// Which of the media is played; with [`PlayerState::Playing`] and [`PlayerState::Paused`].
+        /// The index of the media that is played; with [`PlayerState::Playing`] and
+        /// [`PlayerState::Paused`].
         pub play_index: Option<i64> = "PlayIndex",
         ..rest
     }
 
-    /// `EventType` 4.
+    /// Detail of `EventType` 4.
     pub struct PlayerException {
         /// The problem.
         pub code: Option<PlayerExceptionCode> = "Code",
-        /// Which of the media it is with; with [`PlayerExceptionCode::LoadFailed`].
+        /// The index of the media; with [`PlayerExceptionCode::LoadFailed`].
         pub play_index: Option<i64> = "PlayIndex",
         ..rest
     }
 
-    /// `EventType` 10002.
+    /// Detail of `EventType` 10002.
     pub struct PlayerUploadFailed {
-        /// Why.
+        /// Why the upload failed.
         pub reason: Option<UploadFailure> = "Reason",
         ..rest
     }
 
-    /// `EventType` 10003.
+    /// Detail of `EventType` 10003.
     pub struct PlayerUploadStatus {
         /// The state.
         pub status: Option<UploadState> = "Status",
         ..rest
     }
 
-    /// `EventType` 10004.
+    /// Detail of `EventType` 10004.
     pub struct PlayerCancelFailed {
-        /// Why.
+        /// Why the upload was not cancelled.
         pub reason: Option<CancelFailure> = "Reason",
         ..rest
     }
 
-    /// `EventType` 10005.
+    /// Detail of `EventType` 10005.
     pub struct PlayerUploadException {
         /// The problem.
         pub code: Option<UploadExceptionCode> = "Code",
@@ -137,7 +138,6 @@ payload! {
 }
 
 impl<D> Player<D> {
-    /// What the event is about: a player or an upload.
     fn task(&self) -> Option<&String> {
         self.player_id.as_ref().or(self.upload_task_id.as_ref())
     }
@@ -146,7 +146,7 @@ impl<D> Player<D> {
 codes! {
     /// Why a player was destroyed.
     pub enum DestroyReason {
-        /// The API DeletePlayer.
+        /// The DeletePlayer API was called.
         Api = 1,
         /// It played nothing for longer than `MaxIdleTime`.
         Idle = 2,
@@ -190,7 +190,7 @@ codes! {
         AudioRenderRate = -4,
         /// The data cannot be decoded.
         DecodeData = -5,
-        /// Audio and video are apart.
+        /// Audio and video are out of sync.
         OutOfSync = -6,
         /// Playing stutters.
         Stutter = -7,

@@ -1,4 +1,4 @@
-//! Cloud recording: files are being uploaded or are there, a task ended, paused or met a problem.
+//! Cloud recording: uploads of files, and tasks that end, pause, resume or fail.
 //!
 //! Pages: <https://www.zegocloud.com/docs/cloud-recording-server/recording-status-callback>, legacy
 //! <https://doc-zh.zego.im/article/5861>.
@@ -20,7 +20,7 @@ events! {
         /// A background or a watermark could not be downloaded.
         3 => ImageFailed(Recording<RecordingImage>) as "recording.image_failed"
             key |it| [it.task_id, it.sequence],
-        /// There is no stream in the room: told within 30 s, then every 30 s.
+        /// There is no stream in the room: reported within 30 s, then every 30 s.
         4 => NoStream(Recording<Json>) as "recording.no_stream" key |it| [it.task_id, it.sequence],
         /// The task ended normally.
         5 => Finished(Recording<Json>) as "recording.finished" key |it| [it.task_id, it.sequence],
@@ -29,7 +29,7 @@ events! {
             key |it| [it.task_id, it.sequence],
         /// The recording stopped; the files are being uploaded.
         7 => Uploading(Recording<Json>) as "recording.uploading" key |it| [it.task_id, it.sequence],
-        /// Pieces are uploaded while the recording runs; this is the M3U8 file's address.
+        /// Segments are uploaded while the recording runs; the event has the M3U8 file's URL.
         102 => LiveUpload(Recording<RecordingPlaylist>) as "recording.live_upload"
             key |it| [it.task_id, it.sequence],
         /// The recording paused.
@@ -42,8 +42,8 @@ events! {
 events! {
     /// A callback of the family *cloud recording* in its legacy form.
     ///
-    /// Services opened before 2021-11-29 get it. It has no `detail`, and its event types mean other
-    /// things than the same numbers of a [`RecordingEvent`].
+    /// Services opened before 2021-11-29 get it. It has no `detail`, and its event types have other
+    /// meanings than the same numbers of a [`RecordingEvent`].
     pub enum LegacyRecordingEvent in "event_type" {
         /// The task ended and all files were uploaded.
         1 => Uploaded(LegacyRecording) as "recording.legacy_uploaded"
@@ -58,8 +58,8 @@ events! {
 }
 
 impl RecordingEvent {
-    /// Written without a `detail`, some would be taken for a [`LegacyRecordingEvent`] when they are
-    /// read back.
+    /// Adds a missing `detail`. Without it, an event could be read back as a
+    /// [`LegacyRecordingEvent`].
     pub(super) fn with_detail(mut self) -> Self {
         match &mut self {
             Self::Uploaded(it) => it.fill_detail(),
@@ -80,45 +80,45 @@ impl<D: Default> Recording<D> {
 }
 
 payload! {
-    /// What all events have in common.
+    /// The members that all events share.
     pub struct Recording<D> {
         /// The app's id.
         pub app_id: Option<String>,
         /// When the callback was signed.
         pub timestamp: Option<UnixSeconds>,
-        /// The task, 16 characters.
+        /// The task's id, 16 characters.
         pub task_id: Option<String>,
         /// The room's id.
         pub room_id: Option<String>,
         /// The event in words.
         pub message: Option<String>,
-        /// The number of the task's callback, from 0.
+        /// The callback's number in the task, from 0.
         pub sequence: Option<u64>,
-        /// The event itself; [`Json`] where the page says that it is empty.
+        /// The event's own data; [`Json`] where the page says that it is empty.
         pub detail: Option<D>,
         ..rest
     }
 
-    /// The legacy form of all events.
+    /// Payload of all legacy events.
     pub struct LegacyRecording {
         /// The app's id.
         pub app_id: Option<String>,
         /// When the callback was signed.
         pub timestamp: Option<UnixSeconds>,
-        /// The task, 16 characters.
+        /// The task's id, 16 characters.
         pub task_id: Option<String>,
         /// The room's id.
         pub room_id: Option<String>,
         /// The event in words.
         pub message: Option<String>,
-        /// The number of the task's callback, from 0; with screenshots only.
+        /// The callback's number in the task, from 0; with screenshots only.
         pub sequence: Option<u64>,
         /// The files.
         pub file_info: Vec<RecordedFile>,
         ..rest
     }
 
-    /// `event_type` 1.
+    /// Detail of `event_type` 1.
     pub struct RecordingUpload {
         /// Whether all files were uploaded.
         pub upload_status: Option<UploadStatus>,
@@ -129,9 +129,9 @@ payload! {
 
     /// A recorded file.
     pub struct RecordedFile {
-        /// The publisher's id; of mixed streams the mixed stream's.
+        /// The publisher's id; for a mixed stream, the stream's.
         pub user_id: Option<String>,
-        /// The publisher's name; of mixed streams the mixed stream's id.
+        /// The publisher's name; for a mixed stream, the stream's id.
         pub user_name: Option<String>,
         /// The stream's id.
         pub stream_id: Option<String>,
@@ -151,7 +151,7 @@ payload! {
         pub resolution_width: Option<u64>,
         /// The video's height in pixels.
         pub resolution_height: Option<u64>,
-        /// What it holds.
+        /// The kinds of media in it.
         pub media_track_type: Option<MediaTrackType>,
         /// When the stream began.
         pub begin_timestamp: Option<UnixMillis>,
@@ -162,14 +162,14 @@ payload! {
         ..rest
     }
 
-    /// `event_type` 2.
+    /// Detail of `event_type` 2.
     pub struct RecordingAbort {
         /// Why the task ended.
         pub quit_reason: Option<QuitReason>,
         ..rest
     }
 
-    /// `event_type` 3.
+    /// Detail of `event_type` 3.
     pub struct RecordingImage {
         /// What the image is for.
         pub image_type: Option<ImageType>,
@@ -178,14 +178,14 @@ payload! {
         ..rest
     }
 
-    /// `event_type` 6.
+    /// Detail of `event_type` 6.
     pub struct RecordingStream {
         /// The stream's id.
         pub stream_id: Option<String>,
         ..rest
     }
 
-    /// `event_type` 102.
+    /// Detail of `event_type` 102.
     pub struct RecordingPlaylist {
         /// The stream's id.
         pub stream_id: Option<String>,
@@ -193,7 +193,7 @@ payload! {
         pub file_id: Option<String>,
         /// The M3U8 file's address.
         pub file_url: Option<String>,
-        /// What it holds.
+        /// The kinds of media in it.
         pub media_track_type: Option<MediaTrackType>,
         ..rest
     }
@@ -204,11 +204,11 @@ codes! {
     pub enum UploadStatus {
         /// All.
         All = 1,
-        /// Not all; each file's status tells.
+        /// Not all; see each file's status.
         Partial = 2,
     }
 
-    /// What a file holds.
+    /// The kinds of media in a file.
     pub enum MediaTrackType {
         /// Audio.
         Audio = 1,
@@ -236,7 +236,7 @@ codes! {
         LoginFailed = 2,
         /// Nothing to record for longer than `MaxIdleTime`.
         Idle = 3,
-        /// It was as long as `MaxRecordTime`.
+        /// It reached `MaxRecordTime`.
         TooLong = 4,
         /// The engine could not be started.
         EngineStart = 5,
@@ -274,7 +274,7 @@ codes! {
         Watermark = 2,
         /// The default background of a stream.
         StreamBackground = 3,
-        /// The background of a stream in a layout of one's own.
+        /// The background of a stream in a custom layout.
         LayoutBackground = 4,
     }
 }

@@ -1,4 +1,4 @@
-//! Rooms: opened, closed, entered, left.
+//! Rooms: created, closed, entered, left.
 //!
 //! Pages: <https://www.zegocloud.com/docs/real-time-video-server/callback/room/room-created>.
 
@@ -10,14 +10,14 @@ use crate::{
 events! {
     /// A callback of the family *room*.
     ///
-    /// Neither arrival nor order is guaranteed. How the pages reconcile:
+    /// Neither arrival nor order is guaranteed. The pages advise:
     ///
-    /// * Of two `room_create` for one `room_id` the newer `room_create_time` is the room that is
-    ///   open. A `room_close` whose `room_session_id` differs from it and whose `room_close_time`
-    ///   is not later than it is stale.
-    /// * A user's presence is `user_account` with `session_id` and `login_time`; a `room_logout` of
-    ///   another session or of an earlier login is stale.
-    /// * What comes before its room's `room_create` waits for it.
+    /// * Of two `room_create` for one `room_id`, the one with the later `room_create_time` is the
+    ///   open room. A `room_close` is stale if its `room_session_id` is another and its
+    ///   `room_close_time` is not later than that `room_create_time`.
+    /// * `user_account`, `session_id` and `login_time` identify a user's presence. A `room_logout`
+    ///   of another session or of an earlier login is stale.
+    /// * Hold back callbacks that arrive before their room's `room_create`.
     pub enum RoomEvent in "event" {
         /// A room was created.
         "room_create" => Create(RoomCreate) key |it| [it.room_session_id],
@@ -31,7 +31,7 @@ events! {
 }
 
 payload! {
-    /// `room_create`.
+    /// Payload of `room_create`.
     pub struct RoomCreate {
         /// The app's id.
         pub appid: Option<String>,
@@ -39,7 +39,8 @@ payload! {
         pub timestamp: Option<UnixSeconds>,
         /// The room's id.
         pub room_id: Option<String>,
-        /// This life of the room; [`RoomLogin::room_seq`] holds the same id.
+        /// The id of the room's session, from creation to close; [`RoomLogin::room_seq`] is the
+        /// same.
         pub room_session_id: Option<String>,
         /// When the room was created.
         pub room_create_time: Option<UnixMillis>,
@@ -48,7 +49,7 @@ payload! {
         ..rest
     }
 
-    /// `room_close`.
+    /// Payload of `room_close`.
     pub struct RoomClose {
         /// The app's id.
         pub appid: Option<String>,
@@ -56,16 +57,16 @@ payload! {
         pub timestamp: Option<UnixSeconds>,
         /// The room's id.
         pub room_id: Option<String>,
-        /// The life of the room that ended.
+        /// The id of the room's session that ended.
         pub room_session_id: Option<String>,
         /// When the room was closed.
         pub room_close_time: Option<UnixMillis>,
-        /// Why.
+        /// Why the room was closed.
         pub close_reason: Option<CloseReason>,
         ..rest
     }
 
-    /// `room_login`.
+    /// Payload of `room_login`.
     pub struct RoomLogin {
         /// The app's id.
         pub appid: Option<String>,
@@ -75,23 +76,23 @@ payload! {
         pub room_id: Option<String>,
         /// The room's name.
         pub room_name: Option<String>,
-        /// The life of the room; [`RoomCreate::room_session_id`] holds the same id.
+        /// The id of the room's session; [`RoomCreate::room_session_id`] is the same.
         pub room_seq: Option<String>,
         /// The user's id.
         pub user_account: Option<String>,
         /// The user's name.
         pub user_nickname: Option<String>,
-        /// The user's session.
+        /// The user's session id.
         pub session_id: Option<String>,
         /// When the user entered.
         pub login_time: Option<UnixMillis>,
         /// The user's role.
         pub user_role: Option<UserRole>,
-        /// With what the user proved who they are.
+        /// The token that the user logged in with.
         pub auth_level: Option<AuthLevel>,
-        /// Whether the user had been in before.
+        /// Whether the user had been in the room before.
         pub relogin: Option<Relogin>,
-        /// One more with every user that enters or leaves.
+        /// Grows by one with every user who enters or leaves.
         pub user_update_seq: Option<u64>,
         /// What the client passed along.
         pub callback_data: Option<String>,
@@ -100,7 +101,7 @@ payload! {
         ..rest
     }
 
-    /// `room_logout`.
+    /// Payload of `room_logout`.
     pub struct RoomLogout {
         /// The app's id.
         pub appid: Option<String>,
@@ -108,23 +109,23 @@ payload! {
         pub timestamp: Option<UnixSeconds>,
         /// The room's id.
         pub room_id: Option<String>,
-        /// The life of the room; [`RoomCreate::room_session_id`] holds the same id.
+        /// The id of the room's session; [`RoomCreate::room_session_id`] is the same.
         pub room_seq: Option<String>,
         /// The user's id.
         pub user_account: Option<String>,
         /// The user's name.
         pub user_nickname: Option<String>,
-        /// The user's session.
+        /// The user's session id.
         pub session_id: Option<String>,
         /// When the user entered.
         pub login_time: Option<UnixMillis>,
         /// When the user left.
         pub logout_time: Option<UnixMillis>,
-        /// Why.
+        /// Why the user left.
         pub reason: Option<LogoutReason>,
         /// The user's role.
         pub user_role: Option<UserRole>,
-        /// One more with every user that enters or leaves.
+        /// Grows by one with every user who enters or leaves.
         pub user_update_seq: Option<u64>,
         ..rest
     }
@@ -133,7 +134,7 @@ payload! {
 codes! {
     /// Why a room was closed.
     pub enum CloseReason {
-        /// It was left.
+        /// It was closed normally.
         Normal = 0,
         /// The last user's heartbeat timed out.
         HeartbeatTimeout = 1,
@@ -143,7 +144,7 @@ codes! {
         Kicked = 3,
     }
 
-    /// A user's role; host and audience mean something with the LiveRoom SDK only.
+    /// A user's role; host and audience are meaningful with the LiveRoom SDK only.
     pub enum UserRole {
         /// Host.
         Host = 1,
@@ -153,7 +154,7 @@ codes! {
         Admin = 4,
     }
 
-    /// With what a user proved who they are.
+    /// The token that a user logged in with.
     pub enum AuthLevel {
         /// No token.
         None = 0,
@@ -207,7 +208,7 @@ codes! {
         Disconnected = 2,
         /// The same user entered elsewhere, or the KickoutUser API was called.
         Kicked = 3,
-        /// The token ran out.
+        /// The token expired.
         TokenExpired = 4,
     }
 }

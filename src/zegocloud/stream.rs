@@ -11,9 +11,9 @@ use crate::{
 events! {
     /// A callback of the family *stream*.
     ///
-    /// Neither arrival nor order is guaranteed. Of two callbacks for one `stream_id` the one with
-    /// the larger `stream_seq` is the newer; what comes before its room's
-    /// [`RoomEvent::Create`](super::room::RoomEvent::Create) waits for it.
+    /// Neither arrival nor order is guaranteed. Of two callbacks for one `stream_id`, the one with
+    /// the larger `stream_seq` is the newer one. Hold back callbacks that arrive before their
+    /// room's [`RoomEvent::Create`](super::room::RoomEvent::Create).
     pub enum StreamEvent in "event" {
         /// A stream is published.
         "stream_create" => Create(StreamCreate)
@@ -25,7 +25,7 @@ events! {
 }
 
 payload! {
-    /// `stream_create`.
+    /// Payload of `stream_create`.
     pub struct StreamCreate {
         /// The app's id.
         pub appid: Option<String>,
@@ -33,7 +33,7 @@ payload! {
         pub timestamp: Option<UnixSeconds>,
         /// The room's id, at most 127 bytes.
         pub room_id: Option<String>,
-        /// The life of the room.
+        /// The id of the room's session.
         pub room_session_id: Option<String>,
         /// The publisher's id, at most 255 bytes.
         pub user_id: Option<String>,
@@ -65,18 +65,18 @@ payload! {
         pub publish_id: Option<String>,
         /// The publisher's name again.
         pub publish_name: Option<String>,
-        /// Play URLs, at most 1024 bytes each.
+        /// RTMP play URLs, at most 1024 bytes each.
         pub rtmp_url: Vec<String>,
-        /// Play URLs, at most 1024 bytes each.
+        /// HLS play URLs, at most 1024 bytes each.
         pub hls_url: Vec<String>,
-        /// Play URLs, at most 1024 bytes each.
+        /// HTTP-FLV play URLs, at most 1024 bytes each.
         pub hdl_url: Vec<String>,
         /// Screenshots, taken anew about every 20 s and valid while the stream is published.
         pub pic_url: Vec<String>,
         ..rest
     }
 
-    /// `stream_close`.
+    /// Payload of `stream_close`.
     pub struct StreamClose {
         /// The app's id.
         pub appid: Option<String>,
@@ -84,7 +84,7 @@ payload! {
         pub timestamp: Option<UnixSeconds>,
         /// The room's id.
         pub room_id: Option<String>,
-        /// The life of the room.
+        /// The id of the room's session.
         pub room_session_id: Option<String>,
         /// The publisher's id.
         pub user_id: Option<String>,
@@ -111,7 +111,7 @@ payload! {
         ..rest
     }
 
-    /// What is inside [`StreamCreate::stream_attr`].
+    /// The JSON in [`StreamCreate::stream_attr`].
     pub struct StreamAttr {
         /// The video codec.
         pub cid: Option<VideoCodec>,

@@ -19,13 +19,13 @@ events! {
 }
 
 payload! {
-    /// `transcode_start`.
+    /// Payload of `transcode_start`.
     pub struct TranscodeStart {
         /// The app's id.
         pub appid: Option<String> = "Appid",
         /// When the callback was signed.
         pub timestamp: Option<UnixSeconds> = "Timestamp",
-        /// The task.
+        /// The task's id.
         pub task_id: Option<String> = "TaskId",
         /// The user's id.
         pub user_id: Option<String> = "UserId",
@@ -38,13 +38,13 @@ payload! {
         ..rest
     }
 
-    /// `transcode_stop`.
+    /// Payload of `transcode_stop`.
     pub struct TranscodeStop {
         /// The app's id.
         pub appid: Option<String> = "Appid",
         /// When the callback was signed.
         pub timestamp: Option<UnixSeconds> = "Timestamp",
-        /// The task.
+        /// The task's id.
         pub task_id: Option<String> = "TaskId",
         /// The user's id.
         pub user_id: Option<String> = "UserId",
@@ -52,7 +52,7 @@ payload! {
         pub sequence: Option<u64> = "Sequence",
         /// Stopped; the page's example prints `TranscodeStarted`.
         pub status: Option<TranscodeStatus> = "Status",
-        /// Why.
+        /// Why the task stopped.
         pub stop_reason: Option<StopReason> = "StopReason",
         ..rest
     }
@@ -114,7 +114,7 @@ words! {
 codes! {
     /// Why a transcoding task stopped.
     pub enum StopReason {
-        /// By its user.
+        /// The user stopped it.
         User = 0,
         /// An exception in the task.
         Exception = 1,

@@ -68,7 +68,7 @@ events! {
 }
 
 payload! {
-    /// `user_action`.
+    /// Payload of `user_action`.
     pub struct UserAction {
         /// The app's id.
         pub appid: Option<String>,
@@ -82,7 +82,7 @@ payload! {
         pub os: Option<Os>,
         /// What the user did.
         pub action: Option<Presence>,
-        /// The user's session.
+        /// The user's session id.
         pub session_id: Option<String>,
         /// When the user came online.
         pub login_time: Option<UnixSeconds>,
@@ -97,7 +97,7 @@ payload! {
         ..rest
     }
 
-    /// `send_msg` and `bot_msg`.
+    /// Payload of `send_msg` and `bot_msg`.
     pub struct SendMsg {
         /// The app's id.
         pub appid: Option<String>,
@@ -113,11 +113,11 @@ payload! {
         pub msg_type: Option<MessageType>,
         /// The app's own kind of a [`MessageType::Custom`], 0 to 200.
         pub sub_msg_type: Option<i64>,
-        /// From where it was sent; missing means from a client.
+        /// Where it was sent from; missing means from a client.
         pub source: Option<MessageSource>,
-        /// The message. A [`MessageType::Text`] or [`MessageType::Custom`] is plain text. What a
-        /// client sent of another type is JSON: [`MediaBody`], [`MultiBody`], [`CombinedBody`].
-        /// What a server sent ([`MessageSource::Server`]) is whatever it passed.
+        /// The message. A [`MessageType::Text`] or [`MessageType::Custom`] is plain text. Any other
+        /// type from a client is JSON: [`MediaBody`], [`MultiBody`], [`CombinedBody`]. From a
+        /// server ([`MessageSource::Server`]) it is whatever the server sent.
         pub msg_body: Option<JsonText>,
         /// The message's id; empty in a batch.
         pub msg_id: Option<String>,
@@ -145,13 +145,13 @@ payload! {
         ..rest
     }
 
-    /// `before_send_msg`.
+    /// Payload of `before_send_msg`.
     pub struct BeforeSendMsg {
         /// The app's id.
         pub appid: Option<String>,
         /// When the callback was signed.
         pub timestamp: Option<UnixSeconds>,
-        /// This question.
+        /// The request's id.
         pub request_id: Option<String>,
         /// The sender.
         pub from_user_id: Option<String>,
@@ -236,13 +236,13 @@ payload! {
         ..rest
     }
 
-    /// `call_create`.
+    /// Payload of `call_create`.
     pub struct CallCreate {
         /// The app's id.
         pub appid: Option<String>,
         /// When the callback was signed.
         pub timestamp: Option<UnixSeconds>,
-        /// The call.
+        /// The call's id.
         pub call_id: Option<String>,
         /// The callees.
         pub user_ids: Vec<String>,
@@ -257,47 +257,47 @@ payload! {
         ..rest
     }
 
-    /// `call_invite`.
+    /// Payload of `call_invite`.
     pub struct CallInvite {
         /// The app's id.
         pub appid: Option<String>,
         /// When the callback was signed.
         pub timestamp: Option<UnixSeconds>,
-        /// The call.
+        /// The call's id.
         pub call_id: Option<String>,
         /// The users who were invited.
         pub user_ids: Vec<String>,
         /// The user who invited them.
         pub inviter: Option<String>,
-        /// When.
+        /// When they were invited.
         pub invite_time: Option<UnixMillis>,
         ..rest
     }
 
-    /// `call_cancel`.
+    /// Payload of `call_cancel`.
     pub struct CallCancel {
         /// The app's id.
         pub appid: Option<String>,
         /// When the callback was signed.
         pub timestamp: Option<UnixSeconds>,
-        /// The call.
+        /// The call's id.
         pub call_id: Option<String>,
         /// The callees.
         pub user_ids: Vec<String>,
-        /// By what.
+        /// Why the call was cancelled.
         pub reason: Option<CallCancelReason>,
         /// What the caller attached.
         pub payload: Option<String>,
         ..rest
     }
 
-    /// `call_accept` and `call_reject`.
+    /// Payload of `call_accept` and `call_reject`.
     pub struct CallAnswer {
         /// The app's id.
         pub appid: Option<String>,
         /// When the callback was signed.
         pub timestamp: Option<UnixSeconds>,
-        /// The call.
+        /// The call's id.
         pub call_id: Option<String>,
         /// The callee.
         pub user_id: Option<String>,
@@ -306,24 +306,24 @@ payload! {
         ..rest
     }
 
-    /// `call_timeout`.
+    /// Payload of `call_timeout`.
     pub struct CallTimeout {
         /// The app's id.
         pub appid: Option<String>,
         /// When the callback was signed.
         pub timestamp: Option<UnixSeconds>,
-        /// The call.
+        /// The call's id.
         pub call_id: Option<String>,
         /// The users who did not answer.
         pub user_ids: Vec<String>,
         ..rest
     }
 
-    /// `group_create`.
+    /// Payload of `group_create`.
     pub struct GroupCreate {
         /// The app's id.
         pub appid: Option<String>,
-        /// When it happened and was signed.
+        /// When it happened; the signed time.
         pub timestamp: Option<UnixMillis>,
         /// The group's id.
         pub group_id: Option<String>,
@@ -349,11 +349,11 @@ payload! {
         ..rest
     }
 
-    /// `group_destroy`.
+    /// Payload of `group_destroy`.
     pub struct GroupDestroy {
         /// The app's id.
         pub appid: Option<String>,
-        /// When it happened and was signed.
+        /// When it happened; the signed time.
         pub timestamp: Option<UnixMillis>,
         /// The group's id.
         pub group_id: Option<String>,
@@ -366,11 +366,11 @@ payload! {
         ..rest
     }
 
-    /// `group_join`.
+    /// Payload of `group_join`.
     pub struct GroupJoin {
         /// The app's id.
         pub appid: Option<String>,
-        /// When it happened and was signed.
+        /// When it happened; the signed time.
         pub timestamp: Option<UnixMillis>,
         /// The group's id.
         pub group_id: Option<String>,
@@ -383,11 +383,11 @@ payload! {
         ..rest
     }
 
-    /// `group_exit`.
+    /// Payload of `group_exit`.
     pub struct GroupExit {
         /// The app's id.
         pub appid: Option<String>,
-        /// When it happened and was signed.
+        /// When it happened; the signed time.
         pub timestamp: Option<UnixMillis>,
         /// The group's id.
         pub group_id: Option<String>,
@@ -400,11 +400,11 @@ payload! {
         ..rest
     }
 
-    /// `room_create`.
+    /// Payload of `room_create`.
     pub struct RoomCreate {
         /// The app's id.
         pub appid: Option<String>,
-        /// When it happened and was signed.
+        /// When it happened; the signed time.
         pub timestamp: Option<UnixMillis>,
         /// The room's id.
         pub room_id: Option<String>,
@@ -423,16 +423,16 @@ payload! {
         pub key: Option<String>,
         /// Its value.
         pub value: Option<String>,
-        /// Whether it goes when its owner leaves.
+        /// Whether it is deleted when its owner leaves.
         pub auto_delete: Option<AutoDelete>,
         ..rest
     }
 
-    /// `room_destroy`.
+    /// Payload of `room_destroy`.
     pub struct RoomDestroy {
         /// The app's id.
         pub appid: Option<String>,
-        /// When it happened and was signed.
+        /// When it happened; the signed time.
         pub timestamp: Option<UnixMillis>,
         /// The room's id.
         pub room_id: Option<String>,
@@ -443,11 +443,11 @@ payload! {
         ..rest
     }
 
-    /// `room_enter`.
+    /// Payload of `room_enter`.
     pub struct RoomEnter {
         /// The app's id.
         pub appid: Option<String>,
-        /// When it happened and was signed.
+        /// When it happened; the signed time.
         pub timestamp: Option<UnixMillis>,
         /// The room's id.
         pub room_id: Option<String>,
@@ -456,11 +456,11 @@ payload! {
         ..rest
     }
 
-    /// `room_exit`.
+    /// Payload of `room_exit`.
     pub struct RoomExit {
         /// The app's id.
         pub appid: Option<String>,
-        /// When it happened and was signed.
+        /// When it happened; the signed time.
         pub timestamp: Option<UnixMillis>,
         /// The room's id.
         pub room_id: Option<String>,
@@ -477,9 +477,9 @@ payload! {
 /// The answer to a [`ZimEvent::BeforeSendMsg`], as JSON in the response's body. With the feature
 /// `axum` a handler can return it.
 ///
-/// The Chinese page gives a server 2.5 s, then asks once more at once and waits another 2.5 s; the
-/// English page speaks of a retry after 3 s. So answer in well under 2.5 s. Without an answer the
-/// message is by default not sent; support can change that.
+/// On the Chinese page, ZEGOCLOUD waits 2.5 s, then retries once and waits another 2.5 s; on the
+/// English page it retries after 3 s. So answer in well under 2.5 s. Without an answer the message
+/// is by default not sent; support can change that.
 /// <https://www.zegocloud.com/docs/zim-server/callbacks/message-not-sent-yet>.
 ///
 /// ```
@@ -514,13 +514,13 @@ payload! {
 pub struct SendVerdict {
     /// Whether to send the message.
     pub result: SendDecision,
-    /// Told to the sender of a refused message.
+    /// The reason that the sender of a refused message is told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What to attach instead of what the sender did; on the Chinese page only.
+    /// Replaces what the sender attached; on the Chinese page only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new_payload: Option<String>,
-    /// What to send instead of the message; on the Chinese page only.
+    /// Replaces the message; on the Chinese page only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new_msg_body: Option<String>,
 }
@@ -555,9 +555,10 @@ impl SendVerdict {
 
 #[cfg(feature = "axum")]
 impl axum_core::response::IntoResponse for SendVerdict {
-    /// The verdict as JSON, kept as the [`ReplayedResponse`](crate::replay::ReplayedResponse) to a
-    /// repeat: put [`ReplayedResponse::restore`](crate::replay::ReplayedResponse::restore) outside
-    /// of the layer for ZIM to get it again.
+    /// Answers with the verdict as JSON and keeps it as the
+    /// [`ReplayedResponse`](crate::replay::ReplayedResponse) to a repeat: with
+    /// [`ReplayedResponse::restore`](crate::replay::ReplayedResponse::restore) outside of the
+    /// layer, ZIM gets it again.
     fn into_response(self) -> axum_core::response::Response {
         let json = http::HeaderValue::from_static("application/json");
         match serde_json::to_vec(&self) {
@@ -606,11 +607,11 @@ codes! {
         Video = 14,
         /// Several messages, forwarded.
         Combined = 100,
-        /// The app's own.
+        /// Defined by the app.
         Custom = 200,
     }
 
-    /// From where a message was sent.
+    /// Where a message was sent from.
     pub enum MessageSource {
         /// From a client.
         Client = 0,
@@ -618,11 +619,11 @@ codes! {
         Server = 1,
     }
 
-    /// Whether an attribute goes when its owner leaves.
+    /// Whether an attribute is deleted when its owner leaves.
     pub enum AutoDelete {
-        /// It stays.
+        /// It is kept.
         Keep = 0,
-        /// It goes.
+        /// It is deleted.
         Delete = 1,
     }
 
@@ -660,11 +661,11 @@ words! {
         AndroidTv = "ANDROID_TV",
     }
 
-    /// By what a call was cancelled.
+    /// Why a call was cancelled.
     pub enum CallCancelReason {
-        /// By the caller.
+        /// The caller cancelled it.
         Caller = "caller_cancel",
-        /// By a timeout.
+        /// It timed out.
         Timeout = "timeout_cancel",
     }
 

@@ -1,5 +1,5 @@
-//! A copy of a body's beginning, made while the layer reads it: the layer keeps nothing of what it
-//! refuses.
+//! Copies the beginning of a body while the layer reads it: the layer keeps nothing of refused
+//! requests.
 
 use super::redact::LONGEST_TEXT;
 use axum::body::{Body, Bytes, HttpBody};
@@ -52,7 +52,7 @@ impl HttpBody for Copying {
     }
 }
 
-/// What was copied; its bytes count against what all copies may hold at once.
+/// The copied bytes. They count against what all copies together may hold.
 pub struct Copied {
     bytes: Vec<u8>,
     read: bool,
@@ -66,8 +66,8 @@ impl Copied {
         Self { bytes: Vec::new(), read: false, ended: false, lost: false, held }
     }
 
-    /// The beginning of the body and whether that is all of it; `None` if the layer has not asked
-    /// for it.
+    /// The beginning of the body, and whether that is all of it; `None` if the layer has not read
+    /// any of it.
     pub fn seen(&self) -> Option<(&[u8], bool)> {
         self.read.then_some((&self.bytes, self.ended && !self.lost))
     }
@@ -92,7 +92,7 @@ impl Drop for Copied {
     }
 }
 
-/// A value that the middleware and what runs inside of it both reach.
+/// A value that the middleware shares with what runs inside of it.
 pub struct Shared<T>(Arc<Mutex<T>>);
 
 impl<T> Shared<T> {

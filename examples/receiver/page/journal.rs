@@ -1,4 +1,4 @@
-//! The rows of the page: the last ones, bounded in number and in bytes, for any number of readers.
+//! The page's latest rows, bounded in number and in bytes, for any number of readers.
 
 use axum::response::sse::Event;
 use futures_util::stream::{self, Stream};
@@ -19,11 +19,11 @@ pub enum Outcome {
     Delivered,
     /// The handler answered with anything else.
     Failed,
-    /// The layer answered for the handler, because the delivery had been acknowledged before.
+    /// The layer answered, because the delivery had been acknowledged before.
     Repeated,
     /// The layer refused it.
     Refused,
-    /// The client went away before it had an answer.
+    /// The client disconnected before it had an answer.
     Dropped,
 }
 
@@ -39,17 +39,17 @@ pub struct Row {
     pub status: Option<u16>,
     pub why: Option<String>,
     pub attempt: Option<u32>,
-    /// How long before it came it was signed, in milliseconds; negative if by a clock that is
-    /// ahead.
+    /// How long before its arrival it was signed, in milliseconds; negative if the sender's clock
+    /// is ahead.
     pub age: Option<i64>,
     pub delivery_id: Option<String>,
     /// How many members did not fit.
     pub misfits: Option<usize>,
 }
 
-/// What is kept of the requests that the receiver has answered.
+/// The requests that the receiver has answered.
 pub struct Journal {
-    /// Tells this process from the one that listened on the address before it.
+    /// Distinguishes this process from an earlier one on the same address.
     run: u128,
     kept: Mutex<Kept>,
     progress: watch::Sender<Progress>,
@@ -94,7 +94,7 @@ impl Journal {
         }
     }
 
-    /// Adds a request; the oldest ones make room for it.
+    /// Adds a request; the oldest ones are dropped to make room for it.
     pub fn add(&self, row: &Row, detail: &impl Serialize) {
         let (Ok(json), Ok(detail)) = (serde_json::to_string(row), serde_json::to_string(detail))
         else {
@@ -128,11 +128,10 @@ impl Journal {
         kept.entries.get(place).map(|entry| entry.detail.to_string())
     }
 
-    /// What is kept, oldest first, and then what comes; without what the page of that last id has
-    /// already.
+    /// The kept rows, oldest first, and then new ones as they come. Rows up to `last_event_id`,
+    /// which the page already has, are left out.
     ///
-    /// A reader takes rows from the journal at its own pace. What has left the journal meanwhile is
-    /// not shown to it.
+    /// A reader takes rows at its own pace, and misses those that are dropped in the meantime.
     pub fn follow(
         self: Arc<Self>,
         last_event_id: Option<&str>,
@@ -183,7 +182,7 @@ impl Reader {
                 return Some(event);
             }
             if self.started {
-                // However fast rows come, the page gets them in few batches.
+                // Rows may come fast; the page gets them in a few batches.
                 sleep(BATCH).await;
                 self.progress.changed().await.ok()?;
             }

@@ -1,8 +1,8 @@
 //! The page that shows deliveries and refusals as they come.
 //!
-//! It shows payloads, so it is for this machine alone unless `RECEIVER_PAGE=1`: it is served where
-//! the receiver listens on a loopback address, to requests that name such an address and that no
-//! proxy has passed on.
+//! It shows payloads, so it is for this machine alone unless `RECEIVER_PAGE=1`: it is served only
+//! if the receiver listens on a loopback address, and only to requests that name such an address
+//! and have no header of a proxy.
 
 pub use self::watch::Note;
 
@@ -30,7 +30,7 @@ mod journal;
 mod redact;
 mod watch;
 
-/// The page, or nothing of it where it is not served: then nothing is kept either.
+/// The page; empty if it is not served, so that nothing is kept either.
 pub struct Page {
     served: Option<Served>,
 }
@@ -48,7 +48,7 @@ enum Audience {
 }
 
 impl Page {
-    /// Decides by `RECEIVER_PAGE` and the address that the receiver listens on.
+    /// Decides from `RECEIVER_PAGE` and the address that the receiver listens on.
     pub fn from_env(addr: SocketAddr) -> Result<Self, Box<dyn Error>> {
         let audience = match env::var("RECEIVER_PAGE").as_deref() {
             Ok("1") => Some(Audience::Everybody),
@@ -67,14 +67,14 @@ impl Page {
         })
     }
 
-    /// Has what comes to a provider's route shown.
+    /// Shows the requests to this provider's route on the page.
     pub fn show<P: Provider>(&mut self, route: &str) {
         if let Some(served) = &mut self.served {
             served.watch.add::<P>(route);
         }
     }
 
-    /// Puts the page into an application whose webhook routes are all there.
+    /// Adds the page to an application that has all its webhook routes.
     pub fn mount(&self, app: Router) -> Router {
         let Some(Served { journal, watch, audience }) = &self.served else { return app };
         let page = Router::new()
@@ -86,7 +86,7 @@ impl Page {
         app.layer(middleware::from_fn_with_state(Arc::new(watch.clone()), watch::watch)).merge(page)
     }
 
-    /// Ends the streams of the pages that are open: a shutdown would wait for them.
+    /// Ends the event streams of open pages, which a shutdown would wait for.
     pub fn close(&self) {
         if let Some(served) = &self.served {
             served.journal.close();
@@ -104,7 +104,7 @@ async fn page() -> Response {
     ([(header::CONTENT_SECURITY_POLICY, policy)], Html(PAGE)).into_response()
 }
 
-/// What the policy allows: the hash of the page's own element of that name.
+/// The hash of the page's `script` or `style`, which its policy allows.
 fn hash_of(element: &str) -> String {
     let text = PAGE
         .split_once(&format!("<{element}>"))
@@ -135,9 +135,9 @@ async fn guard(State(audience): State<Audience>, request: Request, next: Next) -
     response
 }
 
-/// A tunnel or proxy on this machine makes strangers come from a loopback address, and a stranger's
-/// page can have its own name resolve to one: the first adds a header or keeps its public name, the
-/// second has its name in `Host`.
+/// A loopback peer is not enough. Strangers who come through a tunnel or proxy on this machine have
+/// one too, but the proxy adds a header or leaves its public name in `Host`. A foreign web page can
+/// make its own name resolve to a loopback address, but then that name is in `Host`.
 fn is_of_this_machine(uri: &Uri, headers: &HeaderMap) -> bool {
     if PASSED_ON.iter().any(|name| headers.contains_key(*name)) {
         return false;

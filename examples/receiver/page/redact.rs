@@ -1,4 +1,4 @@
-//! What the page shows of a request: text of a bounded length, without credentials.
+//! What the page shows of a request: text of limited length, without credentials.
 
 use axum::http::{HeaderMap, HeaderName, header};
 use percent_encoding::percent_decode;
@@ -9,7 +9,7 @@ use serde::{
 use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt, io};
 
-/// A text, or the beginning of one.
+/// A text, or its beginning.
 #[derive(Serialize)]
 pub struct Text {
     text: String,
@@ -17,7 +17,7 @@ pub struct Text {
 }
 
 impl Text {
-    /// As much of `bytes` as is shown; `cut` if they are not all.
+    /// The part of `bytes` that is shown; `cut` if that is not all of them.
     pub fn of(bytes: &[u8], cut: bool) -> Self {
         let shown = bytes.get(..LONGEST_TEXT).unwrap_or(bytes);
         Self {
@@ -26,7 +26,7 @@ impl Text {
         }
     }
 
-    /// Indented JSON, which is no longer written once it is too long.
+    /// Indented JSON; writing stops when it is too long.
     pub fn of_json(value: &impl Serialize) -> Option<Self> {
         let mut start = Start { bytes: Vec::new(), full: false };
         match serde_json::to_writer_pretty(&mut start, value) {
@@ -37,7 +37,7 @@ impl Text {
     }
 }
 
-/// Headers by name, `None` for the value of one that is a credential to anybody.
+/// Headers by name; the value is `None` for one that is a credential of any provider.
 pub fn headers(headers: &HeaderMap, credentials: &[&str]) -> Vec<(String, Option<String>)> {
     let shown = headers.iter().map(|(name, value)| {
         let secret = value.is_sensitive()
@@ -51,8 +51,8 @@ pub fn headers(headers: &HeaderMap, credentials: &[&str]) -> Vec<(String, Option
     shown.collect()
 }
 
-/// A body without the members that sign it in ZEGOCLOUD's scheme, whoever it was sent to; `None`
-/// where they may be in it and cannot be told from the rest.
+/// A body without ZEGOCLOUD's `signature` and `nonce`, whichever route it was sent to; `None` if it
+/// may contain them and they cannot be told from the rest.
 pub fn without_signature(body: &[u8]) -> Option<Cow<'_, [u8]>> {
     let text = body.trim_ascii();
     let decoded: Cow<'_, [u8]> = percent_decode(text).into();
@@ -88,7 +88,7 @@ fn quoted(name: &str) -> String {
     serde_json::Value::from(name).to_string()
 }
 
-/// An object's members as they came, in their order, those of one name too.
+/// An object's members as they came, in their order, repeated names included.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {

@@ -1,4 +1,4 @@
-//! Sees each request to a provider's route come and its answer leave, and writes both down.
+//! Records each request to a provider's route together with its answer.
 
 use super::{
     copy::{Copied, Copying, Shared},
@@ -21,14 +21,14 @@ use std::{
 };
 use tower_webhooks::{Age, DeliveryId, Provider, Rejection, Verified, replay::Duplicate};
 
-/// Which routes are watched, and which headers carry a credential on any of them: one provider's
-/// may be sent to another.
+/// The watched routes, and the headers that carry a credential on any of them: a request for one
+/// provider may be sent to another's route.
 #[derive(Clone)]
 pub struct Watch {
     journal: Arc<Journal>,
     routes: HashMap<String, &'static str>,
     credentials: Vec<&'static str>,
-    /// Bytes of bodies that are copied for the page at the moment.
+    /// How many bytes of bodies are copied for the page at the moment.
     copied: Arc<AtomicUsize>,
 }
 
@@ -43,7 +43,7 @@ impl Watch {
     }
 }
 
-/// The middleware, outside of the webhook layers.
+/// The middleware. It runs outside of the webhook layers.
 pub async fn watch(State(watch): State<Arc<Watch>>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let Some((route, provider)) = route.and_then(|route| Some((route, *watch.routes.get(route)?)))
@@ -109,7 +109,7 @@ impl Note {
 }
 
 struct Delivered {
-    /// As the layer has marked them.
+    /// With the layer's marks on sensitive values.
     headers: HeaderMap,
     body: Bytes,
     kind: String,
@@ -156,14 +156,14 @@ impl Shown {
     }
 }
 
-/// What the answer says of a request that has not reached its handler.
+/// What the answer tells about a request that has not reached its handler.
 #[derive(Default)]
 struct Learnt {
     age: Option<i64>,
     delivery_id: Option<DeliveryId>,
 }
 
-/// A request on its way; one that is dropped before its answer is written down as that.
+/// A request that has no answer yet. If it is dropped, it is recorded as dropped.
 struct Came {
     watch: Arc<Watch>,
     provider: &'static str,
@@ -251,7 +251,7 @@ impl Drop for Came {
     }
 }
 
-/// From `start` to `end`, negative if `end` comes first.
+/// The time from `start` to `end`, negative if `end` comes first.
 fn millis(start: SystemTime, end: SystemTime) -> i64 {
     match end.duration_since(start) {
         Ok(time) => i64::try_from(time.as_millis()).unwrap_or(i64::MAX),

@@ -1,4 +1,4 @@
-//! The voice signature: nonce grammar first, then HMAC-SHA256 over URL and nonce.
+//! Verifies the voice signature: the nonce's format first, then HMAC-SHA256 over URL and nonce.
 
 use crate::{
     Content, Covers, Identity, Input, Proof, Rejection, RejectionKind, exactly_one,
@@ -9,7 +9,7 @@ use crate::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderName};
 
-/// What tells V3 from V2: three headers, and what stands between URL and nonce.
+/// How V3 and V2 differ: the headers, the separator of URL and nonce, and values per header.
 #[derive(Debug)]
 pub(super) struct Scheme {
     pub(super) label: &'static [u8],
@@ -29,11 +29,11 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// What a rightly signed head proves. The fields are in the query, or in a body that its type
-    /// says how to read.
+    /// Verifies the signature in the headers. `fields` is the unsigned part of the head on which
+    /// the event depends.
     ///
-    /// The identity is of URL and nonce alone: both signatures of a request, each of its keys and
-    /// both spellings of a root URL belong to one delivery.
+    /// The identity is made of scheme, URL and nonce: whichever signature, key or spelling of a
+    /// root URL matches, it is the same delivery.
     pub(super) fn verify(
         &self,
         headers: &HeaderMap,
@@ -78,9 +78,9 @@ impl Rules {
         Ok(Proof { covers: Covers::Url, key_index, signed_at: None, identity: Some(identity) })
     }
 
-    /// The well-formed values of a header; `None` where it is absent.
+    /// The well-formed values of a header; `None` if it is absent.
     ///
-    /// A value of another form never matches and is no reason to refuse the right one beside it.
+    /// Malformed values are skipped, so that a valid one beside them is accepted.
     fn presented(
         &self,
         headers: &HeaderMap,
@@ -103,7 +103,7 @@ impl Rules {
 }
 
 fn decode(text: &str) -> Option<[u8; 32]> {
-    // `decode_slice` wants room for whole groups of four characters.
+    // `decode_slice` needs room for whole groups.
     let mut bytes = [0; 33];
     match STANDARD.decode_slice(text, &mut bytes) {
         Ok(32) => bytes.first_chunk().copied(),
@@ -129,7 +129,7 @@ pub(super) static V2: Scheme = Scheme {
     most_values: 1,
 };
 
-/// Every header that could make another request pass, whatever the mode.
+/// All signature headers: any of them could make another request pass.
 pub(super) const CREDENTIALS: &[&str] = &[
     "x-vobiz-signature",
     "x-vobiz-signature-v2",

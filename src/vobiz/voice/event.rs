@@ -1,4 +1,4 @@
-//! One voice callback of any kind, and how the kinds are told apart.
+//! The voice callbacks, and how their kinds are told apart.
 
 use super::payload::*;
 use crate::{
@@ -12,20 +12,20 @@ use serde::{Deserialize, Deserializer};
 events! {
     /// A voice callback.
     ///
-    /// Those with a name in snake_case have no `Event` and are told by the fields that they have. A
-    /// callback that can come twice for one call with the same ids has no
+    /// Those with a name in snake_case have no `Event` and are recognized by their other fields. A
+    /// callback that can occur twice in one call with the same ids has no
     /// [`dedup_key`](crate::WebhookEvent::dedup_key): Gather, digits, wait sounds, Redirect,
     /// Transfer.
     pub enum Event {
         /// An outbound call rings.
         "Ring" => Ring(Ring) key |it| [it.call.call_uuid],
-        /// A call asks for its XML.
+        /// A call requests its XML.
         "StartApp" => StartApp(StartApp) key |it| [it.call.call_uuid],
         /// A call ended.
         "Hangup" => Hangup(Hangup) key |it| [it.call.call_uuid],
-        /// The caller entered or said something, or the time for it ran out.
+        /// The caller entered or said something, or the time ran out.
         "gather" => Gather(Gather),
-        /// A part of what the caller says was recognised.
+        /// Part of the caller's speech was recognised.
         "gather_interim" => GatherInterim(GatherInterim)
             key |it| [it.call.call_uuid, it.sequence_number],
         /// A second leg was answered.
@@ -42,7 +42,7 @@ events! {
         "Record" => Record(Record) key |it| [it.recording_id],
         /// A recording is ready.
         "RecordStop" => RecordStop(RecordStop) key |it| [it.recording_id],
-        /// A recording that the REST API began is ready.
+        /// A recording that the REST API started is ready.
         "recording" => Recording(Recording) key |it| [it.recording_id],
         /// The transcription of a recording is ready.
         "transcription" => Transcription(Transcription) key |it| [it.recording_id],
@@ -54,7 +54,7 @@ events! {
             key |it| [it.call.call_uuid, it.conference_uuid, it.conference_member_id],
         /// Digits were pressed in a conference.
         "ConferenceDigitsMatch" => ConferenceDigitsMatch(Conference),
-        /// A member waits for a conference and asks for XML to listen to.
+        /// A member waits for a conference and requests XML to listen to.
         "ConferenceRemoteSounds" => ConferenceRemoteSounds(Conference),
         /// A `<Conference>` ended for this call.
         "conference_action" => ConferenceAction(ConferenceAction)
@@ -71,9 +71,9 @@ events! {
         "DroppedStream" => DroppedStream(Stream) key |it| [it.stream_id, it.timestamp],
         /// The application stopped an audio stream.
         "StopStream" => StopStream(Stream) key |it| [it.stream_id],
-        /// A `<Redirect>` asks for its XML.
+        /// A `<Redirect>` requests its XML.
         "Redirect" => Redirect(Redirect),
-        /// A transferred call asks for its XML.
+        /// A transferred call requests its XML.
         "Transfer" => Transfer(Transfer),
         /// A person or a machine answered.
         "MachineDetection" => MachineDetection(MachineDetection) key |it| [it.call.call_uuid],
@@ -82,13 +82,13 @@ events! {
 }
 
 impl Event {
-    /// What this callback says of its call; `None` for an [`Unknown`].
+    /// The fields about the call; `None` for an [`Unknown`].
     pub fn call(&self) -> Option<&Call> {
         self.common().map(|(call, _)| call)
     }
 
-    /// Custom SIP headers and a stream's `extraHeaders`, with their whole names (`X-VH-…`). One
-    /// that was sent twice comes twice.
+    /// Custom SIP headers and a stream's `extraHeaders`, with full names (`X-VH-…`) and once per
+    /// value.
     pub fn sip_headers(&self) -> impl Iterator<Item = (&str, String)> {
         let rest = self.common().into_iter().flat_map(|(_, rest)| rest.iter());
         let headers = rest.filter(|(name, _)| name.starts_with("X-VH-"));
@@ -134,7 +134,7 @@ impl Event {
         })
     }
 
-    /// A GET's fields are its query, a POST's are its body; the other is not looked at.
+    /// Reads a GET's query or a POST's body; the other one is ignored.
     pub(super) fn from_request(head: &Parts, body: &Bytes) -> Self {
         if head.method == Method::GET {
             let query = head.uri.query().unwrap_or_default().as_bytes();
@@ -163,17 +163,17 @@ impl Event {
         };
         let event = object.scalar("Event");
         let row = match event.as_deref() {
-            // A transferred call's Dial action comes under the name of `<Redirect>`.
+            // The Dial action of a transferred call has the `Event` of a `<Redirect>`.
             Some("Redirect") if tells(&object, DIAL_ACTION) => Some(("DialAction", DIAL_ACTION)),
             Some("") => shape(&object),
-            // A row that is told by its fields is no event's name.
+            // The lower-case names of rows without `Event` are not valid as an `Event`.
             Some(event) if event.starts_with(char::is_lowercase) => None,
             Some(event) => Some((event, &[][..])),
             None if object.has("Event") => None,
             None => shape(&object),
         };
         let known = row.and_then(|(row, told_by)| {
-            // Where only blank fields tell it, they have to be in what it is serialised to.
+            // If only blank fields tell the row, they are kept, so that it can be read back.
             if told_by
                 .iter()
                 .all(|name| object.scalar(name).is_none_or(|text| text.trim().is_empty()))
@@ -202,7 +202,7 @@ impl<'de> Deserialize<'de> for Event {
 /// Whether a POST's body is a form: neither JSON nor markup, and a form by its content type or by
 /// its first field.
 fn is_form(content_type: Option<&HeaderValue>, body: &[u8]) -> bool {
-    // No form has them, every multipart body does.
+    // A form has no control characters; every multipart body does.
     if body.iter().any(u8::is_ascii_control)
         || matches!(body.first(), Some(b'{' | b'[' | b'"' | b'<'))
     {
@@ -222,7 +222,7 @@ fn tells(object: &Object<'_>, names: &[&str]) -> bool {
     names.iter().any(|name| object.get(name).is_some_and(|value| !value.is_null()))
 }
 
-/// The row of a callback without `Event`, and the names that tell it.
+/// The row of a callback without `Event`, and the names of the fields that tell it.
 fn shape(object: &Object<'_>) -> Option<(&'static str, &'static [&'static str])> {
     if tells(object, NEVER_WITHOUT_EVENT) {
         return None;
@@ -266,7 +266,7 @@ const SHAPES: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Callbacks with these fields are documented with an `Event`: without one they are something new.
+/// Fields of callbacks that are documented with an `Event`: without one they are unknown.
 const NEVER_WITHOUT_EVENT: &[&str] =
     &["ConferenceAction", "DialAction", "DialStatus", "RecordingEndReason", "StreamID", "Machine"];
 

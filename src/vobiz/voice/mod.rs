@@ -1,4 +1,4 @@
-//! Voice: what happens to calls, recordings, conferences and audio streams.
+//! Voice: events of calls, recordings, conferences and audio streams.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -30,50 +30,49 @@
 //! # What the signature proves
 //!
 //! `X-Vobiz-Signature-V3` is an HMAC of the callback's URL, without its query, and a nonce. It
-//! proves that a holder of the auth token asked for **this path**. It covers **not one field**: not
-//! `Event`, `From` or `CallUUID`, on a GET not even the query. And it never expires: whoever has
-//! seen one request can send its signature again, to the same path, with fields of their own, until
-//! somebody remembers its nonce. So serve the route over TLS only, take an event as a hint, and ask
-//! the API where it matters. Vobiz publishes the addresses that callbacks come from; a firewall
-//! that lets only these through is worth having.
+//! proves that a holder of the auth token called **this path**. It covers **no field**: not
+//! `Event`, `From` or `CallUUID`, and on a GET not the query. It never expires: whoever has seen
+//! one request can send its signature to the same path again with other fields, unless the replay
+//! guard remembers its nonce. So serve the route over TLS only, treat an event as a hint, and query
+//! the API before you act on anything important. Vobiz publishes its callbacks' addresses; let only
+//! these through your firewall.
 //!
-//! Signature headers are emitted only when the callback URL has auth credentials configured, says a
-//! warning on Vobiz's page, and not by all kinds of callbacks; how to configure them it does not
-//! say. An unsigned callback is a 401 here, always: try yours before you rely on them.
+//! According to a warning on Vobiz's page, callbacks are signed only if auth credentials are
+//! configured on their URL, and not all kinds of callbacks are; it does not say how to configure
+//! them. An unsigned callback is always a 401: test yours before you rely on them.
 //!
 //! # Which signatures are accepted
 //!
-//! V3, and MA-V3 once [`Voice::also_accept_parent`] has been set; one right one is enough.
-//! [`Voice::v2`] takes V2 and MA-V2 *instead*. The legacy `X-Vobiz-Signature` is ignored: nobody
-//! documents what it signs.
+//! V3, and with [`Voice::also_accept_parent`] also MA-V3; one valid signature is enough.
+//! [`Voice::v2`] accepts V2 and MA-V2 *instead*. The legacy `X-Vobiz-Signature` is ignored: what it
+//! signs is not documented.
 //!
 //! # Answers and retries
 //!
-//! Vobiz wants a 200 within 3 s and otherwise tries up to 3 times more, with growing pauses;
+//! Vobiz expects a 200 within 3 s and otherwise retries up to 3 times with exponential backoff;
 //! whether with the same nonce is not documented. `answer_url`, `action`, `Redirect`, transfer and
-//! `waitSound` URLs want a `<Response>` document of `application/xml`, at most 100 KB. A
-//! `hangup_url` that is not set falls back to `answer_url`, so that one route can get both
-//! [`StartApp`] and [`Hangup`].
+//! `waitSound` URLs need a `<Response>` document as `application/xml`, at most 100 KB. A
+//! `hangup_url` that is not set falls back to `answer_url`, so one route can get both [`StartApp`]
+//! and [`Hangup`].
 //!
 //! # Fields
 //!
 //! A GET carries them in its query, a POST in a form or in a flat JSON object; the other place is
-//! never looked at. A POST's body is JSON if it begins with `{`, whatever its content type. It is a
-//! form if its content type says so, or if it begins with a field. Everything else is an
+//! ignored. A POST's body is JSON if it begins with `{`, whatever its content type. It is a form if
+//! its content type says so, or if it begins with `name=`. Everything else is an
 //! [`Unknown`](crate::Unknown) with its bytes.
 //!
-//! All values are text on the wire. Text that is not UTF-8 (a caller's name can hold any bytes) is
-//! read with U+FFFD in its place; [`Verified::body`](crate::Verified::body) has the bytes. What is
-//! not typed is in each payload's `rest`: on a GET also your own query's fields, and a list where a
-//! name was sent twice. [`Event::sip_headers`] are the custom SIP headers among it. Prices are
-//! decimal text.
+//! All values are text on the wire. Invalid UTF-8 in a form (a caller's name can hold any bytes)
+//! becomes U+FFFD; [`Verified::body`](crate::Verified::body) has the bytes. Fields without a type
+//! are in the payload's `rest`: on a GET also your own query's, and as a list if a name was sent
+//! twice. [`Event::sip_headers`] are the custom SIP headers in it. Prices are decimal text.
 //!
-//! An older page lists `recording.completed`, `conference.started` and `conference.ended`. Newer
-//! ones say that no such conference events exist, and none documents their fields: they arrive as
-//! an [`Unknown`](crate::Unknown).
+//! An older page lists `recording.completed`, `conference.started` and `conference.ended` without
+//! their fields; newer pages say that no such conference events exist. They arrive as an
+//! [`Unknown`](crate::Unknown).
 //!
-//! **Two zones:** `SessionStart` is in UTC, `StartTime`, `AnswerTime` and `EndTime` are in the
-//! console's local zone; no time says which.
+//! **Two time zones:** `SessionStart` is in UTC; `StartTime`, `AnswerTime` and `EndTime` are in the
+//! console's local zone. The values do not name their zone.
 //!
 //! Pages: <https://docs.vobiz.ai/concepts/validating-callbacks>,
 //! <https://docs.vobiz.ai/concepts/callbacks>.
@@ -106,7 +105,7 @@ mod signer;
 
 /// The rules of voice callbacks.
 ///
-/// All of the signature is checked before the body is read.
+/// The whole signature is checked before the body is read.
 /// [`Metadata::key_index`](crate::Metadata::key_index) counts the account's tokens first, then the
 /// main account's.
 #[derive(Clone, Debug)]
@@ -120,35 +119,34 @@ impl Voice {
     /// callback URLs: `https://hooks.example.com`, with a port or a prefix where the URLs at Vobiz
     /// have one.
     ///
-    /// Vobiz signs the URL that it was told to call. Behind a proxy that is not the URL that
-    /// arrives, so the origin is a setting and nothing of it is taken from the request, whatever
-    /// `Host`, `Forwarded` or `X-Forwarded-*` say; the request's path is put behind it, byte for
-    /// byte. See [Behind a proxy](crate::guide::behind_a_proxy).
+    /// Vobiz signs the callback URL as it is configured. Behind a proxy a request arrives under
+    /// another URL, so the origin is a setting: `Host`, `Forwarded` and `X-Forwarded-*` are
+    /// ignored. The request's path is appended to it unchanged. See [Behind a
+    /// proxy](crate::guide::behind_a_proxy).
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for an empty or blank token, or one with white space around it; for an
-    /// origin without `https://` or `http://`, or with userinfo, query or fragment. One `/` at its
-    /// end is dropped.
+    /// [`ConfigError`] for a token that is empty or has white space around it; for an origin
+    /// without `https://` or `http://`, or with userinfo, query or fragment. One `/` at its end is
+    /// dropped.
     pub fn new(auth_token: impl AsRef<[u8]>, public_origin: &str) -> Result<Self, ConfigError> {
         let keys = vec![Key::new(auth_token)?];
         let rules = Rules { scheme: &V3, keys, parents: Vec::new(), any_nonce_length: false };
         Ok(Self { rules, target: Target::origin(public_origin)? })
     }
 
-    /// Accepts a further auth token, for the time of a rotation or for another sub-account.
+    /// Accepts a further auth token, for a rotation or another sub-account.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for an empty or blank token, or one with white space around it.
+    /// [`ConfigError`] for a token that is empty or has white space around it.
     pub fn also_accept(mut self, auth_token: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         self.rules.keys.push(Key::new(auth_token)?);
         Ok(self)
     }
 
-    /// Accepts the main account's signature (MA-V3) as well: on a sub-account's callbacks it is as
-    /// good as the sub-account's own. Called again, it accepts a further main token, for the time
-    /// of a rotation.
+    /// Also accepts the main account's signature (MA-V3); on a sub-account's callbacks either
+    /// signature is enough. Call it again to accept a further main token, for a rotation.
     ///
     /// # Errors
     ///
@@ -158,14 +156,13 @@ impl Voice {
         Ok(self)
     }
 
-    /// Takes this as the signed URL of every request, for proxies that rewrite paths.
+    /// Uses this as the signed URL of every request, for proxies that rewrite paths.
     ///
-    /// It is signed as it stands here. Where the path has percent-encoding, Vobiz does not document
-    /// whether it signs `/a%20b` or `/a b`, and its own samples differ: what the plain setting does
-    /// not verify, try decoded here.
+    /// It is used unchanged. Vobiz does not document whether it signs `/a%20b` or `/a b`, and its
+    /// own samples differ: if an encoded path does not verify, try it decoded here.
     ///
-    /// The request's own path no longer counts: put the layer on one route, or a request that was
-    /// captured at another one passes here.
+    /// The request's own path is ignored: put the layer on one route only, or a request that was
+    /// captured at another route passes here.
     ///
     /// # Errors
     ///
@@ -175,18 +172,18 @@ impl Voice {
         Ok(self)
     }
 
-    /// Checks V2 and MA-V2 instead of V3 and MA-V3, never beside them.
+    /// Checks V2 and MA-V2 instead of V3 and MA-V3.
     #[must_use]
     pub fn v2(mut self) -> Self {
         self.rules.scheme = &V2;
         self
     }
 
-    /// Accepts nonces of 1 to 64 digits, where Vobiz's have 20.
+    /// Accepts nonces of 1 to 64 digits; Vobiz's have 20.
     ///
-    /// Under [V2](Self::v2), which signs URL and nonce without anything between them, a request for
-    /// `/cb/1` can then be turned into one for `/cb/12`: a digit moves from the nonce to the path
-    /// and the signature stays right.
+    /// [V2](Self::v2) signs URL and nonce without a separator, so a request for `/cb/1` can then be
+    /// turned into one for `/cb/12`: the signature stays valid if a digit moves from the nonce to
+    /// the path.
     #[must_use]
     pub fn dangerous_any_nonce_length(mut self) -> Self {
         self.rules.any_nonce_length = true;

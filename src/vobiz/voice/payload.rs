@@ -6,7 +6,7 @@ use crate::{
 };
 
 payload! {
-    /// What most callbacks say of their call.
+    /// The fields about the call that most callbacks have.
     ///
     /// An answered outbound call has several ids: `CallUUID` names the leg that the callback is
     /// about.
@@ -21,12 +21,12 @@ payload! {
         pub to: Option<String> = "To",
         /// The call's direction, seen from Vobiz.
         pub direction: Option<Direction> = "Direction",
-        /// The call's state; a page spells it `Status`. An inbound call's StartApp is still
-        /// `ringing`.
+        /// The call's state; one page spells it `Status`. Still `ringing` in an inbound call's
+        /// StartApp.
         pub call_status: Option<CallStatus> = "CallStatus" | "Status",
         /// The caller's name.
         pub caller_name: Option<String> = "CallerName",
-        /// The account, `MA_…` or `SA_…`; documented as a standard parameter, but not seen.
+        /// The account, `MA_…` or `SA_…`; documented as a standard parameter, but not observed.
         pub auth_id: Option<String>,
         /// The main account, `MA_…`.
         pub parent_auth_id: Option<String> = "ParentAuthID",
@@ -36,28 +36,28 @@ payload! {
         pub a_leg_uuid: Option<String> = "ALegUUID",
         /// The API request that made the first leg.
         pub a_leg_request_uuid: Option<String> = "ALegRequestUUID",
-        /// When this happened, ISO 8601; documented as a standard parameter, but not seen.
+        /// When this happened, ISO 8601; documented as a standard parameter, but not observed.
         pub timestamp: Option<String>,
         /// When the session began: `YYYY-MM-DD HH:MM:SS.ffffff` in **UTC**.
         pub session_start: Option<String> = "SessionStart",
-        /// The price of a minute, a decimal number.
+        /// The price of a minute, as decimal text.
         pub bill_rate: Option<String> = "BillRate",
         /// The STIR/SHAKEN attestation.
         pub stir_attestation: Option<String> = "STIRAttestation",
-        /// Whether STIR/SHAKEN vouches for the caller; a page spells it `stir_verification`.
+        /// The STIR/SHAKEN verification of the caller; one page spells it `stir_verification`.
         pub stir_verification: Option<StirVerification> = "STIRVerification" | "stir_verification",
     }
 
-    /// `Ring`: an outbound call rings. To `ring_url`.
+    /// `Ring`: an outbound call rings. Sent to `ring_url`.
     pub struct Ring {
-        /// What most callbacks say of their call.
+        /// The fields about the call.
         pub call: Call,
         ..rest
     }
 
-    /// `StartApp`: a call asks for its XML. To `answer_url` or `fallback_url`.
+    /// `StartApp`: a call requests its XML. Sent to `answer_url` or `fallback_url`.
     pub struct StartApp {
-        /// What most callbacks say of their call.
+        /// The fields about the call.
         pub call: Call,
         /// Who forwarded the call.
         pub forwarded_from: Option<String> = "ForwardedFrom",
@@ -68,39 +68,39 @@ payload! {
         ..rest
     }
 
-    /// `Hangup`: a call ended, once for each first leg. To `hangup_url`, or to `answer_url` where
-    /// there is none.
+    /// `Hangup`: a call ended. Sent once for each first leg, to `hangup_url` or else to
+    /// `answer_url`.
     pub struct Hangup {
-        /// What most callbacks say of their call.
+        /// The fields about the call.
         pub call: Call,
         /// When the call was made: `YYYY-MM-DD HH:MM:SS` in the **console's local zone**, which is
         /// not that of [`Call::session_start`].
         pub start_time: Option<String> = "StartTime",
-        /// When it was answered, in the form and zone of `StartTime`; `None` if it was not.
+        /// When it was answered, in the format and zone of `StartTime`; `None` if it was not.
         pub answer_time: Option<String> = "AnswerTime",
-        /// When it ended, in the form and zone of `StartTime`.
+        /// When it ended, in the format and zone of `StartTime`.
         pub end_time: Option<String> = "EndTime",
-        /// Seconds.
+        /// The call's length in seconds.
         pub duration: Option<u64> = "Duration",
         /// Billed seconds, rounded up to the pulse.
         pub bill_duration: Option<u64> = "BillDuration",
         /// Such as `NORMAL_CLEARING`.
         pub hangup_cause: Option<String> = "HangupCause",
-        /// Such as `4000`; table on the page *hangup causes*.
+        /// Such as `4000`; listed on the page *hangup causes*.
         pub hangup_cause_code: Option<i64> = "HangupCauseCode",
         /// Such as `Normal Hangup`.
         pub hangup_cause_name: Option<String> = "HangupCauseName",
         /// Who ended the call.
         pub hangup_source: Option<HangupSource> = "HangupSource",
-        /// The price of the call, a decimal number.
+        /// The price of the call, as decimal text.
         pub total_cost: Option<String> = "TotalCost",
         ..rest
     }
 
-    /// What the caller entered or said; neither after the timeout. To `<Gather action>`; it has no
-    /// `Event`.
+    /// What the caller entered or said, or neither after the timeout. Sent to `<Gather action>`,
+    /// without `Event`.
     pub struct Gather {
-        /// What most callbacks say of their call.
+        /// The fields about the call.
         pub call: Call,
         /// Keys or speech.
         pub input_type: Option<InputType> = "InputType",
@@ -110,30 +110,30 @@ payload! {
         pub speech: Option<String> = "Speech",
         /// The recognition's confidence, 0 to 1.
         pub speech_confidence_score: Option<f64> = "SpeechConfidenceScore",
-        /// The price of the recognition, a decimal number.
+        /// The price of the recognition, as decimal text.
         pub billed_amount: Option<String> = "BilledAmount",
         ..rest
     }
 
-    /// What was said so far. To `<Gather interimSpeechResultsCallback>`; it has no `Event`.
+    /// What was said so far. Sent to `<Gather interimSpeechResultsCallback>`, without `Event`.
     pub struct GatherInterim {
-        /// What most callbacks say of their call.
+        /// The fields about the call.
         pub call: Call,
-        /// The part that does not change any more.
+        /// The part that is final.
         pub stable_speech: Option<String> = "StableSpeech",
         /// The part that may still change.
         pub unstable_speech: Option<String> = "UnstableSpeech",
-        /// How certain the changing part is, 0 to 1.
+        /// How certain the unstable part is, 0 to 1.
         pub stability: Option<f64> = "Stability",
-        /// The callback's number in its order.
+        /// The callback's sequence number.
         pub sequence_number: Option<u64> = "SequenceNumber",
         ..rest
     }
 
     /// The state of a second leg: `DialAnswer`, `DialConnected`, `DialDigitsMatch`, `DialHangup`.
-    /// To `<Dial callbackUrl>`.
+    /// Sent to `<Dial callbackUrl>`.
     pub struct Dial {
-        /// What most callbacks say of their call.
+        /// The fields about the call.
         pub call: Call,
         /// What happened.
         pub dial_action: Option<DialStep> = "DialAction",
@@ -145,9 +145,9 @@ payload! {
         pub dial_b_leg_from: Option<String> = "DialBLegFrom",
         /// The second leg's callee.
         pub dial_b_leg_to: Option<String> = "DialBLegTo",
-        /// The leg's state; on digits optional.
+        /// The leg's state; optional on digits.
         pub dial_b_leg_status: Option<String> = "DialBLegStatus",
-        /// The number's place in the `<Dial>`; on digits optional.
+        /// The number's place in the `<Dial>`; optional on digits.
         pub dial_b_leg_position: Option<u64> = "DialBLegPosition",
         /// The digits that were pressed; on digits.
         pub dial_digits_match: Option<String> = "DialDigitsMatch",
@@ -168,10 +168,10 @@ payload! {
         ..rest
     }
 
-    /// `DialAction`: a `<Dial>` ended. To `<Dial action>`, also with `redirect="false"`; that of a
-    /// transferred call comes under the name of `Redirect`.
+    /// `DialAction`: a `<Dial>` ended. Sent to `<Dial action>`, also with `redirect="false"`; a
+    /// transferred call's has the `Event` `Redirect`.
     pub struct DialAction {
-        /// What most callbacks say of their call.
+        /// The fields about the call.
         pub call: Call,
         /// How it ended.
         pub dial_status: Option<DialStatus> = "DialStatus",
@@ -186,18 +186,19 @@ payload! {
         ..rest
     }
 
-    /// `Record`: a recording began. To `<Record action>`; it may come without `Event`.
+    /// `Record`: a recording began. Sent to `<Record action>`, sometimes without `Event`.
     pub struct Record {
-        /// What most callbacks say of their call.
+        /// The fields about the call.
         pub call: Call,
         /// The recording's id.
         pub recording_id: Option<String> = "RecordingID",
         ..rest
     }
 
-    /// `RecordStop`: a recording is ready. To `<Record callbackUrl>`, after the call's `Hangup`.
+    /// `RecordStop`: a recording is ready. Sent to `<Record callbackUrl>`, after the call's
+    /// `Hangup`.
     pub struct RecordStop {
-        /// What most callbacks say of their call.
+        /// The fields about the call.
         pub call: Call,
         /// The recording's id.
         pub recording_id: Option<String> = "RecordingID",
@@ -218,10 +219,10 @@ payload! {
         ..rest
     }
 
-    /// A recording that the REST API began is ready. To its `callback_url`; without `Event` and
-    /// `CallUUID`.
+    /// A recording that the REST API started is ready. Sent to its `callback_url`, without `Event`
+    /// and `CallUUID`.
     pub struct Recording {
-        /// What most callbacks say of their call.
+        /// The fields about the call.
         pub call: Call,
         /// The API request's id.
         pub api_id: Option<String>,
@@ -242,10 +243,10 @@ payload! {
         ..rest
     }
 
-    /// The transcription of a recording. To a `transcriptionUrl` or the REST API's
-    /// `transcription_url`, which fill different fields; it has neither `Event` nor `CallUUID`.
+    /// The transcription of a recording. Sent to a `transcriptionUrl` or the REST API's
+    /// `transcription_url`, with different fields, but without `Event` and `CallUUID`.
     pub struct Transcription {
-        /// What most callbacks say of their call.
+        /// The fields about the call.
         pub call: Call,
         /// The text.
         pub transcription: Option<String>,
@@ -259,22 +260,22 @@ payload! {
         pub call_uuid: Option<String>,
         /// The recording's length in seconds; from the REST API.
         pub duration: Option<f64>,
-        /// The price, a decimal number; from the REST API.
+        /// The price, as decimal text; from the REST API.
         pub transcription_charge: Option<String>,
-        /// The price of a unit, a decimal number; from the REST API.
+        /// The price of a unit, as decimal text; from the REST API.
         pub transcription_rate: Option<String>,
         /// What failed; from the REST API.
         pub error: Option<String>,
         ..rest
     }
 
-    /// A conference: `ConferenceEnter`, `ConferenceExit`, `ConferenceDigitsMatch` (whose own fields
-    /// are not documented) to `<Conference callbackUrl>`, `ConferenceRemoteSounds` to its
-    /// `waitSound`.
+    /// An event of a conference. `ConferenceEnter`, `ConferenceExit` and `ConferenceDigitsMatch`
+    /// (whose own fields are not documented) are sent to `<Conference callbackUrl>`,
+    /// `ConferenceRemoteSounds` to its `waitSound`.
     ///
-    /// The order of arrival is not the order of events.
+    /// They may arrive out of order.
     pub struct Conference {
-        /// What most callbacks say of their call.
+        /// The fields about the call.
         pub call: Call,
         /// What happened.
         pub conference_action: Option<ConferenceStep> = "ConferenceAction",
@@ -291,10 +292,10 @@ payload! {
         ..rest
     }
 
-    /// A `<Conference>` ended for this call. To `<Conference action>`, not reliably; it has no
-    /// `Event`.
+    /// A `<Conference>` ended for this call. Sent to `<Conference action>`, not reliably and
+    /// without `Event`.
     pub struct ConferenceAction {
-        /// What most callbacks say of their call.
+        /// The fields about the call.
         pub call: Call,
         /// The conference's id.
         pub conference_uuid: Option<String> = "ConferenceUUID",
@@ -311,13 +312,13 @@ payload! {
         ..rest
     }
 
-    /// An audio stream: `StartStream`, `PlayedStream`, `ClearedAudio`, `DegradedStream`,
-    /// `DroppedStream`, `StopStream`. To `<Stream statusCallbackUrl>` or the REST API's
-    /// `status_callback_url`.
+    /// An event of an audio stream: `StartStream`, `PlayedStream`, `ClearedAudio`,
+    /// `DegradedStream`, `DroppedStream`, `StopStream`. Sent to `<Stream statusCallbackUrl>` or the
+    /// REST API's `status_callback_url`.
     ///
-    /// `StopStream` comes only where the application stopped the stream.
+    /// `StopStream` is sent only if the application stopped the stream.
     pub struct Stream {
-        /// What most callbacks say of their call.
+        /// The fields about the call.
         pub call: Call,
         /// The stream's id.
         pub stream_id: Option<String> = "StreamID",
@@ -336,27 +337,27 @@ payload! {
         ..rest
     }
 
-    /// `Redirect`: a `<Redirect>` asks for its XML.
+    /// `Redirect`: a `<Redirect>` requests its XML.
     pub struct Redirect {
-        /// What most callbacks say of their call.
+        /// The fields about the call.
         pub call: Call,
         ..rest
     }
 
-    /// `Transfer`: a transferred call asks for its XML. To the API's `aleg_url` or `bleg_url`.
+    /// `Transfer`: a transferred call requests its XML. Sent to the API's `aleg_url` or `bleg_url`.
     pub struct Transfer {
-        /// What most callbacks say of their call.
+        /// The fields about the call.
         pub call: Call,
         ..rest
     }
 
-    /// `MachineDetection`: whether a person or a machine answered. To `machine_detection_url`.
+    /// `MachineDetection`: whether a person or a machine answered. Sent to `machine_detection_url`.
     pub struct MachineDetection {
-        /// What most callbacks say of their call.
+        /// The fields about the call.
         pub call: Call,
         /// Whether a machine answered.
         pub machine: Option<bool> = "Machine",
-        /// What the call was asked to do in that case.
+        /// What the call was told to do if a machine answers.
         pub if_machine: Option<IfMachine> = "IfMachine",
         ..rest
     }
@@ -391,7 +392,7 @@ words! {
         Cancel = "cancel",
     }
 
-    /// Whether STIR/SHAKEN vouches for the caller.
+    /// The result of a STIR/SHAKEN verification.
     pub enum StirVerification {
         /// Verified.
         Verified = "Verified",
@@ -413,7 +414,7 @@ words! {
         Carrier = "Carrier",
         /// An API request.
         ApiRequest = "API Request",
-        /// The XML.
+        /// The answer XML.
         AnswerXml = "Answer XML",
         /// An error.
         Error = "Error",
@@ -421,7 +422,7 @@ words! {
         Unknown = "Unknown",
     }
 
-    /// A way of input.
+    /// How the caller gave input.
     pub enum InputType {
         /// By keys.
         Dtmf = "dtmf",
@@ -483,7 +484,7 @@ words! {
         Enter = "enter",
         /// A member left.
         Exit = "exit",
-        /// A member waits and asks for XML to listen to.
+        /// A member waits and requests XML to listen to.
         WaitSound = "waitSound",
     }
 

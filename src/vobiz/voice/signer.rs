@@ -1,4 +1,4 @@
-//! Signing a voice callback as Vobiz would.
+//! Signs voice callbacks as Vobiz does.
 
 use super::auth::{Scheme, V2, V3};
 use crate::{
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request};
 use std::time::SystemTime;
 
-/// Signs callbacks as Vobiz would: for tests and for trying a receiver out.
+/// Signs callbacks as Vobiz does, for tests and for trying out a receiver.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -42,8 +42,8 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// A signer of V3 with an account's auth token, for callbacks to URLs that begin with
-    /// `public_origin`, with a fresh 20-digit nonce for every request.
+    /// A V3 signer with an account's auth token, for callbacks to URLs under `public_origin`, with
+    /// a fresh 20-digit nonce for every request.
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl Signer {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for an empty or blank token, or one with white space around it.
+    /// [`ConfigError`] for a token that is empty or has white space around it.
     pub fn parent_token(mut self, auth_token: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         self.parent = Some(Key::new(auth_token)?);
         Ok(self)
@@ -80,14 +80,14 @@ impl Signer {
         self
     }
 
-    /// Signs with this nonce instead of a fresh one: for replays.
+    /// Signs with this nonce instead of a fresh one, to simulate replays.
     #[must_use]
     pub fn nonce(mut self, nonce: impl Into<String>) -> Self {
         self.nonce = Some(nonce.into());
         self
     }
 
-    /// The account's signature alone, of a URL without query and fragment: base64.
+    /// Computes the account's signature of a URL without query and fragment, in base64.
     pub fn signature(&self, url: &str, nonce: &str) -> String {
         self.encode(&self.key, url, nonce)
     }
