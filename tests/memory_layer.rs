@@ -12,7 +12,7 @@ use peak_alloc::PeakAlloc;
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 use support::letterbox::{
     ACCEPTED, Desk, Letterbox, Scripted, Step, outcome, paid, refused, run_without_runtime,
@@ -166,7 +166,7 @@ fn a_queued_event_does_not_keep_a_read_buffer() {
 const SECRET: &str = "zego-memory-secret";
 
 fn now() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_763_680_000)
+    support::at(1_763_680_000)
 }
 
 fn request(content_type: &str, body: impl Into<Bytes>) -> Request<Bytes> {

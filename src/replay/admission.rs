@@ -1,5 +1,4 @@
-//! Whether a delivery gets in: a claim is minted, made in this process, and asked for in the shared
-//! store.
+//! Admission of a delivery: it is claimed in this process, then in the shared store.
 
 use super::{
     Claim, ClaimGuard, Claimed, MemoryStore, OutagePolicy, ReplayCheck, ReplayStore,
@@ -66,7 +65,7 @@ impl Guard {
 
     pub(crate) fn set_retention(&mut self, retention: Duration) -> Result<(), ConfigError> {
         if retention.is_zero() {
-            return Err(ConfigError::new("a retention of zero forgets at once"));
+            return Err(ConfigError::new("the retention is zero"));
         }
         self.retention = retention;
         Ok(())
@@ -74,7 +73,7 @@ impl Guard {
 
     pub(crate) fn set_local(&mut self, store: MemoryStore) {
         self.local = store;
-        // It goes by the store's clock.
+        // It counts by the store's clock.
         self.latest = Arc::default();
     }
 
@@ -111,7 +110,7 @@ impl Guard {
         }
     }
 
-    /// What tells the delivery apart from others, whether or not it is guarded.
+    /// The digests that identify the delivery, also if it is not guarded.
     pub(crate) fn keys(
         &self,
         provider: &'static str,
@@ -122,7 +121,7 @@ impl Guard {
         identity.map(|identity| Keys::new(provider, identity, head, body, self.on))
     }
 
-    /// Claims a delivery.
+    /// Claims a delivery in this process, and starts to claim it in the shared store.
     pub(crate) fn enter(
         &self,
         provider: &'static str,
@@ -139,8 +138,7 @@ impl Guard {
         };
         let uptime = self.local.uptime();
         let (retention, stamp) = match identity.valid_until {
-            // A clock that is ahead now may be set back: what is left of the window is not what the
-            // clock says.
+            // A clock that is ahead may be set back: count from the signed time if it is earlier.
             Some(end) => {
                 let from = proof.signed_at.map_or(now, |signed_at| signed_at.min(now));
                 let retention =
@@ -184,7 +182,7 @@ impl Guard {
     }
 }
 
-/// What tells a delivery apart from others, as digests: see [`Claim`].
+/// The digests that identify a delivery: see [`Claim`].
 #[derive(Clone, Copy)]
 pub(crate) struct Keys {
     key: [u8; 16],
@@ -193,7 +191,7 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// A delivery that is not guarded needs no fingerprint, unless it is part of the key.
+    /// An unguarded delivery needs no fingerprint, unless it is part of the key.
     fn new(
         provider: &'static str,
         identity: &Identity,
@@ -202,28 +200,26 @@ impl Keys {
         guarded: bool,
     ) -> Self {
         let part = identity.content == Content::Part;
-        let fingerprint = match identity.content {
-            Content::Bound if guarded => fingerprint(identity, head, body),
-            Content::Part => fingerprint(identity, head, body),
-            Content::Bound | Content::Signed => [0; 16],
-        };
-        let fingerprint = match identity.unsigned {
-            Some(unsigned) if guarded => {
-                truncate(Sha256::new_with_prefix(fingerprint).chain_update(unsigned))
+        let mut content = [0; 16];
+        if guarded || part {
+            if identity.content != Content::Signed {
+                content = fingerprint(identity, head, body);
             }
-            _ => fingerprint,
-        };
+            if let Some(unsigned) = identity.unsigned {
+                content = truncate(Sha256::new_with_prefix(content).chain_update(unsigned));
+            }
+        }
         let mut key = Sha256::new_with_prefix(KEY_VERSION);
         key.update(provider);
         key.update([u8::from(part)]);
         identity.hash_into(&mut key);
         let signature = truncate(key);
         let key = if part {
-            truncate(Sha256::new_with_prefix(signature).chain_update(fingerprint))
+            truncate(Sha256::new_with_prefix(signature).chain_update(content))
         } else {
             signature
         };
-        Self { key, signature, fingerprint }
+        Self { key, signature, fingerprint: content }
     }
 
     pub(crate) fn delivery_id(&self) -> DeliveryId {
@@ -231,17 +227,17 @@ impl Keys {
     }
 }
 
-/// The answer to a delivery that wants in.
+/// Whether a delivery is admitted.
 pub(crate) enum Admission {
-    /// It gets in. Without a claim it is not guarded.
+    /// It is admitted. Without a claim it is not guarded.
     Admitted { claim: Option<ClaimGuard>, attempt: u32, checked: ReplayCheck },
-    /// It is this process's, and the shared store is asked.
+    /// It is claimed in this process and waits for the shared store.
     Waiting(Waiting),
-    /// It does not get in.
+    /// It is not admitted.
     Answered(Answered),
 }
 
-/// What to answer a delivery that does not get in.
+/// The answer to a delivery that is not admitted.
 pub(crate) enum Answered {
     Repeated(Option<ReplayedResponse>),
     Refused(Rejection),
@@ -264,7 +260,7 @@ impl Answered {
     }
 }
 
-/// A delivery that was claimed in this process while the shared store is asked.
+/// A delivery that is claimed in this process and waits for the shared store.
 pub(crate) struct Waiting {
     answer: Answer<Claimed>,
     claim: ClaimGuard,
@@ -280,7 +276,7 @@ impl Waiting {
         self.answer.as_mut().poll(cx)
     }
 
-    /// The shared store has answered.
+    /// Applies the shared store's answer.
     pub(crate) fn answered(self, answer: Result<Claimed, StoreError>) -> Admission {
         let Self { answer: _, mut claim, outage, attempt } = self;
         match answer {
@@ -309,11 +305,11 @@ impl Waiting {
     }
 }
 
-/// The latest instant that has certainly come, by the stamps of what was claimed and by the store's
-/// clock, which no step of the wall clock moves.
+/// The latest instant that has certainly passed: the signed times of claims, moved on by the
+/// store's monotonic clock.
 ///
 /// A claim is forgotten once its signature has expired. If the wall clock is then set back, the
-/// signature looks fresh again, and nothing is there to say that it was used.
+/// signature looks fresh and unused. This instant shows that it is not.
 struct Latest(AtomicI64);
 
 impl Default for Latest {
@@ -323,7 +319,7 @@ impl Default for Latest {
 }
 
 impl Latest {
-    /// A signature was accepted that is not older than `stamp`.
+    /// Notes that `stamp` has passed.
     fn note(&self, stamp: SystemTime, uptime: Millis) {
         self.0.fetch_max(unix_millis(stamp).saturating_sub_unsigned(uptime), Ordering::Relaxed);
     }
@@ -340,7 +336,7 @@ fn unix_millis(time: SystemTime) -> i64 {
     i64::try_from(age.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Distinct in this process and, by the random start, between processes.
+/// Tokens: distinct in this process and, by the random start, between processes.
 struct Tokens(AtomicI64);
 
 impl Default for Tokens {
@@ -356,7 +352,7 @@ impl Tokens {
     }
 }
 
-/// The content that a signature is bound to: what the event is made of and nobody signed.
+/// The digest of the content that a signature is bound to: see [`Content`].
 fn fingerprint(identity: &Identity, head: &Parts, body: &Bytes) -> [u8; 16] {
     let counted = |input, part| if identity.has_input(input) { part } else { &b""[..] };
     let content_type =
@@ -382,8 +378,8 @@ fn truncate(hash: Sha256) -> [u8; 16] {
     start
 }
 
-/// A change of what is hashed is a change of this. With a provider's name and a MAC it is one block
-/// of SHA-256.
+/// Changes whenever the hashed data changes. With a provider's name and a MAC it fits into one
+/// block of SHA-256.
 const KEY_VERSION: &[u8] = b"tw1\0";
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
 const RETRY_AFTER: Duration = Duration::from_secs(1);

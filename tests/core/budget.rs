@@ -1,9 +1,10 @@
 //! The read budget of a process whose connections are held by strangers.
 #![cfg(all(target_os = "linux", feature = "vobiz"))]
 
-use crate::support::processes::{Receiver, Sender};
-use bytes::Bytes;
-use http::Request;
+use crate::support::{
+    processes::{Receiver, Sender},
+    signed,
+};
 use std::{
     io::{ErrorKind, Read, Write},
     net::TcpStream,
@@ -11,9 +12,9 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
-use tower_webhooks::{Signer as _, vobiz::campaign};
+use tower_webhooks::vobiz::campaign;
 
 const SECRET: &str = "an-auth-token";
 const MIB: usize = 1 << 20;
@@ -79,8 +80,7 @@ async fn attack_large_bodies_do_not_shut_small_events_out() {
         let body = format!(
             r#"{{"event":"campaign.started","campaign_id":"c{number}","account_id":"MA_TEST"}}"#
         );
-        let request = Request::post("/vobiz/campaign").body(Bytes::from(body)).unwrap();
-        let request = campaign::Signer::new(SECRET).unwrap().sign(request, SystemTime::now());
+        let request = signed(&campaign::Signer::new(SECRET).unwrap(), "/vobiz/campaign", body);
         let sent = Instant::now();
         assert_eq!(sender.send(&receiver.addr, &request).await, 200, "{number}");
         slowest = slowest.max(sent.elapsed());

@@ -2,17 +2,19 @@
 //! other.
 #![cfg(all(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
 
+use crate::support::{call, signed};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, request::Parts};
 use http_body_util::Full;
 use std::{
     convert::Infallible,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, service_fn};
 use tower_webhooks::{
-    DeliveryId, Provider, Signer, Verified, WebhookLayer,
+    Content, Covers, Delivery, DeliveryId, Identity, Proof, Provider, Rejection, Signer, Verified,
+    WebhookLayer,
     geelark::{self, GeeLarkToken},
     replay::Duplicate,
     stardust::{self, Stardust},
@@ -51,7 +53,7 @@ async fn ids<P: Provider>(
     };
     let service = layer.layer(handler);
     for request in requests {
-        let response = service.clone().oneshot((*request).clone().map(Full::new)).await.unwrap();
+        let response = call(&service, request).await;
         if let Some(Duplicate { delivery_id, .. }) = response.extensions().get() {
             seen.lock().unwrap().push(*delivery_id);
         }
@@ -103,19 +105,60 @@ async fn contents_that_may_share_a_signature_do_not_share_it() {
     assert_eq!(ids(layer().dangerous_without_replay_guard(), &[&a, &b]).await, guarded[..2]);
 }
 
+/// Accepts everything under one signature that many deliveries share, as the name in a header.
+struct Shared;
+
+impl Provider for Shared {
+    const NAME: &'static str = "shared";
+    const CREDENTIALS: &'static [&'static str] = &[];
+    type FromHead = ();
+    type Event = ();
+
+    fn check_head(&self, _head: &Parts, _now: SystemTime) -> Result<(), Rejection> {
+        Ok(())
+    }
+
+    fn check_body(
+        &self,
+        (): (),
+        head: &Parts,
+        _body: &Bytes,
+        _now: SystemTime,
+    ) -> Result<Delivery<()>, Rejection> {
+        let identity =
+            Identity::new(&[b"a MAC"], Content::Part).with_unsigned(&head.headers["x-name"]);
+        let proof = Proof {
+            covers: Covers::Nothing,
+            key_index: 0,
+            signed_at: None,
+            identity: Some(identity),
+        };
+        Ok(Delivery::new((), "shared", proof))
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_signs_tells_deliveries_of_one_signature_apart() {
+    let named = |name| Request::post("/").header("x-name", name).body(Bytes::new()).unwrap();
+    let (a, b) = (named("a"), named("b"));
+    let guarded = ids(WebhookLayer::new(Shared), &[&a, &b, &a]).await;
+    assert_ne!(guarded[0], guarded[1]);
+    assert_eq!(guarded[0], guarded[2]);
+    let unguarded = WebhookLayer::new(Shared).dangerous_without_replay_guard();
+    assert_eq!(ids(unguarded, &[&a, &b]).await, guarded[..2]);
+}
+
 #[tokio::test]
 async fn providers_and_keys_keep_apart() {
     let body = r#"{"event":"campaign.started","account_id":"MA_TEST"}"#;
     let signer = |secret| campaign::Signer::new(secret).unwrap();
     let campaign = |secret| WebhookLayer::new(Campaign::new(secret).unwrap());
-    let one = ids(campaign(SECRET), &[&signer(SECRET).sign(post(body), SystemTime::now())]).await;
-    let other =
-        ids(campaign("another"), &[&signer("another").sign(post(body), SystemTime::now())]).await;
+    let one = ids(campaign(SECRET), &[&signed(&signer(SECRET), "/", body)]).await;
+    let other = ids(campaign("another"), &[&signed(&signer("another"), "/", body)]).await;
     assert_ne!(one, other);
     // The same signature in another family's header is not the same delivery.
     let layer = WebhookLayer::new(Kyc::new(SECRET).unwrap());
-    let kyc =
-        ids(layer, &[&kyc::Signer::new(SECRET).unwrap().sign(post(body), SystemTime::now())]).await;
+    let kyc = ids(layer, &[&signed(&kyc::Signer::new(SECRET).unwrap(), "/", body)]).await;
     assert!(kyc[0].is_some());
     assert_ne!(one, kyc);
 }
@@ -123,15 +166,14 @@ async fn providers_and_keys_keep_apart() {
 #[tokio::test]
 async fn a_bearer_token_names_nothing() {
     let signer = geelark::TokenSigner::new("a token").unwrap();
-    let request = signer.sign(post(r#"{"callbackType":1}"#), SystemTime::now());
+    let request = signed(&signer, "/", r#"{"callbackType":1}"#);
     let layer = WebhookLayer::new(GeeLarkToken::new("a token").unwrap());
     assert_eq!(ids(layer, &[&request]).await, [None]);
 }
 
 #[tokio::test]
 async fn it_is_written_in_hexadecimal_digits() {
-    let request =
-        zegocloud::Signer::new(SECRET).unwrap().sign(post(r#"{"event":"x"}"#), SystemTime::now());
+    let request = signed(&zegocloud::Signer::new(SECRET).unwrap(), "/", r#"{"event":"x"}"#);
     let id = ids(zegocloud(), &[&request]).await[0].unwrap();
     let digits = id.to_string();
     assert_eq!(digits, hex::encode(id));

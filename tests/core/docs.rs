@@ -24,11 +24,14 @@ fn the_crate_page_lists_every_rejection() {
 fn every_guide_is_included_and_linked() {
     let guide = include_str!("../../src/guide.rs");
     let readme = include_str!("../../README.md");
+    let crate_page = include_str!("../../src/lib.rs");
     for page in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide")).unwrap() {
         let name = page.unwrap().file_name().into_string().unwrap();
         assert!(guide.contains(&format!("guide/{name}")), "{name}");
         let rendered = format!("/tower_webhooks/guide/{}/)", name.trim_end_matches(".md"));
         assert!(readme.contains(&rendered), "{name} is not linked in the README");
+        let link = format!("(guide::{})", name.trim_end_matches(".md"));
+        assert!(crate_page.contains(&link), "{name} is not linked on the crate's page");
     }
     let links = readme.matches("/tower_webhooks/guide/").count();
     assert_eq!(links, guide.matches("pub mod ").count());

@@ -1,7 +1,11 @@
 //! What a handler is given, what it can say against its status, and what a refusal says.
 #![cfg(feature = "full")]
 
-use crate::support::letterbox::{ACCEPTED, Desk, Letterbox, outcome, paid, refused};
+use crate::support::{
+    at, call,
+    letterbox::{ACCEPTED, Desk, Letterbox, Scripted, Step, outcome, paid, refused},
+    zegocloud::{SECRET, layer, signed},
+};
 use axum::{Extension, Router, body::to_bytes, response::IntoResponse, routing::post};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, request::Parts};
@@ -24,15 +28,6 @@ use tower_webhooks::{
 
 const KEY: &str = "a key of the tests";
 const ROOM: &str = r#"{"event":"room_create","room_id":"lobby"}"#;
-
-fn zegocloud_layer() -> WebhookLayer<zegocloud::Zegocloud> {
-    WebhookLayer::new(zegocloud::Zegocloud::new(KEY).unwrap())
-}
-
-fn signed() -> Request<Bytes> {
-    let request = Request::post("/zego").body(Bytes::from(ROOM)).unwrap();
-    zegocloud::Signer::new(KEY).unwrap().sign(request, SystemTime::now())
-}
 
 /// An event that counts its clones.
 #[derive(Debug)]
@@ -97,7 +92,7 @@ fn a_test_says_what_the_layer_would_have_learnt() {
     );
     assert!(plain.body().is_empty() && metadata.signed_at.is_none());
 
-    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+    let at = at(1);
     let event = Verified::test(7)
         .attempt(3)
         .covers(Covers::Body)
@@ -151,7 +146,7 @@ async fn every_signer_posts() {
 /// The answers to one delivery that is sent three times, each with the attempt, or `None` where the
 /// handler was not called.
 async fn thrice(status: u16, verdict: Option<Verdict>) -> Vec<(u16, Option<u32>)> {
-    let (layer, request) = (zegocloud_layer(), signed());
+    let (layer, request) = (layer(), signed("/zego", ROOM));
     let mut answers = Vec::new();
     for _ in 0..3 {
         let service = layer.layer(service_fn(move |request: Request<Full<Bytes>>| async move {
@@ -168,7 +163,7 @@ async fn thrice(status: u16, verdict: Option<Verdict>) -> Vec<(u16, Option<u32>)
             }
             Ok::<_, Infallible>(response)
         }));
-        let response = service.oneshot(request.clone().map(Full::new)).await.unwrap();
+        let response = call(&service, &request).await;
         assert_eq!(response.extensions().get::<Duplicate>().is_some(), response.body().is_none());
         answers.push((response.status().as_u16(), response.into_body()));
     }
@@ -194,15 +189,11 @@ async fn a_repeat_gets_the_status_of_the_kept_answer() {
         [(StatusCode::ACCEPTED, None), (StatusCode::BAD_GATEWAY, Some(Extension(Verdict::Done)))]
     {
         let answer = move || async move { (status, verdict, kept()).into_response() };
-        let app: Router = Router::new().route("/zego", post(answer).route_layer(zegocloud_layer()));
+        let app: Router = Router::new().route("/zego", post(answer).route_layer(layer()));
         let restored = app.clone().layer(MapResponseLayer::new(ReplayedResponse::restore));
-        let request = signed();
+        let request = signed("/zego", ROOM);
         for times in 0..3 {
-            let response = restored
-                .clone()
-                .oneshot(request.clone().map(axum::body::Body::from))
-                .await
-                .unwrap();
+            let response = call(&restored, &request).await;
             assert_eq!(
                 (response.status(), times > 0),
                 (status, response.extensions().get::<Duplicate>().is_some())
@@ -210,7 +201,7 @@ async fn a_repeat_gets_the_status_of_the_kept_answer() {
             assert_eq!(to_bytes(response.into_body(), 1024).await.unwrap(), "kept");
         }
         // Without `restore` it is the status alone.
-        let response = app.oneshot(request.map(axum::body::Body::from)).await.unwrap();
+        let response = call(&app, &request).await;
         assert_eq!(response.status(), status);
         assert!(to_bytes(response.into_body(), 1024).await.unwrap().is_empty());
     }
@@ -220,19 +211,18 @@ async fn a_repeat_gets_the_status_of_the_kept_answer() {
 
 #[tokio::test]
 async fn a_refusal_names_its_provider_and_its_age() {
-    let clock = TestClock::at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+    let clock = TestClock::at(at(1_700_000_000));
     let request = Request::post("/zego").body(Bytes::from(ROOM)).unwrap();
-    let request = zegocloud::Signer::new(KEY).unwrap().sign(request, clock.now());
-    let layer = zegocloud_layer().clock(clock.clone());
+    let request = zegocloud::Signer::new(SECRET).unwrap().sign(request, clock.now());
+    let layer = layer().clock(clock.clone());
     let refusal = async |request: &Request<Bytes>| {
-        let response =
-            layer.layer(Desk::default()).oneshot(request.clone().map(Full::new)).await.unwrap();
+        let response = call(&layer.layer(Desk::default()), request).await;
         response.extensions().get::<Rejection>().unwrap().clone()
     };
     for (clock_at, age) in [(1_700_000_412, 412_000), (1_699_999_920, -80_000)] {
-        clock.set(SystemTime::UNIX_EPOCH + Duration::from_secs(clock_at));
+        clock.set(at(clock_at));
         let by_hand =
-            zegocloud::Zegocloud::new(KEY).unwrap().verify(&request, clock.now()).unwrap_err();
+            zegocloud::Zegocloud::new(SECRET).unwrap().verify(&request, clock.now()).unwrap_err();
         for stale in [refusal(&request).await, by_hand] {
             assert_eq!((stale.kind(), stale.provider()), (RejectionKind::Stale, Some("zegocloud")));
             assert_eq!(stale.age().unwrap().as_millis(), age);
@@ -249,14 +239,11 @@ async fn a_refusal_names_its_provider_and_its_age() {
 /// end.
 #[tokio::test]
 async fn a_body_that_comes_too_late_has_an_age() {
-    let clock = TestClock::at(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+    let clock = TestClock::at(at(1_700_000_000));
     let request = Request::post("/geelark").body(Bytes::from(r#"{"type":6}"#)).unwrap();
     let (head, body) =
         geelark::Signer::new(KEY, KEY).unwrap().sign(request, clock.now()).into_parts();
-    let (body, _) = crate::support::letterbox::Scripted::new([
-        crate::support::letterbox::Step::Pending,
-        crate::support::letterbox::Step::Data(body),
-    ]);
+    let (body, _) = Scripted::new([Step::Pending, Step::Data(body)]);
     let layer = WebhookLayer::new(geelark::GeeLark::new(KEY, KEY).unwrap()).clock(clock.clone());
     let mut response = tokio_test::task::spawn(
         layer.layer(Desk::default()).oneshot(Request::from_parts(head, body)),

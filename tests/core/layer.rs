@@ -995,7 +995,7 @@ impl Provider for Dated {
 
 #[tokio::test]
 async fn each_step_is_told_the_time_at_which_it_is_taken() {
-    let signed_at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_763_680_000);
+    let signed_at = crate::support::at(1_763_680_000);
     let clock = TestClock::at(signed_at);
     let layer = WebhookLayer::new(Dated).clock(clock.clone());
     let request = |body| Request::post("/").header(&STAMP, "1763680000").body(body).unwrap();

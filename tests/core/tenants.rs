@@ -1,7 +1,11 @@
 //! Rules that come with a request, and rules that are replaced while requests run.
 #![cfg(all(feature = "zegocloud", feature = "vobiz"))]
 
-use crate::support::letterbox::{Letterbox, Scripted, Step, outcome, paid, refused};
+use crate::support::{
+    call,
+    letterbox::{ACCEPTED, Letterbox, Scripted, Step, outcome, paid, refused},
+    signed,
+};
 use bytes::Bytes;
 use http::{HeaderName, Request, Response};
 use http_body_util::Full;
@@ -12,8 +16,7 @@ use std::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 use tower_webhooks::{
-    PerRequest, Provider, Rejection, RejectionKind, Reloadable, Signer as _, Verified,
-    WebhookLayer,
+    PerRequest, Provider, Rejection, RejectionKind, Reloadable, Verified, WebhookLayer,
     replay::{Duplicate, MemoryStore, ReplayCheck},
     vobiz::trunk::{self, Trunk},
     zegocloud::{Event, Signer, Zegocloud},
@@ -23,11 +26,9 @@ fn zego(secret: &str) -> Arc<Zegocloud> {
     Arc::new(Zegocloud::new(secret).unwrap())
 }
 
-fn signed(secret: &str) -> Request<Bytes> {
-    let request = Request::post("/hooks")
-        .body(Bytes::from(r#"{"event":"room_create","room_id":"lobby"}"#))
-        .unwrap();
-    Signer::new(secret).unwrap().sign(request, SystemTime::now())
+fn room_create(secret: &str) -> Request<Bytes> {
+    let body = r#"{"event":"room_create","room_id":"lobby"}"#;
+    signed(&Signer::new(secret).unwrap(), "/hooks", body)
 }
 
 /// What a request of that tenant is answered.
@@ -36,7 +37,7 @@ async fn send<P: Provider<Event = Event>>(
     rules: Option<&Arc<Zegocloud>>,
     request: &Request<Bytes>,
 ) -> Response<String> {
-    let mut request = request.clone().map(Full::new);
+    let mut request = request.clone();
     if let Some(rules) = rules {
         request.extensions_mut().insert(Arc::clone(rules));
     }
@@ -50,14 +51,14 @@ async fn send<P: Provider<Event = Event>>(
             metadata.delivery_id.unwrap()
         )))
     }));
-    service.oneshot(request).await.unwrap()
+    call(&service, &request).await
 }
 
 #[tokio::test]
 async fn the_rules_are_the_request_s_own() {
     let layer = WebhookLayer::new(PerRequest::<Zegocloud>::new());
     let (acme, other) = (zego("the secret of acme"), zego("the secret of another"));
-    let request = signed("the secret of acme");
+    let request = room_create("the secret of acme");
 
     let missing = send(&layer, None, &request).await;
     assert_eq!(outcome(&missing), refused(RejectionKind::NoRules));
@@ -80,19 +81,16 @@ async fn the_rules_are_the_request_s_own() {
 async fn attack_a_tenant_s_signature_is_no_other_tenant_s_delivery() {
     let store = MemoryStore::new();
     let layer = WebhookLayer::new(PerRequest::<Trunk>::new()).local_store(store.clone());
-    let body = Request::post("/hooks").body(Bytes::from(r#"{"Event":"Hangup"}"#)).unwrap();
     let mut ids = Vec::new();
     for secret in ["the secret of acme", "the secret of another"] {
-        let mut request = trunk::Signer::new(secret)
-            .unwrap()
-            .sign(body.clone(), SystemTime::now())
-            .map(Full::new);
+        let signer = trunk::Signer::new(secret).unwrap();
+        let mut request = signed(&signer, "/hooks", r#"{"Event":"Hangup"}"#);
         request.extensions_mut().insert(Arc::new(Trunk::new(secret).unwrap()));
         let service = layer.layer(service_fn(async |request: Request<Full<Bytes>>| {
             let event = request.extensions().get::<Verified<trunk::Event>>().unwrap();
             Ok::<_, Infallible>(Response::new(event.metadata().delivery_id.unwrap().to_string()))
         }));
-        ids.push(service.oneshot(request).await.unwrap().into_body());
+        ids.push(call(&service, &request).await.into_body());
     }
     assert_ne!(ids[0], ids[1]);
     assert_eq!(store.len(), 2);
@@ -102,20 +100,20 @@ async fn attack_a_tenant_s_signature_is_no_other_tenant_s_delivery() {
 async fn the_layer_serves_requests_while_keys_are_replaced() {
     let rules = Reloadable::new(Zegocloud::new("the old secret").unwrap());
     let layer = WebhookLayer::new(rules.clone());
-    let (old, new) = (signed("the old secret"), signed("the new secret"));
+    let (old, new) = (room_create("the old secret"), room_create("the new secret"));
 
     assert!(send(&layer, None, &old).await.body().starts_with("0 "));
     assert_eq!(outcome(&send(&layer, None, &new).await), refused(RejectionKind::CredentialWrong));
 
     rules.replace(Zegocloud::new("the new secret").unwrap().also_accept("the old secret").unwrap());
     assert!(send(&layer, None, &new).await.body().starts_with("0 "));
-    assert!(send(&layer, None, &signed("the old secret")).await.body().starts_with("1 "));
+    assert!(send(&layer, None, &room_create("the old secret")).await.body().starts_with("1 "));
     // What was delivered under the rules before is not delivered again.
     assert!(send(&layer, None, &old).await.extensions().get::<Duplicate>().is_some());
 
     rules.replace(Zegocloud::new("the new secret").unwrap());
     assert_eq!(
-        outcome(&send(&layer, None, &signed("the old secret")).await),
+        outcome(&send(&layer, None, &room_create("the old secret")).await),
         refused(RejectionKind::CredentialWrong)
     );
 }
@@ -125,8 +123,7 @@ async fn the_layer_serves_requests_while_keys_are_replaced() {
 async fn a_request_has_the_same_rules_from_head_to_body() {
     let header = HeaderName::from_static("x-trunk-signature");
     let signer = trunk::Signer::new("the old secret").unwrap().header(header.clone());
-    let request = Request::post("/hooks").body(Bytes::from(r#"{"Event":"Hangup"}"#)).unwrap();
-    let (head, body) = signer.sign(request, SystemTime::now()).into_parts();
+    let (head, body) = signed(&signer, "/hooks", r#"{"Event":"Hangup"}"#).into_parts();
 
     let rules = Reloadable::new(Trunk::new("the old secret").unwrap().header(header.clone()));
     let marked = Arc::new(Mutex::new(None));
@@ -141,7 +138,7 @@ async fn a_request_has_the_same_rules_from_head_to_body() {
     assert!(response.poll().is_pending());
 
     rules.replace(Trunk::new("the new secret").unwrap());
-    assert_eq!(outcome(&response.await.unwrap()), crate::support::letterbox::ACCEPTED);
+    assert_eq!(outcome(&response.await.unwrap()), ACCEPTED);
     assert_eq!(*marked.lock().unwrap(), Some(true));
 }
 

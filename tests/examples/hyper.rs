@@ -1,12 +1,13 @@
 //! The layer on a hyper server without axum, over a socket.
 #![cfg(feature = "zegocloud")]
 
-use crate::support::zegocloud::{SECRET, signed};
+use crate::support::{
+    processes::Sender,
+    text,
+    zegocloud::{SECRET, signed},
+};
 use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use http::Request;
 use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -26,44 +27,22 @@ async fn serve() -> String {
     addr
 }
 
-async fn send(addr: &str, request: &Request<Bytes>) -> Response<Incoming> {
-    let mut request = request.clone();
-    *request.uri_mut() = format!("http://{addr}{}", request.uri()).parse().unwrap();
-    Client::builder(TokioExecutor::new())
-        .build_http()
-        .request(request.map(Full::new))
-        .await
-        .unwrap()
-}
-
-async fn text(response: Response<Incoming>) -> (u16, String) {
-    let status = response.status().as_u16();
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    (status, String::from_utf8(body.to_vec()).unwrap())
-}
-
 #[tokio::test]
 async fn delivered_repeated_and_refused() {
-    let addr = serve().await;
+    let (addr, sender) = (serve().await, Sender::new());
+    let ask = async |request| text(sender.answer(&addr, request).await.unwrap()).await;
     let genuine = signed("/zegocloud", r#"{"event":"room_create","room_id":"lobby"}"#);
-    assert_eq!(
-        text(send(&addr, &genuine).await).await,
-        (200, "attempt 1 at room_create".to_owned())
-    );
-    assert_eq!(
-        text(send(&addr, &genuine).await).await,
-        (200, String::new()),
-        "a repeat is not delivered"
-    );
+    assert_eq!(ask(&genuine).await, (200, "attempt 1 at room_create".to_owned()));
+    assert_eq!(ask(&genuine).await, (200, String::new()), "a repeat is not delivered");
 
     let forged = genuine
         .clone()
         .map(|body| String::from_utf8(body.to_vec()).unwrap().replace("lobby", "vault").into());
-    assert_eq!(text(send(&addr, &forged).await).await, (409, String::new()));
+    assert_eq!(ask(&forged).await, (409, String::new()));
     let unsigned = Request::post("/zegocloud").body(Bytes::from_static(b"{}")).unwrap();
-    assert_eq!(text(send(&addr, &unsigned).await).await, (401, String::new()));
+    assert_eq!(ask(&unsigned).await, (401, String::new()));
     let get = Request::get("/zegocloud").body(Bytes::new()).unwrap();
-    let get = send(&addr, &get).await;
+    let get = sender.answer(&addr, &get).await.unwrap();
     assert_eq!((get.status().as_u16(), get.headers()["allow"].to_str().unwrap()), (405, "POST"));
 }
 

@@ -2,12 +2,13 @@
 //! again.
 #![cfg(feature = "zegocloud")]
 
-use crate::support::zegocloud::{SECRET, signed};
-use axum::{Router, body::Body};
+use crate::support::{
+    call,
+    zegocloud::{SECRET, signed},
+};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use std::time::SystemTime;
-use tower::ServiceExt;
 use tower_webhooks::{
     Provider as _, WebhookEvent as _,
     zegocloud::{Event, Zegocloud, room::RoomEvent},
@@ -24,10 +25,6 @@ fn room_create(id: &str) -> Request<Bytes> {
     signed("/zegocloud", body)
 }
 
-async fn send(app: &Router, request: &Request<Bytes>) -> StatusCode {
-    app.clone().oneshot(request.clone().map(Body::from)).await.unwrap().status()
-}
-
 fn room_id(event: &Event) -> &str {
     let Event::Room(RoomEvent::Create(room)) = event else { panic!("{event:?}") };
     room.room_id.as_deref().unwrap()
@@ -38,19 +35,19 @@ async fn full_is_503_and_the_same_signature_gets_in_later() {
     let (queue, mut waiting) = MemoryQueue::new(1);
     let app = app(queue, SECRET).unwrap();
     let (first, second) = (room_create("first"), room_create("second"));
-    assert_eq!(send(&app, &first).await, 200);
+    assert_eq!(call(&app, &first).await.status(), 200);
     for _ in 0..3 {
-        assert_eq!(send(&app, &second).await, 503);
+        assert_eq!(call(&app, &second).await.status(), 503);
     }
     assert_eq!(room_id(&waiting.recv().await.unwrap()), "first");
 
-    assert_eq!(send(&app, &second).await, 200);
+    assert_eq!(call(&app, &second).await.status(), 200);
     let event = waiting.recv().await.unwrap();
     assert_eq!((room_id(&event), event.metadata().attempt), ("second", 4));
 
     // Repeats of what was acknowledged are not queued again.
     assert_eq!(
-        (send(&app, &first).await, send(&app, &second).await),
+        (call(&app, &first).await.status(), call(&app, &second).await.status()),
         (StatusCode::OK, StatusCode::OK)
     );
     assert!(waiting.try_recv().is_err());
@@ -60,16 +57,16 @@ async fn full_is_503_and_the_same_signature_gets_in_later() {
 async fn attack_another_body_in_the_place_of_what_found_no_room() {
     let (queue, mut waiting) = MemoryQueue::new(1);
     let app = app(queue, SECRET).unwrap();
-    assert_eq!(send(&app, &room_create("first")).await, 200);
+    assert_eq!(call(&app, &room_create("first")).await.status(), 200);
     let second = room_create("second");
-    assert_eq!(send(&app, &second).await, 503);
+    assert_eq!(call(&app, &second).await.status(), 503);
     waiting.recv().await.unwrap();
 
     let forged = second
         .clone()
         .map(|body| String::from_utf8(body.to_vec()).unwrap().replace("second", "forged").into());
-    assert_eq!(send(&app, &forged).await, 409);
-    assert_eq!(send(&app, &second).await, 200);
+    assert_eq!(call(&app, &forged).await.status(), 409);
+    assert_eq!(call(&app, &second).await.status(), 200);
     assert_eq!(room_id(&waiting.recv().await.unwrap()), "second");
 }
 
@@ -78,13 +75,14 @@ async fn a_worker_that_is_gone_is_503() {
     let (queue, waiting) = MemoryQueue::new(1);
     let app = app(queue, SECRET).unwrap();
     drop(waiting);
-    assert_eq!(send(&app, &room_create("lobby")).await, 503);
+    assert_eq!(call(&app, &room_create("lobby")).await.status(), 503);
 }
 
 #[cfg(feature = "redis")]
 mod durable {
     use super::{example::RedisQueue, *};
     use crate::support::redis::Redis;
+    use axum::Router;
     use std::{future::pending, time::Duration};
     use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 
@@ -126,7 +124,7 @@ mod durable {
             let request = signed("/zegocloud", body);
             let delivery =
                 Zegocloud::new(SECRET).unwrap().verify(&request, SystemTime::now()).unwrap();
-            assert_eq!(send(&app, &request).await, 200);
+            assert_eq!(call(&app, &request).await.status(), 200);
             let event = timeout(Duration::from_secs(10), worked.recv()).await.unwrap().unwrap();
             assert_eq!((event.kind(), &event), (delivery.kind(), delivery.event()));
             assert_eq!(event.misfits()[..], delivery.misfits()[..]);
@@ -146,14 +144,14 @@ mod durable {
         let redis = Redis::start();
         let (app, queue) = serve(&redis, 1);
         let (first, second) = (room_create("first"), room_create("second"));
-        assert_eq!(send(&app, &first).await, 200);
-        assert_eq!(send(&app, &second).await, 503);
+        assert_eq!(call(&app, &first).await.status(), 200);
+        assert_eq!(call(&app, &second).await.status(), 503);
 
         let (_worker, mut worked) = worker(&queue, false);
         assert_eq!(next(&mut worked).await, "first");
         let start = SystemTime::now();
         // The worker says that it works before it makes room.
-        while send(&app, &second).await != 200 {
+        while call(&app, &second).await.status() != 200 {
             assert!(start.elapsed().unwrap() < Duration::from_secs(10), "no room");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -165,12 +163,12 @@ mod durable {
         let mut redis = Redis::start();
         let (app, queue) = serve(&redis, 10);
         let (first, second) = (room_create("first"), room_create("second"));
-        assert_eq!(send(&app, &first).await, 200);
+        assert_eq!(call(&app, &first).await.status(), 200);
         redis.kill();
-        assert_eq!(send(&app, &second).await, 503);
+        assert_eq!(call(&app, &second).await.status(), 503);
         redis.restart();
         let start = SystemTime::now();
-        while send(&app, &second).await != 200 {
+        while call(&app, &second).await.status() != 200 {
             assert!(start.elapsed().unwrap() < Duration::from_secs(10), "Redis is not found again");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -188,14 +186,14 @@ mod durable {
     async fn what_a_dead_worker_did_not_finish_is_done_by_the_next() {
         let redis = Redis::start();
         let (app, queue) = serve(&redis, 10);
-        assert_eq!(send(&app, &room_create("first")).await, 200);
+        assert_eq!(call(&app, &room_create("first")).await.status(), 200);
         let (dies, mut worked) = worker(&queue, true);
         assert_eq!(next(&mut worked).await, "first");
         dies.abort();
 
         let (_worker, mut worked) = worker(&queue, false);
         assert_eq!(next(&mut worked).await, "first");
-        assert_eq!(send(&app, &room_create("second")).await, 200);
+        assert_eq!(call(&app, &room_create("second")).await.status(), 200);
         assert_eq!(next(&mut worked).await, "second");
     }
 }

@@ -1,50 +1,44 @@
 //! The examples `receiver` and `send` as processes of their own: what strangers can do to one, and
 //! what both print.
-#![cfg(all(feature = "zegocloud", target_os = "linux"))]
+#![cfg(all(
+    feature = "geelark",
+    feature = "stardust",
+    feature = "vobiz",
+    feature = "zegocloud",
+    target_os = "linux"
+))]
 
-use crate::support::cpu::cpu_of;
+use crate::support::{
+    cpu::{cpu_of, memory_of},
+    processes::{PATIENCE, Running, example, signal},
+    signed,
+};
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::mpsc::{self, Receiver as Lines},
+    process::{Command, ExitStatus},
     thread,
     time::{Duration, Instant, SystemTime},
 };
-use tower_webhooks::{Signer as _, zegocloud::Signer};
+use tower_webhooks::zegocloud::Signer;
 
 const SECRET: &str = "a callback secret of the receiver";
-const MIB: u64 = 1 << 20;
-/// For what a busy machine may take its time with.
-const PATIENCE: Duration = Duration::from_secs(300);
+const MIB: usize = 1 << 20;
 
-/// The example's executable, beside this test's own.
-fn example(name: &str) -> Command {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
-    let path: PathBuf = profile.join("examples").join(name);
-    assert!(
-        path.exists(),
-        "{} is missing: `cargo test` builds it, `cargo test --test receiver` needs `cargo build --examples` first",
-        path.display()
-    );
-    let mut command = Command::new(path);
+/// The example without what this test has in its environment.
+fn bare(name: &str) -> Command {
+    let mut command = example(name);
     command.env_clear();
     command
 }
 
-/// A running receiver; it is killed when dropped.
 struct Receiver {
-    child: Child,
+    running: Running,
     addr: SocketAddr,
-    stdout: Lines<String>,
-    stderr: Lines<String>,
-    greeting: Vec<String>,
 }
 
 impl Receiver {
@@ -53,25 +47,10 @@ impl Receiver {
     }
 
     fn start_with(vars: &[(&str, &str)]) -> Self {
-        let mut child = example("receiver")
-            .env("RECEIVER_ADDR", "127.0.0.1:0")
-            .envs(vars.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = lines(child.stdout.take().unwrap());
-        let stderr = lines(child.stderr.take().unwrap());
-        let mut greeting = Vec::new();
-        let addr = loop {
-            let line =
-                stderr.recv_timeout(PATIENCE).expect("the receiver does not say where it listens");
-            if let Some(addr) = line.strip_prefix("listening on http://") {
-                break addr.parse().unwrap();
-            }
-            greeting.push(line);
-        };
-        Self { child, addr, stdout, stderr, greeting }
+        let mut example = bare("receiver");
+        let running =
+            Running::start(example.env("RECEIVER_ADDR", "127.0.0.1:0").envs(vars.iter().copied()));
+        Self { addr: running.addr.parse().unwrap(), running }
     }
 
     fn connect(&self) -> TcpStream {
@@ -90,19 +69,15 @@ impl Receiver {
     }
 
     fn line(&self) -> String {
-        self.stdout.recv_timeout(PATIENCE).expect("the receiver prints nothing")
+        self.running.stdout.recv_timeout(PATIENCE).expect("the receiver prints nothing")
     }
 
-    /// Resident memory in bytes: now (`VmRSS`), or at its highest (`VmHWM`).
-    fn memory(&self, what: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line =
-            status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':')).unwrap();
-        line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() * 1024
+    fn memory(&self, what: &str) -> usize {
+        memory_of(self.running.child.id(), what)
     }
 
     fn cpu(&self) -> Duration {
-        cpu_of(&self.child.id().to_string())
+        cpu_of(&self.running.child.id().to_string())
     }
 
     /// Waits until it has read all that was sent to it.
@@ -127,42 +102,19 @@ impl Receiver {
     }
 
     fn signal(&self, name: &str) {
-        let kill = Command::new("sh")
-            .args(["-c", &format!("kill -{name} {}", self.child.id())])
-            .status()
-            .unwrap();
-        assert!(kill.success());
+        signal(&self.running.child, name);
     }
 
     fn wait(&mut self, limit: Duration) -> ExitStatus {
         let deadline = Instant::now() + limit;
         loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.running.child.try_wait().unwrap() {
                 return status;
             }
             assert!(Instant::now() < deadline, "the receiver does not end");
             thread::sleep(Duration::from_millis(10));
         }
     }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-fn lines(pipe: impl Read + Send + 'static) -> Lines<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(pipe).lines() {
-            if line.map(|line| sender.send(line)).is_err() {
-                break;
-            }
-        }
-    });
-    receiver
 }
 
 fn head(headers: &str) -> Vec<u8> {
@@ -184,13 +136,12 @@ fn status(stream: &mut TcpStream) -> Option<u16> {
 }
 
 /// Signed now, with a nonce of its own.
-fn signed(json: &str) -> Bytes {
-    let request = Request::post("/").body(Bytes::copy_from_slice(json.as_bytes())).unwrap();
-    Signer::new(SECRET).unwrap().sign(request, SystemTime::now()).into_body()
+fn body_of(json: impl Into<Bytes>) -> Bytes {
+    signed(&Signer::new(SECRET).unwrap(), "/", json).into_body()
 }
 
 fn room_close() -> Bytes {
-    signed(r#"{"event":"room_close","room_id":"lobby"}"#)
+    body_of(r#"{"event":"room_close","room_id":"lobby"}"#)
 }
 
 fn raise_file_limit() {
@@ -220,13 +171,13 @@ fn post_in_one_byte_chunks(
     receiver: &Receiver,
     connections: usize,
     length: usize,
-) -> (Vec<Option<u16>>, u64) {
+) -> (Vec<Option<u16>>, usize) {
     assert_eq!(receiver.post(&room_close()), 200);
     let before = receiver.memory("VmRSS");
     let requests: Vec<Vec<u8>> = (0..connections)
         .map(|_| {
             let body =
-                signed(&format!(r#"{{"event":"room_close","pad":"{}"}}"#, "x".repeat(length)));
+                body_of(format!(r#"{{"event":"room_close","pad":"{}"}}"#, "x".repeat(length)));
             let mut chunks = head("transfer-encoding: chunked");
             for byte in &body[..body.len() - 2] {
                 chunks.extend_from_slice(b"1\r\n");
@@ -336,11 +287,11 @@ fn attack_forged_and_odd_requests_are_refused() {
     let mut stream = receiver.connect();
     stream.write_all(&head("content-encoding: gzip\r\ncontent-length: 0")).unwrap();
     assert_eq!(status(&mut stream), Some(415));
-    assert!(receiver.stdout.try_recv().is_err(), "nothing of it is an event");
+    assert!(receiver.running.stdout.try_recv().is_err(), "nothing of it is an event");
     for (part, look_at) in
         [("401", "the family"), ("400", "the family"), ("405", "the method"), ("415", "a proxy")]
     {
-        let line = receiver.stderr.recv_timeout(Duration::from_secs(5)).unwrap();
+        let line = receiver.running.stderr.recv_timeout(Duration::from_secs(5)).unwrap();
         assert!(line.starts_with(&format!("refused with {part}: ")), "{line}");
         assert!(line.contains(&format!("; first look at {look_at}")), "{line}");
         assert!(
@@ -370,7 +321,7 @@ fn a_refusal_says_what_to_look_at_first() {
         stream.write_all(text.as_bytes()).unwrap();
         stream.write_all(&body).unwrap();
         assert_eq!(status(&mut stream), Some(expected));
-        receiver.stderr.recv_timeout(PATIENCE).unwrap()
+        receiver.running.stderr.recv_timeout(PATIENCE).unwrap()
     };
     let now = SystemTime::now();
     let (zegocloud, other) = (
@@ -420,7 +371,7 @@ fn every_event_is_one_line_of_json() {
     let stamp = |line: &Value| line["event"]["timestamp"].clone();
 
     let printed =
-        line(&signed(r#"{"event":"room_close","room_id":"lobby","close_reason":2,"later":1}"#));
+        line(&body_of(r#"{"event":"room_close","room_id":"lobby","close_reason":2,"later":1}"#));
     let event = json!({ "event": "room_close", "timestamp": stamp(&printed), "room_id": "lobby", "close_reason": 2, "later": 1 });
     assert_eq!(
         printed,
@@ -428,7 +379,7 @@ fn every_event_is_one_line_of_json() {
     );
     assert!(stamp(&printed).is_number());
 
-    let printed = line(&signed(
+    let printed = line(&body_of(
         "{\r\n  \"event\": \"from_tomorrow\",\r\n  \"data\": {\n    \"a\": [\n1.10,\n2]\r}\n}",
     ));
     let event = json!({ "timestamp": stamp(&printed), "event": "from_tomorrow", "data": { "a": [1.10, 2] } });
@@ -438,11 +389,11 @@ fn every_event_is_one_line_of_json() {
     );
     assert!(stamp(&printed).is_string(), "as it came");
 
-    let printed = line(&signed("{\"event\":\"room_close\",\"room_id\":\"two\\nlines\\u2028\"}"));
+    let printed = line(&body_of("{\"event\":\"room_close\",\"room_id\":\"two\\nlines\\u2028\"}"));
     assert_eq!(printed["event"]["room_id"], "two\nlines\u{2028}");
 
     thread::sleep(Duration::from_millis(100));
-    assert!(receiver.stdout.try_recv().is_err(), "one line each");
+    assert!(receiver.running.stdout.try_recv().is_err(), "one line each");
 }
 
 #[test]
@@ -450,7 +401,7 @@ fn attack_no_credential_is_printed() {
     let mut receiver = Receiver::start();
     let mut credentials = Vec::new();
     for json in [r#"{"event":"room_close"}"#, r#"{"event":"from_tomorrow"}"#, r#"{"Event":"x"}"#] {
-        let body = signed(json);
+        let body = body_of(json);
         let sent: Value = serde_json::from_slice(&body).unwrap();
         for name in ["nonce", "signature", "Nonce", "Signature"] {
             credentials.extend(sent.get(name).map(|value| value.as_str().unwrap().to_owned()));
@@ -463,10 +414,11 @@ fn attack_no_credential_is_printed() {
     receiver.signal("TERM");
     assert!(receiver.wait(Duration::from_secs(5)).success());
     let printed: String = receiver
+        .running
         .stdout
         .iter()
-        .chain(receiver.stderr.iter())
-        .chain(receiver.greeting.clone())
+        .chain(receiver.running.stderr.iter())
+        .chain(receiver.running.greeting.clone())
         .collect();
     assert!(printed.contains("from_tomorrow"));
     assert_eq!(credentials.len(), 6);
@@ -487,11 +439,11 @@ fn sigterm_finishes_a_slow_request_and_exits_with_0() {
         receiver.wait_until_drained();
 
         receiver.signal(name);
-        let said = receiver.stderr.recv_timeout(Duration::from_secs(5)).unwrap();
+        let said = receiver.running.stderr.recv_timeout(Duration::from_secs(5)).unwrap();
         assert_eq!(said, "shutting down");
         assert!(TcpStream::connect(receiver.addr).is_err(), "no new connections");
         assert!(
-            receiver.child.try_wait().unwrap().is_none(),
+            receiver.running.child.try_wait().unwrap().is_none(),
             "one request is still to be answered"
         );
         slow.write_all(&body[20..]).unwrap();
@@ -519,28 +471,25 @@ fn an_open_page_does_not_hold_up_the_end() {
 fn the_demo_is_warned_of_only_when_no_variable_is_set() {
     let warns = |receiver: &Receiver| {
         receiver
+            .running
             .greeting
             .iter()
             .any(|line| line.starts_with("warning: zegocloud: ") && line.contains("forge"))
     };
     let demo = Receiver::start_with(&[]);
-    assert!(warns(&demo), "{:?}", demo.greeting);
-    assert!(demo.stdout.try_recv().is_err(), "stdout is for events");
+    assert!(warns(&demo), "{:?}", demo.running.greeting);
+    assert!(demo.running.stdout.try_recv().is_err(), "stdout is for events");
     assert!(!warns(&Receiver::start()));
-    let request = Request::post("/").body(Bytes::from(r#"{"event":"x"}"#)).unwrap();
     let signer = Signer::new("demo-zegocloud-callback-secret").unwrap();
-    assert_eq!(demo.post(&signer.sign(request.clone(), SystemTime::now()).into_body()), 200);
-    assert_eq!(
-        Receiver::start().post(&signer.sign(request, SystemTime::now()).into_body()),
-        401,
-        "not with a secret"
-    );
+    let body = || signed(&signer, "/", r#"{"event":"x"}"#).into_body();
+    assert_eq!(demo.post(&body()), 200);
+    assert_eq!(Receiver::start().post(&body()), 401, "not with a secret");
 }
 
 #[test]
 fn a_blank_secret_is_an_error_that_names_the_variable() {
     for blank in ["", " ", "secret\n"] {
-        let output = example("receiver")
+        let output = bare("receiver")
             .env("RECEIVER_ADDR", "127.0.0.1:0")
             .env("ZEGOCLOUD_CALLBACK_SECRET", blank)
             .output()
@@ -556,7 +505,7 @@ fn a_blank_secret_is_an_error_that_names_the_variable() {
 fn an_address_that_is_taken_is_an_error() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
-    let output = example("receiver").env("RECEIVER_ADDR", &addr).output().unwrap();
+    let output = bare("receiver").env("RECEIVER_ADDR", &addr).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains(&format!("receiver: RECEIVER_ADDR {addr}: ")), "{stderr}");
@@ -564,8 +513,8 @@ fn an_address_that_is_taken_is_an_error() {
 
 // The sender.
 
-fn send(receiver: SocketAddr, args: &[&str], secret: Option<&str>) -> (Option<i32>, String) {
-    let mut command = example("send");
+fn run_send(receiver: SocketAddr, args: &[&str], secret: Option<&str>) -> (Option<i32>, String) {
+    let mut command = bare("send");
     command.env("RECEIVER_ADDR", receiver.to_string()).args(args);
     if let Some(secret) = secret {
         command.env("ZEGOCLOUD_CALLBACK_SECRET", secret);
@@ -580,37 +529,37 @@ fn send(receiver: SocketAddr, args: &[&str], secret: Option<&str>) -> (Option<i3
 fn send_exits_with_0_only_when_everything_was_accepted() {
     let receiver = Receiver::start();
     for event in ["stream_create", "room_create"] {
-        let (code, text) = send(receiver.addr, &["zegocloud", event], Some(SECRET));
+        let (code, text) = run_send(receiver.addr, &["zegocloud", event], Some(SECRET));
         assert_eq!(code, Some(0), "{text}");
         assert!(text.contains("200 OK"), "{text}");
         assert_eq!(serde_json::from_str::<Value>(&receiver.line()).unwrap()["kind"], event);
     }
     let url = format!("http://{}/zegocloud", receiver.addr);
     let elsewhere = "127.0.0.1:9".parse().unwrap();
-    let (code, text) = send(elsewhere, &["zegocloud", "--url", &url, "--secret", SECRET], None);
+    let (code, text) = run_send(elsewhere, &["zegocloud", "--url", &url, "--secret", SECRET], None);
     assert_eq!(code, Some(0), "{text}");
 
-    let (code, text) = send(receiver.addr, &["zegocloud"], Some("another secret"));
+    let (code, text) = run_send(receiver.addr, &["zegocloud"], Some("another secret"));
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("401 Unauthorized") && text.contains("the same secret?"), "{text}");
 
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (code, text) = send(nobody, &["zegocloud"], Some(SECRET));
+    let (code, text) = run_send(nobody, &["zegocloud"], Some(SECRET));
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("is the receiver running?"), "{text}");
 
-    let (code, text) = send(receiver.addr, &["zegocloud", "no_such_event"], Some(SECRET));
+    let (code, text) = run_send(receiver.addr, &["zegocloud", "no_such_event"], Some(SECRET));
     assert_ne!(code, Some(0));
     assert!(text.contains("stream_create"), "it lists what there is: {text}");
-    let (code, _) = send(receiver.addr, &["zegocloud", "--secret", ""], None);
+    let (code, _) = run_send(receiver.addr, &["zegocloud", "--secret", ""], None);
     assert_ne!(code, Some(0));
 }
 
 #[test]
 fn send_without_arguments_and_the_demo_receiver_suit_each_other() {
     let receiver = Receiver::start_with(&[]);
-    let (code, text) = send(receiver.addr, &[], None);
+    let (code, text) = run_send(receiver.addr, &[], None);
     assert_eq!(code, Some(0), "{text}");
-    let (code, text) = send(receiver.addr, &[], None);
+    let (code, text) = run_send(receiver.addr, &[], None);
     assert_eq!(code, Some(0), "and again, signed anew: {text}");
 }

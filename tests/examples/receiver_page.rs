@@ -18,17 +18,14 @@ mod zegocloud_catalogue;
 use crate::support::{
     browser::Browser,
     processes::{Receiver, Sender},
+    signed, with,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use families::{FAMILIES, Family};
 use fantoccini::{Locator, elements::Element, key::Key};
 use http::{HeaderMap, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{
@@ -45,7 +42,6 @@ const DEMO: &str = "demo-zegocloud-callback-secret";
 struct Shown {
     receiver: Receiver,
     sender: Sender,
-    client: Client<HttpConnector, Empty<Bytes>>,
 }
 
 impl Shown {
@@ -54,16 +50,15 @@ impl Shown {
     }
 
     fn start_with(variables: &[(&str, &str)]) -> Self {
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { receiver: Receiver::start(variables), sender: Sender::new(), client }
+        Self { receiver: Receiver::start(variables), sender: Sender::new() }
     }
 
     async fn get(&self, path: &str, headers: &[(&str, &str)]) -> (StatusCode, HeaderMap, String) {
-        let mut request = Request::get(format!("http://{}{path}", self.receiver.addr));
+        let mut request = Request::get(path).body(Bytes::new()).unwrap();
         for (name, value) in headers {
-            request = request.header(*name, *value);
+            request = with(request, name, value);
         }
-        let response = self.client.request(request.body(Empty::new()).unwrap()).await.unwrap();
+        let response = self.sender.answer(&self.receiver.addr, &request).await.unwrap();
         let (head, mut body) = response.into_parts();
         let mut text = String::new();
         // The stream of rows goes on: the totals come when everything that is kept was sent.
@@ -106,16 +101,15 @@ impl Shown {
         self.sender.send(&self.receiver.addr, request).await
     }
 
-    /// A ZEGOCLOUD event, signed now.
-    async fn zegocloud(&self, secret: &str, json: &str) -> u16 {
-        self.send(&zegocloud_request(secret, json)).await
+    async fn zegocloud(&self, secret: &str, json: impl Into<Bytes>) -> u16 {
+        self.send(&event(secret, json)).await
     }
 }
 
-fn zegocloud_request(secret: &str, json: &str) -> Request<Bytes> {
-    let request = Request::post("/zegocloud").header("content-type", "application/json");
-    let request = request.body(Bytes::copy_from_slice(json.as_bytes())).unwrap();
-    zegocloud::Signer::new(secret).unwrap().sign(request, SystemTime::now())
+/// A ZEGOCLOUD event, signed now.
+fn event(secret: &str, json: impl Into<Bytes>) -> Request<Bytes> {
+    let request = signed(&zegocloud::Signer::new(secret).unwrap(), "/zegocloud", json);
+    with(request, "content-type", "application/json")
 }
 
 /// The family's first event, signed with the demo's values.
@@ -135,7 +129,7 @@ fn demo_request(family: &Family, now: SystemTime) -> Request<Bytes> {
 #[tokio::test]
 async fn a_delivery_its_repeat_a_refusal_and_a_failure_are_rows() {
     let shown = Shown::start_with(&[("RECEIVER_FAIL_FIRST", "1")]);
-    let request = zegocloud_request(DEMO, r#"{"event":"room_close","room_id":"lobby","later":1}"#);
+    let request = event(DEMO, r#"{"event":"room_close","room_id":"lobby","later":1}"#);
     for status in [500, 200, 200] {
         assert_eq!(shown.send(&request).await, status);
     }
@@ -198,9 +192,9 @@ async fn a_stale_refusal_has_an_age() {
     let shown = Shown::start();
     let request =
         Request::post("/zegocloud").body(Bytes::from(r#"{"event":"room_close"}"#)).unwrap();
-    let signer = tower_webhooks::zegocloud::Signer::new(DEMO).unwrap();
     let then = SystemTime::now() - Duration::from_secs(4_000);
-    assert_eq!(shown.send(&tower_webhooks::Signer::sign(&signer, request, then)).await, 401);
+    let request = zegocloud::Signer::new(DEMO).unwrap().sign(request, then);
+    assert_eq!(shown.send(&request).await, 401);
     let (_, row) = shown.rows().await.0.pop().unwrap();
     let age = row["age"].as_i64().unwrap();
     assert!((4_000_000..4_600_000).contains(&age), "{age}");
@@ -209,7 +203,7 @@ async fn a_stale_refusal_has_an_age() {
 #[tokio::test]
 async fn a_client_that_goes_away_is_a_row() {
     let shown = Shown::start_with(&[("RECEIVER_DELAY_MS", "600000")]);
-    let request = zegocloud_request(DEMO, r#"{"event":"room_close"}"#);
+    let request = event(DEMO, r#"{"event":"room_close"}"#);
     assert!(
         tokio::time::timeout(Duration::from_secs(2), shown.send(&request)).await.is_err(),
         "it is slow"
@@ -424,8 +418,7 @@ async fn attack_no_credential_is_on_the_page() {
     }
     assert!(secrets.len() > FAMILIES.len() && refused > 50, "{secrets:?}, {refused}");
     // Forms in which a signature may be in a body, refused and delivered.
-    let json =
-        zegocloud_request(DEMO, r#"{"event":"room_close","room_id":"of three forms"}"#).into_body();
+    let json = event(DEMO, r#"{"event":"room_close","room_id":"of three forms"}"#).into_body();
     let members: Value = serde_json::from_slice(&json).unwrap();
     secrets.extend(["nonce", "signature"].map(|name| members[name].as_str().unwrap().to_owned()));
     let encoded: String = json.iter().map(|byte| format!("%{byte:02X}")).collect();
@@ -542,8 +535,7 @@ async fn attack_what_strangers_send_stays_text() {
     let odd = "\u{202e}back\u{7}\u{85}";
     let long = markup.repeat(100_000 / markup.len() + 1);
     let json = json!({ "event": "room_close", "room_id": format!("{odd}{long}") }).to_string();
-    let mut request = zegocloud_request(DEMO, &json);
-    request.headers_mut().insert("x-forged", markup.parse().unwrap());
+    let request = with(event(DEMO, json), "x-forged", markup);
     assert_eq!(shown.send(&request).await, 200);
     let refused = Request::post("/zegocloud")
         .header("x-forged", markup)
@@ -603,7 +595,7 @@ async fn the_keyboard_is_enough() {
     let Some(browser) = Browser::start(&[]).await else { return };
     let shown = Shown::start();
     for room in ["first", "second", "third"] {
-        shown.zegocloud(DEMO, &format!(r#"{{"event":"room_close","room_id":"{room}"}}"#)).await;
+        shown.zegocloud(DEMO, format!(r#"{{"event":"room_close","room_id":"{room}"}}"#)).await;
     }
     browser.open(&shown.receiver.addr).await;
     browser.wait_until("return document.querySelectorAll('tr.row').length === 3").await;
@@ -658,8 +650,7 @@ async fn light_and_dark() {
         for family in FAMILIES {
             shown.send(&demo_request(family, SystemTime::now())).await;
         }
-        let request =
-            zegocloud_request(DEMO, r#"{"event":"room_close","room_id":"lobby","close_reason":2}"#);
+        let request = event(DEMO, r#"{"event":"room_close","room_id":"lobby","close_reason":2}"#);
         shown.send(&request).await;
         shown.send(&request).await;
         let late = demo_request(&FAMILIES[1], SystemTime::now() - Duration::from_secs(900));

@@ -1,11 +1,12 @@
 //! The Standard Webhooks example: the reference libraries' vectors, and what the layer makes of its
 //! identity.
 
+use crate::support::{at, call, letterbox::outcome, vectors_of, with, without};
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
 use example::{Message, StandardWebhooks};
 use hmac::{Hmac, KeyInit, Mac};
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use http_body_util::Full;
 use serde::Deserialize;
 use sha2::Sha256;
@@ -15,22 +16,15 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, SystemTime},
 };
-use tower::{Layer, ServiceExt, service_fn, util::BoxCloneService};
+use tower::{Layer, service_fn, util::BoxCloneService};
 use tower_webhooks::{
-    Covers, Delivery, Provider, Rejection, RejectionKind, TestClock, Verified, WebhookLayer,
-    replay::Duplicate,
+    Covers, Delivery, Provider, RejectionKind, TestClock, Verified, WebhookLayer, replay::Duplicate,
 };
 
 #[allow(dead_code, reason = "its `main`")]
 #[path = "../../examples/standard_webhooks.rs"]
 mod example;
-
-#[derive(Deserialize)]
-struct Vectors {
-    vectors: Vec<Vector>,
-}
 
 #[derive(Deserialize)]
 struct Vector {
@@ -42,17 +36,6 @@ struct Vector {
     /// Others that the header holds with it.
     beside: Vec<String>,
     refused: Vec<String>,
-}
-
-fn vectors() -> Vec<Vector> {
-    let file: Vectors =
-        serde_json::from_str(include_str!("../vectors/standard_webhooks.json")).unwrap();
-    assert_eq!(file.vectors.len(), 2);
-    file.vectors
-}
-
-fn at(seconds: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
 fn request(id: &str, timestamp: impl ToString, signatures: &str, body: &str) -> Request<Bytes> {
@@ -71,7 +54,7 @@ fn sign(secret: &str, id: &str, timestamp: impl ToString, body: &str) -> String 
     format!("v1,{}", BASE64.encode(mac.into_bytes()))
 }
 
-fn signed(secret: &str, id: &str, timestamp: u64, body: &str) -> Request<Bytes> {
+fn genuine(secret: &str, id: &str, timestamp: u64, body: &str) -> Request<Bytes> {
     request(id, timestamp, &sign(secret, id, timestamp, body), body)
 }
 
@@ -85,7 +68,9 @@ fn verify(
 
 #[test]
 fn vectors_of_the_reference_libraries() {
-    for Vector { secret, id, timestamp, payload, signature, beside, refused } in vectors() {
+    let vectors = vectors_of("standard_webhooks", "vectors");
+    assert_eq!(vectors.len(), 2);
+    for Vector { secret, id, timestamp, payload, signature, beside, refused } in vectors {
         for secret in [secret.as_str(), secret.strip_prefix("whsec_").unwrap()] {
             let sender = StandardWebhooks::new(secret).unwrap();
             let alone = request(&id, timestamp, &signature, &payload);
@@ -117,10 +102,8 @@ fn vectors_of_the_reference_libraries() {
                 );
             }
             for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
-                let mut missing = alone.clone();
-                missing.headers_mut().remove(name);
                 assert_eq!(
-                    verify(&sender, &missing, timestamp).unwrap_err(),
+                    verify(&sender, &without(alone.clone(), name), timestamp).unwrap_err(),
                     RejectionKind::CredentialMissing
                 );
                 let mut twice = alone.clone();
@@ -154,7 +137,7 @@ fn the_kind_is_the_payloads_type() {
         ("", "unknown"),
     ] {
         assert_eq!(
-            verify(&sender, &signed(NEW, "msg_1", NOW, body), NOW).unwrap().kind(),
+            verify(&sender, &genuine(NEW, "msg_1", NOW, body), NOW).unwrap().kind(),
             kind,
             "{body}"
         );
@@ -172,7 +155,7 @@ fn attack_spellings_and_shifted_boundaries() {
         );
     };
     for id in ["msg.1", ".", "msg_1.1700000000"] {
-        malformed(&signed(NEW, id, NOW, "{}"));
+        malformed(&genuine(NEW, id, NOW, "{}"));
     }
     for time in [
         "+1700000000",
@@ -185,10 +168,7 @@ fn attack_spellings_and_shifted_boundaries() {
         "١٧",
     ] {
         let mac = sign(NEW, "msg_1", time, "{}");
-        let mut odd = request("msg_1", NOW, &mac, "{}");
-        odd.headers_mut()
-            .insert("webhook-timestamp", HeaderValue::from_bytes(time.as_bytes()).unwrap());
-        malformed(&odd);
+        malformed(&with(request("msg_1", NOW, &mac, "{}"), "webhook-timestamp", time));
     }
     // `msg_1.1700000000.{}`, cut in another place, and the same signature in another spelling.
     let mac = sign(NEW, "msg_1", NOW, "{}");
@@ -235,7 +215,7 @@ fn a_rotation_says_which_key_it_was() {
     assert_eq!(key_of(std::slice::from_ref(&old)).unwrap(), (1, identity), "the same delivery");
     assert_eq!(key_of(&[old, new]).unwrap(), (0, identity));
     let other = StandardWebhooks::new(OLD).unwrap();
-    let tenant = verify(&other, &signed(OLD, "msg_1", NOW, "{}"), NOW).unwrap();
+    let tenant = verify(&other, &genuine(OLD, "msg_1", NOW, "{}"), NOW).unwrap();
     assert_ne!(tenant.proof().identity.as_ref().unwrap().digest(), identity, "another tenant's");
 }
 
@@ -256,50 +236,49 @@ fn route(sender: StandardWebhooks) -> (Route, TestClock, Arc<AtomicUsize>) {
     (BoxCloneService::new(layer.layer(handler)), clock, calls)
 }
 
-async fn send(route: &Route, request: Request<Bytes>) -> (u16, Option<RejectionKind>, bool) {
-    let response = route.clone().oneshot(request.map(Full::new)).await.unwrap();
-    let kind = response.extensions().get::<Rejection>().map(Rejection::kind);
-    (response.status().as_u16(), kind, response.extensions().get::<Duplicate>().is_some())
+async fn answer(route: &Route, request: &Request<Bytes>) -> (u16, Option<RejectionKind>, bool) {
+    let response = call(route, request).await;
+    let (status, kind) = outcome(&response);
+    (status, kind, response.extensions().get::<Duplicate>().is_some())
 }
 
 #[tokio::test]
 async fn a_retry_that_is_signed_anew_is_a_repeat() {
     let (route, clock, calls) =
         route(StandardWebhooks::new(NEW).unwrap().also_accept(OLD).unwrap());
-    assert_eq!(send(&route, signed(OLD, "msg_1", NOW, "{}")).await, (200, None, false));
+    assert_eq!(answer(&route, &genuine(OLD, "msg_1", NOW, "{}")).await, (200, None, false));
     for (later, secret) in [(5, OLD), (305, NEW), (2105, NEW)] {
         clock.set(at(NOW + later));
         assert_eq!(
-            send(&route, signed(secret, "msg_1", NOW + later, "{}")).await,
+            answer(&route, &genuine(secret, "msg_1", NOW + later, "{}")).await,
             (200, None, true),
             "{later}"
         );
     }
     assert_eq!(calls.load(Ordering::Relaxed), 1);
     // An id belongs to its first content, and another id is another delivery.
-    let (status, kind, _) = send(&route, signed(NEW, "msg_1", NOW + 2105, "[]")).await;
+    let (status, kind, _) = answer(&route, &genuine(NEW, "msg_1", NOW + 2105, "[]")).await;
     assert_eq!((status, kind), (409, Some(RejectionKind::Conflict)));
-    assert_eq!(send(&route, signed(NEW, "msg_2", NOW + 2105, "{}")).await, (200, None, false));
+    assert_eq!(answer(&route, &genuine(NEW, "msg_2", NOW + 2105, "{}")).await, (200, None, false));
     assert_eq!(calls.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
 async fn attack_a_captured_request_is_worth_nothing() {
     let (route, clock, calls) = route(StandardWebhooks::new(NEW).unwrap());
-    let captured = signed(NEW, "msg_1", NOW, "{}");
-    assert_eq!(send(&route, captured.clone()).await, (200, None, false));
-    assert_eq!(send(&route, captured.clone()).await, (200, None, true));
+    let captured = genuine(NEW, "msg_1", NOW, "{}");
+    assert_eq!(answer(&route, &captured).await, (200, None, false));
+    assert_eq!(answer(&route, &captured).await, (200, None, true));
     for (name, value) in [("webhook-id", "msg_2"), ("webhook-timestamp", "1700000001")] {
-        let mut changed = captured.clone();
-        changed.headers_mut().insert(name, value.parse().unwrap());
+        let changed = with(captured.clone(), name, value);
         assert_eq!(
-            send(&route, changed).await,
+            answer(&route, &changed).await,
             (401, Some(RejectionKind::CredentialWrong), false),
             "{name}"
         );
     }
     clock.set(at(NOW + 301));
-    assert_eq!(send(&route, captured).await, (401, Some(RejectionKind::Stale), false));
+    assert_eq!(answer(&route, &captured).await, (401, Some(RejectionKind::Stale), false));
     assert_eq!(calls.load(Ordering::Relaxed), 1);
 }
 

@@ -1,67 +1,38 @@
 //! The example `tenants` as a process of its own: tenants and keys come and go while it runs.
 #![cfg(all(feature = "vobiz", feature = "zegocloud"))]
 
+use crate::support::{
+    processes::{PATIENCE, Running, Sender, example},
+    signed,
+};
 use bytes::Bytes;
 use http::Request;
-use http_body_util::Full;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead, BufReader, Read},
     path::PathBuf,
-    process::{Child, Command, Stdio},
-    sync::mpsc::{self, Receiver as Lines},
-    thread,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
-use tower_webhooks::{Signer, vobiz::kyc, zegocloud};
+use tower_webhooks::{vobiz::kyc, zegocloud};
 
 /// A running example with a file of tenants of its own; it is killed when dropped.
 struct Example {
-    child: Child,
-    addr: String,
+    running: Running,
     file: PathBuf,
-    stdout: Lines<String>,
-    stderr: Lines<String>,
-    client: Client<HttpConnector, Full<Bytes>>,
+    sender: Sender,
 }
 
 impl Example {
     fn start(name: &str, tenants: &Value) -> Self {
         let file = std::env::temp_dir().join(format!("tenants-{}-{name}.json", std::process::id()));
         std::fs::write(&file, tenants.to_string()).unwrap();
-        let mut child = command()
-            .env("ADDR", "127.0.0.1:0")
-            .env("TENANTS_FILE", &file)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (stdout, stderr) =
-            (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
-        let line = stderr.recv_timeout(PATIENCE).unwrap();
-        let addr = line
-            .strip_prefix("listening on http://")
-            .unwrap_or_else(|| panic!("{line}"))
-            .to_owned();
-        Self {
-            child,
-            addr,
-            file,
-            stdout,
-            stderr,
-            client: Client::builder(TokioExecutor::new()).build_http(),
-        }
+        let mut example = example("tenants");
+        let running = Running::start(example.env("ADDR", "127.0.0.1:0").env("TENANTS_FILE", &file));
+        assert_eq!(running.greeting, [""; 0]);
+        Self { running, file, sender: Sender::new() }
     }
 
     async fn send(&self, request: &Request<Bytes>) -> u16 {
-        let mut request = request.clone().map(Full::new);
-        *request.uri_mut() =
-            format!("http://{}{}", self.addr, request.uri().path()).parse().unwrap();
-        self.client.request(request).await.unwrap().status().as_u16()
+        self.sender.send(&self.running.addr, request).await
     }
 
     /// Sends it until it is answered like that, for no longer than the example may take to see a
@@ -83,16 +54,14 @@ impl Example {
     }
 
     fn line(&self) -> Value {
-        serde_json::from_str(&self.stdout.recv_timeout(PATIENCE).unwrap()).unwrap()
+        serde_json::from_str(&self.running.stdout.recv_timeout(PATIENCE).unwrap()).unwrap()
     }
 
     /// The next line on stderr that holds the text.
     fn says(&self, text: &str) -> String {
         loop {
-            let line = self
-                .stderr
-                .recv_timeout(PATIENCE)
-                .unwrap_or_else(|error| panic!("{text}: {error}"));
+            let line = self.running.stderr.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|error| panic!("{text}: {error}"));
             if line.contains(text) {
                 return line;
             }
@@ -102,29 +71,8 @@ impl Example {
 
 impl Drop for Example {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
         let _ = std::fs::remove_file(&self.file);
     }
-}
-
-fn command() -> Command {
-    // Beside the folder of the test itself.
-    let test = std::env::current_exe().unwrap();
-    Command::new(test.parent().unwrap().parent().unwrap().join("examples/tenants"))
-}
-
-fn lines(stream: impl Read + Send + 'static) -> Lines<String> {
-    let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
-        BufReader::new(stream).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-    });
-    receiver
-}
-
-fn signed(signer: &impl Signer, path: &str, body: &str) -> Request<Bytes> {
-    let request = Request::post(path).header("content-type", "application/json");
-    signer.sign(request.body(Bytes::from(body.to_owned())).unwrap(), SystemTime::now())
 }
 
 fn room(secret: &str, tenant: &str) -> Request<Bytes> {
@@ -181,7 +129,7 @@ async fn each_tenant_has_its_own_keys() {
         assert_eq!(example.send(&request).await, status, "{}", request.uri());
     }
     assert!(example.says("404").contains("the request's extensions do not hold the rules"));
-    assert!(example.stdout.try_recv().is_err());
+    assert!(example.running.stdout.try_recv().is_err());
 }
 
 #[tokio::test]
@@ -196,7 +144,7 @@ async fn attack_a_tenant_s_capture_at_another_tenant() {
     assert_eq!(example.send(&request).await, 200);
     assert_eq!(example.send(&captured).await, 401);
     assert_eq!(example.line()["tenant"], "acme");
-    assert!(example.stdout.try_recv().is_err());
+    assert!(example.running.stdout.try_recv().is_err());
 }
 
 #[tokio::test]
@@ -238,7 +186,7 @@ async fn a_changed_file_is_noticed() {
             assert_eq!(example.send(&room("the new key", "acme")).await, 200);
             assert_eq!(example.line()["key_index"], 0);
             if let Some(line) =
-                example.stderr.try_iter().find(|line| line.contains("stay as they were"))
+                example.running.stderr.try_iter().find(|line| line.contains("stay as they were"))
             {
                 break line;
             }
@@ -255,7 +203,7 @@ async fn a_changed_file_is_noticed() {
 #[test]
 fn it_does_not_start_without_tenants() {
     let none = std::env::temp_dir().join("no such file");
-    for command in [&mut command(), command().env("TENANTS_FILE", none)] {
+    for command in [&mut example("tenants"), example("tenants").env("TENANTS_FILE", none)] {
         let ended = command.env("ADDR", "127.0.0.1:0").output().unwrap();
         assert!(!ended.status.success());
         assert!(String::from_utf8_lossy(&ended.stderr).contains("TENANTS_FILE"));
@@ -263,5 +211,4 @@ fn it_does_not_start_without_tenants() {
 }
 
 /// For what a busy machine may take its time with.
-const PATIENCE: Duration = Duration::from_secs(120);
 const SLACK: Duration = Duration::from_secs(30);

@@ -1,10 +1,15 @@
 //! At home in axum: where the layer goes, and what stands around it.
 #![cfg(all(feature = "axum", feature = "zegocloud"))]
 
-use crate::support::zegocloud::{self, layer};
+use crate::support::{
+    call,
+    letterbox::refusal,
+    text,
+    zegocloud::{layer, signed},
+};
 use axum::{
     Extension, Router,
-    body::{Body, to_bytes},
+    body::Body,
     extract::{Request, State},
     http::{HeaderValue, Method, StatusCode, request::Parts},
     middleware::{Next, from_fn},
@@ -28,30 +33,12 @@ use tower_webhooks::{
     WebhookLayer, exactly_one, replay::ReplayedResponse, zegocloud::Event,
 };
 
-fn signed(uri: &str) -> Request {
-    zegocloud::signed(uri, r#"{"event":"room_create","room_id":"lobby"}"#).map(Body::from)
+fn genuine(uri: &str) -> Request<Bytes> {
+    signed(uri, r#"{"event":"room_create","room_id":"lobby"}"#)
 }
 
-fn unsigned(method: Method, uri: &str) -> Request {
-    Request::builder().method(method).uri(uri).body(Body::empty()).unwrap()
-}
-
-async fn send(app: &Router, request: Request) -> Response {
-    app.clone().oneshot(request).await.unwrap()
-}
-
-async fn status(app: &Router, request: Request) -> u16 {
-    send(app, request).await.status().as_u16()
-}
-
-async fn text(response: Response) -> (u16, String) {
-    let status = response.status().as_u16();
-    let body = to_bytes(response.into_body(), 1024).await.unwrap();
-    (status, String::from_utf8(body.to_vec()).unwrap())
-}
-
-fn refusal(response: &Response) -> Option<RejectionKind> {
-    response.extensions().get::<Rejection>().map(Rejection::kind)
+fn unsigned(method: Method, uri: &str) -> Request<Bytes> {
+    Request::builder().method(method).uri(uri).body(Bytes::new()).unwrap()
 }
 
 async fn kind(event: Verified<Event>) -> String {
@@ -63,7 +50,7 @@ async fn kind(event: Verified<Event>) -> String {
 #[tokio::test]
 async fn a_method_routers_route_layer_and_layer() {
     let inside = Router::new().route("/zego", post(kind).route_layer(layer()));
-    let refused = send(&inside, unsigned(Method::GET, "/zego")).await;
+    let refused = call(&inside, &unsigned(Method::GET, "/zego")).await;
     assert_eq!(
         (refused.status().as_u16(), refused.headers()["allow"].to_str().unwrap()),
         (405, "POST")
@@ -71,7 +58,7 @@ async fn a_method_routers_route_layer_and_layer() {
     assert_eq!(refusal(&refused), None, "axum's");
 
     let around = Router::new().route("/zego", post(kind).layer(layer()));
-    let refused = send(&around, unsigned(Method::GET, "/zego")).await;
+    let refused = call(&around, &unsigned(Method::GET, "/zego")).await;
     assert_eq!(
         (refused.status().as_u16(), refused.headers()["allow"].to_str().unwrap()),
         (405, "POST")
@@ -82,12 +69,15 @@ async fn a_method_routers_route_layer_and_layer() {
     // `layer`.
     let any_method = Router::new().route("/zego", any(kind).layer(layer()));
     assert_eq!(
-        refusal(&send(&any_method, unsigned(Method::GET, "/zego")).await),
+        refusal(&call(&any_method, &unsigned(Method::GET, "/zego")).await),
         Some(RejectionKind::MethodNotAllowed)
     );
 
     for app in [inside, around, any_method] {
-        assert_eq!(text(send(&app, signed("/zego")).await).await, (200, "room_create".to_owned()));
+        assert_eq!(
+            text(call(&app, &genuine("/zego")).await).await,
+            (200, "room_create".to_owned())
+        );
     }
 }
 
@@ -102,17 +92,17 @@ async fn a_routers_route_layer_and_layer() {
     };
     let inside = routes().route_layer(layer());
     assert_eq!(
-        text(send(&inside, unsigned(Method::POST, "/elsewhere")).await).await,
+        text(call(&inside, &unsigned(Method::POST, "/elsewhere")).await).await,
         (404, "nothing here".to_owned())
     );
-    assert_eq!(status(&inside, unsigned(Method::POST, "/zego")).await, 401);
-    assert_eq!(status(&inside, signed("/zego")).await, 200);
+    assert_eq!(call(&inside, &unsigned(Method::POST, "/zego")).await.status(), 401);
+    assert_eq!(call(&inside, &genuine("/zego")).await.status(), 200);
 
     let around = routes().layer(layer());
-    assert_eq!(status(&around, unsigned(Method::POST, "/elsewhere")).await, 401);
-    let misdirected = signed("/elsewhere");
-    assert_eq!(text(send(&around, misdirected).await).await, (404, "nothing here".to_owned()));
-    assert_eq!(status(&around, signed("/zego")).await, 200);
+    assert_eq!(call(&around, &unsigned(Method::POST, "/elsewhere")).await.status(), 401);
+    let misdirected = genuine("/elsewhere");
+    assert_eq!(text(call(&around, &misdirected).await).await, (404, "nothing here".to_owned()));
+    assert_eq!(call(&around, &genuine("/zego")).await.status(), 200);
 }
 
 #[tokio::test]
@@ -122,10 +112,10 @@ async fn routes_added_after_the_layer_are_open() {
         .route_layer(layer())
         .route("/healthz", get(async || "ok"));
     assert_eq!(
-        text(send(&app, unsigned(Method::GET, "/healthz")).await).await,
+        text(call(&app, &unsigned(Method::GET, "/healthz")).await).await,
         (200, "ok".to_owned())
     );
-    assert_eq!(status(&app, unsigned(Method::POST, "/zego")).await, 401);
+    assert_eq!(call(&app, &unsigned(Method::POST, "/zego")).await.status(), 401);
 }
 
 #[tokio::test]
@@ -136,21 +126,21 @@ async fn nest() {
     let hooks = Router::new().route("/zego", post(nested)).route_layer(layer());
     let app = Router::new().nest("/hooks", hooks).route("/", get(async || "home"));
     assert_eq!(
-        text(send(&app, signed("/hooks/zego")).await).await,
+        text(call(&app, &genuine("/hooks/zego")).await).await,
         (200, "room_create at /zego".to_owned())
     );
-    assert_eq!(status(&app, unsigned(Method::POST, "/hooks/zego")).await, 401);
-    assert_eq!(status(&app, unsigned(Method::POST, "/hooks/other")).await, 404);
-    assert_eq!(status(&app, unsigned(Method::GET, "/")).await, 200);
+    assert_eq!(call(&app, &unsigned(Method::POST, "/hooks/zego")).await.status(), 401);
+    assert_eq!(call(&app, &unsigned(Method::POST, "/hooks/other")).await.status(), 404);
+    assert_eq!(call(&app, &unsigned(Method::GET, "/")).await.status(), 200);
 
     // Around the whole nest, unknown paths of it are the webhook's too.
     let around = Router::new()
         .nest_service("/hooks", layer().layer(Router::new().route("/zego", post(nested))));
     assert_eq!(
-        text(send(&around, signed("/hooks/zego")).await).await,
+        text(call(&around, &genuine("/hooks/zego")).await).await,
         (200, "room_create at /zego".to_owned())
     );
-    assert_eq!(status(&around, unsigned(Method::POST, "/hooks/other")).await, 401);
+    assert_eq!(call(&around, &unsigned(Method::POST, "/hooks/other")).await.status(), 401);
 }
 
 /// A whole server that is one provider's: every path is the webhook's.
@@ -160,11 +150,11 @@ async fn fallback() {
         .route("/healthz", get(async || "ok"))
         .fallback_service(post(kind).layer(layer()));
     assert_eq!(
-        text(send(&app, signed("/any/path?at=all")).await).await,
+        text(call(&app, &genuine("/any/path?at=all")).await).await,
         (200, "room_create".to_owned())
     );
-    assert_eq!(status(&app, unsigned(Method::POST, "/any/path")).await, 401);
-    assert_eq!(status(&app, unsigned(Method::GET, "/healthz")).await, 200);
+    assert_eq!(call(&app, &unsigned(Method::POST, "/any/path")).await.status(), 401);
+    assert_eq!(call(&app, &unsigned(Method::GET, "/healthz")).await.status(), 200);
 }
 
 #[tokio::test]
@@ -181,8 +171,8 @@ async fn state() {
     let app = Router::new()
         .route("/zego", post(counted).route_layer(layer()))
         .with_state(Arc::clone(&count));
-    assert_eq!(text(send(&app, signed("/zego")).await).await, (200, "room_create 41".to_owned()));
-    assert_eq!(status(&app, unsigned(Method::POST, "/zego")).await, 401);
+    assert_eq!(text(call(&app, &genuine("/zego")).await).await, (200, "room_create 41".to_owned()));
+    assert_eq!(call(&app, &unsigned(Method::POST, "/zego")).await.status(), 401);
     assert_eq!(count.load(Ordering::Relaxed), 42);
 }
 
@@ -199,8 +189,8 @@ async fn from_fn_outside() {
     // The last of several calls is the outermost.
     let app =
         Router::new().route("/zego", post(kind).route_layer(layer()).route_layer(from_fn(note)));
-    for (request, expected) in [(signed("/zego"), 200), (unsigned(Method::POST, "/zego"), 401)] {
-        let response = send(&app, request).await;
+    for (request, expected) in [(genuine("/zego"), 200), (unsigned(Method::POST, "/zego"), 401)] {
+        let response = call(&app, &request).await;
         assert_eq!(
             (response.status().as_u16(), response.headers()["x-seen"].to_str().unwrap()),
             (expected, "nothing")
@@ -209,10 +199,10 @@ async fn from_fn_outside() {
 }
 
 async fn check_inside(app: &Router) {
-    let response = send(app, signed("/zego")).await;
+    let response = call(app, &genuine("/zego")).await;
     assert_eq!(response.headers()["x-seen"], "room_create");
     assert_eq!(text(response).await, (200, "room_create".to_owned()));
-    let refused = send(app, unsigned(Method::POST, "/zego")).await;
+    let refused = call(app, &unsigned(Method::POST, "/zego")).await;
     assert_eq!(
         (refused.status().as_u16(), refused.headers().get("x-seen")),
         (401, None),
@@ -307,7 +297,7 @@ impl Provider for Doorbell {
     }
 }
 
-fn ring(body: impl Into<Body>) -> Request {
+fn ring<B>(body: impl Into<B>) -> Request<B> {
     Request::post("/bell").header("x-word", "sesame").body(body.into()).unwrap()
 }
 
@@ -319,19 +309,19 @@ async fn several_providers_on_one_router() {
     let app = Router::new()
         .route("/zego", post(kind).route_layer(layer()))
         .route("/bell", any(rang).layer(WebhookLayer::new(Doorbell("sesame"))));
-    assert_eq!(text(send(&app, signed("/zego")).await).await, (200, "room_create".to_owned()));
+    assert_eq!(text(call(&app, &genuine("/zego")).await).await, (200, "room_create".to_owned()));
     assert_eq!(
-        text(send(&app, ring("ding")).await).await,
+        text(call(&app, &ring("ding")).await).await,
         (200, "doorbell rings: ding".to_owned())
     );
     // One's credentials open nothing of the other's.
-    let mut crossed = signed("/bell");
+    let mut crossed = genuine("/bell");
     crossed.headers_mut().insert("x-word", HeaderValue::from_static("open"));
-    assert_eq!(refusal(&send(&app, crossed).await), Some(RejectionKind::CredentialWrong));
+    assert_eq!(refusal(&call(&app, &crossed).await), Some(RejectionKind::CredentialWrong));
     let mut crossed = ring(r#"{"event":"room_create"}"#);
     *crossed.uri_mut() = "/zego".parse().unwrap();
-    assert_eq!(refusal(&send(&app, crossed).await), Some(RejectionKind::CredentialMissing));
-    let refused = send(&app, unsigned(Method::DELETE, "/bell")).await;
+    assert_eq!(refusal(&call(&app, &crossed).await), Some(RejectionKind::CredentialMissing));
+    let refused = call(&app, &unsigned(Method::DELETE, "/bell")).await;
     assert_eq!(
         (refused.status().as_u16(), refused.headers()["allow"].to_str().unwrap()),
         (405, "GET, POST")
@@ -347,21 +337,22 @@ async fn limits_of_each_route() {
     let app = Router::new()
         .route("/bell", post(length).route_layer(bell().body_limit(4)))
         .route("/large", post(length).route_layer(bell().body_limit(4 << 20)));
-    let at = |uri: &str, mut request: Request| {
+    let at = |uri: &str, mut request: Request<Bytes>| {
         *request.uri_mut() = uri.parse().unwrap();
         request
     };
-    assert_eq!(text(send(&app, ring("ding")).await).await, (200, "4".to_owned()));
-    assert_eq!(refusal(&send(&app, ring("dingg")).await), Some(RejectionKind::BodyTooLarge));
+    assert_eq!(text(call(&app, &ring("ding")).await).await, (200, "4".to_owned()));
+    assert_eq!(refusal(&call(&app, &ring("dingg")).await), Some(RejectionKind::BodyTooLarge));
     // Of no declared length.
     let streamed = Body::from_stream(futures_util::stream::iter([
         Ok::<_, std::io::Error>("ding"),
         Ok("dong"),
     ]));
-    assert_eq!(refusal(&send(&app, ring(streamed)).await), Some(RejectionKind::BodyTooLarge));
+    let refused = app.clone().oneshot(ring::<Body>(streamed)).await.unwrap();
+    assert_eq!(refusal(&refused), Some(RejectionKind::BodyTooLarge));
     // axum's own limit of 2 MiB is for its extractors and does not hold the layer back.
     let large = at("/large", ring(vec![b'-'; 3 << 20]));
-    assert_eq!(text(send(&app, large).await).await, (200, (3 << 20).to_string()));
+    assert_eq!(text(call(&app, &large).await).await, (200, (3 << 20).to_string()));
 }
 
 /// A handler that also takes the body as an extractor is under axum's limit, too.
@@ -374,10 +365,10 @@ async fn axums_limit_is_for_extractors() {
         "/bell",
         post(length).route_layer(WebhookLayer::new(Doorbell("sesame")).body_limit(4 << 20)),
     );
-    assert_eq!(status(&app, ring(vec![b'-'; 1 << 20])).await, 200);
-    assert_eq!(status(&app, ring(vec![b'-'; 3 << 20])).await, 413);
+    assert_eq!(call(&app, &ring(vec![b'-'; 1 << 20])).await.status(), 200);
+    assert_eq!(call(&app, &ring(vec![b'-'; 3 << 20])).await.status(), 413);
     let app = app.layer(axum::extract::DefaultBodyLimit::max(4 << 20));
-    assert_eq!(status(&app, ring(vec![b'-'; 3 << 20])).await, 200);
+    assert_eq!(call(&app, &ring(vec![b'-'; 3 << 20])).await.status(), 200);
 }
 
 #[tokio::test]
@@ -398,25 +389,21 @@ async fn a_repeat_gets_the_kept_answer() {
     );
     let app = app.layer(Extension(Arc::clone(&calls)));
     let filled = app.clone().layer(MapResponseLayer::new(ReplayedResponse::restore));
-    let (head, body) = signed("/zego").into_parts();
-    let body = to_bytes(body, 1024).await.unwrap();
-    let request = || Request::from_parts(head.clone(), Body::from(body.clone()));
+    let request = genuine("/zego");
 
     for attempt in 0..3 {
-        let response = send(&filled, request()).await;
+        let response = call(&filled, &request).await;
         assert_eq!(response.headers()["content-type"], "application/json", "{attempt}");
         assert_eq!(text(response).await, (200, r#"{"call":1}"#.to_owned()), "{attempt}");
     }
     assert_eq!(calls.load(Ordering::Relaxed), 1);
     // Without `fill` the repeat is acknowledged and says nothing.
-    assert_eq!(text(send(&app, request()).await).await, (200, String::new()));
+    assert_eq!(text(call(&app, &request).await).await, (200, String::new()));
 
     // Nobody gets the answer with another body under the signature.
-    let forged = Request::from_parts(
-        head.clone(),
-        Body::from(String::from_utf8_lossy(&body).replace("lobby", "vault")),
-    );
-    assert_eq!(text(send(&filled, forged).await).await, (409, String::new()));
+    let forged =
+        request.map(|body| String::from_utf8_lossy(&body).replace("lobby", "vault").into());
+    assert_eq!(text(call(&filled, &forged).await).await, (409, String::new()));
 }
 
 /// The inner service is axum's: what it gets is the body in one piece.
@@ -427,6 +414,6 @@ async fn a_tower_service_as_a_route() {
         Ok::<_, std::convert::Infallible>(Response::new(Body::from((**event).kind())))
     });
     let app: Router = Router::new().route_service("/zego", layer().layer(service));
-    assert_eq!(text(send(&app, signed("/zego")).await).await, (200, "room_create".to_owned()));
-    assert_eq!(status(&app, unsigned(Method::POST, "/zego")).await, 401);
+    assert_eq!(text(call(&app, &genuine("/zego")).await).await, (200, "room_create".to_owned()));
+    assert_eq!(call(&app, &unsigned(Method::POST, "/zego")).await.status(), 401);
 }

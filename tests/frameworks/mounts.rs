@@ -1,9 +1,13 @@
 //! Where the layer can stand: everywhere in axum, and among the layers that services commonly have.
 #![cfg(feature = "zegocloud")]
 
+use crate::support::{
+    call, exchange, serve, text,
+    zegocloud::{layer, signed},
+};
 use axum::{
     BoxError, Router,
-    body::{Body, to_bytes},
+    body::Body,
     error_handling::HandleErrorLayer,
     extract::{DefaultBodyLimit, State},
     handler::Handler,
@@ -18,13 +22,9 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use tokio::sync::Semaphore;
 use tower::{
     Layer, ServiceBuilder, ServiceExt, buffer::BufferLayer, limit::ConcurrencyLimitLayer,
     timeout::TimeoutLayer, util::MapResponseLayer,
@@ -34,30 +34,22 @@ use tower_http::{
     timeout::RequestBodyTimeoutLayer, trace::TraceLayer,
 };
 use tower_webhooks::{
-    NotVerified, Rejection, RejectionKind, Signer as _, Verified, WebhookLayer,
-    zegocloud::{Event, Signer, Zegocloud, room::RoomEvent},
+    NotVerified, Rejection, RejectionKind, Verified,
+    zegocloud::{Event, room::RoomEvent},
 };
-
-fn webhooks() -> WebhookLayer<Zegocloud> {
-    WebhookLayer::new(Zegocloud::new(SECRET).unwrap())
-}
 
 async fn on_event(event: Verified<Event>) -> String {
     let Event::Room(RoomEvent::Close(room)) = &*event else { panic!("{event:?}") };
     room.room_id.clone().unwrap()
 }
 
-/// A genuine delivery; every call makes a new one.
-fn signed(uri: &str) -> Request<Bytes> {
-    let request = Request::post(uri)
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Bytes::from(BODY))
-        .unwrap();
-    Signer::new(SECRET).unwrap().sign(request, SystemTime::now())
+/// A genuine delivery; every call makes another one.
+fn room_close(uri: &str) -> Request<Bytes> {
+    signed(uri, r#"{"event":"room_close","appid":1234567,"room_id":"lobby","close_reason":2}"#)
 }
 
 fn genuine(uri: &str) -> Request<Body> {
-    signed(uri).map(Body::from)
+    room_close(uri).map(Body::from)
 }
 
 fn forged(uri: &str) -> Request<Body> {
@@ -67,16 +59,13 @@ fn forged(uri: &str) -> Request<Body> {
 /// A genuine delivery whose body never ends.
 fn stalled(uri: &str) -> Request<Body> {
     let start =
-        futures_util::stream::iter([Ok::<_, Infallible>(signed(uri).into_body().slice(..20))]);
+        futures_util::stream::iter([Ok::<_, Infallible>(room_close(uri).into_body().slice(..20))]);
     let body = futures_util::StreamExt::chain(start, futures_util::stream::pending());
     genuine(uri).map(|_| Body::from_stream(body))
 }
 
 async fn ask(app: &Router, request: Request<Body>) -> (u16, String) {
-    let response = app.clone().oneshot(request).await.unwrap();
-    let status = response.status().as_u16();
-    let body = to_bytes(response.into_body(), 1 << 16).await.unwrap();
-    (status, String::from_utf8(body.to_vec()).unwrap())
+    text(app.clone().oneshot(request).await.unwrap()).await
 }
 
 async fn assert_guarded(app: &Router, uri: &str) {
@@ -86,18 +75,15 @@ async fn assert_guarded(app: &Router, uri: &str) {
     assert_eq!(ask(app, forged(uri)).await, (401, String::new()));
 }
 
-const SECRET: &str = "a callback secret of the mounts";
-const BODY: &str = r#"{"event":"room_close","appid":1234567,"room_id":"lobby","close_reason":2}"#;
-
 #[tokio::test]
 async fn on_a_router() {
-    let app = Router::new().route("/zego", post(on_event)).layer(webhooks());
+    let app = Router::new().route("/zego", post(on_event)).layer(layer());
     assert_guarded(&app, "/zego").await;
 }
 
 #[tokio::test]
 async fn on_the_routes_of_a_router() {
-    let app = Router::new().route("/zego", post(on_event)).route_layer(webhooks());
+    let app = Router::new().route("/zego", post(on_event)).route_layer(layer());
     assert_guarded(&app, "/zego").await;
     assert_eq!(ask(&app, forged("/elsewhere")).await.0, 404);
 }
@@ -105,7 +91,7 @@ async fn on_the_routes_of_a_router() {
 #[tokio::test]
 async fn on_one_route_beside_others() {
     let app = Router::new()
-        .route("/zego", post(on_event).route_layer(webhooks()))
+        .route("/zego", post(on_event).route_layer(layer()))
         .route("/healthz", get(async || "fine"))
         .with_state(());
     assert_guarded(&app, "/zego").await;
@@ -127,8 +113,8 @@ async fn on_a_handler() {
     }
 
     let app = Router::new()
-        .route("/zego", post(on_event.layer(webhooks())))
-        .route("/stateful", post(with_state.layer(webhooks())))
+        .route("/zego", post(on_event.layer(layer())))
+        .route("/stateful", post(with_state.layer(layer())))
         .with_state("!");
     assert_guarded(&app, "/zego").await;
     assert_eq!(ask(&app, genuine("/stateful")).await, (200, "lobby!".to_owned()));
@@ -136,7 +122,7 @@ async fn on_a_handler() {
 
 #[tokio::test]
 async fn on_a_nested_router() {
-    let hooks = Router::new().route("/zego", post(on_event)).layer(webhooks());
+    let hooks = Router::new().route("/zego", post(on_event)).layer(layer());
     let app = Router::new().nest("/hooks", hooks).route("/", get(async || "home"));
     assert_guarded(&app, "/hooks/zego").await;
     assert_eq!(
@@ -144,15 +130,14 @@ async fn on_a_nested_router() {
         (200, "home".to_owned())
     );
 
-    let hooks = Router::new()
-        .nest("/hooks", Router::new().route("/zego", post(on_event)))
-        .layer(webhooks());
+    let hooks =
+        Router::new().nest("/hooks", Router::new().route("/zego", post(on_event))).layer(layer());
     assert_guarded(&hooks, "/hooks/zego").await;
 }
 
 #[tokio::test]
 async fn on_a_fallback() {
-    let app = Router::new().fallback_service(webhooks().layer(post(on_event)));
+    let app = Router::new().fallback_service(layer().layer(post(on_event)));
     assert_guarded(&app, "/anything").await;
 }
 
@@ -164,7 +149,7 @@ async fn the_handler_may_read_the_body_again() {
         on_event(event).await
     }
 
-    let app = Router::new().route("/zego", post(both).layer(webhooks()));
+    let app = Router::new().route("/zego", post(both).layer(layer()));
     assert_guarded(&app, "/zego").await;
 }
 
@@ -177,7 +162,7 @@ async fn around_it_trace_timeout_concurrency_and_body_limit() {
             .layer(TimeoutLayer::new(Duration::from_secs(5)))
             .layer(ConcurrencyLimitLayer::new(4))
             .layer(RequestBodyLimitLayer::new(1024))
-            .layer(webhooks()),
+            .layer(layer()),
     );
     assert_guarded(&app, "/zego").await;
     let large = genuine("/zego").map(|_| Body::from(vec![b' '; 1025]));
@@ -200,7 +185,7 @@ async fn inside_it_trace_timeout_concurrency_and_body_limit() {
     let app = Router::new().route("/zego", post(on_event)).layer(
         ServiceBuilder::new()
             .layer(HandleErrorLayer::new(async |_: BoxError| StatusCode::GATEWAY_TIMEOUT))
-            .layer(webhooks())
+            .layer(layer())
             .layer(MapResponseBodyLayer::new(Body::new))
             .layer(TraceLayer::new_for_http())
             .layer(TimeoutLayer::new(Duration::from_secs(5)))
@@ -223,7 +208,7 @@ async fn a_timeout_around_it_ends_slow_handlers_and_slow_bodies() {
                 StatusCode::GATEWAY_TIMEOUT
             }))
             .layer(TimeoutLayer::new(Duration::from_secs(5)))
-            .layer(webhooks()),
+            .layer(layer()),
     );
     assert_eq!(ask(&app, genuine("/zego")).await.0, 504);
     assert_eq!(ask(&app, stalled("/zego")).await.0, 504);
@@ -239,7 +224,7 @@ async fn a_timeout_inside_it_ends_slow_handlers_only() {
     let app = Router::new().route("/zego", post(slow)).layer(
         ServiceBuilder::new()
             .layer(HandleErrorLayer::new(async |_: BoxError| StatusCode::GATEWAY_TIMEOUT))
-            .layer(webhooks())
+            .layer(layer())
             .layer(TimeoutLayer::new(Duration::from_secs(5))),
     );
     assert_eq!(ask(&app, genuine("/zego")).await.0, 504);
@@ -251,7 +236,7 @@ async fn a_timeout_of_the_body_outside_is_400_and_not_a_hang() {
     let app = Router::new().route("/zego", post(on_event)).layer(
         ServiceBuilder::new()
             .layer(RequestBodyTimeoutLayer::new(Duration::from_secs(2)))
-            .layer(webhooks()),
+            .layer(layer()),
     );
     assert_eq!(ask(&app, stalled("/zego")).await.0, 400);
     assert_guarded(&app, "/zego").await;
@@ -261,7 +246,7 @@ async fn a_timeout_of_the_body_outside_is_400_and_not_a_hang() {
 async fn attack_capacity_inside_is_not_held_by_slow_bodies() {
     let app = Router::new()
         .route("/zego", post(on_event))
-        .layer(ServiceBuilder::new().layer(webhooks()).layer(ConcurrencyLimitLayer::new(1)));
+        .layer(ServiceBuilder::new().layer(layer()).layer(ConcurrencyLimitLayer::new(1)));
     let slow = tokio::spawn(app.clone().oneshot(stalled("/zego")));
     tokio::task::yield_now().await;
     assert_guarded(&app, "/zego").await;
@@ -280,7 +265,7 @@ async fn capacity_inside_bounds_the_handlers() {
     };
     let app = Router::new()
         .route("/zego", post(handler))
-        .layer(ServiceBuilder::new().layer(webhooks()).layer(ConcurrencyLimitLayer::new(1)));
+        .layer(ServiceBuilder::new().layer(layer()).layer(ConcurrencyLimitLayer::new(1)));
     let requests: Vec<_> =
         (0..5).map(|_| tokio::spawn(app.clone().oneshot(genuine("/zego")))).collect();
     gate.add_permits(5);
@@ -295,9 +280,9 @@ async fn before_a_buffer_and_without_axum() {
         let event = request.extensions().get::<Verified<Event>>().unwrap().clone();
         Ok::<_, BoxError>(Response::new(on_event(event).await))
     });
-    let service = ServiceBuilder::new().layer(webhooks()).layer(BufferLayer::new(8)).service(inner);
+    let service = ServiceBuilder::new().layer(layer()).layer(BufferLayer::new(8)).service(inner);
     for _ in 0..3 {
-        let response = service.clone().oneshot(signed("/").map(Full::new)).await.unwrap();
+        let response = call(&service, &room_close("/")).await;
         assert_eq!((response.status().as_u16(), &**response.body()), (200, "lobby"));
     }
 }
@@ -312,7 +297,7 @@ async fn an_outer_layer_sees_the_rejection() {
                 }
                 response
             }))
-            .layer(webhooks()),
+            .layer(layer()),
     );
     assert_eq!(ask(&app, forged("/zego")).await, (401, "credential_missing".to_owned()));
     assert_eq!(ask(&app, genuine("/zego")).await, (200, "lobby".to_owned()));
@@ -320,7 +305,7 @@ async fn an_outer_layer_sees_the_rejection() {
 
 #[tokio::test]
 async fn twice_is_500() {
-    let app = Router::new().route("/zego", post(on_event).layer(webhooks())).layer(webhooks());
+    let app = Router::new().route("/zego", post(on_event).layer(layer())).layer(layer());
     assert_eq!(ask(&app, genuine("/zego")).await, (500, String::new()));
 }
 
@@ -330,8 +315,7 @@ async fn an_optional_event() {
         event.map_or("none".to_owned(), |event| event.kind().to_owned())
     }
 
-    let app =
-        Router::new().route("/open", post(maybe)).route("/zego", post(maybe.layer(webhooks())));
+    let app = Router::new().route("/open", post(maybe)).route("/zego", post(maybe.layer(layer())));
     assert_eq!(ask(&app, genuine("/zego")).await, (200, "room_close".to_owned()));
     assert_eq!(ask(&app, forged("/zego")).await, (401, String::new()));
     assert_eq!(ask(&app, genuine("/open")).await, (200, "none".to_owned()));
@@ -364,11 +348,10 @@ async fn axums_own_body_limit_does_not_count_twice() {
         body.len().to_string()
     }
 
-    let app = Router::new().route("/zego", post(read)).layer(webhooks().body_limit(4 << 20));
+    let app = Router::new().route("/zego", post(read)).layer(layer().body_limit(4 << 20));
     let large = || {
         let body = format!(r#"{{"event":"room_close","pad":"{}"}}"#, "x".repeat(3 << 20));
-        let request = Request::post("/zego").body(Bytes::from(body)).unwrap();
-        Signer::new(SECRET).unwrap().sign(request, SystemTime::now()).map(Body::from)
+        signed("/zego", body).map(Body::from)
     };
     assert_eq!(ask(&app, large()).await.0, 413, "the extractor's limit");
     let app = app.layer(DefaultBodyLimit::disable());
@@ -376,22 +359,6 @@ async fn axums_own_body_limit_does_not_count_twice() {
 }
 
 // Over a socket.
-
-async fn serve(app: Router) -> std::net::SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addr = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-    addr
-}
-
-async fn exchange(addr: std::net::SocketAddr, request: &[u8]) -> String {
-    let mut stream = TcpStream::connect(addr).await.unwrap();
-    stream.write_all(request).await.unwrap();
-    let mut answer = Vec::new();
-    let read = stream.read_to_end(&mut answer);
-    tokio::time::timeout(Duration::from_secs(10), read).await.expect("no answer").unwrap();
-    String::from_utf8(answer).unwrap()
-}
 
 fn raw(headers: &str, body: &[u8]) -> Vec<u8> {
     let mut text =
@@ -403,15 +370,15 @@ fn raw(headers: &str, body: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn over_a_socket() {
-    let addr = serve(Router::new().route("/zego", post(on_event)).layer(webhooks())).await;
-    let body = signed("/zego").into_body();
+    let addr = serve(Router::new().route("/zego", post(on_event)).layer(layer())).await;
+    let body = room_close("/zego").into_body();
     let answer = exchange(addr, &raw(&format!("content-length: {}\r\n", body.len()), &body)).await;
     assert!(
         answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nlobby"),
         "{answer}"
     );
 
-    let body = signed("/zego").into_body();
+    let body = room_close("/zego").into_body();
     let mut chunked = Vec::new();
     for byte in body.chunks(1) {
         chunked.extend_from_slice(b"1\r\n");
@@ -440,13 +407,13 @@ async fn over_a_socket() {
 
 #[tokio::test]
 async fn attack_no_100_continue_for_a_body_that_is_refused_by_its_length() {
-    let addr = serve(Router::new().route("/zego", post(on_event)).layer(webhooks())).await;
+    let addr = serve(Router::new().route("/zego", post(on_event)).layer(layer())).await;
     let expecting = "expect: 100-continue\r\n";
     let answer =
         exchange(addr, &raw(&format!("{expecting}content-length: 6597069766656\r\n"), b"")).await;
     assert!(answer.starts_with("HTTP/1.1 413 Payload Too Large\r\n"), "{answer}");
 
-    let body = signed("/zego").into_body();
+    let body = room_close("/zego").into_body();
     let answer =
         exchange(addr, &raw(&format!("{expecting}content-length: {}\r\n", body.len()), &body))
             .await;

@@ -2,7 +2,13 @@
 
 use crate::{
     alone,
-    support::{closed::Closed, log::Log},
+    support::{
+        call,
+        closed::Closed,
+        log::Log,
+        signed, with,
+        zegocloud::{self, SECRET, layer},
+    },
 };
 use bytes::Bytes;
 use http::{Request, Response};
@@ -15,18 +21,9 @@ use tower_webhooks::{
     zegocloud::{Signer, Zegocloud},
 };
 
-const SECRET: &str = "a-callback-secret-in-no-log";
-
-fn layer() -> WebhookLayer<Zegocloud> {
-    WebhookLayer::new(Zegocloud::new(SECRET).unwrap())
-}
-
-fn signed(body: String) -> Request<Bytes> {
-    let request = Request::post("/zego")
-        .header("x-private", "header-in-no-log")
-        .body(Bytes::from(body))
-        .unwrap();
-    Signer::new(SECRET).unwrap().sign(request, SystemTime::now())
+/// A genuine delivery with a header that is in no log.
+fn private(body: impl Into<Bytes>) -> Request<Bytes> {
+    with(zegocloud::signed("/zego", body), "x-private", "header-in-no-log")
 }
 
 fn send(layer: &WebhookLayer<Zegocloud>, status: u16, request: Request<Bytes>) -> u16 {
@@ -56,7 +53,7 @@ fn logged_at(level: tracing::Level, act: impl FnOnce()) -> String {
 fn a_delivery_is_a_span_around_the_handler() {
     let _alone = alone();
     let log = logged(|| {
-        send(&layer(), 200, signed(r#"{"event":"room_create","room_id":"private-room"}"#.into()));
+        send(&layer(), 200, private(r#"{"event":"room_create","room_id":"private-room"}"#));
     });
     let handler = log.lines().find(|line| line.contains("inside the handler")).unwrap();
     for field in [
@@ -77,7 +74,7 @@ fn attack_nothing_private_is_logged() {
     let _alone = alone();
     let layer = layer();
     let log = logged(|| {
-        let request = signed(r#"{"event":"room_create","room_id":"private-room"}"#.into());
+        let request = private(r#"{"event":"room_create","room_id":"private-room"}"#);
         assert_eq!(send(&layer, 200, request.clone()), 200);
         assert_eq!(send(&layer, 200, request.clone()), 200);
         let genuine = String::from_utf8(request.body().to_vec()).unwrap();
@@ -90,9 +87,9 @@ fn attack_nothing_private_is_logged() {
             let request = Request::post("/zego").body(Bytes::from(forged)).unwrap();
             assert!(send(&layer, 200, request) >= 400);
         }
-        let broken = signed(r#"{"event":"room_create","room_id":"private-room""#.into());
+        let broken = private(r#"{"event":"room_create","room_id":"private-room""#);
         assert_eq!(send(&layer, 200, broken), 400);
-        let odd = signed(r#"{"event":"room_create","room_session_id":["private-number"]}"#.into());
+        let odd = private(r#"{"event":"room_create","room_session_id":["private-number"]}"#);
         assert_eq!(send(&layer, 200, odd), 200);
         for part in genuine.split('"').filter(|part| part.len() >= 19) {
             assert!(part.len() < 100, "{part}");
@@ -126,7 +123,7 @@ fn attack_nothing_private_is_logged() {
 fn a_failing_handler_is_a_warning_with_all_that_names_the_delivery() {
     let _alone = alone();
     let layer = layer();
-    let request = signed(r#"{"event":"room_create"}"#.into());
+    let request = private(r#"{"event":"room_create"}"#);
     let log = logged_at(tracing::Level::WARN, || {
         send(&layer, 500, request.clone());
         send(&layer, 503, request.clone());
@@ -167,10 +164,8 @@ fn a_wrong_voice_signature_shows_the_url_that_was_signed_here() {
     use tower_webhooks::{Provider as _, vobiz::voice};
 
     let _alone = alone();
-    let request =
-        Request::post("/in/hangup?token=private").body(Bytes::from("Event=Hangup")).unwrap();
     let signer = voice::Signer::new("an auth token", "https://public.example").unwrap();
-    let request = signer.sign(request, SystemTime::now());
+    let request = signed(&signer, "/in/hangup?token=private", "Event=Hangup");
     let verify = |origin: &str| {
         let voice = voice::Voice::new("an auth token", origin).unwrap();
         voice.verify(&request, SystemTime::now()).is_ok()
@@ -198,8 +193,7 @@ fn rules_that_are_missing_are_named_at_debug() {
             Ok::<_, Infallible>(Response::new(String::new()))
         }));
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let response =
-            runtime.block_on(service.oneshot(signed("{}".into()).map(Full::new))).unwrap();
+        let response = runtime.block_on(call(&service, &private("{}")));
         assert_eq!(response.status(), 404);
     };
     assert_eq!(logged_at(tracing::Level::INFO, missing), "");
@@ -234,7 +228,7 @@ fn attack_hostile_requests_make_no_series() {
                     "{{\"timestamp\":\"{number}\",\"nonce\":\"{number}\",\"signature\":\"{number:040}\"}}"
                 ),
                 3 => String::new(),
-                _ => return signed(format!("{{\"event\":\"made-up-{number}\"}}")),
+                _ => return private(format!("{{\"event\":\"made-up-{number}\"}}")),
             };
             Request::builder()
                 .method(if number % 7 == 0 { "PURGE" } else { "POST" })
@@ -260,7 +254,7 @@ fn a_service_that_cannot_get_ready_is_a_failure() {
     let _alone = alone();
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
-    let request = signed(r#"{"event":"room_create"}"#.into());
+    let request = private(r#"{"event":"room_create"}"#);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let log = logged(|| {
         metrics::with_local_recorder(&recorder, || {
@@ -286,7 +280,7 @@ fn what_is_counted() {
     let handle = recorder.handle();
     metrics::with_local_recorder(&recorder, || {
         let layer = layer();
-        let request = signed(r#"{"event":"room_create"}"#.into());
+        let request = private(r#"{"event":"room_create"}"#);
         send(&layer, 500, request.clone());
         send(&layer, 200, request.clone());
         send(&layer, 200, request.clone());

@@ -3,6 +3,7 @@
 use crate::{
     alone,
     support::{
+        self, call,
         log::Log,
         zegocloud::{SECRET, layer, signed},
     },
@@ -24,7 +25,7 @@ use std::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 use tower_webhooks::{
-    Provider, Signer as _, TestClock, WebhookLayer,
+    Provider, TestClock, WebhookLayer,
     replay::{Claim, Claimed, MemoryStore, Outcome, ReplayStore, ReplayedResponse, StoreError},
 };
 
@@ -47,7 +48,7 @@ async fn send<P: Provider>(
         response.extensions_mut().insert(answer);
         Ok::<_, Infallible>(response)
     }));
-    service.oneshot(request.map(Full::new)).await.unwrap().status().as_u16()
+    call(&service, &request).await.status().as_u16()
 }
 
 /// A store that can be switched off.
@@ -254,8 +255,7 @@ fn attack_contents_under_one_signature_are_quiet() {
     let (log, metrics) = observed(async {
         let layer = WebhookLayer::new(stardust::Stardust::new("an access key", SECRET).unwrap());
         let signer = stardust::Signer::new("an access key", SECRET).unwrap();
-        let request =
-            signer.sign(Request::post("/stardust").body(Bytes::new()).unwrap(), SystemTime::now());
+        let request = support::signed(&signer, "/stardust", "");
         for number in 0..Claim::MAX_CONTENTS + 3 {
             let body = Bytes::from(format!(r#"{{"taskId":"{number}"}}"#));
             let status = send(&layer, Duration::ZERO, request.clone().map(|_| body)).await;

@@ -1,12 +1,15 @@
 //! GeeLark's two modes: vectors, and every attack on the head.
 #![cfg(feature = "geelark")]
 
-use crate::head_auth::{
-    self, accepts, at, damaged, prints_nothing_of, refuses_before_the_body_comes, refuses_unread,
-    send, survives_hostile_bodies,
+use crate::{
+    head_auth::{
+        self, accepts, at, damaged, prints_nothing_of, refuses_before_the_body_comes,
+        refuses_unread, send, survives_hostile_bodies,
+    },
+    support::{vectors_of, with},
 };
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request};
+use http::{HeaderValue, Request};
 use serde_json::Value;
 use std::{
     collections::HashSet,
@@ -42,7 +45,7 @@ fn plain(body: &'static str) -> Request<Bytes> {
         .unwrap()
 }
 
-fn signed() -> Request<Bytes> {
+fn genuine() -> Request<Bytes> {
     Signer::new(APP_ID, APP_KEY).unwrap().trace_id(TRACE_ID).sign(plain(BODY), at(NOW))
 }
 
@@ -57,11 +60,10 @@ fn signed_over(app_id: &str, trace_id: &str, ts: &str, nonce: &str) -> Request<B
 }
 
 fn with_values(app_id: &str, trace_id: &str, ts: &str, nonce: &str, sign: &str) -> Request<Bytes> {
-    let mut request = plain(BODY);
-    for (name, value) in KEY_HEADERS.into_iter().zip([app_id, trace_id, ts, nonce, sign]) {
-        request.headers_mut().insert(name, HeaderValue::from_str(value).unwrap());
-    }
-    request
+    KEY_HEADERS
+        .into_iter()
+        .zip([app_id, trace_id, ts, nonce, sign])
+        .fold(plain(BODY), |request, (name, value)| with(request, name, value))
 }
 
 fn verify(request: &Request<Bytes>) -> Result<Delivery<Event>, Rejection> {
@@ -73,19 +75,14 @@ fn refusal(request: &Request<Bytes>) -> RejectionKind {
 }
 
 fn of_vector(vector: &Value) -> Request<Bytes> {
-    let mut request = plain(BODY);
-    for (name, value) in vector["headers"].as_object().unwrap() {
-        let name: HeaderName = name.parse().unwrap();
-        request.headers_mut().insert(name, HeaderValue::from_str(value.as_str().unwrap()).unwrap());
-    }
-    request
+    let headers = vector["headers"].as_object().unwrap().iter();
+    headers.fold(plain(BODY), |request, (name, value)| with(request, name, value.as_str().unwrap()))
 }
 
 #[test]
 fn vectors() {
-    let file: Value = serde_json::from_str(include_str!("../vectors/geelark.json")).unwrap();
     let (mut accepted, mut refused) = (0, 0);
-    for vector in file["vectors"].as_array().unwrap() {
+    for vector in &vectors_of::<Value>("geelark", "vectors") {
         let name = vector["name"].as_str().unwrap();
         let request = of_vector(vector);
         let ts =
@@ -108,9 +105,8 @@ fn vectors() {
 
 #[test]
 fn token_vectors() {
-    let file: Value = serde_json::from_str(include_str!("../vectors/geelark.json")).unwrap();
     let (mut accepted, mut refused) = (0, 0);
-    for vector in file["token_mode"].as_array().unwrap() {
+    for vector in &vectors_of::<Value>("geelark", "token_mode") {
         let name = vector["name"].as_str().unwrap();
         let provider = GeeLarkToken::new(vector["token"].as_str().unwrap()).unwrap();
         let result = provider.verify(&of_vector(vector), SystemTime::now());
@@ -123,7 +119,7 @@ fn token_vectors() {
 
 #[test]
 fn a_delivery_says_what_was_proved() {
-    let delivery = verify(&signed()).unwrap();
+    let delivery = verify(&genuine()).unwrap();
     assert_eq!(delivery.covers(), Covers::Nothing);
     assert_eq!(delivery.proof().signed_at, Some(at(NOW)));
     assert_eq!(delivery.kind(), "task_completed");
@@ -239,23 +235,24 @@ fn a_bearer_is_read_in_both_printed_forms() {
 fn the_window_is_a_setting() {
     let window = Window::new(Duration::from_secs(10), Duration::from_secs(1)).unwrap();
     let narrow = key_mode().window(window);
-    assert!(narrow.verify(&signed(), at(NOW + 10_000)).is_ok());
+    assert!(narrow.verify(&genuine(), at(NOW + 10_000)).is_ok());
     assert_eq!(
-        narrow.verify(&signed(), at(NOW + 10_001)).unwrap_err().kind(),
+        narrow.verify(&genuine(), at(NOW + 10_001)).unwrap_err().kind(),
         RejectionKind::Stale
     );
-    assert!(narrow.verify(&signed(), at(NOW - 1_000)).is_ok());
-    assert_eq!(narrow.verify(&signed(), at(NOW - 1_001)).unwrap_err().kind(), RejectionKind::Stale);
+    assert!(narrow.verify(&genuine(), at(NOW - 1_000)).is_ok());
     assert_eq!(
-        narrow.verify(&signed(), at(NOW)).unwrap().proof().identity.as_ref().unwrap().valid_until(),
-        Some(at(NOW + 10_001))
+        narrow.verify(&genuine(), at(NOW - 1_001)).unwrap_err().kind(),
+        RejectionKind::Stale
     );
+    let delivery = narrow.verify(&genuine(), at(NOW)).unwrap();
+    assert_eq!(delivery.proof().identity.as_ref().unwrap().valid_until(), Some(at(NOW + 10_001)));
 }
 
 // Row 1, 2 and 31: the guard can bind what verification cannot.
 #[test]
 fn attack_captured_headers_on_another_body_or_route_keep_their_identity() {
-    let genuine = signed();
+    let genuine = genuine();
     let mut swapped = genuine.clone();
     *swapped.body_mut() = Bytes::from(r#"{"type":7,"orderId":"1","result":true}"#);
     *swapped.uri_mut() = "/another/route".parse().unwrap();
@@ -353,8 +350,9 @@ async fn attack_no_mode_falls_back_to_the_other() {
     let name = |request| ("other mode".to_owned(), request);
     refuses_unread(key_mode, [with_token(), merged(wrong_sign, with_token())].map(name), at(NOW))
         .await;
-    refuses_unread(token_mode, [signed(), merged(signed(), wrong_token)].map(name), at(NOW)).await;
-    for request in [merged(signed(), with_token()), merged(with_token(), signed())] {
+    refuses_unread(token_mode, [genuine(), merged(genuine(), wrong_token)].map(name), at(NOW))
+        .await;
+    for request in [merged(genuine(), with_token()), merged(with_token(), genuine())] {
         assert!(verify(&request).is_ok());
         assert!(token_mode().verify(&request, at(NOW)).is_ok());
     }
@@ -381,7 +379,7 @@ fn attack_blank_secrets_are_refused() {
 // Rows 8, 13 to 15, 17, 19 and 26.
 #[tokio::test]
 async fn attack_damaged_heads_are_one_401_and_read_nothing() {
-    refuses_unread(key_mode, damaged(&signed(), &KEY_HEADERS), at(NOW)).await;
+    refuses_unread(key_mode, damaged(&genuine(), &KEY_HEADERS), at(NOW)).await;
     refuses_unread(token_mode, damaged(&with_token(), &["authorization"]), at(NOW)).await;
     let stale = [
         (0, "1970"),
@@ -390,7 +388,7 @@ async fn attack_damaged_heads_are_one_401_and_read_nothing() {
         (u64::MAX / 2, "the end of time"),
     ];
     for (now, what) in stale {
-        refuses_unread(key_mode, [(what.to_owned(), signed())], at(now)).await;
+        refuses_unread(key_mode, [(what.to_owned(), genuine())], at(now)).await;
     }
     refuses_unread(key_mode, [("bare".to_owned(), plain(BODY))], at(NOW)).await;
     refuses_unread(token_mode, [("bare".to_owned(), plain(BODY))], at(NOW)).await;
@@ -399,7 +397,7 @@ async fn attack_damaged_heads_are_one_401_and_read_nothing() {
 // Row 14.
 #[test]
 fn attack_a_signature_in_another_spelling_is_the_same_delivery() {
-    let upper = signed();
+    let upper = genuine();
     let sign = upper.headers()["sign"].to_str().unwrap().to_owned();
     assert_eq!(sign, sign.to_uppercase());
     let mixed: String = sign
@@ -421,7 +419,7 @@ fn attack_a_signature_in_another_spelling_is_the_same_delivery() {
 fn attack_clocks() {
     assert_eq!(
         key_mode()
-            .verify(&signed(), SystemTime::UNIX_EPOCH - Duration::from_secs(1))
+            .verify(&genuine(), SystemTime::UNIX_EPOCH - Duration::from_secs(1))
             .unwrap_err()
             .status(),
         401
@@ -429,7 +427,7 @@ fn attack_clocks() {
     for (now, fresh) in
         [(NOW + 300_000, true), (NOW + 300_001, false), (NOW - 60_000, true), (NOW - 60_001, false)]
     {
-        let result = key_mode().verify(&signed(), at(now));
+        let result = key_mode().verify(&genuine(), at(now));
         assert_eq!(
             result.err().map(|r| r.kind()),
             (!fresh).then_some(RejectionKind::Stale),
@@ -452,15 +450,15 @@ async fn attack_a_megabyte_is_announced_and_never_sent() {
 // Rows 18 and 19.
 #[tokio::test]
 async fn attack_hostile_bodies() {
-    survives_hostile_bodies(key_mode, signed(), at(NOW)).await;
+    survives_hostile_bodies(key_mode, genuine(), at(NOW)).await;
     survives_hostile_bodies(token_mode, with_token(), at(NOW)).await;
 }
 
 // Rows 20 and 27.
 #[tokio::test]
 async fn credentials_arrive_marked_sensitive() {
-    accepts(key_mode, signed(), &KEY_HEADERS, at(NOW)).await;
-    let mut both = signed();
+    accepts(key_mode, genuine(), &KEY_HEADERS, at(NOW)).await;
+    let mut both = genuine();
     both.headers_mut().extend(with_token().headers().clone());
     let all = ["appid", "traceid", "ts", "nonce", "sign", "authorization"];
     accepts(key_mode, both.clone(), &all, at(NOW)).await;
@@ -470,16 +468,15 @@ async fn credentials_arrive_marked_sensitive() {
 // Row 27.
 #[tokio::test]
 async fn attack_nothing_prints_a_credential() {
-    let sign = signed().headers()["sign"].to_str().unwrap().to_owned();
-    let mut bad = signed();
-    bad.headers_mut().insert("ts", HeaderValue::from_static("1"));
+    let sign = genuine().headers()["sign"].to_str().unwrap().to_owned();
+    let bad = with(genuine(), "ts", "1");
     let mut printed = vec![
         format!("{:?} {:?}", key_mode(), token_mode()),
         format!("{:?} {:?}", WebhookLayer::new(key_mode()), WebhookLayer::new(token_mode())),
         format!("{:?} {:?}", Signer::new(APP_ID, APP_KEY), TokenSigner::new(TOKEN)),
         format!("{:?}", GeeLark::new(APP_ID, format!("{APP_KEY}\n")).unwrap_err()),
         format!("{}", GeeLarkToken::new(format!("{TOKEN}\n")).unwrap_err()),
-        format!("{:?}", verify(&signed()).unwrap()),
+        format!("{:?}", verify(&genuine()).unwrap()),
         format!("{:?}", token_mode().verify(&with_token(), at(NOW)).unwrap()),
     ];
     let wrong = with_values(
@@ -493,7 +490,7 @@ async fn attack_nothing_prints_a_credential() {
         let error = verify(&request).unwrap_err();
         printed.push(format!("{error} {error:?} {:?}", error.source()));
     }
-    let outcome = send(key_mode(), signed(), None, at(NOW)).await;
+    let outcome = send(key_mode(), genuine(), None, at(NOW)).await;
     let head = outcome.probe.head.lock().unwrap().take().unwrap();
     printed.push(format!(
         "{:?} {:?}",
@@ -513,14 +510,14 @@ async fn attack_nothing_prints_a_credential() {
 #[cfg(feature = "tracing")]
 #[tokio::test]
 async fn attack_no_tracing_event_holds_a_credential() {
-    let sign = signed().headers()["sign"].to_str().unwrap().to_owned();
+    let sign = genuine().headers()["sign"].to_str().unwrap().to_owned();
     let log = crate::support::log::Log::default();
     let guard = log.install();
-    for request in [signed(), plain(BODY), with_token()] {
+    for request in [genuine(), plain(BODY), with_token()] {
         send(key_mode(), request.clone(), None, at(NOW)).await;
         send(token_mode(), request, None, at(NOW)).await;
     }
-    head_auth::apply_twice(key_mode(), signed(), at(NOW)).await;
+    head_auth::apply_twice(key_mode(), genuine(), at(NOW)).await;
     drop(guard);
     let text = log.text();
     assert!(text.contains("geelark"), "{text}");

@@ -1,15 +1,18 @@
 //! What must hold for every provider that authenticates from the head.
 
+use crate::support::{
+    letterbox::{Scripted, Step},
+    serve,
+};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use http::{HeaderValue, Request, Response, StatusCode, request::Parts};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Frame;
 use http_body_util::{Full, StreamBody};
 use std::{
     convert::Infallible,
     future::{Ready, ready},
     io,
-    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -19,37 +22,13 @@ use std::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
 };
 use tower::{Layer, Service, ServiceExt};
 use tower_webhooks::{Provider, Rejection, TestClock, WebhookLayer};
 
 pub fn at(millis: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
-}
-
-/// A body of one frame that counts how often it is polled.
-pub struct Counted {
-    data: Option<Bytes>,
-    declared: Option<u64>,
-    polls: Arc<AtomicUsize>,
-}
-
-impl Body for Counted {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.polls.fetch_add(1, SeqCst);
-        Poll::Ready(self.data.take().map(|data| Ok(Frame::data(data))))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.declared.map_or_else(SizeHint::default, SizeHint::with_exact)
-    }
 }
 
 /// A handler that counts, and keeps the head of the last request.
@@ -95,12 +74,14 @@ pub async fn send<P: Provider>(
     now: SystemTime,
 ) -> Outcome {
     let probe = Probe::default();
-    let polls = Arc::new(AtomicUsize::new(0));
     let service = WebhookLayer::new(provider).clock(TestClock::at(now)).layer(probe.clone());
-    let request =
-        request.map(|data| Counted { data: Some(data), declared, polls: Arc::clone(&polls) });
-    let response = service.oneshot(request).await.unwrap();
-    Outcome { response, polls: polls.load(SeqCst), probe }
+    let (head, data) = request.into_parts();
+    let (mut body, counted) = Scripted::new([Step::Data(data)]);
+    if let Some(declared) = declared {
+        body = body.declaring(declared);
+    }
+    let response = service.oneshot(Request::from_parts(head, body)).await.unwrap();
+    Outcome { response, polls: counted.polls(), probe }
 }
 
 /// Every way to damage one of the headers.
@@ -257,11 +238,7 @@ pub async fn refuses_before_the_body_comes<P: Provider>(provider: P, headers: &s
     let layer = WebhookLayer::new(provider);
     let app =
         axum::Router::new().route("/hook", axum::routing::post(async || "handled").layer(layer));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(async move { axum::serve(listener, app).await });
-
-    let mut socket = TcpStream::connect(address).await.unwrap();
+    let mut socket = TcpStream::connect(serve(app).await).await.unwrap();
     let head = format!(
         "POST /hook HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: 1000000\r\n\r\n"
     );
@@ -271,7 +248,6 @@ pub async fn refuses_before_the_body_comes<P: Provider>(provider: P, headers: &s
     let read = tokio::time::timeout(Duration::from_secs(5), socket.read_exact(&mut answer)).await;
     read.expect("an answer before the body").unwrap();
     assert_eq!(std::str::from_utf8(&answer).unwrap(), "HTTP/1.1 401");
-    server.abort();
 }
 
 /// Whatever can be printed of a request's way through the layer holds none of `secrets`.
@@ -293,6 +269,6 @@ pub async fn apply_twice<P: Provider + Clone>(
 ) {
     let layer = || WebhookLayer::new(provider.clone()).clock(TestClock::at(now));
     let service = layer().layer(layer().layer(Probe::default()));
-    let response = service.oneshot(request.map(Full::new)).await.unwrap();
+    let response = crate::support::call(&service, &request).await;
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
 }

@@ -1,11 +1,10 @@
 //! Every documented payload, every member of it, replaced by something else: delivered, typed as
 //! far as it can be, and read back from what it was serialised to.
 
-use bytes::Bytes;
-use http::{Method, Request};
+use crate::support::{events::payloads, signed};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
-use std::{fmt::Debug, fs, time::SystemTime};
+use std::{fmt::Debug, time::SystemTime};
 use tower_webhooks::{Provider, Signer, WebhookEvent};
 
 /// What stands where a member was, as JSON text.
@@ -31,20 +30,6 @@ const ODD: &[&str] = &[
     r#"{"a":{"b":[1]}}"#,
 ];
 
-#[derive(serde::Deserialize)]
-pub struct Payload {
-    pub kind: String,
-    pub body: Map<String, Value>,
-}
-
-pub fn payloads(file: &str) -> Vec<Payload> {
-    let path = format!("{}/tests/payloads/{file}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(
-        &fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}")),
-    )
-    .unwrap()
-}
-
 /// How one provider is asked.
 pub struct Asked<P, S> {
     pub provider: P,
@@ -57,18 +42,12 @@ where
 {
     /// The event of this body; nothing that is signed is refused.
     pub fn event(&self, body: &str) -> P::Event {
-        let request = self.sign(Bytes::from(body.to_owned()));
+        let request = signed(&self.signer, "/hook", body.to_owned());
         let delivery = self.provider.verify(&request, SystemTime::now());
         let delivery = delivery.unwrap_or_else(|error| panic!("{error}: {body}"));
         assert_eq!(delivery.kind(), delivery.event().kind());
         assert_eq!(&**delivery.misfits(), &**delivery.event().misfits(), "{body}");
         delivery.into_event()
-    }
-
-    pub fn sign(&self, body: impl Into<Bytes>) -> Request<Bytes> {
-        let request =
-            Request::builder().method(Method::POST).uri("/hook").body(body.into()).unwrap();
-        self.signer.sign(request, SystemTime::now())
     }
 
     pub fn comes_back(&self, event: &P::Event) -> Map<String, Value> {
@@ -94,8 +73,7 @@ where
 
     fn check(&self, file: &str) {
         let (mut asked, mut misfits, mut unknown) = (0, 0, 0);
-        for Payload { kind, body } in payloads(file) {
-            let whole = Value::Object(body);
+        for (whole, kind) in payloads(file) {
             let event = self.event(&whole.to_string());
             assert_eq!(event.kind(), kind, "{whole}");
             assert!(event.misfits().is_empty(), "{kind}: {:?}", event.misfits());

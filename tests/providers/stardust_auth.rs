@@ -1,12 +1,15 @@
 //! Stardust's two modes: vectors, and every attack on the head.
 #![cfg(feature = "stardust")]
 
-use crate::head_auth::{
-    self, accepts, at, damaged, prints_nothing_of, refuses_before_the_body_comes, refuses_unread,
-    send, survives_hostile_bodies,
+use crate::{
+    head_auth::{
+        self, accepts, at, damaged, prints_nothing_of, refuses_before_the_body_comes,
+        refuses_unread, send, survives_hostile_bodies,
+    },
+    support::{vectors_of, with},
 };
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request};
+use http::Request;
 use serde_json::Value;
 use std::{
     error::Error as _,
@@ -43,16 +46,15 @@ fn with_key() -> Request<Bytes> {
     KeyOnlySigner::new(ACCESS_KEY).unwrap().sign(plain(BODY), at(NOW))
 }
 
-fn signed() -> Request<Bytes> {
+fn genuine() -> Request<Bytes> {
     Signer::new(ACCESS_KEY, SECRET_KEY).unwrap().sign(plain(BODY), at(NOW))
 }
 
 fn with_values(key: &str, ts: &str, sign: &str) -> Request<Bytes> {
-    let mut request = plain(BODY);
-    for (name, value) in HEADERS.into_iter().zip([key, ts, sign]) {
-        request.headers_mut().insert(name, HeaderValue::from_str(value).unwrap());
-    }
-    request
+    HEADERS
+        .into_iter()
+        .zip([key, ts, sign])
+        .fold(plain(BODY), |request, (name, value)| with(request, name, value))
 }
 
 fn verify(request: &Request<Bytes>) -> Result<Delivery<Event>, Rejection> {
@@ -65,17 +67,13 @@ fn refusal(request: &Request<Bytes>) -> RejectionKind {
 
 #[test]
 fn vectors() {
-    let file: Value = serde_json::from_str(include_str!("../vectors/stardust.json")).unwrap();
     let (mut accepted, mut refused) = (0, 0);
-    for vector in file["vectors"].as_array().unwrap() {
+    for vector in &vectors_of::<Value>("stardust", "vectors") {
         let name = vector["name"].as_str().unwrap();
-        let mut request = plain(BODY);
-        for (name, value) in vector["headers"].as_object().unwrap() {
-            let name: HeaderName = name.parse().unwrap();
-            request
-                .headers_mut()
-                .insert(name, HeaderValue::from_str(value.as_str().unwrap()).unwrap());
-        }
+        let headers = vector["headers"].as_object().unwrap().iter();
+        let request = headers.fold(plain(BODY), |request, (name, value)| {
+            with(request, name, value.as_str().unwrap())
+        });
         let access_key = vector["accessKey"].as_str().unwrap();
         let ts = vector["headers"]["X-TS"].as_str().unwrap_or("1721000000000");
         let now = at(ts.parse().unwrap());
@@ -99,7 +97,7 @@ fn vectors() {
 
 #[test]
 fn a_delivery_says_what_was_proved() {
-    let delivery = verify(&signed()).unwrap();
+    let delivery = verify(&genuine()).unwrap();
     assert_eq!((delivery.covers(), delivery.proof().signed_at), (Covers::Nothing, Some(at(NOW))));
     let identity = delivery.proof().identity.as_ref().unwrap();
     assert_eq!(identity.content(), Content::Part);
@@ -143,20 +141,20 @@ fn several_keys() {
 fn a_day_of_retries_needs_a_wider_window() {
     let hours = |hours: u64| Duration::from_secs(hours * 3600);
     let late = at(NOW + 23 * 3_600_000);
-    assert_eq!(signed_mode().verify(&signed(), late).unwrap_err().kind(), RejectionKind::Stale);
+    assert_eq!(signed_mode().verify(&genuine(), late).unwrap_err().kind(), RejectionKind::Stale);
     let wide = signed_mode().window(Window::new(hours(24), Duration::from_secs(60)).unwrap());
-    let delivery = wide.verify(&signed(), late).unwrap();
+    let delivery = wide.verify(&genuine(), late).unwrap();
     assert_eq!(
         delivery.proof().identity.as_ref().unwrap().valid_until(),
         Some(at(NOW + 24 * 3_600_000 + 1))
     );
-    assert!(wide.verify(&signed(), at(NOW + 24 * 3_600_000 + 1)).is_err());
+    assert!(wide.verify(&genuine(), at(NOW + 24 * 3_600_000 + 1)).is_err());
 }
 
 // Row 1 and 2: what the guard gets to see.
 #[test]
 fn attack_captured_headers_on_another_body_keep_their_identity() {
-    let genuine = signed();
+    let genuine = genuine();
     let mut other = genuine.clone();
     *other.body_mut() = Bytes::from(r#"{"taskId":"410000000000000002","status":"error"}"#);
     let (genuine, other) = (verify(&genuine).unwrap(), verify(&other).unwrap());
@@ -209,7 +207,7 @@ async fn attack_no_mode_falls_back_to_the_other() {
     let wrong_sign = with_values(ACCESS_KEY, &NOW.to_string(), &"0".repeat(32));
     let slips = {
         let mut request = with_key();
-        let signed = signed();
+        let signed = genuine();
         for (slip, name) in [("_ts", "x-ts"), ("_sign", "x-sign")] {
             request.headers_mut().insert(slip, signed.headers()[name].clone());
         }
@@ -221,7 +219,7 @@ async fn attack_no_mode_falls_back_to_the_other() {
     let other = Signer::new("another", SECRET_KEY).unwrap().sign(plain(BODY), at(NOW));
     refuses_unread(key_only, [("signed by another".to_owned(), other)], at(NOW)).await;
     // Key-only mode looks at the key only.
-    assert!(key_only().verify(&signed(), at(NOW)).is_ok());
+    assert!(key_only().verify(&genuine(), at(NOW)).is_ok());
 }
 
 // Row 7.
@@ -245,7 +243,7 @@ fn attack_blank_secrets_are_refused() {
 // Rows 8, 13 to 15, 17, 19 and 26.
 #[tokio::test]
 async fn attack_damaged_heads_are_one_401_and_read_nothing() {
-    refuses_unread(signed_mode, damaged(&signed(), &HEADERS), at(NOW)).await;
+    refuses_unread(signed_mode, damaged(&genuine(), &HEADERS), at(NOW)).await;
     refuses_unread(key_only, damaged(&with_key(), &["x-stardust-key"]), at(NOW)).await;
     let stale = [
         (0, "1970"),
@@ -254,7 +252,7 @@ async fn attack_damaged_heads_are_one_401_and_read_nothing() {
         (u64::MAX / 2, "the end of time"),
     ];
     for (now, what) in stale {
-        refuses_unread(signed_mode, [(what.to_owned(), signed())], at(now)).await;
+        refuses_unread(signed_mode, [(what.to_owned(), genuine())], at(now)).await;
     }
     let case = KeyOnlySigner::new(ACCESS_KEY.to_lowercase()).unwrap().sign(plain(BODY), at(NOW));
     refuses_unread(
@@ -268,7 +266,7 @@ async fn attack_damaged_heads_are_one_401_and_read_nothing() {
 // Row 14.
 #[test]
 fn attack_a_signature_in_another_spelling_is_the_same_delivery() {
-    let lower = signed();
+    let lower = genuine();
     let sign = lower.headers()["x-sign"].to_str().unwrap().to_owned();
     let upper = with_values(ACCESS_KEY, &NOW.to_string(), &sign.to_uppercase());
     assert_ne!(sign, sign.to_uppercase());
@@ -282,11 +280,11 @@ fn attack_a_signature_in_another_spelling_is_the_same_delivery() {
 #[test]
 fn attack_clocks() {
     let before = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
-    assert_eq!(signed_mode().verify(&signed(), before).unwrap_err().status(), 401);
+    assert_eq!(signed_mode().verify(&genuine(), before).unwrap_err().status(), 401);
     for (now, fresh) in
         [(NOW + 300_000, true), (NOW + 300_001, false), (NOW - 60_000, true), (NOW - 60_001, false)]
     {
-        let result = signed_mode().verify(&signed(), at(now));
+        let result = signed_mode().verify(&genuine(), at(now));
         assert_eq!(
             result.err().map(|r| r.kind()),
             (!fresh).then_some(RejectionKind::Stale),
@@ -312,29 +310,29 @@ async fn attack_a_megabyte_is_announced_and_never_sent() {
 // Rows 18 and 19.
 #[tokio::test]
 async fn attack_hostile_bodies() {
-    survives_hostile_bodies(signed_mode, signed(), at(NOW)).await;
+    survives_hostile_bodies(signed_mode, genuine(), at(NOW)).await;
     survives_hostile_bodies(key_only, with_key(), at(NOW)).await;
 }
 
 // Rows 20 and 27.
 #[tokio::test]
 async fn credentials_arrive_marked_sensitive() {
-    accepts(signed_mode, signed(), &HEADERS, at(NOW)).await;
+    accepts(signed_mode, genuine(), &HEADERS, at(NOW)).await;
     accepts(key_only, with_key(), &["x-stardust-key"], at(NOW)).await;
-    accepts(key_only, signed(), &HEADERS, at(NOW)).await;
+    accepts(key_only, genuine(), &HEADERS, at(NOW)).await;
 }
 
 // Row 27.
 #[tokio::test]
 async fn attack_nothing_prints_a_credential() {
-    let sign = signed().headers()["x-sign"].to_str().unwrap().to_owned();
+    let sign = genuine().headers()["x-sign"].to_str().unwrap().to_owned();
     let mut printed = vec![
         format!("{:?} {:?}", key_only(), signed_mode()),
         format!("{:?} {:?}", WebhookLayer::new(key_only()), WebhookLayer::new(signed_mode())),
         format!("{:?} {:?}", KeyOnlySigner::new(ACCESS_KEY), Signer::new(ACCESS_KEY, SECRET_KEY)),
         format!("{:?}", Stardust::new(ACCESS_KEY, format!("{SECRET_KEY}\n")).unwrap_err()),
         format!("{}", StardustKeyOnly::new(format!("{ACCESS_KEY}\n")).unwrap_err()),
-        format!("{:?}", verify(&signed()).unwrap()),
+        format!("{:?}", verify(&genuine()).unwrap()),
         format!("{:?}", key_only().verify(&with_key(), at(NOW)).unwrap()),
     ];
     let wrong = with_values(ACCESS_KEY, &NOW.to_string(), &format!("0000{}", &sign[4..]));
@@ -345,7 +343,7 @@ async fn attack_nothing_prints_a_credential() {
     }
     for outcome in [
         send(key_only(), with_key(), None, at(NOW)).await,
-        send(signed_mode(), signed(), None, at(NOW)).await,
+        send(signed_mode(), genuine(), None, at(NOW)).await,
     ] {
         let head = outcome.probe.head.lock().unwrap().take().unwrap();
         printed.push(format!(
@@ -360,14 +358,14 @@ async fn attack_nothing_prints_a_credential() {
 #[cfg(feature = "tracing")]
 #[tokio::test]
 async fn attack_no_tracing_event_holds_a_credential() {
-    let sign = signed().headers()["x-sign"].to_str().unwrap().to_owned();
+    let sign = genuine().headers()["x-sign"].to_str().unwrap().to_owned();
     let log = crate::support::log::Log::default();
     let guard = log.install();
-    for request in [signed(), plain(BODY), with_key()] {
+    for request in [genuine(), plain(BODY), with_key()] {
         send(signed_mode(), request.clone(), None, at(NOW)).await;
         send(key_only(), request, None, at(NOW)).await;
     }
-    head_auth::apply_twice(signed_mode(), signed(), at(NOW)).await;
+    head_auth::apply_twice(signed_mode(), genuine(), at(NOW)).await;
     drop(guard);
     let text = log.text();
     assert!(text.contains("stardust"), "{text}");

@@ -1,30 +1,19 @@
 //! Vobiz behind the layer: what is read, what is answered, and axum's `nest`.
 #![cfg(feature = "vobiz")]
 
+use crate::{
+    head_auth::send,
+    support::{call, exchange, serve, signed, with, without},
+};
 use axum::{
     Router,
-    body::Body,
     routing::{any, post},
 };
 use bytes::Bytes;
-use http::{HeaderName, Request, Response, StatusCode};
-use http_body::{Frame, SizeHint};
+use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    task::{Context, Poll},
-    time::SystemTime,
-};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-};
-use tower::{Layer, Service, ServiceExt, service_fn};
+use std::{convert::Infallible, time::SystemTime};
+use tower::{Layer, Service, service_fn};
 use tower_webhooks::{
     Provider, Rejection, RejectionKind, Signer, Verified, WebhookLayer,
     vobiz::{
@@ -40,50 +29,17 @@ use tower_webhooks::{
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 const ORIGIN: &str = "https://hooks.example.com";
 
-/// A body that counts how often it is asked.
-struct Counting {
-    body: Full<Bytes>,
-    polls: Arc<AtomicUsize>,
-    declared: Option<u64>,
-}
-
-impl http_body::Body for Counting {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.polls.fetch_add(1, Ordering::Relaxed);
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.declared.map_or_else(|| self.body.size_hint(), SizeHint::with_exact)
-    }
-}
-
 /// The response, and how often the body was asked.
-async fn call<P: Provider>(
+async fn asked<P: Provider>(
     provider: P,
     request: Request<Bytes>,
     declared: Option<u64>,
 ) -> (Response<String>, usize) {
-    let polls = Arc::new(AtomicUsize::new(0));
-    let service =
-        WebhookLayer::new(provider).layer(service_fn(async |request: Request<Full<Bytes>>| {
-            assert!(request.extensions().get::<Verified<P::Event>>().is_some());
-            Ok::<_, Infallible>(Response::new("accepted".to_owned()))
-        }));
-    let request =
-        request.map(|body| Counting { body: Full::new(body), polls: Arc::clone(&polls), declared });
-    let response = service.oneshot(request).await.unwrap();
-    (response, polls.load(Ordering::Relaxed))
-}
-
-fn signed(signer: &impl Signer, uri: &str, body: &'static str) -> Request<Bytes> {
-    signer.sign(Request::post(uri).body(Bytes::from(body)).unwrap(), SystemTime::now())
+    let outcome = send(provider, request, declared, SystemTime::now()).await;
+    if let Some(head) = &*outcome.probe.head.lock().unwrap() {
+        assert!(head.extensions.get::<Verified<P::Event>>().is_some());
+    }
+    (outcome.response, outcome.polls)
 }
 
 #[tokio::test]
@@ -95,27 +51,22 @@ async fn attack_a_bad_head_leaves_the_body_unread() {
         bad: &str,
     ) {
         let genuine = signed(&signer, "/cb", "{}");
-        let (response, polls) = call(provider(), genuine.clone(), None).await;
-        assert_eq!((response.status(), &**response.body()), (StatusCode::OK, "accepted"));
+        let (response, polls) = asked(provider(), genuine.clone(), None).await;
+        assert_eq!((response.status(), &**response.body()), (StatusCode::OK, "handled"));
         assert!(polls > 0);
 
-        for name in headers.iter().copied().map(HeaderName::from_static) {
-            let mut without = genuine.clone();
-            without.headers_mut().remove(&name).unwrap();
-            let mut malformed = genuine.clone();
-            malformed.headers_mut().insert(&name, bad.parse().unwrap());
-            for request in [without, malformed] {
-                let (response, polls) = call(provider(), request, Some(u64::MAX)).await;
+        for name in headers {
+            for request in [without(genuine.clone(), name), with(genuine.clone(), name, bad)] {
+                let (response, polls) = asked(provider(), request, Some(u64::MAX)).await;
                 assert_eq!((response.status(), polls), (StatusCode::UNAUTHORIZED, 0), "{name}");
                 assert!(response.body().is_empty() && response.headers().is_empty());
             }
         }
         // A good head, but a body that says it is too large, or is compressed.
-        let (response, polls) = call(provider(), genuine.clone(), Some((1 << 20) + 1)).await;
+        let (response, polls) = asked(provider(), genuine.clone(), Some((1 << 20) + 1)).await;
         assert_eq!((response.status(), polls), (StatusCode::PAYLOAD_TOO_LARGE, 0));
-        let mut compressed = genuine;
-        compressed.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
-        let (response, polls) = call(provider(), compressed, None).await;
+        let compressed = with(genuine, "content-encoding", "gzip");
+        let (response, polls) = asked(provider(), compressed, None).await;
         assert_eq!((response.status(), polls), (StatusCode::UNSUPPORTED_MEDIA_TYPE, 0));
     }
 
@@ -158,7 +109,7 @@ async fn attack_a_bad_head_leaves_the_body_unread() {
 async fn attack_a_wrong_voice_signature_leaves_the_body_unread() {
     let signer = voice::Signer::new("another token", ORIGIN).unwrap();
     let (response, polls) =
-        call(Voice::new(KEY, ORIGIN).unwrap(), signed(&signer, "/cb", "Event=Ring"), None).await;
+        asked(Voice::new(KEY, ORIGIN).unwrap(), signed(&signer, "/cb", "Event=Ring"), None).await;
     assert_eq!((response.status(), polls), (StatusCode::UNAUTHORIZED, 0));
     assert_eq!(
         response.extensions().get::<Rejection>().unwrap().kind(),
@@ -172,11 +123,10 @@ async fn attack_no_error_oracle() {
     let genuine = signed(&signer, "/cb", "Event=Ring");
     let mut elsewhere = genuine.clone();
     *elsewhere.uri_mut() = "/other".parse().unwrap();
-    let mut malformed = genuine.clone();
-    malformed.headers_mut().insert("x-vobiz-signature-v3-nonce", "1".parse().unwrap());
+    let malformed = with(genuine.clone(), "x-vobiz-signature-v3-nonce", "1");
     let unsigned = Request::post("/cb").body(Bytes::new()).unwrap();
     for request in [elsewhere, malformed, unsigned] {
-        let (response, _) = call(Voice::new(KEY, ORIGIN).unwrap(), request, None).await;
+        let (response, _) = asked(Voice::new(KEY, ORIGIN).unwrap(), request, None).await;
         assert_eq!((response.status(), &**response.body()), (StatusCode::UNAUTHORIZED, ""));
         assert!(response.headers().is_empty());
     }
@@ -195,20 +145,15 @@ async fn credentials_are_sensitive_behind_the_layer() {
             assert_eq!(printed.matches("Sensitive").count(), names.len());
             Ok::<_, Infallible>(Response::new(names.join(" ")))
         });
-        let response = WebhookLayer::new(provider)
-            .layer(service)
-            .oneshot(request.map(Full::new))
-            .await
-            .unwrap();
+        let response = call(&WebhookLayer::new(provider).layer(service), &request).await;
         let mut names: Vec<_> = response.body().split(' ').map(str::to_owned).collect();
         names.sort();
         names
     }
 
     let v3 = voice::Signer::new(KEY, ORIGIN).unwrap().parent_token("main").unwrap();
-    let mut request = v3.clone().v2().sign(signed(&v3, "/cb", ""), SystemTime::now());
-    request.headers_mut().insert("x-vobiz-signature", "legacy".parse().unwrap());
-    request.headers_mut().insert("user-agent", "Vobiz".parse().unwrap());
+    let request = v3.clone().v2().sign(signed(&v3, "/cb", ""), SystemTime::now());
+    let request = with(with(request, "x-vobiz-signature", "legacy"), "user-agent", "Vobiz");
     assert_eq!(
         sensitive(Voice::new(KEY, ORIGIN).unwrap(), request).await,
         [
@@ -229,10 +174,6 @@ async fn kind(event: Verified<voice::Event>) -> String {
     event.metadata().kind.to_string()
 }
 
-async fn status(app: &Router, request: &Request<Bytes>) -> StatusCode {
-    app.clone().oneshot(request.clone().map(Body::from)).await.unwrap().status()
-}
-
 #[tokio::test]
 async fn under_nest_the_prefix_belongs_to_the_origin() {
     let layer = |origin: &str| WebhookLayer::new(Voice::new(KEY, origin).unwrap());
@@ -245,39 +186,26 @@ async fn under_nest_the_prefix_belongs_to_the_origin() {
     let request = signed(&signer, "/vobiz/call", "Event=Ring");
 
     let prefixed = Router::new().nest("/vobiz", inner("https://hooks.example.com/vobiz"));
-    assert_eq!(status(&prefixed, &request).await, 200);
-    assert_eq!(status(&prefixed, &signed(&signer, "/vobiz/other", "Event=Ring")).await, 404);
+    assert_eq!(call(&prefixed, &request).await.status(), 200);
+    assert_eq!(call(&prefixed, &signed(&signer, "/vobiz/other", "Event=Ring")).await.status(), 404);
     let bare = Router::new().nest("/vobiz", inner(ORIGIN));
-    assert_eq!(status(&bare, &request).await, 401);
+    assert_eq!(call(&bare, &request).await.status(), 401);
     let twice = Router::new()
         .nest("/in", Router::new().nest("/vobiz", inner("https://hooks.example.com/in/vobiz/")));
-    assert_eq!(status(&twice, &signed(&signer, "/in/vobiz/call", "Event=Ring")).await, 200);
-    assert_eq!(status(&twice, &request).await, 404);
+    assert_eq!(call(&twice, &signed(&signer, "/in/vobiz/call", "Event=Ring")).await.status(), 200);
+    assert_eq!(call(&twice, &request).await.status(), 404);
 
     // The nested root, signed with and without its slash, arrives as `/`.
-    assert_eq!(status(&prefixed, &signed(&signer, "/vobiz", "Event=Ring")).await, 200);
+    assert_eq!(call(&prefixed, &signed(&signer, "/vobiz", "Event=Ring")).await.status(), 200);
     let slash = signer.clone().exact_url("https://hooks.example.com/vobiz/").unwrap();
-    assert_eq!(status(&prefixed, &signed(&slash, "/vobiz", "Event=Ring")).await, 200);
+    assert_eq!(call(&prefixed, &signed(&slash, "/vobiz", "Event=Ring")).await.status(), 200);
 
     // Around the whole router the layer sees the whole path.
     let outside =
         Router::new().nest("/vobiz", Router::new().route("/call", any(kind))).layer(layer(ORIGIN));
-    assert_eq!(status(&outside, &request).await, 200);
+    assert_eq!(call(&outside, &request).await.status(), 200);
     let outside = outside.layer(layer("https://hooks.example.com/vobiz"));
-    assert_eq!(status(&outside, &request).await, 401);
-}
-
-/// Sends `request` as it is and reads until the server has nothing more to say.
-async fn raw(app: Router, request: String) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(async move { axum::serve(listener, app).await });
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut response = String::new();
-    stream.read_to_string(&mut response).await.unwrap();
-    server.abort();
-    response
+    assert_eq!(call(&outside, &request).await.status(), 401);
 }
 
 #[tokio::test]
@@ -287,7 +215,7 @@ async fn attack_host_and_forwarded_headers_over_a_socket() {
         Router::new().nest("/vobiz", Router::new().route("/call", post(kind).layer(layer)))
     };
     let nonce = "12345678901234567890";
-    let send = |signed_url: &str, target: &str, headers: &str| {
+    let head = |signed_url: &str, target: &str, headers: &str| {
         let signature = voice::Signer::new(KEY, ORIGIN).unwrap().signature(signed_url, nonce);
         format!(
             "POST {target} HTTP/1.1\r\n{headers}X-Vobiz-Signature-V3: {signature}\r\n\
@@ -302,7 +230,7 @@ async fn attack_host_and_forwarded_headers_over_a_socket() {
     ] {
         for target in ["/vobiz/call", "/vobiz/call?tenant=42", "http://evil.example.com/vobiz/call"]
         {
-            let response = raw(app(), send(right, target, headers)).await;
+            let response = exchange(serve(app()).await, &head(right, target, headers)).await;
             assert!(
                 response.starts_with("HTTP/1.1 200") && response.ends_with("Ring"),
                 "{target} {headers} {response}"
@@ -318,7 +246,8 @@ async fn attack_host_and_forwarded_headers_over_a_socket() {
         "https://hooks.example.com:443/vobiz/call",
     ] {
         let headers = "Host: evil.example.com\r\nX-Forwarded-Host: evil.example.com\r\nX-Forwarded-Proto: http\r\n";
-        let response = raw(app(), send(signed_url, "/vobiz/call", headers)).await;
+        let response =
+            exchange(serve(app()).await, &head(signed_url, "/vobiz/call", headers)).await;
         assert!(response.starts_with("HTTP/1.1 401"), "{signed_url} {response}");
     }
 }
@@ -332,7 +261,7 @@ async fn attack_nobody_is_told_to_continue_after_a_bad_head() {
     );
     let request = "POST /kyc HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nX-Vobiz-Signature: sha256=00\r\n\
                    Connection: close\r\nContent-Length: 1000000\r\n\r\n";
-    let response = raw(app, request.to_owned()).await;
+    let response = exchange(serve(app).await, request).await;
     assert!(response.starts_with("HTTP/1.1 401"), "{response}");
 }
 

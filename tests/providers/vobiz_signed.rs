@@ -2,8 +2,9 @@
 //! expects.
 #![cfg(feature = "vobiz")]
 
+use crate::support;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request};
+use http::{HeaderName, Method, Request};
 use serde_json::{Map, Value, json};
 use std::time::SystemTime;
 use tower_webhooks::{
@@ -110,12 +111,12 @@ fn post(body: impl Into<Bytes>) -> Request<Bytes> {
 }
 
 impl Family {
-    fn signed(&self, body: impl Into<Bytes>) -> Request<Bytes> {
+    fn genuine(&self, body: impl Into<Bytes>) -> Request<Bytes> {
         (self.sign)(KEY, post(body))
     }
 
     fn accept(&self, body: impl Into<Bytes>) -> Result<Accepted, Rejection> {
-        (self.verify)(&[KEY], &self.signed(body))
+        (self.verify)(&[KEY], &self.genuine(body))
     }
 
     fn value(&self, request: &Request<Bytes>) -> String {
@@ -123,28 +124,20 @@ impl Family {
     }
 
     fn with(&self, body: &'static str, value: &str) -> Result<Accepted, Rejection> {
-        let mut request = post(body);
-        request
-            .headers_mut()
-            .insert(self.header, HeaderValue::from_bytes(value.as_bytes()).unwrap());
-        (self.verify)(&[KEY], &request)
+        (self.verify)(&[KEY], &support::with(post(body), self.header, value))
     }
 }
 
 #[test]
 fn vectors() {
-    let file: Value = serde_json::from_str(include_str!("../vectors/vobiz.json")).unwrap();
     let mut checked = 0;
-    for vector in
-        file["vectors"].as_array().unwrap().iter().filter(|vector| vector["family"] != "voice")
-    {
+    let vectors = support::vectors_of::<Value>("vobiz", "vectors");
+    for vector in vectors.iter().filter(|vector| vector["family"] != "voice") {
         let text = |name: &str| vector[name].as_str().unwrap();
         let family = family(text("family"));
-        let mut request = post(text("body").to_owned());
         let (name, value) = vector["headers"].as_object().unwrap().iter().next().unwrap();
-        let name = HeaderName::try_from(name).unwrap();
-        assert_eq!(name, family.header);
-        request.headers_mut().insert(name, value.as_str().unwrap().parse().unwrap());
+        assert_eq!(HeaderName::try_from(name).unwrap(), family.header);
+        let request = support::with(post(text("body").to_owned()), name, value.as_str().unwrap());
 
         let accepted = (family.verify)(&["another key", text("key")], &request).unwrap();
         assert_eq!(accepted.kind, if family.name == "ndnc" { "ndnc_alert" } else { text("event") });
@@ -167,21 +160,11 @@ fn vectors() {
 
 /// Family, kind, and a body with all documented members.
 fn payloads() -> Vec<(&'static str, String, Value)> {
-    let files = [
-        ("kyc", include_str!("../payloads/vobiz_kyc.json")),
-        ("campaign", include_str!("../payloads/vobiz_campaign.json")),
-        ("ndnc", include_str!("../payloads/vobiz_ndnc.json")),
-        ("trunk", include_str!("../payloads/vobiz_trunk.json")),
-        ("whatsapp", include_str!("../payloads/vobiz_whatsapp.json")),
-    ];
-    let payloads = |(family, file): (&'static str, &str)| {
-        let list: Vec<Map<String, Value>> = serde_json::from_str(file).unwrap();
-        list.into_iter().map(move |mut row| {
-            let kind = row["kind"].as_str().unwrap().to_owned();
-            (family, kind, row.remove("body").unwrap())
-        })
+    let payloads = |family| {
+        let payloads = support::events::payloads(&format!("vobiz_{family}"));
+        payloads.into_iter().map(move |(body, kind)| (family, kind, body))
     };
-    files.into_iter().flat_map(payloads).collect()
+    ["kyc", "campaign", "ndnc", "trunk", "whatsapp"].into_iter().flat_map(payloads).collect()
 }
 
 /// Every scalar as text: a time that was sent as text is a number in the event, a price that was a
@@ -285,7 +268,7 @@ fn the_naming_member_may_stand_anywhere() {
 }
 
 fn event<P: Provider>(provider: P, signer: impl Signer, body: &str) -> P::Event {
-    let request = signer.sign(post(body.to_owned()), SystemTime::now());
+    let request = support::signed(&signer, "/cb", body.to_owned());
     provider.verify(&request, SystemTime::now()).unwrap().into_event()
 }
 
@@ -413,8 +396,7 @@ fn header_names_of_events_are_not_read() {
         } else {
             r#"{"event_type":"message.status"}"#
         };
-        let mut request = family(name).signed(body);
-        request.headers_mut().insert(header, HeaderValue::from_static("message.inbound"));
+        let request = support::with(family(name).genuine(body), header, "message.inbound");
         let kind = (family(name).verify)(&[KEY], &request).unwrap().kind;
         assert_eq!(kind, if name == "trunk" { "Hangup" } else { "message.status" });
     }
@@ -424,7 +406,7 @@ fn header_names_of_events_are_not_read() {
 fn the_trunk_s_header_and_prefix_are_settings() {
     let header = HeaderName::from_static("x-trunk-signature");
     let signer = trunk::Signer::new(KEY).unwrap().header(header.clone()).prefix("v1=");
-    let request = signer.sign(post(r#"{"Event":"Hangup"}"#), SystemTime::now());
+    let request = support::signed(&signer, "/cb", r#"{"Event":"Hangup"}"#);
     assert!(request.headers()[&header].to_str().unwrap().starts_with("v1="));
     let verify = |trunk: Trunk| {
         trunk.verify(&request, SystemTime::now()).map(drop).map_err(|error| error.kind())
@@ -443,7 +425,7 @@ fn the_trunk_s_header_and_prefix_are_settings() {
 fn attack_other_methods() {
     for family in FAMILIES {
         for method in [Method::GET, Method::PUT] {
-            let mut request = family.signed("{}");
+            let mut request = family.genuine("{}");
             *request.method_mut() = method;
             assert_eq!((family.verify)(&[KEY], &request).unwrap_err().kind(), MethodNotAllowed);
         }
@@ -453,7 +435,7 @@ fn attack_other_methods() {
 #[test]
 fn attack_body_swapped_under_captured_headers() {
     for family in FAMILIES {
-        let genuine = family.signed(r#"{"event":"kyc.failed"}"#);
+        let genuine = family.genuine(r#"{"event":"kyc.failed"}"#);
         for forged in [r#"{"event":"kyc.completed"}"#, r#"{"event":"kyc.failed"} "#, "", "{"] {
             let mut request = genuine.clone();
             *request.body_mut() = Bytes::from(forged);
@@ -467,7 +449,7 @@ fn attack_body_swapped_under_captured_headers() {
 fn attack_a_request_of_another_family_or_key() {
     let body = r#"{"event":"kyc.completed"}"#;
     for signs in FAMILIES {
-        let request = signs.signed(body);
+        let request = signs.genuine(body);
         for verifies in FAMILIES {
             let same = signs.header == verifies.header && signs.prefix == verifies.prefix;
             let result = (verifies.verify)(&[KEY], &request);
@@ -483,18 +465,16 @@ fn attack_identities() {
         let digest = |keys: &[&str], request: &Request<Bytes>| {
             (family.verify)(keys, request).unwrap().digest
         };
-        let request = family.signed(r#"{"a":1}"#);
+        let request = family.genuine(r#"{"a":1}"#);
         let first = digest(&[KEY], &request);
         // A repeat is the same delivery, however its digits are spelt and whichever place the key
         // has.
-        let mut upper = request.clone();
         let value = family.value(&request).strip_prefix(family.prefix).unwrap().to_uppercase();
-        upper
-            .headers_mut()
-            .insert(family.header, format!("{}{value}", family.prefix).parse().unwrap());
+        let upper = format!("{}{value}", family.prefix);
+        let upper = support::with(request.clone(), family.header, &upper);
         assert_eq!(digest(&[KEY], &upper), first);
         assert_eq!(digest(&["another key", KEY], &request), first);
-        assert_ne!(digest(&[KEY], &family.signed(r#"{"a":2}"#)), first);
+        assert_ne!(digest(&[KEY], &family.genuine(r#"{"a":2}"#)), first);
         assert_ne!(
             digest(&["another key"], &(family.sign)("another key", post(r#"{"a":1}"#))),
             first
@@ -506,7 +486,7 @@ fn attack_identities() {
 fn attack_odd_headers() {
     for family in FAMILIES {
         let body = r#"{"x":1}"#;
-        let value = family.value(&family.signed(body));
+        let value = family.value(&family.genuine(body));
         let digits = value.strip_prefix(family.prefix).unwrap();
         let mixed: String = digits
             .chars()
@@ -543,7 +523,7 @@ fn attack_odd_headers() {
                 family.name
             );
         }
-        let mut twice = family.signed(body);
+        let mut twice = family.genuine(body);
         twice.headers_mut().append(family.header, value.parse().unwrap());
         assert_eq!((family.verify)(&[KEY], &twice).unwrap_err().kind(), CredentialMalformed);
         let nearly = format!(
@@ -565,8 +545,8 @@ fn attack_blank_secrets_are_refused_and_none_is_printed() {
         assert!(!(family.is_refused)("key"));
         let printed = (family.debug)(KEY);
         assert!(!printed.contains(KEY) && !printed.contains(&hex::encode(KEY)), "{printed}");
-        let error = (family.verify)(&["another key"], &family.signed("{}")).unwrap_err();
-        let value = family.value(&family.signed("{}"));
+        let error = (family.verify)(&["another key"], &family.genuine("{}")).unwrap_err();
+        let value = family.value(&family.genuine("{}"));
         let printed = format!("{error} {error:?}");
         assert!(
             !printed.contains(value.strip_prefix(family.prefix).unwrap())

@@ -1,8 +1,9 @@
 //! The voice signature: vectors, modes, grammar, public origin.
 #![cfg(feature = "vobiz")]
 
+use crate::support::{vectors_of, with, without};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request};
+use http::{Method, Request};
 use serde_json::Value;
 use std::time::SystemTime;
 use tower_webhooks::{
@@ -19,11 +20,6 @@ const MAIN: &str = "main_account_auth_token_for_tests";
 const ORIGIN: &str = "https://hooks.example.com";
 const NONCE: &str = "96883677000111222333";
 
-fn vectors(file: &str) -> Vec<Value> {
-    let file: Value = serde_json::from_str(file).unwrap();
-    file["vectors"].as_array().unwrap().clone()
-}
-
 fn voice() -> Voice {
     Voice::new(TOKEN, ORIGIN).unwrap()
 }
@@ -36,20 +32,12 @@ fn post(uri: &str) -> Request<Bytes> {
     Request::post(uri).body(Bytes::from("Event=Hangup&CallUUID=c1")).unwrap()
 }
 
-fn signed(signer: &Signer) -> Request<Bytes> {
-    signer.sign(post("/vobiz/hangup"), SystemTime::now())
+fn hangup(signer: &Signer, uri: &str) -> Request<Bytes> {
+    signer.sign(post(uri), SystemTime::now())
 }
 
-fn with(mut request: Request<Bytes>, name: &'static str, value: &str) -> Request<Bytes> {
-    request
-        .headers_mut()
-        .insert(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap());
-    request
-}
-
-fn without(mut request: Request<Bytes>, name: &str) -> Request<Bytes> {
-    assert!(request.headers_mut().remove(name).is_some());
-    request
+fn genuine(signer: &Signer) -> Request<Bytes> {
+    hangup(signer, "/vobiz/hangup")
 }
 
 fn verify(voice: &Voice, request: &Request<Bytes>) -> Result<Delivery<Event>, Rejection> {
@@ -76,7 +64,7 @@ fn arrival(url: &str) -> (String, String) {
 #[test]
 fn vectors_of_voice() {
     let mut checked = 0;
-    let vectors = vectors(include_str!("../vectors/vobiz.json"));
+    let vectors = vectors_of::<Value>("vobiz", "vectors");
     for vector in
         vectors.iter().filter(|vector| vector["family"] == "voice" && vector["headers"].is_object())
     {
@@ -86,8 +74,7 @@ fn vectors_of_voice() {
             let mut request = post(&path);
             for (name, value) in vector["headers"].as_object().unwrap() {
                 if names.contains(&&*name.to_lowercase()) {
-                    let name = HeaderName::try_from(name).unwrap();
-                    request.headers_mut().insert(name, value.as_str().unwrap().parse().unwrap());
+                    request = with(request, name, value.as_str().unwrap());
                 }
             }
             request
@@ -126,7 +113,7 @@ fn vectors_of_voice() {
 
 #[test]
 fn vectors_of_plivo() {
-    for vector in vectors(include_str!("../vectors/plivo.json")) {
+    for vector in vectors_of::<Value>("plivo", "vectors") {
         let text = |name: &str| vector[name].as_str().unwrap();
         let (origin, path) = arrival(text("url"));
         let params: String = form_urlencoded::Serializer::new(String::new())
@@ -155,7 +142,7 @@ fn vectors_of_plivo() {
 
 #[test]
 fn what_is_known_of_a_delivery() {
-    let delivery = verify(&voice(), &signed(&signer())).unwrap();
+    let delivery = verify(&voice(), &genuine(&signer())).unwrap();
     assert_eq!(Voice::NAME, "vobiz.voice");
     assert_eq!(Voice::METHODS, [Method::GET, Method::POST]);
     assert_eq!(
@@ -169,7 +156,7 @@ fn what_is_known_of_a_delivery() {
 #[test]
 fn one_right_signature_is_enough() {
     let both = signer().parent_token(MAIN).unwrap();
-    let request = signed(&both);
+    let request = genuine(&both);
     let accepts = voice().also_accept_parent(MAIN).unwrap();
     assert_eq!(verify(&accepts, &request).unwrap().proof().key_index, 0);
     assert_eq!(
@@ -210,7 +197,7 @@ fn one_right_signature_is_enough() {
 
 #[test]
 fn v3_may_hold_four_values_and_v2_one() {
-    let request = signed(&signer());
+    let request = genuine(&signer());
     let right = request.headers()["x-vobiz-signature-v3"].to_str().unwrap().to_owned();
     let wrong = signer().signature("https://hooks.example.com/other", NONCE);
     for (list, passes) in [
@@ -227,7 +214,7 @@ fn v3_may_hold_four_values_and_v2_one() {
             "{list}"
         );
     }
-    let request = signed(&signer().v2());
+    let request = genuine(&signer().v2());
     let right = request.headers()["x-vobiz-signature-v2"].to_str().unwrap().to_owned();
     verify(&voice().v2(), &request).unwrap();
     refused(
@@ -239,8 +226,7 @@ fn v3_may_hold_four_values_and_v2_one() {
 
 #[test]
 fn a_query_is_not_signed_and_a_path_is_as_it_came() {
-    verify(&voice(), &signer().sign(post("/vobiz/hangup?tenant=42&x=%2F"), SystemTime::now()))
-        .unwrap();
+    verify(&voice(), &hangup(&signer(), "/vobiz/hangup?tenant=42&x=%2F")).unwrap();
     for (signed, arrived) in [
         ("/a%20b", "/a+b"),
         ("/a/", "/a"),
@@ -254,7 +240,7 @@ fn a_query_is_not_signed_and_a_path_is_as_it_came() {
         ("/a/../b", "/b"),
         ("/a;x=1", "/a"),
     ] {
-        let mut request = signer().sign(post(signed), SystemTime::now());
+        let mut request = hangup(&signer(), signed);
         verify(&voice(), &request).unwrap();
         *request.uri_mut() = arrived.parse().unwrap();
         refused(&voice(), &request, CredentialWrong);
@@ -264,10 +250,9 @@ fn a_query_is_not_signed_and_a_path_is_as_it_came() {
 /// The vendor's samples differ in whether `/a%20b` is signed encoded or decoded.
 #[test]
 fn a_path_with_percent_encoding_is_signed_encoded_or_decoded() {
-    let encoded = signer().sign(post("/vobiz/a%20b%C3%A9"), SystemTime::now());
+    let encoded = hangup(&signer(), "/vobiz/a%20b%C3%A9");
     let decoded = "https://hooks.example.com/vobiz/a bé";
-    let signs_decoded =
-        signer().exact_url(decoded).unwrap().sign(post("/vobiz/a%20b%C3%A9"), SystemTime::now());
+    let signs_decoded = hangup(&signer().exact_url(decoded).unwrap(), "/vobiz/a%20b%C3%A9");
     verify(&voice(), &encoded).unwrap();
     refused(&voice(), &signs_decoded, CredentialWrong);
     let exact = |url: &str| voice().exact_url(url).unwrap();
@@ -284,13 +269,13 @@ fn an_exact_url_replaces_the_path() {
     let request = request.sign(post("/internal"), SystemTime::now());
     verify(&exact, &request).unwrap();
     refused(&voice(), &request, CredentialWrong);
-    refused(&exact, &signer.sign(post("/internal"), SystemTime::now()), CredentialWrong);
+    refused(&exact, &hangup(&signer, "/internal"), CredentialWrong);
 }
 
 #[test]
 fn attack_a_repeat_under_another_signature_is_the_same_delivery() {
     let accepts = voice().also_accept(MAIN).unwrap().also_accept_parent(MAIN).unwrap();
-    let both = signed(&signer().parent_token(MAIN).unwrap());
+    let both = genuine(&signer().parent_token(MAIN).unwrap());
     let first = identity(&accepts, &both);
     assert_eq!(identity(&accepts, &without(both.clone(), "x-vobiz-signature-v3")), first);
     assert_eq!(identity(&accepts, &without(both.clone(), "x-vobiz-signature-ma-v3")), first);
@@ -329,20 +314,19 @@ fn attack_a_repeat_under_another_signature_is_the_same_delivery() {
 
 #[test]
 fn attack_identities_of_other_requests_differ() {
-    let sign = |signer: &Signer, path: &str| signer.sign(post(path), SystemTime::now());
     let fixed = signer().nonce(NONCE);
-    let first = identity(&voice(), &sign(&fixed, "/a"));
-    assert_eq!(identity(&voice(), &sign(&fixed, "/a?x=1")), first);
-    assert_ne!(identity(&voice(), &sign(&fixed, "/b")), first);
-    assert_ne!(identity(&voice(), &sign(&signer(), "/a")), first);
-    assert_ne!(identity(&voice().v2(), &sign(&fixed.v2(), "/a")), first);
+    let first = identity(&voice(), &hangup(&fixed, "/a"));
+    assert_eq!(identity(&voice(), &hangup(&fixed, "/a?x=1")), first);
+    assert_ne!(identity(&voice(), &hangup(&fixed, "/b")), first);
+    assert_ne!(identity(&voice(), &hangup(&signer(), "/a")), first);
+    assert_ne!(identity(&voice().v2(), &hangup(&fixed.v2(), "/a")), first);
 }
 
 #[test]
 fn attack_body_swapped_under_captured_headers() {
     // It cannot be seen: the handler is told that no field is covered, and the guard that it is the
     // same delivery.
-    let genuine = signed(&signer());
+    let genuine = genuine(&signer());
     let mut forged = genuine.clone();
     *forged.body_mut() = Bytes::from("Event=StartApp&CallUUID=forged");
     let delivery = verify(&voice(), &forged).unwrap();
@@ -353,7 +337,7 @@ fn attack_body_swapped_under_captured_headers() {
 
 #[test]
 fn attack_v2_boundary_shift() {
-    let vectors = vectors(include_str!("../vectors/vobiz.json"));
+    let vectors = vectors_of::<Value>("vobiz", "vectors");
     let vector = vectors.iter().find(|vector| vector["signed_for"].is_object()).unwrap();
     let request = |part: &str| {
         let request = post(&arrival(vector[part]["url"].as_str().unwrap()).1);
@@ -368,8 +352,8 @@ fn attack_v2_boundary_shift() {
 
 #[test]
 fn attack_downgrade() {
-    let v3 = signed(&signer().parent_token(MAIN).unwrap());
-    let v2 = signed(&signer().parent_token(MAIN).unwrap().v2());
+    let v3 = genuine(&signer().parent_token(MAIN).unwrap());
+    let v2 = genuine(&signer().parent_token(MAIN).unwrap().v2());
     refused(&voice(), &v2, CredentialMissing);
     refused(&voice().v2(), &v3, CredentialMissing);
     refused(&voice().also_accept_parent(MAIN).unwrap(), &v2, CredentialMissing);
@@ -406,9 +390,9 @@ fn attack_downgrade() {
 #[test]
 fn attack_missing_and_empty_headers() {
     for name in ["x-vobiz-signature-v3", "x-vobiz-signature-v3-nonce"] {
-        refused(&voice(), &without(signed(&signer()), name), CredentialMissing);
-        refused(&voice(), &with(signed(&signer()), name, ""), CredentialMalformed);
-        refused(&voice(), &with(signed(&signer()), name, " "), CredentialMalformed);
+        refused(&voice(), &without(genuine(&signer()), name), CredentialMissing);
+        refused(&voice(), &with(genuine(&signer()), name, ""), CredentialMalformed);
+        refused(&voice(), &with(genuine(&signer()), name, " "), CredentialMalformed);
     }
     refused(&voice(), &post("/vobiz/hangup"), CredentialMissing);
     let error = verify(&voice(), &post("/vobiz/hangup")).unwrap_err();
@@ -420,7 +404,7 @@ fn attack_odd_headers() {
     let long = format!("{}{}", ",".repeat(3), "A".repeat(1100));
     for name in ["x-vobiz-signature-v3", "x-vobiz-signature-ma-v3", "x-vobiz-signature-v3-nonce"] {
         let accepts = voice().also_accept_parent(MAIN).unwrap();
-        let request = signed(&signer().parent_token(MAIN).unwrap());
+        let request = genuine(&signer().parent_token(MAIN).unwrap());
         let mut twice = request.clone();
         let value = twice.headers()[name].clone();
         twice.headers_mut().append(name, value);
@@ -443,7 +427,7 @@ fn attack_nonce_spellings() {
         "96883677000111222333, 96883677000111222333",
         "9688367700011122233\u{661}",
     ] {
-        let request = signed(&signer().nonce(bad));
+        let request = genuine(&signer().nonce(bad));
         let request = with(request, "x-vobiz-signature-v3-nonce", bad);
         let request = with(
             request,
@@ -460,14 +444,14 @@ fn attack_nonce_spellings() {
         ("1.2", false),
         ("a", false),
     ] {
-        assert_eq!(verify(&relaxed, &signed(&signer().nonce(nonce))).is_ok(), passes, "{nonce}");
+        assert_eq!(verify(&relaxed, &genuine(&signer().nonce(nonce))).is_ok(), passes, "{nonce}");
     }
-    verify(&voice(), &signed(&signer().nonce("00000000000000000001"))).unwrap();
+    verify(&voice(), &genuine(&signer().nonce("00000000000000000001"))).unwrap();
 }
 
 #[test]
 fn attack_base64_spellings() {
-    let request = signed(&signer().nonce(NONCE));
+    let request = genuine(&signer().nonce(NONCE));
     let right = request.headers()["x-vobiz-signature-v3"].to_str().unwrap().to_owned();
     assert_eq!(right, "BCrs3xdcCljkSwn/2d/82DbvQ2wEcW7m9svEkVyc6Bg=");
     for bad in [
@@ -506,22 +490,22 @@ fn attack_forwarded_headers_are_never_read() {
         request
     };
     // Another endpoint's request stays another endpoint's, and another host's another host's.
-    let mut elsewhere = signed(&signer());
+    let mut elsewhere = genuine(&signer());
     *elsewhere.uri_mut() = "/vobiz/answer".parse().unwrap();
     refused(&voice(), &elsewhere, CredentialWrong);
     refused(&voice(), &spoof(elsewhere), CredentialWrong);
     refused(
         &Voice::new(TOKEN, "https://other.example.com").unwrap(),
-        &spoof(signed(&signer())),
+        &spoof(genuine(&signer())),
         CredentialWrong,
     );
     refused(
         &Voice::new(TOKEN, "http://hooks.example.com").unwrap(),
-        &spoof(signed(&signer())),
+        &spoof(genuine(&signer())),
         CredentialWrong,
     );
     // And none of them does harm.
-    let mut lies = signed(&signer());
+    let mut lies = genuine(&signer());
     for (name, _) in forwarded {
         lies = with(lies, name, "evil.example.com");
     }
@@ -533,7 +517,7 @@ fn attack_forwarded_headers_are_never_read() {
 #[test]
 fn attack_other_methods() {
     for method in [Method::PUT, Method::HEAD, Method::DELETE, Method::OPTIONS] {
-        let mut request = signed(&signer());
+        let mut request = genuine(&signer());
         *request.method_mut() = method;
         refused(&voice(), &request, MethodNotAllowed);
     }
@@ -560,8 +544,8 @@ fn attack_blank_tokens_and_bad_origins_are_refused() {
 fn attack_no_credential_is_printed() {
     let voice = voice().also_accept("second_token").unwrap().also_accept_parent(MAIN).unwrap();
     let signer = signer().parent_token(MAIN).unwrap();
-    let wrong = with(signed(&signer), "x-vobiz-signature-v3-nonce", NONCE);
-    let delivery = verify(&voice, &signed(&signer)).unwrap();
+    let wrong = with(genuine(&signer), "x-vobiz-signature-v3-nonce", NONCE);
+    let delivery = verify(&voice, &genuine(&signer)).unwrap();
     let error = verify(&voice, &wrong).unwrap_err();
     let bad = Voice::new(TOKEN, "https://user:password@h").unwrap_err();
     let printed =

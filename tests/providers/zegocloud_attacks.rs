@@ -2,6 +2,7 @@
 #![cfg(feature = "zegocloud")]
 
 use crate::support::{
+    at,
     cpu::thread_cpu,
     hostile::hostile_megabytes,
     letterbox::{ACCEPTED, Desk, Scripted, Step, data, outcome, refused, run_without_runtime},
@@ -27,10 +28,6 @@ const NOW: u64 = 1_763_680_000;
 const NONCE: &str = "7254119327986670314";
 const JSON: Option<&str> = Some("application/json");
 const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
-
-fn at(unix: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(unix)
-}
 
 fn provider() -> Zegocloud {
     Zegocloud::new(SECRET).unwrap()
@@ -800,8 +797,8 @@ fn attack_a_clock_before_1970_or_at_the_end_of_time_refuses() {
         SystemTime::UNIX_EPOCH - Duration::from_secs(NOW),
         SystemTime::UNIX_EPOCH - Duration::from_secs(1 << 40),
         SystemTime::UNIX_EPOCH,
-        SystemTime::UNIX_EPOCH + Duration::from_secs(i64::MAX as u64 / 2),
-        SystemTime::UNIX_EPOCH + Duration::from_secs(i64::MAX as u64),
+        at(i64::MAX as u64 / 2),
+        at(i64::MAX as u64),
     ] {
         assert_eq!(kind(provider().verify(&signed, now)), Err(RejectionKind::Stale), "{now:?}");
     }

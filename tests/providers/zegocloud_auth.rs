@@ -1,9 +1,9 @@
 //! ZEGOCLOUD's signature, grammar and window.
 #![cfg(feature = "zegocloud")]
 
+use crate::support::at;
 use bytes::Bytes;
 use http::Request;
-use std::time::{Duration, SystemTime};
 use tower_webhooks::{
     Delivery, Provider, Rejection,
     zegocloud::{Event, Zegocloud},
@@ -14,9 +14,7 @@ fn verify(secret: &str, body: String, unix: u64) -> Result<Delivery<Event>, Reje
         .header("content-type", "application/json")
         .body(Bytes::from(body))
         .unwrap();
-    Zegocloud::new(secret)
-        .unwrap()
-        .verify(&request, SystemTime::UNIX_EPOCH + Duration::from_secs(unix))
+    Zegocloud::new(secret).unwrap().verify(&request, at(unix))
 }
 
 #[test]

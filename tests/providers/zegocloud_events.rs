@@ -1,6 +1,10 @@
 //! Every documented ZEGOCLOUD event: told apart, typed, and serialised to what was sent.
 #![cfg(feature = "zegocloud")]
 
+use crate::support::{
+    call, text,
+    zegocloud::{layer, signed},
+};
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Map, Value, json};
@@ -8,7 +12,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, SystemTime},
 };
-use tower::{Layer as _, ServiceExt as _};
+use tower::Layer as _;
 use tower_webhooks::{
     Delivery, Provider, Rejection, RejectionKind, Signer as _, UnixMillis, UnixSeconds, Unknown,
     WebhookEvent as _,
@@ -960,35 +964,20 @@ async fn what_a_large_group_needs() {
         let users: Vec<_> = (0..count).map(|number| format!("user-{number:027}")).collect();
         let body =
             json!({"event": "group_destroy", "group_id": "g", "user_ids": users}).to_string();
-        let signer = zegocloud::Signer::new("a callback secret").unwrap();
-        let request = signer.sign(
-            Request::post("/").body(Bytes::from(body)).unwrap(),
-            std::time::SystemTime::now(),
-        );
-        let layer = tower_webhooks::WebhookLayer::new(Zegocloud::new("a callback secret").unwrap());
+        let (layer, request) = (layer(), signed("/", body));
         let destroyed = tower::service_fn(async |request: Request<http_body_util::Full<Bytes>>| {
             let event =
                 request.extensions().get::<tower_webhooks::Verified<Event>>().unwrap().clone();
             Ok::<_, std::convert::Infallible>(http::Response::new(event_of(&event)))
         });
-        if let Some(limit) = limit {
-            let refused = layer
-                .clone()
-                .layer(destroyed)
-                .oneshot(request.clone().map(http_body_util::Full::new))
-                .await;
-            assert_eq!(refused.unwrap().status(), 413);
-            let taken = layer
-                .body_limit(limit)
-                .layer(destroyed)
-                .oneshot(request.map(http_body_util::Full::new))
-                .await;
-            assert_eq!(taken.unwrap().into_body(), users);
-        } else {
-            let taken =
-                layer.layer(destroyed).oneshot(request.map(http_body_util::Full::new)).await;
-            assert_eq!(taken.unwrap().into_body(), users);
-        }
+        let layer = match limit {
+            Some(limit) => {
+                assert_eq!(call(&layer.layer(destroyed), &request).await.status(), 413);
+                layer.body_limit(limit)
+            }
+            None => layer,
+        };
+        assert_eq!(call(&layer.layer(destroyed), &request).await.into_body(), users);
     }
 
     /// The users, from the rest: the list is longer than typed ones may be.
@@ -1524,10 +1513,10 @@ async fn a_verdict_is_an_answer() {
 /// twice.
 #[tokio::test]
 async fn a_verdict_is_repeated() {
-    use axum::{Router, body::Body, routing::post};
+    use axum::{Router, routing::post};
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use tower::{ServiceBuilder, ServiceExt, util::MapResponseLayer};
-    use tower_webhooks::{WebhookLayer, replay::ReplayedResponse};
+    use tower::{ServiceBuilder, util::MapResponseLayer};
+    use tower_webhooks::replay::ReplayedResponse;
 
     static ASKED: AtomicUsize = AtomicUsize::new(0);
     async fn judge() -> SendVerdict {
@@ -1537,16 +1526,13 @@ async fn a_verdict_is_repeated() {
 
     let layers = ServiceBuilder::new()
         .layer(MapResponseLayer::new(ReplayedResponse::restore))
-        .layer(WebhookLayer::new(Zegocloud::new("key").unwrap()));
+        .layer(layer());
     let app: Router = Router::new().route("/zim", post(judge).layer(layers));
-    let body = Bytes::from(r#"{"event":"before_send_msg","request_id":"r-1"}"#);
-    let request = Request::post("/zim").body(body).unwrap();
-    let request = zegocloud::Signer::new("key").unwrap().sign(request, SystemTime::now());
+    let request = signed("/zim", r#"{"event":"before_send_msg","request_id":"r-1"}"#);
     for _ in 0..3 {
-        let response = app.clone().oneshot(request.clone().map(Body::from)).await.unwrap();
+        let response = call(&app, &request).await;
         assert_eq!(response.headers()["content-type"], "application/json");
-        let body = axum::body::to_bytes(response.into_body(), 1024).await.unwrap();
-        assert_eq!(body, r#"{"result":3,"reason":"spam"}"#);
+        assert_eq!(text(response).await.1, r#"{"result":3,"reason":"spam"}"#);
     }
     assert_eq!(ASKED.load(Ordering::Relaxed), 1);
 }

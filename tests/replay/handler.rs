@@ -1,5 +1,6 @@
 //! A handler that answers as it is told, takes its time and keeps what it was called with.
 
+pub use crate::support::letterbox::refusal as kind;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -10,7 +11,7 @@ use std::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 use tower_webhooks::{
-    Provider, Rejection, RejectionKind, Verified, WebhookLayer,
+    Provider, Verified, WebhookLayer,
     replay::{Duplicate, ReplayCheck},
 };
 
@@ -82,10 +83,6 @@ pub async fn send<P: Provider>(
     let service =
         layer.layer(service_fn(move |request| handler.clone().handle::<P::Event>(request)));
     service.oneshot(request.clone().map(Full::new)).await.unwrap()
-}
-
-pub fn kind(response: &Response<String>) -> Option<RejectionKind> {
-    response.extensions().get::<Rejection>().map(Rejection::kind)
 }
 
 pub fn is_repeat(response: &Response<String>) -> bool {

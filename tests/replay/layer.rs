@@ -3,6 +3,7 @@
 
 use super::handler::{Handler, send};
 use crate::support::{
+    self,
     closed::Closed,
     zegocloud::{SECRET, layer, pair, signed},
 };
@@ -167,12 +168,8 @@ async fn attack_tenants_that_share_a_store_stay_apart() {
     let handler = Handler::default();
     for secret in ["secret of tenant 1", "secret of tenant 2"] {
         let layer = WebhookLayer::new(Zegocloud::new(secret).unwrap()).local_store(store.clone());
-        let request =
-            Request::post("/zego").body(Bytes::from(r#"{"event":"room_close"}"#)).unwrap();
-        let request = Signer::new(secret)
-            .unwrap()
-            .nonce("one-nonce-for-both")
-            .sign(request, SystemTime::now());
+        let signer = Signer::new(secret).unwrap().nonce("one-nonce-for-both");
+        let request = support::signed(&signer, "/zego", r#"{"event":"room_close"}"#);
         assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
     }
     assert_eq!((handler.calls(), store.len()), (2, 2));

@@ -8,8 +8,8 @@
 //! the same, and the store has, at the same time.
 //!
 //! The bound: two attempts, one call that fails or comes late, one attempt that is dropped, and one
-//! time that nothing happens until something has waited long enough; two such times with
-//! `LIFE_FULL`.
+//! time that nothing happens until something has waited long enough, or none with local fallback;
+//! one more such time with `LIFE_FULL`.
 #![cfg(feature = "zegocloud")]
 
 use super::handler::{is_repeat, kind};
@@ -31,7 +31,7 @@ use tokio::time::{Instant, advance};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_webhooks::{
     RejectionKind, TestClock, WebhookLayer,
-    replay::{Claim, Claimed, MemoryStore, Outcome, ReplayStore, StoreError},
+    replay::{Claim, Claimed, MemoryStore, OutagePolicy, Outcome, ReplayStore, StoreError},
     zegocloud::Zegocloud,
 };
 
@@ -52,20 +52,33 @@ const STEP: Duration = Duration::from_millis(84);
 
 #[test]
 fn one_process() {
-    explore(1, bound());
+    explore(1, OutagePolicy::Reject);
 }
 
 #[test]
 fn two_processes() {
-    explore(2, bound());
+    explore(2, OutagePolicy::Reject);
 }
 
-fn bound() -> Bound {
-    let waits = if std::env::var_os("LIFE_FULL").is_some() { 2 } else { 1 };
-    Bound { faults: 1, drops: 1, waits }
+#[test]
+fn one_process_that_falls_back() {
+    explore(1, OutagePolicy::LocalFallback);
 }
 
-fn explore(processes: usize, bound: Bound) {
+#[test]
+fn two_processes_that_fall_back() {
+    explore(2, OutagePolicy::LocalFallback);
+}
+
+fn bound(outage: OutagePolicy) -> Bound {
+    // More can happen where an outage stops nobody.
+    let waits = if outage == OutagePolicy::LocalFallback { 0 } else { 1 };
+    let more = usize::from(std::env::var_os("LIFE_FULL").is_some());
+    Bound { faults: 1, drops: 1, waits: waits + more }
+}
+
+fn explore(processes: usize, outage: OutagePolicy) {
+    let bound = bound(outage);
     let request = (pair().0, SystemTime::now());
     let began = std::time::Instant::now();
     let (mut seen, mut path, mut runs, mut ended) =
@@ -76,11 +89,13 @@ fn explore(processes: usize, bound: Bound) {
             .start_paused(true)
             .build()
             .unwrap();
-        let mut run = Run::new(processes, bound, request.clone(), std::mem::take(&mut path));
+        let mut run =
+            Run::new(processes, outage, bound, request.clone(), std::mem::take(&mut path));
         let end = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             runtime.block_on(tokio::task::unconstrained(run.run_out(&mut seen)))
         }));
-        let end = end.unwrap_or_else(|_| panic!("{processes} processes: {:#?}", run.told));
+        let end =
+            end.unwrap_or_else(|_| panic!("{processes} processes, {outage:?}: {:#?}", run.told));
         runs += 1;
         *ended.entry(end).or_insert(0u64) += 1;
         // The last choice that has an alternative.
@@ -92,7 +107,7 @@ fn explore(processes: usize, bound: Bound) {
         path.push(run.choices[place].0 + 1);
     }
     println!(
-        "{processes} processes: {runs} runs, {} states in {:.1?}, {ended:?}",
+        "{processes} processes, {outage:?}: {runs} runs, {} states in {:.1?}, {ended:?}",
         seen.len(),
         began.elapsed()
     );
@@ -123,6 +138,10 @@ enum Fate {
     Fails,
     /// There is an error, and it has had its effect.
     FailsAfter,
+    /// The connection is lost before the call is sent.
+    Breaks,
+    /// The connection is lost, and it has had its effect.
+    BreaksAfter,
     /// It has its effect and no answer. (One without either waits for as long as it may.)
     SilentAfter,
 }
@@ -149,11 +168,12 @@ enum Attempt {
 impl Run {
     fn new(
         processes: usize,
+        outage: OutagePolicy,
         bound: Bound,
         (request, signed_at): (Request<Bytes>, SystemTime),
         path: Vec<usize>,
     ) -> Self {
-        let world = World::new();
+        let world = World::new(outage);
         let layers = (0..processes).map(|process| {
             let store = Store { process, world: world.clone() };
             let layer = WebhookLayer::new(Zegocloud::new(SECRET).unwrap());
@@ -161,7 +181,7 @@ impl Run {
             let layer = layer
                 .clock(TestClock::at(signed_at))
                 .local_store(MemoryStore::with_capacity(16).unwrap());
-            layer.shared_store(store).lease(LEASE).unwrap()
+            layer.shared_store(store).on_outage(outage).lease(LEASE).unwrap()
         });
         Self {
             bound,
@@ -221,7 +241,14 @@ impl Run {
         if self.bound.faults > 0 {
             for (number, call) in &world.calls {
                 if call.fate.is_none() {
-                    let fates = [Fate::Refused, Fate::Fails, Fate::FailsAfter, Fate::SilentAfter];
+                    let fates = [
+                        Fate::Refused,
+                        Fate::Fails,
+                        Fate::FailsAfter,
+                        Fate::Breaks,
+                        Fate::BreaksAfter,
+                        Fate::SilentAfter,
+                    ];
                     actions.extend(fates.map(|fate| Action::Call(*number, fate)));
                 }
             }
@@ -432,6 +459,7 @@ impl Run {
 struct World(Arc<Mutex<Inner>>);
 
 struct Inner {
+    outage: OutagePolicy,
     began: Option<Instant>,
     memory: MemoryStore,
     clock: (TestClock, SystemTime),
@@ -489,10 +517,11 @@ enum Found {
 type Handling = Pin<Box<dyn Future<Output = Result<Response<String>, Infallible>> + Send>>;
 
 impl World {
-    fn new() -> Self {
+    fn new(outage: OutagePolicy) -> Self {
         let wall = SystemTime::now();
         let clock = TestClock::at(wall);
         Self(Arc::new(Mutex::new(Inner {
+            outage,
             began: None,
             memory: MemoryStore::with_capacity(16).unwrap().clock(clock.clone()),
             clock: (clock, wall),
@@ -611,7 +640,9 @@ impl World {
                         !alone || others.clone().all(|other| !other.active && !other.succeeded),
                         "two in one process"
                     );
-                    assert!(number == 2 || inner.leases[process].won, "handled without a claim");
+                    let lease = inner.leases[process];
+                    let fell_back = inner.outage == OutagePolicy::LocalFallback && lease.disturbed;
+                    assert!(number == 2 || lease.won || fell_back, "handled without a claim");
                     inner.handlers[number].runs += 1;
                     inner.handlers[number].active = true;
                 }
@@ -706,6 +737,11 @@ impl Store {
             Fate::FailsAfter => {
                 world.take_effect(*process, &effect).await;
                 Err(StoreError::new("the answer is lost"))
+            }
+            Fate::Breaks => Err(StoreError::unsent("the connection is lost").disconnected()),
+            Fate::BreaksAfter => {
+                world.take_effect(*process, &effect).await;
+                Err(StoreError::new("the connection is lost").disconnected())
             }
             Fate::SilentAfter => {
                 world.take_effect(*process, &effect).await;

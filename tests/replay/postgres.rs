@@ -6,9 +6,11 @@
 #![cfg(all(feature = "postgres", feature = "zegocloud"))]
 
 use crate::support::{
+    call,
     ledger::Ledger,
     postgres::Postgres,
-    processes::{Receiver, Sender},
+    processes::{Receiver, Sender, example},
+    signed,
 };
 use bytes::Bytes;
 use futures_util::{FutureExt, future::join_all};
@@ -23,12 +25,12 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 use tokio::sync::{Barrier, Notify, Semaphore};
 use tower::{BoxError, Layer, ServiceExt, service_fn, util::BoxCloneSyncService};
 use tower_webhooks::{
-    Rejection, RejectionKind, Signer, Verified, WebhookLayer,
+    Rejection, RejectionKind, Verified, WebhookLayer,
     replay::{
         Claim, Claimed, DoneInError, Duplicate, OutagePolicy, Outcome, PostgresStore, ReplayStore,
         conformance,
@@ -59,8 +61,7 @@ async fn idle(pool: &PgPool) {
 
 fn event(number: usize) -> Request<Bytes> {
     let body = format!(r#"{{"event":"room_create","room_id":"{number}"}}"#);
-    let request = Request::post("/zegocloud").body(Bytes::from(body)).unwrap();
-    zegocloud::Signer::new(SECRET).unwrap().sign(request, SystemTime::now())
+    signed(&zegocloud::Signer::new(SECRET).unwrap(), "/zegocloud", body)
 }
 
 async fn count(pool: &PgPool, query: &str) -> i64 {
@@ -88,10 +89,6 @@ fn guarded(store: &PostgresStore) -> WebhookLayer<Zegocloud> {
         .store_timeout(Duration::from_secs(30))
         .lease(Duration::from_secs(1))
         .unwrap()
-}
-
-async fn send(process: &Process, request: &Request<Bytes>) -> Response<String> {
-    process.clone().oneshot(request.clone().map(Full::new)).await.unwrap()
 }
 
 fn is_duplicate(response: &Response<String>) -> bool {
@@ -257,15 +254,15 @@ async fn attack_a_stale_attempt_commits_after_another_took_over() {
         () = entered.notified() => {}
     }
     // Nobody polls the first attempt now, as if its thread were stuck: its lease is not renewed.
-    assert_eq!(send(&fresh, &request).await.status(), StatusCode::CONFLICT);
+    assert_eq!(call(&fresh, &request).await.status(), StatusCode::CONFLICT);
     tokio::time::sleep(Duration::from_millis(1200)).await;
-    assert_eq!(send(&fresh, &request).await.status(), StatusCode::OK);
+    assert_eq!(call(&fresh, &request).await.status(), StatusCode::OK);
     go_on.notify_one();
     assert_eq!(first.await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
 
     assert_eq!(count(&pool, "select count(*) from bookings where delivery_id = 'stale'").await, 0);
     assert_eq!(count(&pool, BOOKINGS).await, 1);
-    assert!(is_duplicate(&send(&fresh, &request).await));
+    assert!(is_duplicate(&call(&fresh, &request).await));
 }
 
 /// From `done_in` to the end of the transaction nobody takes over and nobody waits, the lease's
@@ -321,7 +318,7 @@ async fn an_open_transaction_holds_its_claim_beyond_the_lease() {
         } else {
             wait.await;
         }
-        let refused = send(&second, &request).await;
+        let refused = call(&second, &request).await;
         assert_eq!(
             refused.extensions().get::<Rejection>().unwrap().kind(),
             RejectionKind::InFlight
@@ -330,7 +327,7 @@ async fn an_open_transaction_holds_its_claim_beyond_the_lease() {
         let expected = if commit { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
         assert_eq!(attempt.await.unwrap().status(), expected);
     }
-    assert!(is_duplicate(&send(&second, &request).await));
+    assert!(is_duplicate(&call(&second, &request).await));
     assert_eq!(count(&pool, BOOKINGS).await, 1);
 }
 
@@ -388,9 +385,9 @@ async fn a_commit_that_looked_failed_is_told_apart() {
         })
     };
     let request = event(1);
-    assert_eq!(send(&handled, &request).await.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(call(&handled, &request).await.status(), StatusCode::INTERNAL_SERVER_ERROR);
     // What was committed stays done, whatever the handler says afterwards.
-    assert!(is_duplicate(&send(&handled, &request).await));
+    assert!(is_duplicate(&call(&handled, &request).await));
     assert_eq!(count(&pool, BOOKINGS).await, 1);
 }
 
@@ -424,17 +421,17 @@ async fn a_sender_that_hangs_up_rolls_back() {
     };
     let request = event(1);
     tokio::select! {
-        _ = send(&handled, &request) => panic!("the handler waits"),
+        _ = call(&handled, &request) => panic!("the handler waits"),
         () = entered.notified() => {}
     }
     stuck.store(false, Ordering::SeqCst);
     // The failure is recorded in the background, once the transaction has been rolled back.
     let start = Instant::now();
-    while send(&handled, &request).await.status() != StatusCode::OK {
+    while call(&handled, &request).await.status() != StatusCode::OK {
         assert!(start.elapsed() < Duration::from_secs(60), "the claim is stuck");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert!(is_duplicate(&send(&handled, &request).await));
+    assert!(is_duplicate(&call(&handled, &request).await));
     assert_eq!(count(&pool, BOOKINGS).await, 1);
 }
 
@@ -470,12 +467,12 @@ async fn under_local_fallback_one_commits() {
     let first = fallback(pool.clone(), Arc::clone(&lost)).await;
     let second = fallback(pool.clone(), Arc::clone(&lost)).await;
     let request = event(1);
-    assert_eq!(send(&first, &request).await.status(), StatusCode::OK);
-    assert_eq!(send(&second, &request).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(call(&first, &request).await.status(), StatusCode::OK);
+    assert_eq!(call(&second, &request).await.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!((count(&pool, BOOKINGS).await, lost.load(Ordering::SeqCst)), (1, 1));
 
     let other = event(2);
-    let (a, b) = tokio::join!(send(&first, &other), send(&second, &other));
+    let (a, b) = tokio::join!(call(&first, &other), call(&second, &other));
     let mut statuses = [a.status(), b.status()];
     statuses.sort();
     assert_eq!(statuses, [StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE]);
@@ -523,12 +520,12 @@ async fn serialization_failures_are_failures() {
         })
     };
     let requests = [event(1), event(2)];
-    let (a, b) = tokio::join!(send(&handled, &requests[0]), send(&handled, &requests[1]));
+    let (a, b) = tokio::join!(call(&handled, &requests[0]), call(&handled, &requests[1]));
     let failed = [a, b].map(|response| response.status() == StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(failed.iter().filter(|failed| **failed).count(), 1);
     assert_eq!(count(&pool, "select total from balance").await, 1);
     for (request, failed) in requests.iter().zip(failed) {
-        let response = send(&handled, request).await;
+        let response = call(&handled, request).await;
         assert_eq!((response.status(), is_duplicate(&response)), (StatusCode::OK, !failed));
     }
     assert_eq!(count(&pool, "select total from balance").await, 2);
@@ -545,14 +542,14 @@ async fn a_pool_without_a_connection_left_is_an_outage_and_heals() {
         |_| async { StatusCode::OK },
     );
     let held = [pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
-    let refused = send(&handled, &event(1)).await;
+    let refused = call(&handled, &event(1)).await;
     assert_eq!(
         refused.extensions().get::<Rejection>().unwrap().kind(),
         RejectionKind::StoreUnavailable
     );
     drop(held);
     let start = Instant::now();
-    while send(&handled, &event(1)).await.status() != StatusCode::OK {
+    while call(&handled, &event(1)).await.status() != StatusCode::OK {
         assert!(start.elapsed() < Duration::from_secs(60), "the pool has connections again");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -617,7 +614,7 @@ async fn statements_that_nobody_waits_for_keep_their_connections() {
     let all = |process: &Process, numbers: std::ops::Range<usize>| {
         let sent = numbers.map(|number| {
             let (process, event) = (process.clone(), event(number));
-            async move { send(&process, &event).await.status() }
+            async move { call(&process, &event).await.status() }
         });
         join_all(sent.collect::<Vec<_>>())
     };
@@ -662,11 +659,11 @@ async fn a_restarted_server_costs_one_more_try() {
 
     // The layer makes that try itself.
     let handled = process(guarded(&store), |_| async { StatusCode::OK });
-    assert_eq!(send(&handled, &event(1)).await.status(), StatusCode::OK);
+    assert_eq!(call(&handled, &event(1)).await.status(), StatusCode::OK);
     idle(&pool).await;
     postgres.kill();
     postgres.restart().await;
-    assert_eq!(send(&handled, &event(2)).await.status(), StatusCode::OK);
+    assert_eq!(call(&handled, &event(2)).await.status(), StatusCode::OK);
 }
 
 /// A server that was demoted takes no writes; the next connection may reach the one that is in
@@ -846,15 +843,12 @@ async fn attack_contenders_over_two_receivers() {
 
 #[test]
 fn a_receiver_has_one_shared_store() {
-    let test = std::env::current_exe().unwrap();
-    let ended = std::process::Command::new(
-        test.parent().unwrap().parent().unwrap().join("examples/receiver"),
-    )
-    .env("RECEIVER_ADDR", "127.0.0.1:0")
-    .env("POSTGRES_URL", "postgres://localhost:1/nothing")
-    .env("REDIS_URL", "redis://localhost:1")
-    .output()
-    .unwrap();
+    let ended = example("receiver")
+        .env("RECEIVER_ADDR", "127.0.0.1:0")
+        .env("POSTGRES_URL", "postgres://localhost:1/nothing")
+        .env("REDIS_URL", "redis://localhost:1")
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(
         !ended.status.success() && said.contains("REDIS_URL, POSTGRES_URL: one of them is enough"),

@@ -7,6 +7,7 @@
 use crate::support::{
     processes::{Receiver, Sender},
     redis::{Address, Redis},
+    signed,
 };
 use bytes::Bytes;
 use http::Request;
@@ -47,8 +48,7 @@ fn variables<'a>(redis: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &
 /// An event of ZEGOCLOUD's with a room of its own.
 fn room(number: usize) -> Request<Bytes> {
     let body = format!(r#"{{"event":"room_create","room_id":"{number}"}}"#);
-    let request = Request::post("/zegocloud").body(Bytes::from(body)).unwrap();
-    zegocloud::Signer::new(SECRET).unwrap().sign(request, SystemTime::now())
+    signed(&zegocloud::Signer::new(SECRET).unwrap(), "/zegocloud", body)
 }
 
 /// How often each room was delivered.

@@ -2,6 +2,7 @@
 #![cfg(all(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
 
 use super::handler::{Handler, is_repeat, kind, send};
+use crate::support::signed;
 #[cfg(all(feature = "redis", feature = "postgres"))]
 use crate::support::{postgres::Postgres, redis::Redis};
 use bytes::Bytes;
@@ -624,8 +625,8 @@ async fn attack_families_that_share_a_key_do_not_share_a_claim() {
     let kyc = WebhookLayer::new(Kyc::new(KEY).unwrap()).local_store(store.clone());
     let campaign = WebhookLayer::new(Campaign::new(KEY).unwrap()).local_store(store);
     let handler = Handler::default();
-    let request = Request::post("/").body(Bytes::from(r#"{"event":"kyc.completed"}"#)).unwrap();
-    let request = vobiz::kyc::Signer::new(KEY).unwrap().sign(request, SystemTime::now());
+    let signer = vobiz::kyc::Signer::new(KEY).unwrap();
+    let request = signed(&signer, "/", r#"{"event":"kyc.completed"}"#);
     for expected in [false, true] {
         assert_eq!(is_repeat(&send(&kyc, &handler, &request).await), expected);
         assert_eq!(is_repeat(&send(&campaign, &handler, &request).await), expected);

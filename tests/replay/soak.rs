@@ -15,6 +15,7 @@
 ))]
 
 use crate::support::{
+    cpu::memory_of,
     hostile::hostile_megabytes,
     postgres::Postgres,
     processes::{Receiver, Sender},
@@ -619,8 +620,6 @@ struct Process {
 
 impl Process {
     async fn of(id: u32, addr: &str) -> Self {
-        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         let port = format!(":{:04X} ", addr.rsplit(':').next().unwrap().parse::<u16>().unwrap());
         let table = fs::read_to_string(format!("/proc/{id}/net/tcp")).unwrap();
         // Established, or closed by the other side alone.
@@ -633,7 +632,7 @@ impl Process {
         let metrics = Sender::new().get(addr, "/metrics").await;
         let tasks = metrics.lines().find_map(|line| line.strip_prefix("receiver_tasks ")).unwrap();
         Self {
-            resident: line.trim().trim_end_matches(" kB").parse().unwrap(),
+            resident: memory_of(id, "VmRSS") as u64 >> 10,
             files: fs::read_dir(format!("/proc/{id}/fd")).unwrap().count(),
             connections,
             tasks: tasks.parse().unwrap(),

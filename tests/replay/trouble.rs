@@ -612,8 +612,7 @@ async fn attack_a_handler_that_outlasts_the_retention_runs_once() {
         .retention(SECOND)
         .unwrap();
     let sign = |body: &'static str| {
-        let request = Request::post("/campaign").body(Bytes::from(body)).unwrap();
-        Signer::new(SECRET).unwrap().sign(request, SystemTime::now())
+        crate::support::signed(&Signer::new(SECRET).unwrap(), "/campaign", body)
     };
     let request = sign(r#"{"event":"campaign.started"}"#);
     let (handler, other) = (Handler::default(), sign(r#"{"event":"campaign.completed"}"#));

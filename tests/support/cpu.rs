@@ -1,6 +1,6 @@
-//! CPU time, which does not depend on how busy the machine is.
+//! Memory, and CPU time, which does not depend on how busy the machine is.
 
-use std::{fs, time::Duration};
+use std::{fmt::Display, fs, time::Duration};
 
 /// CPU time that the current thread has used, in ticks of 10 ms: a loaded machine does not change
 /// it.
@@ -15,4 +15,11 @@ pub fn cpu_of(task: &str) -> Duration {
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
     Duration::from_millis(ticks * 10)
+}
+
+/// Resident memory of a process in bytes: now (`VmRSS`), or at its highest (`VmHWM`).
+pub fn memory_of(process: impl Display, what: &str) -> usize {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':')).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() << 10
 }

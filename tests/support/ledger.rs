@@ -1,8 +1,8 @@
 //! The example `ledger` as a process of its own.
 
+use super::processes::{example, listening};
 use std::{
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    process::Child,
     time::{Duration, Instant},
 };
 
@@ -14,23 +14,9 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn start(variables: &[(&str, &str)]) -> Self {
-        // Beside the folder of the test itself.
-        let test = std::env::current_exe().unwrap();
-        let path = test.parent().unwrap().parent().unwrap().join("examples/ledger");
-        let mut child = Command::new(&path)
-            .env("ADDR", "127.0.0.1:0")
-            .envs(variables.iter().copied())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!("{}: {error}; `cargo build --examples` makes it", path.display())
-            });
-        let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let addr = stderr
-            .by_ref()
-            .find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned))
-            .expect("the ledger did not start");
-        std::thread::spawn(move || stderr.for_each(drop));
+        let mut example = example("ledger");
+        let (child, addr) =
+            listening(example.env("ADDR", "127.0.0.1:0").envs(variables.iter().copied()));
         Self { child, addr }
     }
 

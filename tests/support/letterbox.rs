@@ -241,7 +241,11 @@ pub fn run_without_runtime<F: Future>(future: F) -> F::Output {
 
 /// The status and, for a refusal of the layer, its kind.
 pub fn outcome<B>(response: &Response<B>) -> (u16, Option<RejectionKind>) {
-    (response.status().as_u16(), response.extensions().get::<Rejection>().map(Rejection::kind))
+    (response.status().as_u16(), refusal(response))
+}
+
+pub fn refusal<B>(response: &Response<B>) -> Option<RejectionKind> {
+    response.extensions().get::<Rejection>().map(Rejection::kind)
 }
 
 pub fn refused(kind: RejectionKind) -> (u16, Option<RejectionKind>) {

@@ -1,20 +1,95 @@
-//! Receivers as processes of their own, and a client for them.
+//! Examples as processes of their own, and a client for them.
 
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::{Client, Error, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use std::{
-    io::{BufRead, BufReader},
-    path::PathBuf,
+    io::{BufRead, BufReader, Read},
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        mpsc::{self, Receiver as Lines},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
+
+/// The example's executable, beside the folder of the test itself.
+pub fn example(name: &str) -> Command {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().unwrap().parent().unwrap().join("examples").join(name);
+    assert!(path.exists(), "no {}: `cargo build --examples` makes it", path.display());
+    Command::new(path)
+}
+
+/// Starts an example and waits until it says where it listens. What else it says on stderr is
+/// dropped.
+pub fn listening(example: &mut Command) -> (Child, String) {
+    let mut child = example.stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let addr = stderr
+        .by_ref()
+        .find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned))
+        .expect("the example did not start");
+    std::thread::spawn(move || stderr.for_each(drop));
+    (child, addr)
+}
+
+/// A running example, of which every line can be read; killed when dropped.
+pub struct Running {
+    pub child: Child,
+    pub addr: String,
+    /// What it says before it listens.
+    pub greeting: Vec<String>,
+    pub stdout: Lines<String>,
+    pub stderr: Lines<String>,
+}
+
+impl Running {
+    pub fn start(example: &mut Command) -> Self {
+        let mut child = example.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (stdout, stderr) =
+            (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
+        let mut greeting = Vec::new();
+        let addr = loop {
+            let line = stderr.recv_timeout(PATIENCE).expect("it does not say where it listens");
+            match line.strip_prefix("listening on http://") {
+                Some(addr) => break addr.to_owned(),
+                None => greeting.push(line),
+            }
+        };
+        Self { child, addr, greeting, stdout, stderr }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Sends it `TERM` or another signal.
+pub fn signal(process: &Child, name: &str) {
+    let kill = Command::new("kill").args([&format!("-{name}"), &process.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+}
+
+fn lines(pipe: impl Read + Send + 'static) -> Lines<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        BufReader::new(pipe).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+    });
+    receiver
+}
+
+/// For what a busy machine may take its time with.
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A receiver on a port of its own; killed when dropped.
 pub struct Receiver {
@@ -42,50 +117,31 @@ impl Receiver {
         variables: &[(&str, &str)],
         mut printed: impl FnMut(String) + Send + 'static,
     ) -> Self {
-        // Beside the folder of the test itself.
-        let test = std::env::current_exe().unwrap();
-        let path: PathBuf = test.parent().unwrap().parent().unwrap().join("examples/receiver");
-        let mut child = Command::new(&path)
-            .env("RECEIVER_ADDR", "127.0.0.1:0")
-            .envs(variables.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!("{}: {error}; `cargo build --examples` makes it", path.display())
-            });
-
+        let (mut child, addr) = listening(
+            example("receiver")
+                .env("RECEIVER_ADDR", "127.0.0.1:0")
+                .envs(variables.iter().copied())
+                .stdout(Stdio::piped()),
+        );
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let reader =
             std::thread::spawn(move || stdout.lines().map_while(Result::ok).for_each(&mut printed));
-        let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let addr = stderr
-            .by_ref()
-            .find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned))
-            .expect("the receiver did not start");
-        std::thread::spawn(move || stderr.for_each(drop));
         Self { child, addr, lines: Arc::default(), reader: Some(reader) }
     }
 
-    #[allow(dead_code, reason = "not every test asks")]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Its memory in bytes, as the system sees it.
     #[cfg(target_os = "linux")]
-    #[allow(dead_code, reason = "not every test asks")]
     pub fn resident(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
+        super::cpu::memory_of(self.child.id(), "VmRSS")
     }
 
     /// Asks it to end, as an orchestrator does, and waits until it has.
-    #[allow(dead_code, reason = "not every test asks")]
     pub fn terminate(&mut self) {
-        let status = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(status.success());
+        signal(&self.child, "TERM");
         self.child.wait().unwrap();
     }
 
@@ -143,18 +199,26 @@ impl Sender {
     }
 
     /// What is found there.
-    #[allow(dead_code, reason = "not every test asks")]
     pub async fn get(&self, addr: &str, path: &str) -> String {
-        let answer = self.0.get(format!("http://{addr}{path}").parse().unwrap()).await.unwrap();
-        String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().into()).unwrap()
+        let request = Request::get(path).body(Bytes::new()).unwrap();
+        super::text(self.answer(addr, &request).await.unwrap()).await.1
+    }
+
+    /// What is answered to the request.
+    pub async fn answer(
+        &self,
+        addr: &str,
+        request: &Request<Bytes>,
+    ) -> Result<Response<Incoming>, Error> {
+        let mut request = request.clone();
+        *request.uri_mut() =
+            format!("http://{addr}{}", request.uri().path_and_query().unwrap()).parse().unwrap();
+        self.0.request(request.map(Full::new)).await
     }
 
     /// The status; 0 if there was no answer.
     pub async fn send(&self, addr: &str, request: &Request<Bytes>) -> u16 {
-        let mut request = request.clone();
-        *request.uri_mut() =
-            format!("http://{addr}{}", request.uri().path_and_query().unwrap()).parse().unwrap();
-        match self.0.request(request.map(Full::new)).await {
+        match self.answer(addr, request).await {
             Ok(response) => {
                 let status = response.status().as_u16();
                 let _ = response.into_body().collect().await;

@@ -19,9 +19,7 @@ pub fn layer() -> WebhookLayer<Zegocloud> {
 
 /// A genuine delivery; every call makes another one.
 pub fn signed(uri: &str, body: impl Into<Bytes>) -> Request<Bytes> {
-    Signer::new(SECRET)
-        .unwrap()
-        .sign(Request::post(uri).body(body.into()).unwrap(), SystemTime::now())
+    super::signed(&Signer::new(SECRET).unwrap(), uri, body)
 }
 
 /// Two bodies under one signature.
