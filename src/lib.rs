@@ -283,16 +283,13 @@ pub use self::trace::metric_names;
 pub use self::{clock::TestClock, signer::Signer, verified::VerifiedBuilder};
 
 #[cfg(feature = "geelark")]
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod geelark;
 pub mod guide;
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod replay;
 #[cfg(feature = "stardust")]
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod stardust;
 #[cfg(feature = "vobiz")]
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod vobiz;
 #[cfg(feature = "zegocloud")]
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]

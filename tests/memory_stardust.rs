@@ -3,15 +3,14 @@
 #![cfg(all(feature = "stardust", target_os = "linux", target_env = "gnu"))]
 
 use bytes::Bytes;
+use cpu::memory_of;
 use http::Request;
 use std::{env, fs, process::Command, time::SystemTime};
 use tower_webhooks::{Provider, stardust::StardustKeyOnly};
 
-fn kilobytes(name: &str) -> usize {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
+#[allow(dead_code, reason = "the time that a process took")]
+#[path = "support/cpu.rs"]
+mod cpu;
 
 /// By how much the process grows at its peak, in bytes.
 fn peak(body: String) -> usize {
@@ -20,9 +19,9 @@ fn peak(body: String) -> usize {
     let provider = StardustKeyOnly::new("key").unwrap();
     // 5 resets the peak: proc(5).
     fs::write("/proc/self/clear_refs", "5").unwrap();
-    let before = kilobytes("VmRSS:");
+    let before = memory_of("self", "VmRSS");
     let delivery = provider.verify(&request, SystemTime::now()).unwrap();
-    let grown = kilobytes("VmHWM:").saturating_sub(before) << 10;
+    let grown = memory_of("self", "VmHWM").saturating_sub(before);
     drop(delivery);
     grown
 }

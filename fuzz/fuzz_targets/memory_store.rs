@@ -112,7 +112,7 @@ struct Model {
     keeps_answers: bool,
     now: u64,
     entries: BTreeMap<[u8; 16], Entry>,
-    /// When there was last a claim without a lease. The store looks at such a claim once a minute,
+    /// When there was last a claim without a lease. The store looks at such a claim once per minute,
     /// so that it may be kept for longer.
     held_at: Option<u64>,
 }

@@ -181,7 +181,7 @@ impl Zegocloud {
     /// is bound to the content that comes first, so that a captured one cannot carry other bodies.
     /// ZEGOCLOUD's pages show nonces of 6 and of 19 digits, with timestamps in whole seconds, and
     /// do not say which length is real. Random nonces of 6 digits collide: at a steady 10 callbacks
-    /// per second about 4 times a day, at 100 per second about 475 times. Nonces of 19 digits do
+    /// per second about 4 times per day, at 100 per second about 475 times. Nonces of 19 digits do
     /// not.
     ///
     /// With this setting, whoever captures a signature with a short nonce can send up to 64 bodies

@@ -1,5 +1,6 @@
 //! What the documentation lists is all that there is.
 
+use std::collections::BTreeSet;
 use tower_webhooks::RejectionKind;
 
 #[test]
@@ -16,6 +17,21 @@ fn the_crate_page_lists_every_rejection() {
     let kinds: Vec<_> =
         RejectionKind::ALL.iter().map(|kind| (kind.as_str(), kind.status().as_u16())).collect();
     assert_eq!(listed, kinds);
+}
+
+#[test]
+fn the_table_of_metrics_lists_every_name() {
+    let source = include_str!("../../src/trace.rs");
+    let rows = source.lines().filter_map(|line| line.strip_prefix("/// | `webhooks_"));
+    let cells = rows.map(|row| row.split(" | ").next().unwrap());
+    let listed: BTreeSet<_> = cells
+        .flat_map(|cell| cell.split("`, `webhooks_"))
+        .map(|name| name.trim_end_matches('`'))
+        .collect();
+    let constants = source.lines().filter_map(|line| line.split_once(": &str = \"webhooks_"));
+    let names: BTreeSet<_> = constants.map(|(_, name)| name.trim_end_matches(['"', ';'])).collect();
+    assert!(names.len() > 10);
+    assert_eq!(listed, names);
 }
 
 /// A page that no module includes is on no page of the documentation, and none of its snippets is

@@ -60,6 +60,49 @@ fn the_crate_page_lists_every_feature() {
     let features: BTreeSet<_> =
         features().into_iter().map(|(name, _)| name).filter(|name| name != "default").collect();
     assert_eq!(listed, features);
+    let readme = read("README.md");
+    let section = readme.split("\n## ").find(|section| section.starts_with("Features")).unwrap();
+    for feature in features {
+        assert!(section.contains(&format!("`{feature}`")), "{feature} is not in the README");
+    }
+}
+
+/// Every example with its command, and every variable that an example reads.
+#[test]
+fn the_examples_are_listed_with_their_variables() {
+    let page = read("examples/README.md");
+    let (mut sources, mut folders) = (Vec::new(), vec!["examples".to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for name in names(&folder) {
+            let path = format!("{folder}/{name}");
+            let Some(module) = name.strip_suffix(".rs") else {
+                if Path::new(env!("CARGO_MANIFEST_DIR")).join(&path).is_dir() {
+                    folders.push(path);
+                }
+                continue;
+            };
+            let example = match module {
+                "main" => folder.strip_prefix("examples/"),
+                _ => (folder == "examples").then_some(module),
+            };
+            if let Some(example) = example {
+                assert!(page.contains(&format!("--example {example}")), "{example}");
+            }
+            sources.push(path);
+        }
+    }
+    let is_variable = |text: &&str| {
+        text.len() > 3 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+    };
+    let mut count = 0;
+    for source in sources.iter().map(|path| read(path)) {
+        let read = source.split("env::var").skip(1).filter_map(|rest| rest.split('"').nth(1));
+        for name in read.filter(is_variable) {
+            assert!(page.contains(name), "{name} is not in examples/README.md");
+            count += 1;
+        }
+    }
+    assert!(count > 10, "{count}");
 }
 
 #[test]
@@ -96,7 +139,10 @@ fn every_provider_is_everywhere() {
             "tests/providers/nothing_lost.rs",
             "tests/replay/providers.rs",
         ] {
-            if !read(file).to_lowercase().contains(&**provider) {
+            let text = read(file).to_lowercase();
+            // In a document it is a row of a table.
+            let is_row = |line: &&str| !file.ends_with(".md") || line.starts_with('|');
+            if !text.lines().filter(is_row).any(|line| line.contains(&**provider)) {
                 missing.push(format!("a row for {provider} in {file}"));
             }
         }
@@ -177,7 +223,7 @@ fn every_dependency_has_a_reason() {
     let manifest = manifest();
     let lines: Vec<_> = manifest.lines().collect();
     let start = lines.iter().position(|line| *line == "[dependencies]").unwrap();
-    let end = start + lines[start..].iter().position(|line| *line == "[dev-dependencies]").unwrap();
+    let end = start + lines[start..].iter().position(|line| *line == "[lints.rust]").unwrap();
     for (index, line) in lines.iter().enumerate().take(end).skip(start + 1) {
         if line.contains(" = ") && !line.starts_with('#') {
             assert!(lines[index - 1].starts_with("# "), "why {line}?");
@@ -187,15 +233,29 @@ fn every_dependency_has_a_reason() {
 
 /// Files that are named as text, which no compiler follows.
 #[test]
-fn what_contributing_names_is_there() {
+fn what_the_documents_name_is_there() {
     if packaged() {
-        return println!("skipped: the package has no CONTRIBUTING.md");
+        return println!("skipped: the package has not all of them");
     }
-    for page in ["CONTRIBUTING.md", "README.md", "SECURITY.md", "examples/README.md"] {
+    let mut pages: Vec<_> =
+        names("src/guide").iter().map(|page| format!("src/guide/{page}")).collect();
+    pages.extend(
+        [
+            "README",
+            "CONTRIBUTING",
+            "SECURITY",
+            "CHANGELOG",
+            "examples/README",
+            "docs/public-dependencies",
+        ]
+        .map(|page| format!("{page}.md")),
+    );
+    for page in &pages {
         let text = read(page);
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
         let links = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
-        for link in links.filter(|link| !link.starts_with("http")) {
+        // Those to items are rustdoc's to check.
+        for link in links.filter(|link| !link.starts_with("http") && !link.contains("::")) {
             let path = link.split('#').next().unwrap();
             assert!(
                 path.is_empty() || folder.parent().unwrap().join(path).exists(),

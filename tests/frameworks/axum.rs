@@ -10,7 +10,7 @@ use crate::support::{
 use axum::{
     Extension, Router,
     body::Body,
-    extract::{Request, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderValue, Method, StatusCode, request::Parts},
     middleware::{Next, from_fn},
     response::Response,
@@ -41,8 +41,19 @@ fn unsigned(method: Method, uri: &str) -> Request<Bytes> {
     Request::builder().method(method).uri(uri).body(Bytes::new()).unwrap()
 }
 
+fn forged(uri: &str) -> Request<Bytes> {
+    genuine(uri).map(|_| Bytes::from(r#"{"event":"room_create","room_id":"cellar"}"#))
+}
+
 async fn kind(event: Verified<Event>) -> String {
     event.kind().to_owned()
+}
+
+async fn assert_guarded(app: &Router, uri: &str) {
+    for _ in 0..2 {
+        assert_eq!(text(call(app, &genuine(uri)).await).await, (200, "room_create".to_owned()));
+    }
+    assert_eq!(text(call(app, &forged(uri)).await).await, (401, String::new()));
 }
 
 /// A method's `route_layer` leaves axum's own 405 alone; `layer` answers it, with the methods that
@@ -74,10 +85,7 @@ async fn a_method_routers_route_layer_and_layer() {
     );
 
     for app in [inside, around, any_method] {
-        assert_eq!(
-            text(call(&app, &genuine("/zego")).await).await,
-            (200, "room_create".to_owned())
-        );
+        assert_guarded(&app, "/zego").await;
     }
 }
 
@@ -96,26 +104,30 @@ async fn a_routers_route_layer_and_layer() {
         (404, "nothing here".to_owned())
     );
     assert_eq!(call(&inside, &unsigned(Method::POST, "/zego")).await.status(), 401);
-    assert_eq!(call(&inside, &genuine("/zego")).await.status(), 200);
+    assert_guarded(&inside, "/zego").await;
 
     let around = routes().layer(layer());
     assert_eq!(call(&around, &unsigned(Method::POST, "/elsewhere")).await.status(), 401);
     let misdirected = genuine("/elsewhere");
     assert_eq!(text(call(&around, &misdirected).await).await, (404, "nothing here".to_owned()));
-    assert_eq!(call(&around, &genuine("/zego")).await.status(), 200);
+    assert_guarded(&around, "/zego").await;
 }
 
 #[tokio::test]
 async fn routes_added_after_the_layer_are_open() {
-    let app = Router::new()
-        .route("/zego", post(kind))
-        .route_layer(layer())
-        .route("/healthz", get(async || "ok"));
-    assert_eq!(
-        text(call(&app, &unsigned(Method::GET, "/healthz")).await).await,
-        (200, "ok".to_owned())
-    );
-    assert_eq!(call(&app, &unsigned(Method::POST, "/zego")).await.status(), 401);
+    for app in [
+        Router::new().route("/zego", post(kind)).route_layer(layer()),
+        Router::new().route("/zego", post(kind).route_layer(layer())),
+    ] {
+        let app = app.route("/healthz", get(async || "ok"));
+        assert_eq!(
+            text(call(&app, &unsigned(Method::GET, "/healthz")).await).await,
+            (200, "ok".to_owned())
+        );
+        assert_eq!(call(&app, &unsigned(Method::POST, "/zego")).await.status(), 401);
+        assert_guarded(&app, "/zego").await;
+        assert_eq!(call(&app, &forged("/elsewhere")).await.status(), 404);
+    }
 }
 
 #[tokio::test]
@@ -131,7 +143,16 @@ async fn nest() {
     );
     assert_eq!(call(&app, &unsigned(Method::POST, "/hooks/zego")).await.status(), 401);
     assert_eq!(call(&app, &unsigned(Method::POST, "/hooks/other")).await.status(), 404);
-    assert_eq!(call(&app, &unsigned(Method::GET, "/")).await.status(), 200);
+    assert_eq!(text(call(&app, &unsigned(Method::GET, "/")).await).await, (200, "home".to_owned()));
+
+    let hooks = Router::new().route("/zego", post(kind)).layer(layer());
+    let app = Router::new().nest("/hooks", hooks).route("/", get(async || "home"));
+    assert_guarded(&app, "/hooks/zego").await;
+    assert_eq!(text(call(&app, &unsigned(Method::GET, "/")).await).await, (200, "home".to_owned()));
+
+    let around =
+        Router::new().nest("/hooks", Router::new().route("/zego", post(kind))).layer(layer());
+    assert_guarded(&around, "/hooks/zego").await;
 
     // Around the whole nest, unknown paths of it are the webhook's too.
     let around = Router::new()
@@ -146,15 +167,15 @@ async fn nest() {
 /// A whole server that is one provider's: every path is the webhook's.
 #[tokio::test]
 async fn fallback() {
-    let app: Router = Router::new()
-        .route("/healthz", get(async || "ok"))
-        .fallback_service(post(kind).layer(layer()));
-    assert_eq!(
-        text(call(&app, &genuine("/any/path?at=all")).await).await,
-        (200, "room_create".to_owned())
-    );
-    assert_eq!(call(&app, &unsigned(Method::POST, "/any/path")).await.status(), 401);
-    assert_eq!(call(&app, &unsigned(Method::GET, "/healthz")).await.status(), 200);
+    let routes = || Router::new().route("/healthz", get(async || "ok"));
+    for app in [
+        routes().fallback_service(post(kind).layer(layer())),
+        routes().fallback_service(layer().layer(post(kind))),
+    ] {
+        assert_guarded(&app, "/any/path?at=all").await;
+        assert_eq!(call(&app, &unsigned(Method::POST, "/any/path")).await.status(), 401);
+        assert_eq!(call(&app, &unsigned(Method::GET, "/healthz")).await.status(), 200);
+    }
 }
 
 #[tokio::test]
@@ -355,20 +376,34 @@ async fn limits_of_each_route() {
     assert_eq!(text(call(&app, &large).await).await, (200, (3 << 20).to_string()));
 }
 
-/// A handler that also takes the body as an extractor is under axum's limit, too.
+/// A handler that also takes the body as an extractor is under axum's limit, too, which is 2 MiB by
+/// default.
 #[tokio::test]
 async fn axums_limit_is_for_extractors() {
-    async fn length(_event: Verified<String>, body: Bytes) -> String {
+    async fn length<E>(_: Verified<E>, body: Bytes) -> String {
         body.len().to_string()
     }
-    let app = Router::new().route(
-        "/bell",
-        post(length).route_layer(WebhookLayer::new(Doorbell("sesame")).body_limit(4 << 20)),
-    );
+    let create = |length: usize| {
+        signed("/zego", format!(r#"{{"event":"room_create","pad":"{}"}}"#, "x".repeat(length)))
+    };
+    let app = Router::new()
+        .route("/zego", post(length::<Event>))
+        .layer(layer().body_limit(4 << 20))
+        .route(
+            "/bell",
+            post(length::<String>)
+                .route_layer(WebhookLayer::new(Doorbell("sesame")).body_limit(4 << 20)),
+        );
     assert_eq!(call(&app, &ring(vec![b'-'; 1 << 20])).await.status(), 200);
-    assert_eq!(call(&app, &ring(vec![b'-'; 3 << 20])).await.status(), 413);
-    let app = app.layer(axum::extract::DefaultBodyLimit::max(4 << 20));
-    assert_eq!(call(&app, &ring(vec![b'-'; 3 << 20])).await.status(), 200);
+    for large in [ring(vec![b'-'; 3 << 20]), create(3 << 20)] {
+        assert_eq!(call(&app, &large).await.status(), 413, "the extractor's limit");
+    }
+    for limit in [DefaultBodyLimit::max(4 << 20), DefaultBodyLimit::disable()] {
+        let app = app.clone().layer(limit);
+        for large in [ring(vec![b'-'; 3 << 20]), create(3 << 20)] {
+            assert_eq!(call(&app, &large).await.status(), 200);
+        }
+    }
 }
 
 #[tokio::test]

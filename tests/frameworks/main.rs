@@ -4,4 +4,4 @@
 mod support;
 
 mod axum;
-mod mounts;
+mod middleware;

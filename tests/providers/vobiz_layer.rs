@@ -151,7 +151,7 @@ async fn credentials_are_sensitive_behind_the_layer() {
         names
     }
 
-    let v3 = voice::Signer::new(KEY, ORIGIN).unwrap().parent_token("main").unwrap();
+    let v3 = voice::Signer::new(KEY, ORIGIN).unwrap().also_sign_parent("main").unwrap();
     let request = v3.clone().v2().sign(signed(&v3, "/cb", ""), SystemTime::now());
     let request = with(with(request, "x-vobiz-signature", "legacy"), "user-agent", "Vobiz");
     assert_eq!(

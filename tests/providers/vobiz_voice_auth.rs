@@ -155,7 +155,7 @@ fn what_is_known_of_a_delivery() {
 
 #[test]
 fn one_right_signature_is_enough() {
-    let both = signer().parent_token(MAIN).unwrap();
+    let both = signer().also_sign_parent(MAIN).unwrap();
     let request = genuine(&both);
     let accepts = voice().also_accept_parent(MAIN).unwrap();
     assert_eq!(verify(&accepts, &request).unwrap().proof().key_index, 0);
@@ -275,7 +275,7 @@ fn an_exact_url_replaces_the_path() {
 #[test]
 fn attack_a_repeat_under_another_signature_is_the_same_delivery() {
     let accepts = voice().also_accept(MAIN).unwrap().also_accept_parent(MAIN).unwrap();
-    let both = genuine(&signer().parent_token(MAIN).unwrap());
+    let both = genuine(&signer().also_sign_parent(MAIN).unwrap());
     let first = identity(&accepts, &both);
     assert_eq!(identity(&accepts, &without(both.clone(), "x-vobiz-signature-v3")), first);
     assert_eq!(identity(&accepts, &without(both.clone(), "x-vobiz-signature-ma-v3")), first);
@@ -352,8 +352,8 @@ fn attack_v2_boundary_shift() {
 
 #[test]
 fn attack_downgrade() {
-    let v3 = genuine(&signer().parent_token(MAIN).unwrap());
-    let v2 = genuine(&signer().parent_token(MAIN).unwrap().v2());
+    let v3 = genuine(&signer().also_sign_parent(MAIN).unwrap());
+    let v2 = genuine(&signer().also_sign_parent(MAIN).unwrap().v2());
     refused(&voice(), &v2, CredentialMissing);
     refused(&voice().v2(), &v3, CredentialMissing);
     refused(&voice().also_accept_parent(MAIN).unwrap(), &v2, CredentialMissing);
@@ -404,7 +404,7 @@ fn attack_odd_headers() {
     let long = format!("{}{}", ",".repeat(3), "A".repeat(1100));
     for name in ["x-vobiz-signature-v3", "x-vobiz-signature-ma-v3", "x-vobiz-signature-v3-nonce"] {
         let accepts = voice().also_accept_parent(MAIN).unwrap();
-        let request = genuine(&signer().parent_token(MAIN).unwrap());
+        let request = genuine(&signer().also_sign_parent(MAIN).unwrap());
         let mut twice = request.clone();
         let value = twice.headers()[name].clone();
         twice.headers_mut().append(name, value);
@@ -543,7 +543,7 @@ fn attack_blank_tokens_and_bad_origins_are_refused() {
 #[test]
 fn attack_no_credential_is_printed() {
     let voice = voice().also_accept("second_token").unwrap().also_accept_parent(MAIN).unwrap();
-    let signer = signer().parent_token(MAIN).unwrap();
+    let signer = signer().also_sign_parent(MAIN).unwrap();
     let wrong = with(genuine(&signer), "x-vobiz-signature-v3-nonce", NONCE);
     let delivery = verify(&voice, &genuine(&signer)).unwrap();
     let error = verify(&voice, &wrong).unwrap_err();

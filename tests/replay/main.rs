@@ -7,6 +7,7 @@ mod support;
 mod handler;
 mod layer;
 mod life;
+mod memory;
 mod postgres;
 mod processes;
 mod providers;

@@ -10,7 +10,7 @@ use crate::support::{
     ledger::Ledger,
     postgres::Postgres,
     processes::{Receiver, Sender, example},
-    signed,
+    zegocloud::{SECRET, room},
 };
 use bytes::Bytes;
 use futures_util::{FutureExt, future::join_all};
@@ -35,10 +35,9 @@ use tower_webhooks::{
         Claim, Claimed, DoneInError, Duplicate, OutagePolicy, Outcome, PostgresStore, ReplayStore,
         conformance,
     },
-    zegocloud::{self, Event, Zegocloud},
+    zegocloud::{Event, Zegocloud},
 };
 
-const SECRET: &str = "a-callback-secret";
 const LEASE: Duration = Duration::from_millis(1500);
 const LEASE_MS: &str = "1500";
 
@@ -57,11 +56,6 @@ async fn idle(pool: &PgPool) {
     while pool.num_idle() < pool.size() as usize {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-}
-
-fn event(number: usize) -> Request<Bytes> {
-    let body = format!(r#"{{"event":"room_create","room_id":"{number}"}}"#);
-    signed(&zegocloud::Signer::new(SECRET).unwrap(), "/zegocloud", body)
 }
 
 async fn count(pool: &PgPool, query: &str) -> i64 {
@@ -247,7 +241,7 @@ async fn attack_a_stale_attempt_commits_after_another_took_over() {
             }
         })
     };
-    let request = event(1);
+    let request = room(1);
     let mut first = Box::pin(stale.oneshot(request.clone().map(Full::new)));
     tokio::select! {
         _ = &mut first => panic!("the handler waits"),
@@ -303,7 +297,7 @@ async fn an_open_transaction_holds_its_claim_beyond_the_lease() {
     // flight.
     let (first, second) =
         (process(guarded(&store), handler.clone()), process(guarded(&store), handler));
-    let request = event(1);
+    let request = room(1);
     for (polled, commit) in [(true, false), (false, false), (false, true)] {
         commits.store(commit, Ordering::SeqCst);
         let mut attempt = Box::pin(first.clone().oneshot(request.clone().map(Full::new)));
@@ -384,7 +378,7 @@ async fn a_commit_that_looked_failed_is_told_apart() {
             }
         })
     };
-    let request = event(1);
+    let request = room(1);
     assert_eq!(call(&handled, &request).await.status(), StatusCode::INTERNAL_SERVER_ERROR);
     // What was committed stays done, whatever the handler says afterwards.
     assert!(is_duplicate(&call(&handled, &request).await));
@@ -419,7 +413,7 @@ async fn a_sender_that_hangs_up_rolls_back() {
             }
         })
     };
-    let request = event(1);
+    let request = room(1);
     tokio::select! {
         _ = call(&handled, &request) => panic!("the handler waits"),
         () = entered.notified() => {}
@@ -466,12 +460,12 @@ async fn under_local_fallback_one_commits() {
     };
     let first = fallback(pool.clone(), Arc::clone(&lost)).await;
     let second = fallback(pool.clone(), Arc::clone(&lost)).await;
-    let request = event(1);
+    let request = room(1);
     assert_eq!(call(&first, &request).await.status(), StatusCode::OK);
     assert_eq!(call(&second, &request).await.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!((count(&pool, BOOKINGS).await, lost.load(Ordering::SeqCst)), (1, 1));
 
-    let other = event(2);
+    let other = room(2);
     let (a, b) = tokio::join!(call(&first, &other), call(&second, &other));
     let mut statuses = [a.status(), b.status()];
     statuses.sort();
@@ -519,7 +513,7 @@ async fn serialization_failures_are_failures() {
             }
         })
     };
-    let requests = [event(1), event(2)];
+    let requests = [room(1), room(2)];
     let (a, b) = tokio::join!(call(&handled, &requests[0]), call(&handled, &requests[1]));
     let failed = [a, b].map(|response| response.status() == StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(failed.iter().filter(|failed| **failed).count(), 1);
@@ -542,14 +536,14 @@ async fn a_pool_without_a_connection_left_is_an_outage_and_heals() {
         |_| async { StatusCode::OK },
     );
     let held = [pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
-    let refused = call(&handled, &event(1)).await;
+    let refused = call(&handled, &room(1)).await;
     assert_eq!(
         refused.extensions().get::<Rejection>().unwrap().kind(),
         RejectionKind::StoreUnavailable
     );
     drop(held);
     let start = Instant::now();
-    while call(&handled, &event(1)).await.status() != StatusCode::OK {
+    while call(&handled, &room(1)).await.status() != StatusCode::OK {
         assert!(start.elapsed() < Duration::from_secs(60), "the pool has connections again");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -613,7 +607,7 @@ async fn statements_that_nobody_waits_for_keep_their_connections() {
     let patient = process(layer().store_timeout(Duration::from_secs(60)), handler.clone());
     let all = |process: &Process, numbers: std::ops::Range<usize>| {
         let sent = numbers.map(|number| {
-            let (process, event) = (process.clone(), event(number));
+            let (process, event) = (process.clone(), room(number));
             async move { call(&process, &event).await.status() }
         });
         join_all(sent.collect::<Vec<_>>())
@@ -659,11 +653,11 @@ async fn a_restarted_server_costs_one_more_try() {
 
     // The layer makes that try itself.
     let handled = process(guarded(&store), |_| async { StatusCode::OK });
-    assert_eq!(call(&handled, &event(1)).await.status(), StatusCode::OK);
+    assert_eq!(call(&handled, &room(1)).await.status(), StatusCode::OK);
     idle(&pool).await;
     postgres.kill();
     postgres.restart().await;
-    assert_eq!(call(&handled, &event(2)).await.status(), StatusCode::OK);
+    assert_eq!(call(&handled, &room(2)).await.status(), StatusCode::OK);
 }
 
 /// A server that was demoted takes no writes; the next connection may reach the one that is in
@@ -706,7 +700,7 @@ async fn killed_before_the_commit_it_runs_again_and_after_it_does_not() {
     {
         sqlx::query("truncate bookings").execute(&pool).await.unwrap();
         let mut crashing = ledger(&url, Some(point));
-        let (request, sent) = (event(number), Instant::now());
+        let (request, sent) = (room(number), Instant::now());
         assert_eq!(sender.send(&crashing.addr, &request).await, 0, "{point}");
         crashing.crashed();
         assert_eq!(count(&pool, BOOKINGS).await, booked, "{point}");
@@ -749,7 +743,7 @@ async fn as_many_bookings_as_events_whatever_is_killed() {
                 let (sender, addrs, answered) =
                     (sender.clone(), Arc::clone(&addrs), Arc::clone(&answered));
                 tasks.spawn(async move {
-                    let request = event(number);
+                    let request = room(number);
                     let signed = Instant::now();
                     let mut sends = 0;
                     loop {
@@ -834,7 +828,7 @@ async fn attack_contenders_over_two_receivers() {
     let mut pair = [(); 2].map(|()| Receiver::start(&variables));
     let sender = Sender::new();
     for key in 0..keys {
-        sender.contend([&pair[0].addr, &pair[1].addr], event(key)).await;
+        sender.contend([&pair[0].addr, &pair[1].addr], room(key)).await;
     }
     let lines: Vec<_> = pair.iter_mut().flat_map(Receiver::end).collect();
     let rooms: HashSet<_> = lines.iter().map(|line| line["event"]["room_id"].to_string()).collect();

@@ -7,7 +7,7 @@
 use crate::support::{
     processes::{Receiver, Sender},
     redis::{Address, Redis},
-    signed,
+    zegocloud::{SECRET, room},
 };
 use bytes::Bytes;
 use http::Request;
@@ -22,7 +22,6 @@ use std::{
 use tokio::sync::Semaphore;
 use tower_webhooks::{Signer, stardust, vobiz, zegocloud};
 
-const SECRET: &str = "a-callback-secret";
 const PUBLIC_URL: &str = "https://hooks.example.com";
 
 fn full() -> bool {
@@ -43,12 +42,6 @@ fn variables<'a>(redis: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &
     ];
     variables.extend_from_slice(more);
     variables
-}
-
-/// An event of ZEGOCLOUD's with a room of its own.
-fn room(number: usize) -> Request<Bytes> {
-    let body = format!(r#"{{"event":"room_create","room_id":"{number}"}}"#);
-    signed(&zegocloud::Signer::new(SECRET).unwrap(), "/zegocloud", body)
 }
 
 /// How often each room was delivered.

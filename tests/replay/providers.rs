@@ -515,7 +515,7 @@ async fn attack_voice_with_one_of_its_signatures() {
         Voice::new("token", ORIGIN).unwrap().also_accept_parent("parent").unwrap(),
     );
     let signer =
-        vobiz::voice::Signer::new("token", ORIGIN).unwrap().parent_token("parent").unwrap();
+        vobiz::voice::Signer::new("token", ORIGIN).unwrap().also_sign_parent("parent").unwrap();
     let (v3, ma_v3) = ("x-vobiz-signature-v3", "x-vobiz-signature-ma-v3");
     let handler = Handler::default();
     for first in [None, Some(v3), Some(ma_v3)] {

@@ -464,7 +464,7 @@ async fn a_store_that_hangs_holds_nobody() {
             assert_eq!(kind(&refused), Some(RejectionKind::StoreUnavailable));
         }
         assert_eq!(began.elapsed().as_millis(), (3 * limit).as_millis());
-        // From here on it is asked once a second, and everybody else is answered at once.
+        // From here on it is asked once per second, and everybody else is answered at once.
         store.timed_calls();
         let began = Instant::now();
         for _ in 0..1000 {
@@ -626,7 +626,7 @@ async fn attack_a_handler_that_outlasts_the_retention_runs_once() {
     }
     drop(working);
     assert_eq!(handler.calls(), 1);
-    // A held claim is looked at once a minute.
+    // A held claim is looked at once per minute.
     clock.advance(60 * SECOND);
     assert_eq!(send(&layer, &handler, &other).await.body(), "handled");
 }

@@ -22,6 +22,11 @@ pub fn signed(uri: &str, body: impl Into<Bytes>) -> Request<Bytes> {
     super::signed(&Signer::new(SECRET).unwrap(), uri, body)
 }
 
+/// An event with a room of its own.
+pub fn room(number: usize) -> Request<Bytes> {
+    signed("/zegocloud", format!(r#"{{"event":"room_create","room_id":"{number}"}}"#))
+}
+
 /// Two bodies under one signature.
 pub fn pair() -> (Request<Bytes>, Request<Bytes>) {
     static COUNT: AtomicUsize = AtomicUsize::new(0);

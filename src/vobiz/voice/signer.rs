@@ -53,12 +53,12 @@ impl Signer {
         Ok(Self { key: Key::new(auth_token)?, parent: None, target, scheme: &V3, nonce: None })
     }
 
-    /// Adds the main account's signature.
+    /// Adds the main account's signature, with its auth token.
     ///
     /// # Errors
     ///
     /// [`ConfigError`] for a token that is empty or has white space around it.
-    pub fn parent_token(mut self, auth_token: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
+    pub fn also_sign_parent(mut self, auth_token: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
         self.parent = Some(Key::new(auth_token)?);
         Ok(self)
     }
