@@ -113,7 +113,8 @@ fn request(way: &str, number: u64) -> String {
         .finalize()
         .into_bytes();
     format!(
-        "POST /{way} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nx-vobiz-signature: sha256={}\r\n\
+        "POST /{way} HTTP/1.1\r\nhost: localhost\r\ncontent-type: \
+         application/json\r\nx-vobiz-signature: sha256={}\r\n\
             content-length: {}\r\n\r\n{body}",
         hex::encode(mac),
         body.len(),

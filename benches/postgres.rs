@@ -139,7 +139,8 @@ fn both(url: &str, retention: Duration, seconds: u64) -> String {
     let done: u64 = results.iter().map(|result| result[0]).sum();
     let slower = |at: usize| results.iter().map(|result| result[at]).max().unwrap() as f64 / 1000.0;
     format!(
-        "{:6} deliveries per second (a claim and a finish each), a claim {:.1} ms, 99 of 100 {:.1} ms",
+        "{:6} deliveries per second (a claim and a finish each), a claim {:.1} ms, 99 of 100 \
+         {:.1} ms",
         done / seconds,
         slower(1),
         slower(2)

@@ -358,10 +358,14 @@ fn layer_16_kib_frames<F: Family>(bencher: Bencher<'_, '_>, size: usize) {
 
 /// A real `Hangup`, its members sorted by name.
 const HANGUP: &str = "AnswerTime=2026-06-08+11%3A37%3A40&BillDuration=60&BillRate=0.005&CallStatus=completed\
-    &CallUUID=12d86ccd-0000-4000-8000-000000000000&CallerName=%2B910000000001&Direction=inbound&Duration=42\
-    &EndTime=2026-06-08+11%3A38%3A22&Event=Hangup&From=910000000001&HangupCause=NORMAL_CLEARING&HangupCauseCode=4000\
-    &HangupCauseName=Normal+Hangup&HangupSource=Answer+XML&ParentAuthID=MA_TEST0001&STIRAttestation=Not+Applicable\
-    &STIRVerification=Not+Applicable&SessionStart=2026-06-08+06%3A07%3A34.130248&StartTime=2026-06-08+11%3A37%3A34\
+    &CallUUID=12d86ccd-0000-4000-8000-000000000000&CallerName=%2B910000000001&Direction=inbound\
+    &Duration=42\
+    &EndTime=2026-06-08+11%3A38%3A22&Event=Hangup&From=910000000001&HangupCause=NORMAL_CLEARING\
+    &HangupCauseCode=4000\
+    &HangupCauseName=Normal+Hangup&HangupSource=Answer+XML&ParentAuthID=MA_TEST0001\
+    &STIRAttestation=Not+Applicable\
+    &STIRVerification=Not+Applicable&SessionStart=2026-06-08+06%3A07%3A34.130248\
+    &StartTime=2026-06-08+11%3A37%3A34\
     &To=00000000002&TotalCost=0.00500";
 
 #[divan::bench(args = ["form", "query", "json"])]

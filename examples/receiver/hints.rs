@@ -21,7 +21,8 @@ pub fn first_look(rejection: &Rejection) -> String {
             };
         }
         RejectionKind::CredentialWrong if is_voice => {
-            "the public URL (VOBIZ_PUBLIC_URL: RUST_LOG=tower_webhooks=debug shows the URL that was signed here), then the \
+            "the public URL (VOBIZ_PUBLIC_URL: RUST_LOG=tower_webhooks=debug shows the URL that \
+             was signed here), then the \
              auth token"
         }
         RejectionKind::CredentialWrong if provider.starts_with("vobiz.") => {
@@ -31,12 +32,14 @@ pub fn first_look(rejection: &Rejection) -> String {
             "the secret: of this account, of this project, and newest?"
         }
         RejectionKind::CredentialMissing if is_voice => {
-            "the callback's settings: Vobiz signs only if auth credentials are configured for its URL"
+            "the callback's settings: Vobiz signs only if auth credentials are configured for its \
+             URL"
         }
         RejectionKind::CredentialMissing
         | RejectionKind::CredentialMalformed
         | RejectionKind::Invalid => {
-            "the family: is this route the one for what the sender sends, and is it the sender at all?"
+            "the family: is this route the one for what the sender sends, and is it the sender at \
+             all?"
         }
         RejectionKind::MethodNotAllowed => "the method that is set at the provider",
         RejectionKind::UnsupportedContentEncoding => "a proxy that compresses",

@@ -123,7 +123,8 @@ impl Routes<'_> {
         let vars = Vars::new(names);
         if vars.demo {
             eprintln!(
-                "warning: {provider}: no variable is set, so the published demo values are used: anybody can forge events"
+                "warning: {provider}: no variable is set, so the published demo values are used: \
+                 anybody can forge events"
             );
         }
         vars

@@ -186,15 +186,23 @@ const STARDUST: &[(&str, &str)] = &[
 const VOICE: &[(&str, &str)] = &[
     (
         "StartApp",
-        "BillRate=0&CallStatus=ringing&CallUUID=12d86ccd-0000-4000-8000-FRESH&CallerName=%2B910000000001&Direction=inbound&Event=StartApp&From=910000000001&ParentAuthID=MA_TEST0001&STIRVerification=Not+Applicable&SessionStart=2026-06-08+06%3A07%3A34.130248&To=00000000002",
+        "BillRate=0&CallStatus=ringing&CallUUID=12d86ccd-0000-4000-8000-FRESH\
+         &CallerName=%2B910000000001&Direction=inbound&Event=StartApp&From=910000000001\
+         &ParentAuthID=MA_TEST0001&STIRVerification=Not+Applicable\
+         &SessionStart=2026-06-08+06%3A07%3A34.130248&To=00000000002",
     ),
     (
         "Hangup",
-        "AnswerTime=2026-06-08+11%3A37%3A40&BillDuration=60&BillRate=0.45&CallStatus=completed&CallUUID=12d86ccd-0000-4000-8000-FRESH&Direction=inbound&Duration=42&EndTime=2026-06-08+11%3A38%3A22&Event=Hangup&From=910000000001&HangupCause=NORMAL_CLEARING&HangupCauseCode=4000&HangupCauseName=Normal+Hangup&HangupSource=Caller&StartTime=2026-06-08+11%3A37%3A34&To=00000000002&TotalCost=0.45",
+        "AnswerTime=2026-06-08+11%3A37%3A40&BillDuration=60&BillRate=0.45&CallStatus=completed\
+         &CallUUID=12d86ccd-0000-4000-8000-FRESH&Direction=inbound&Duration=42\
+         &EndTime=2026-06-08+11%3A38%3A22&Event=Hangup&From=910000000001\
+         &HangupCause=NORMAL_CLEARING&HangupCauseCode=4000&HangupCauseName=Normal+Hangup\
+         &HangupSource=Caller&StartTime=2026-06-08+11%3A37%3A34&To=00000000002&TotalCost=0.45",
     ),
     (
         "gather",
-        "CallUUID=12d86ccd-0000-4000-8000-FRESH&From=910000000001&To=00000000002&Direction=inbound&InputType=dtmf&Digits=1&Speech=",
+        "CallUUID=12d86ccd-0000-4000-8000-FRESH&From=910000000001&To=00000000002&Direction=inbound\
+         &InputType=dtmf&Digits=1&Speech=",
     ),
 ];
 

@@ -196,17 +196,20 @@ async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
 fn hint(status: StatusCode, family: &str) -> Option<&'static str> {
     Some(match (status, family) {
         (StatusCode::UNAUTHORIZED, "vobiz-voice") => {
-            "the receiver refused the signature: does it have the same public URL (VOBIZ_PUBLIC_URL, --public-url), and the \
+            "the receiver refused the signature: does it have the same public URL \
+             (VOBIZ_PUBLIC_URL, --public-url), and the \
              same secret?"
         }
         (StatusCode::UNAUTHORIZED, family) if family.starts_with("vobiz-") => {
-            "the receiver refused the signature: does it have the same secret? Is the URL that of the same family?"
+            "the receiver refused the signature: does it have the same secret? Is the URL that of \
+             the same family?"
         }
         (StatusCode::UNAUTHORIZED, "geelark-token" | "stardust") => {
             "the receiver refused the credential: does it have the same secret?"
         }
         (StatusCode::UNAUTHORIZED, _) => {
-            "the receiver refused the signature: does it have the same secret? Do both machines' clocks agree?"
+            "the receiver refused the signature: does it have the same secret? Do both machines' \
+             clocks agree?"
         }
         (StatusCode::NOT_FOUND, _) => {
             "the receiver has no such route: are the variables of the provider set there?"

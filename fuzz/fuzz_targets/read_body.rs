@@ -365,7 +365,8 @@ impl Wake for Woken {
 thread_local! {
     /// Made once: making a runtime takes longer than a thousand bodies.
     static RUNTIME: (Runtime, Vec<Layered>) = {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_time().start_paused(true).build();
         (runtime.expect("a runtime"), layers())
     };
 }

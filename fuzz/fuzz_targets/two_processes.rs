@@ -460,8 +460,10 @@ impl Provider for Numbered {
 }
 
 thread_local! {
-    static RUNTIME: Runtime =
-        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+    static RUNTIME: Runtime = {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().start_paused(true).build().expect("a runtime")
+    };
 }
 
 const LEASE: Duration = Duration::from_secs(1);

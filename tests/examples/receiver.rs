@@ -227,7 +227,8 @@ fn attack_stalled_bodies_are_answered_and_cheap_and_keep_nobody_out() {
     }
     let most = receiver.memory("VmHWM");
     println!(
-        "{CONNECTIONS} stalled bodies: {:.1} MiB at most, the last 408 after {slowest:.1?}, a delivery beside them took \
+        "{CONNECTIONS} stalled bodies: {:.1} MiB at most, the last 408 after {slowest:.1?}, a \
+         delivery beside them took \
          {beside:.1?}",
         (most - before) as f64 / MIB as f64
     );
@@ -372,20 +373,31 @@ fn every_event_is_one_line_of_json() {
 
     let printed =
         line(&body_of(r#"{"event":"room_close","room_id":"lobby","close_reason":2,"later":1}"#));
-    let event = json!({ "event": "room_close", "timestamp": stamp(&printed), "room_id": "lobby", "close_reason": 2, "later": 1 });
+    let event = json!({
+        "event": "room_close", "timestamp": stamp(&printed), "room_id": "lobby", "close_reason": 2,
+        "later": 1,
+    });
     assert_eq!(
         printed,
-        json!({ "provider": "zegocloud", "kind": "room_close", "covers": "nothing", "attempt": 1, "misfits": [], "event": event })
+        json!({
+            "provider": "zegocloud", "kind": "room_close", "covers": "nothing", "attempt": 1,
+            "misfits": [], "event": event,
+        })
     );
     assert!(stamp(&printed).is_number());
 
     let printed = line(&body_of(
         "{\r\n  \"event\": \"from_tomorrow\",\r\n  \"data\": {\n    \"a\": [\n1.10,\n2]\r}\n}",
     ));
-    let event = json!({ "timestamp": stamp(&printed), "event": "from_tomorrow", "data": { "a": [1.10, 2] } });
+    let event = json!({
+        "timestamp": stamp(&printed), "event": "from_tomorrow", "data": { "a": [1.10, 2] },
+    });
     assert_eq!(
         printed,
-        json!({ "provider": "zegocloud", "kind": "unknown", "covers": "nothing", "attempt": 1, "misfits": [], "event": event })
+        json!({
+            "provider": "zegocloud", "kind": "unknown", "covers": "nothing", "attempt": 1,
+            "misfits": [], "event": event,
+        })
     );
     assert!(stamp(&printed).is_string(), "as it came");
 

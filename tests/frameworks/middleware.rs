@@ -272,8 +272,10 @@ async fn a_missing_layer_is_500_and_says_what_to_add() {
     assert_eq!(status, 500);
     assert_eq!(
         text,
-        "this handler takes `Verified<tower_webhooks::zegocloud::event::Event>`, but no layer has put one into the \
-         request: add `.route_layer(WebhookLayer::new(provider))` to its route, with the provider whose event is \
+        "this handler takes `Verified<tower_webhooks::zegocloud::event::Event>`, but no layer has \
+         put one into the \
+         request: add `.route_layer(WebhookLayer::new(provider))` to its route, with the provider \
+         whose event is \
          `tower_webhooks::zegocloud::event::Event`"
     );
 

@@ -137,7 +137,8 @@ pub fn paths(value: &Value) -> Vec<String> {
 macro_rules! of_each {
     (|$asked:ident, $file:ident| $check:expr) => {
         of_each! { |$asked, $file| $check;
-            "zegocloud" zegocloud, "geelark" geelark, "stardust" stardust, "vobiz" vobiz_voice, "vobiz" vobiz_kyc,
+            "zegocloud" zegocloud, "geelark" geelark, "stardust" stardust, "vobiz" vobiz_voice,
+            "vobiz" vobiz_kyc,
             "vobiz" vobiz_campaign, "vobiz" vobiz_ndnc, "vobiz" vobiz_trunk, "vobiz" vobiz_whatsapp
         }
     };
@@ -208,14 +209,16 @@ pub mod asked {
             > {
                 use tower_webhooks::vobiz::$module::{Signer, $provider};
 
-                Asked { provider: $provider::new(TOKEN).unwrap(), signer: Signer::new(TOKEN).unwrap() }
+                let (provider, signer) = ($provider::new(TOKEN), Signer::new(TOKEN));
+                Asked { provider: provider.unwrap(), signer: signer.unwrap() }
             }
         )*};
     }
 
     #[cfg(feature = "vobiz")]
     families! {
-        vobiz_kyc: kyc Kyc, vobiz_campaign: campaign Campaign, vobiz_ndnc: ndnc Ndnc, vobiz_trunk: trunk Trunk,
+        vobiz_kyc: kyc Kyc, vobiz_campaign: campaign Campaign, vobiz_ndnc: ndnc Ndnc,
+        vobiz_trunk: trunk Trunk,
         vobiz_whatsapp: whatsapp Whatsapp
     }
 

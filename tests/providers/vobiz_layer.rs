@@ -219,14 +219,16 @@ async fn attack_host_and_forwarded_headers_over_a_socket() {
         let signature = voice::Signer::new(KEY, ORIGIN).unwrap().signature(signed_url, nonce);
         format!(
             "POST {target} HTTP/1.1\r\n{headers}X-Vobiz-Signature-V3: {signature}\r\n\
-             X-Vobiz-Signature-V3-Nonce: {nonce}\r\nConnection: close\r\nContent-Length: 10\r\n\r\nEvent=Ring"
+             X-Vobiz-Signature-V3-Nonce: {nonce}\r\nConnection: close\r\nContent-Length: \
+             10\r\n\r\nEvent=Ring"
         )
     };
     let right = "https://hooks.example.com/vobiz/call";
     for headers in [
         "Host: hooks.example.com\r\n",
         "Host: 10.0.0.7:8080\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: evil.example.com\r\n",
-        "Host: evil.example.com\r\nForwarded: host=evil.example.com;proto=http\r\nX-Forwarded-Prefix: /evil\r\n",
+        "Host: evil.example.com\r\nForwarded: \
+         host=evil.example.com;proto=http\r\nX-Forwarded-Prefix: /evil\r\n",
     ] {
         for target in ["/vobiz/call", "/vobiz/call?tenant=42", "http://evil.example.com/vobiz/call"]
         {

@@ -67,29 +67,40 @@ macro_rules! families {
                 assert!(provider.is_credential(&[0; 32], &HeaderName::from_static($header)));
                 let delivery = provider.verify(request, SystemTime::now())?;
                 let text = serde_json::to_string(delivery.event()).unwrap();
-                assert_eq!(serde_json::from_str::<$module::Event>(&text).unwrap(), *delivery.event(), "{text}");
+                let back: $module::Event = serde_json::from_str(&text).unwrap();
+                assert_eq!(back, *delivery.event(), "{text}");
                 let identity = delivery.proof().identity.as_ref().unwrap();
                 Ok(Accepted {
                     kind: delivery.kind().to_owned(),
                     // `Value` goes no deeper than 128 levels.
                     json: serde_json::to_value(delivery.event()).unwrap_or_default(),
                     dedup_key: delivery.event().dedup_key(),
-                    misfits: delivery.misfits().iter().map(|misfit| misfit.path().to_owned()).collect(),
+                    misfits: delivery
+                        .misfits()
+                        .iter()
+                        .map(|misfit| misfit.path().to_owned())
+                        .collect(),
                     covers: delivery.covers(),
                     content: identity.content(),
                     key_index: delivery.proof().key_index,
                     digest: identity.digest(),
-                    forever: identity.valid_until().is_none() && delivery.proof().signed_at.is_none(),
+                    forever: identity.valid_until().is_none()
+                        && delivery.proof().signed_at.is_none(),
                     debug: format!("{:?}", delivery.event()),
                 })
             },
-            sign: |key, request| $module::Signer::new(key).unwrap().sign(request, SystemTime::now()),
+            sign: |key, request| {
+                $module::Signer::new(key).unwrap().sign(request, SystemTime::now())
+            },
             is_refused: |key| {
                 $provider::new(key).is_err()
                     && $provider::new(KEY).unwrap().also_accept(key).is_err()
                     && $module::Signer::new(key).is_err()
             },
-            debug: |key| format!("{:?} {:?}", $provider::new(key).unwrap(), $module::Signer::new(key).unwrap()),
+            debug: |key| {
+                let (provider, signer) = ($provider::new(key), $module::Signer::new(key));
+                format!("{:?} {:?}", provider.unwrap(), signer.unwrap())
+            },
         }),*];
     };
 }

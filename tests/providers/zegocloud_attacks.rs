@@ -131,7 +131,8 @@ fn attack_boundary_shift_between_seconds_and_milliseconds_is_one_identity() {
         (("1687981272", "7254119327986670314"), ("1687981272725", "4119327986670314"));
     assert_eq!(signature(seconds.0, seconds.1), signature(millis.0, millis.1));
     let verify = |(timestamp, nonce): (&str, &str)| {
-        let body = json!({ "timestamp": timestamp, "nonce": nonce, "signature": signature(timestamp, nonce) });
+        let signature = signature(timestamp, nonce);
+        let body = json!({ "timestamp": timestamp, "nonce": nonce, "signature": signature });
         provider().verify(&request(JSON, body.to_string()), at(1_687_981_273)).unwrap()
     };
     let (seconds, millis) = (verify(seconds), verify(millis));
@@ -150,7 +151,8 @@ fn attack_a_nonce_that_holds_a_later_date_keeps_its_claim_until_then() {
     let (first, second) = (NOW.to_string(), later.to_string());
     assert_eq!(signature(&first, &second), signature(&second, &first));
     let verify = |timestamp: &str, nonce: &str, now| {
-        let body = json!({ "timestamp": timestamp, "nonce": nonce, "signature": signature(timestamp, nonce) });
+        let signature = signature(timestamp, nonce);
+        let body = json!({ "timestamp": timestamp, "nonce": nonce, "signature": signature });
         provider().verify(&request(JSON, body.to_string()), at(now)).unwrap()
     };
     let identity = verify(&first, &second, NOW).proof().identity.as_ref().unwrap().clone();
@@ -529,8 +531,10 @@ fn forms_with_lists() {
     let timestamp = NOW.to_string();
     let signature = signature(&timestamp, NONCE);
     let form = format!(
-        "event=stream_create&stream_id=s-1&title=a+b%2Bc%26%3D%7B&timestamp={timestamp}&nonce={NONCE}&signature={signature}\
-         &rtmp_url%5B%5D=rtmp://a&rtmp_url[]=rtmp://b&hls_url[1]=second&hls_url%5B0%5D=first&hdl_url[]=&extra_info=&pic_url="
+        "event=stream_create&stream_id=s-1&title=a+b%2Bc%26%3D%7B&timestamp={timestamp}\
+         &nonce={NONCE}&signature={signature}\
+         &rtmp_url%5B%5D=rtmp://a&rtmp_url[]=rtmp://b&hls_url[1]=second&hls_url%5B0%5D=first\
+         &hdl_url[]=&extra_info=&pic_url="
     );
     for content_type in [None, FORM, Some("Application/X-WWW-Form-Urlencoded ; charset=utf-8")] {
         let delivery = verify(content_type, form.clone()).unwrap();
@@ -758,7 +762,8 @@ fn body_with_timestamp(json: &str) -> String {
 #[test]
 fn the_window_ends_where_it_says() {
     let check = |provider: &Zegocloud, timestamp: String, now: SystemTime| {
-        let body = json!({ "timestamp": timestamp, "nonce": NONCE, "signature": signature(&timestamp, NONCE) });
+        let signature = signature(&timestamp, NONCE);
+        let body = json!({ "timestamp": timestamp, "nonce": NONCE, "signature": signature });
         kind(provider.verify(&request(JSON, body.to_string()), now))
     };
     let narrow =

@@ -32,36 +32,44 @@ const DOCUMENTED: &[(&str, &str)] = &[
     ("room_close", "event appid room_id room_session_id room_close_time close_reason"),
     (
         "room_login",
-        "event appid room_id room_name room_seq user_account user_nickname session_id login_time user_role auth_level \
+        "event appid room_id room_name room_seq user_account user_nickname session_id login_time \
+         user_role auth_level \
          relogin user_update_seq callback_data term_type",
     ),
     (
         "room_logout",
-        "event appid room_id room_seq user_account user_nickname session_id login_time logout_time reason user_role \
+        "event appid room_id room_seq user_account user_nickname session_id login_time \
+         logout_time reason user_role \
          user_update_seq",
     ),
     (
         "stream_create",
-        "event appid room_id room_session_id user_id user_name channel_id stream_id stream_alias stream_sid title \
-         stream_attr stream_seq create_time create_time_ms extra_info recreate publish_id publish_name rtmp_url hls_url \
+        "event appid room_id room_session_id user_id user_name channel_id stream_id stream_alias \
+         stream_sid title \
+         stream_attr stream_seq create_time create_time_ms extra_info recreate publish_id \
+         publish_name rtmp_url hls_url \
          hdl_url pic_url",
     ),
     (
         "stream_close",
-        "event appid room_id room_session_id user_id user_name channel_id stream_alias stream_id stream_sid stream_seq \
+        "event appid room_id room_session_id user_id user_name channel_id stream_alias stream_id \
+         stream_sid stream_seq \
          third_define_data create_time_ms destroy_timemillis type",
     ),
     (
         "mix_start",
-        "event appid seq task_id channel_id publish_id mix_url mix_stream_alias rtmp_urls hls_urls hdl_urls \
+        "event appid seq task_id channel_id publish_id mix_url mix_stream_alias rtmp_urls \
+         hls_urls hdl_urls \
          stream_alias rtmp_url hls_url hdl_url",
     ),
     ("mix_stop", "event appid seq task_id channel_id publish_id mix_url mix_stream_alias"),
     (
         "transcode_start",
         "Event Appid TaskId UserId Sequence Status Details.Input.StreamId Details.Input.StreamUrl \
-         Details.Outputs.StreamId Details.Outputs.StreamUrl Details.Outputs.VideoEncId Details.Outputs.VideoBitrate \
-         Details.Outputs.ShortEdgeAdaption Details.Outputs.Fps Details.Outputs.Width Details.Outputs.Height \
+         Details.Outputs.StreamId Details.Outputs.StreamUrl Details.Outputs.VideoEncId \
+         Details.Outputs.VideoBitrate \
+         Details.Outputs.ShortEdgeAdaption Details.Outputs.Fps Details.Outputs.Width \
+         Details.Outputs.Height \
          Details.Outputs.GOP",
     ),
     ("transcode_stop", "Event Appid TaskId UserId Sequence Status StopReason"),
@@ -72,11 +80,16 @@ const DOCUMENTED: &[(&str, &str)] = &[
     (
         "censor_audio_v2_result",
         "Event AppId Code Message TaskId ResultTaskId AuxInfo.RoomId AuxInfo.ProcessBeginTime \
-         AuxInfo.ProcessFinishTime AuxInfo.UserId Detail.RiskLevel Detail.AudioText Detail.AudioUrl Detail.PreAudioUrl \
-         Detail.RiskDescription Detail.RiskLabel1 Detail.RiskLabel2 Detail.RiskLabel3 Detail.VadStatus \
-         Detail.RiskDetail.RiskSource Detail.RiskDetail.AudioText Detail.RiskDetail.MatchedLists.Name \
-         Detail.RiskInfoList.RiskLevel Detail.RiskInfoList.RiskDescription Detail.RiskInfoList.RiskLabel1 \
-         Detail.RiskInfoList.RiskLabel2 Detail.RiskInfoList.RiskLabel3 Detail.RiskInfoList.RiskDetail.RiskSource \
+         AuxInfo.ProcessFinishTime AuxInfo.UserId Detail.RiskLevel Detail.AudioText \
+         Detail.AudioUrl Detail.PreAudioUrl \
+         Detail.RiskDescription Detail.RiskLabel1 Detail.RiskLabel2 Detail.RiskLabel3 \
+         Detail.VadStatus \
+         Detail.RiskDetail.RiskSource Detail.RiskDetail.AudioText \
+         Detail.RiskDetail.MatchedLists.Name \
+         Detail.RiskInfoList.RiskLevel Detail.RiskInfoList.RiskDescription \
+         Detail.RiskInfoList.RiskLabel1 \
+         Detail.RiskInfoList.RiskLabel2 Detail.RiskInfoList.RiskLabel3 \
+         Detail.RiskInfoList.RiskDetail.RiskSource \
          Detail.RiskInfoList.RiskDetail.AudioText Detail.RiskInfoList.RiskDetail.MatchedLists.Name \
          Detail.BusinessInfoList.BusinessDescription Detail.BusinessInfoList.BusinessLabel1 \
          Detail.BusinessInfoList.BusinessLabel2 Detail.BusinessInfoList.BusinessLabel3 \
@@ -89,11 +102,16 @@ const DOCUMENTED: &[(&str, &str)] = &[
     (
         "censor_video_v2_audio_result",
         "Event AppId Code Message TaskId ResultTaskId AuxInfo.RoomId AuxInfo.ProcessBeginTime \
-         AuxInfo.ProcessFinishTime AuxInfo.StreamId Detail.RiskLevel Detail.Content Detail.AudioUrl Detail.PreAudioUrl \
-         Detail.RiskDescription Detail.RiskLabel1 Detail.RiskLabel2 Detail.RiskLabel3 Detail.VadStatus \
-         Detail.RiskDetail.RiskSource Detail.RiskDetail.AudioText Detail.RiskDetail.MatchedLists.Name \
-         Detail.RiskInfoList.RiskLevel Detail.RiskInfoList.RiskDescription Detail.RiskInfoList.RiskLabel1 \
-         Detail.RiskInfoList.RiskLabel2 Detail.RiskInfoList.RiskLabel3 Detail.RiskInfoList.RiskDetail.RiskSource \
+         AuxInfo.ProcessFinishTime AuxInfo.StreamId Detail.RiskLevel Detail.Content \
+         Detail.AudioUrl Detail.PreAudioUrl \
+         Detail.RiskDescription Detail.RiskLabel1 Detail.RiskLabel2 Detail.RiskLabel3 \
+         Detail.VadStatus \
+         Detail.RiskDetail.RiskSource Detail.RiskDetail.AudioText \
+         Detail.RiskDetail.MatchedLists.Name \
+         Detail.RiskInfoList.RiskLevel Detail.RiskInfoList.RiskDescription \
+         Detail.RiskInfoList.RiskLabel1 \
+         Detail.RiskInfoList.RiskLabel2 Detail.RiskInfoList.RiskLabel3 \
+         Detail.RiskInfoList.RiskDetail.RiskSource \
          Detail.RiskInfoList.RiskDetail.AudioText Detail.RiskInfoList.RiskDetail.MatchedLists.Name \
          Detail.BusinessInfoList.BusinessDescription Detail.BusinessInfoList.BusinessLabel1 \
          Detail.BusinessInfoList.BusinessLabel2 Detail.BusinessInfoList.BusinessLabel3 \
@@ -101,21 +119,31 @@ const DOCUMENTED: &[(&str, &str)] = &[
     ),
     (
         "censor_video_v2_img_result",
-        "Event AppId Code Message TaskId ResultTaskId AuxInfo.RoomId AuxInfo.ImgTime AuxInfo.StreamId Detail.RiskLevel \
-         Detail.ImgUrl Detail.RiskDescription Detail.RiskLabel1 Detail.RiskLabel2 Detail.RiskLabel3 \
-         Detail.RiskDetail.RiskSource Detail.RiskDetail.FaceInfoList.Name Detail.RiskDetail.FaceInfoList.Id \
+        "Event AppId Code Message TaskId ResultTaskId AuxInfo.RoomId AuxInfo.ImgTime \
+         AuxInfo.StreamId Detail.RiskLevel \
+         Detail.ImgUrl Detail.RiskDescription Detail.RiskLabel1 Detail.RiskLabel2 \
+         Detail.RiskLabel3 \
+         Detail.RiskDetail.RiskSource Detail.RiskDetail.FaceInfoList.Name \
+         Detail.RiskDetail.FaceInfoList.Id \
          Detail.RiskDetail.FaceInfoList.FaceRatio Detail.RiskDetail.FaceInfoList.Probability \
          Detail.RiskDetail.FaceInfoList.Location Detail.RiskDetail.OcrInfo.Text \
-         Detail.RiskDetail.OcrInfo.MatchedLists.Name Detail.RiskInfoList.RiskLevel Detail.RiskInfoList.Probability \
-         Detail.RiskInfoList.RiskDescription Detail.RiskInfoList.RiskLabel1 Detail.RiskInfoList.RiskLabel2 \
+         Detail.RiskDetail.OcrInfo.MatchedLists.Name Detail.RiskInfoList.RiskLevel \
+         Detail.RiskInfoList.Probability \
+         Detail.RiskInfoList.RiskDescription Detail.RiskInfoList.RiskLabel1 \
+         Detail.RiskInfoList.RiskLabel2 \
          Detail.RiskInfoList.RiskLabel3 Detail.RiskInfoList.RiskDetail.RiskSource \
-         Detail.RiskInfoList.RiskDetail.FaceInfoList.Name Detail.RiskInfoList.RiskDetail.FaceInfoList.Id \
-         Detail.RiskInfoList.RiskDetail.FaceInfoList.FaceRatio Detail.RiskInfoList.RiskDetail.FaceInfoList.Probability \
-         Detail.RiskInfoList.RiskDetail.FaceInfoList.Location Detail.RiskInfoList.RiskDetail.OcrInfo.Text \
-         Detail.RiskInfoList.RiskDetail.OcrInfo.MatchedLists.Name Detail.BusinessInfoList.BusinessDescription \
+         Detail.RiskInfoList.RiskDetail.FaceInfoList.Name \
+         Detail.RiskInfoList.RiskDetail.FaceInfoList.Id \
+         Detail.RiskInfoList.RiskDetail.FaceInfoList.FaceRatio \
+         Detail.RiskInfoList.RiskDetail.FaceInfoList.Probability \
+         Detail.RiskInfoList.RiskDetail.FaceInfoList.Location \
+         Detail.RiskInfoList.RiskDetail.OcrInfo.Text \
+         Detail.RiskInfoList.RiskDetail.OcrInfo.MatchedLists.Name \
+         Detail.BusinessInfoList.BusinessDescription \
          Detail.BusinessInfoList.BusinessLabel1 Detail.BusinessInfoList.BusinessLabel2 \
          Detail.BusinessInfoList.BusinessLabel3 Detail.BusinessInfoList.ConfidenceLevel \
-         Detail.BusinessInfoList.Probability Detail.BusinessInfoList.BusinessDetail.FaceInfoList.Name \
+         Detail.BusinessInfoList.Probability \
+         Detail.BusinessInfoList.BusinessDetail.FaceInfoList.Name \
          Detail.BusinessInfoList.BusinessDetail.FaceInfoList.Id \
          Detail.BusinessInfoList.BusinessDetail.FaceInfoList.FaceRatio \
          Detail.BusinessInfoList.BusinessDetail.FaceInfoList.Probability \
@@ -131,12 +159,14 @@ const DOCUMENTED: &[(&str, &str)] = &[
     ),
     (
         "digital_human.stream_task",
-        "EventType=3 AppId EventTime TaskId Detail.Status Detail.RoomId Detail.StreamId Detail.FailReason",
+        "EventType=3 AppId EventTime TaskId Detail.Status Detail.RoomId Detail.StreamId \
+         Detail.FailReason",
     ),
     ("digital_human.drive_task", "EventType=4 AppId EventTime TaskId Detail.DriveId Detail.Status"),
     (
         "ai_agent.ASRResult",
-        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.UserId Data.Round Data.Text",
+        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.UserId \
+         Data.Round Data.Text",
     ),
     (
         "ai_agent.LLMResult",
@@ -144,42 +174,51 @@ const DOCUMENTED: &[(&str, &str)] = &[
     ),
     (
         "ai_agent.Exception",
-        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.Code Data.Message Data.Round",
+        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.Code \
+         Data.Message Data.Round",
     ),
     (
         "ai_agent.Interrupted",
-        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.Round Data.Reason Data.PlayedText",
+        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.Round \
+         Data.Reason Data.PlayedText",
     ),
     (
         "ai_agent.UserSpeakAction",
-        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.UserId Data.Action Data.Round",
+        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.UserId \
+         Data.Action Data.Round",
     ),
     (
         "ai_agent.AgentInstanceStatus",
-        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.Status Data.Round",
+        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.Status \
+         Data.Round",
     ),
     (
         "ai_agent.AgentSpeakAction",
-        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.Action Data.Status",
+        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.Action \
+         Data.Status",
     ),
     (
         "ai_agent.UserAudioData",
-        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.UserId Data.Round Data.SampleRate \
+        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.UserId \
+         Data.Round Data.SampleRate \
          Data.Format Data.Audio",
     ),
     (
         "ai_agent.AgentInstanceCreated",
-        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.CreatedTimestamp",
+        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence \
+         Data.CreatedTimestamp",
     ),
     (
         "ai_agent.AgentInstanceDeleted",
-        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.Code Data.DeletedTimestamp \
+        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.Code \
+         Data.DeletedTimestamp \
          Data.LatencyData.LLMTTFT Data.LatencyData.LLMTPS Data.LatencyData.TTSAudioFirstFrameTime \
          Data.LatencyData.TotalCost",
     ),
     (
         "ai_agent.AgentInstanceMetaInfo",
-        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.Round Data.MetaInfo",
+        "Event AppId AgentInstanceId AgentUserId AgentId Name RoomId Sequence Data.Round \
+         Data.MetaInfo",
     ),
     ("asr.ASRResult", "Event AppId TaskId RoomId Data.UserId Data.StreamId Data.Round Data.Text"),
     (
@@ -189,11 +228,15 @@ const DOCUMENTED: &[(&str, &str)] = &[
     ("asr.Exception", "Event AppId TaskId RoomId Data.Code Data.Message"),
     (
         "recording.uploaded",
-        "event_type=1 app_id task_id room_id message sequence detail.upload_status detail.file_info.user_id \
-         detail.file_info.user_name detail.file_info.stream_id detail.file_info.file_id detail.file_info.video_id \
+        "event_type=1 app_id task_id room_id message sequence detail.upload_status \
+         detail.file_info.user_id \
+         detail.file_info.user_name detail.file_info.stream_id detail.file_info.file_id \
+         detail.file_info.video_id \
          detail.file_info.file_url detail.file_info.output_file_format detail.file_info.file_size \
-         detail.file_info.duration detail.file_info.resolution_width detail.file_info.resolution_height \
-         detail.file_info.media_track_type detail.file_info.begin_timestamp detail.file_info.custom_begin_timestamp \
+         detail.file_info.duration detail.file_info.resolution_width \
+         detail.file_info.resolution_height \
+         detail.file_info.media_track_type detail.file_info.begin_timestamp \
+         detail.file_info.custom_begin_timestamp \
          detail.file_info.status",
     ),
     (
@@ -213,7 +256,8 @@ const DOCUMENTED: &[(&str, &str)] = &[
     ("recording.uploading", "event_type=7 app_id task_id room_id message sequence detail"),
     (
         "recording.live_upload",
-        "event_type=102 app_id task_id room_id message sequence detail.stream_id detail.file_id detail.file_url \
+        "event_type=102 app_id task_id room_id message sequence detail.stream_id detail.file_id \
+         detail.file_url \
          detail.media_track_type",
     ),
     ("recording.paused", "event_type=201 app_id task_id room_id message sequence detail"),
@@ -223,7 +267,8 @@ const DOCUMENTED: &[(&str, &str)] = &[
     ("recording.legacy_no_file", "event_type=3 app_id task_id room_id message sequence file_info"),
     (
         "player.created",
-        "EventType=1 AppID RoomId PlayerId PlayerName EventTime Detail.CreateTime Detail.PlayTime Detail.MaxIdleTime \
+        "EventType=1 AppID RoomId PlayerId PlayerName EventTime Detail.CreateTime Detail.PlayTime \
+         Detail.MaxIdleTime \
          Detail.StreamUrl",
     ),
     (
@@ -261,12 +306,14 @@ const DOCUMENTED: &[(&str, &str)] = &[
     ),
     (
         "zim.user_action",
-        "event appid user_id user_name os action session_id login_time relogin logout_time logout_reason offline_time",
+        "event appid user_id user_name os action session_id login_time relogin logout_time \
+         logout_reason offline_time",
     ),
     ("zim.send_msg", MESSAGE),
     (
         "zim.before_send_msg",
-        "event appid request_id from_user_id conv_id conv_type msg_id payload msg_type sub_msg_type msg_body",
+        "event appid request_id from_user_id conv_id conv_type msg_id payload msg_type \
+         sub_msg_type msg_body",
     ),
     ("zim.bot_msg", MESSAGE),
     ("zim.call_create", "event appid call_id user_ids create_time payload caller timeout"),
@@ -277,14 +324,16 @@ const DOCUMENTED: &[(&str, &str)] = &[
     ("zim.call_timeout", "event appid call_id user_ids"),
     (
         "zim.group_create",
-        "event appid group_id operator_account owner_account group_name attributes.key attributes.value user_ids",
+        "event appid group_id operator_account owner_account group_name attributes.key \
+         attributes.value user_ids",
     ),
     ("zim.group_destroy", "event appid group_id operator_account owner_account user_ids"),
     ("zim.group_join", "event appid group_id operator_account join_type new_user_ids"),
     ("zim.group_exit", "event appid group_id exit_type operator_account exit_user_ids"),
     (
         "zim.room_create",
-        "event appid room_id operator_account room_name attributes.key attributes.value attributes.auto_delete",
+        "event appid room_id operator_account room_name attributes.key attributes.value \
+         attributes.auto_delete",
     ),
     ("zim.room_destroy", "event appid room_id user_ids operator_account"),
     ("zim.room_enter", "event appid room_id operator_account"),
@@ -293,7 +342,8 @@ const DOCUMENTED: &[(&str, &str)] = &[
 ];
 
 const LEGACY_FILES: &str = "event_type app_id task_id room_id message sequence file_info.user_id file_info.user_name \
-    file_info.stream_id file_info.file_id file_info.video_id file_info.file_url file_info.output_file_format \
+    file_info.stream_id file_info.file_id file_info.video_id file_info.file_url \
+    file_info.output_file_format \
     file_info.file_size file_info.duration file_info.resolution_width file_info.resolution_height \
     file_info.media_track_type file_info.begin_timestamp file_info.status";
 
@@ -1389,7 +1439,8 @@ fn deduplication_keys_hold_these_fields_and_no_others() {
 #[test]
 fn forms_give_the_same_events() {
     let form = "event=stream_create&room_id=lecture-7&stream_seq=01&user_name=Ada+%2B+Grace\
-        &rtmp_url%5B%5D=rtmp%3A%2F%2Fa&rtmp_url%5B%5D=rtmp%3A%2F%2Fb&stream_attr=%7B%22cid%22%3A0%7D";
+        &rtmp_url%5B%5D=rtmp%3A%2F%2Fa&rtmp_url%5B%5D=rtmp%3A%2F%2Fb\
+        &stream_attr=%7B%22cid%22%3A0%7D";
     let signer = zegocloud::Signer::new("a callback secret").unwrap();
     let request = signer.sign(Request::post("/").body(Bytes::from(form)).unwrap(), now());
     // Whatever the content type says.

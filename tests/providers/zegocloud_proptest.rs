@@ -103,16 +103,27 @@ fn written(
 proptest! {
     #[test]
     fn what_is_signed_is_accepted(
-        secret in secret(), nonce in nonce(), at in instant(), style in style(), room in any::<String>(),
+        secret in secret(),
+        nonce in nonce(),
+        at in instant(),
+        style in style(),
+        room in any::<String>(),
     ) {
         let stamp = timestamp(&style, at);
         let signature = Signer::new(&secret).unwrap().signature(&stamp, &nonce);
         let request = written(&style, &stamp, &nonce, &signature, &room);
         let delivery = Zegocloud::new(&secret).unwrap().verify(&request, at).unwrap();
-        let Event::Room(RoomEvent::Close(close)) = delivery.event() else { panic!("{:?}", delivery.event()) };
+        let Event::Room(RoomEvent::Close(close)) = delivery.event() else {
+            panic!("{:?}", delivery.event())
+        };
         prop_assert_eq!(close.room_id.as_deref(), Some(&*room).filter(|room| !room.is_empty()));
-        let signed_at = delivery.proof().signed_at.unwrap().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-        let signed = if style.milliseconds { signed_at.as_millis().to_string() } else { signed_at.as_secs().to_string() };
+        let signed_at = delivery.proof().signed_at.unwrap();
+        let signed_at = signed_at.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let signed = if style.milliseconds {
+            signed_at.as_millis().to_string()
+        } else {
+            signed_at.as_secs().to_string()
+        };
         prop_assert_eq!(signed, stamp);
         let last = delivery.proof().identity.as_ref().unwrap().valid_until().unwrap();
         prop_assert!(last > at + Duration::from_secs(299), "a claim outlives its window");
@@ -120,9 +131,13 @@ proptest! {
 
     #[test]
     fn what_the_signer_signs_is_accepted(
-        secret in secret(), at in instant(), milliseconds in any::<bool>(), numeric in any::<bool>(),
+        secret in secret(),
+        at in instant(),
+        milliseconds in any::<bool>(),
+        numeric in any::<bool>(),
         members in prop_oneof![
-            Just("{}"), Just(" {\"event\":\"x\"}"), Just("{\"Event\":\"x\"}"), Just("{\"EventType\":3}"), Just("event=x"),
+            Just("{}"), Just(" {\"event\":\"x\"}"), Just("{\"Event\":\"x\"}"), Just("{\"EventType\":3}"),
+            Just("event=x"),
         ],
     ) {
         let mut signer = Signer::new(&secret).unwrap();
@@ -147,7 +162,11 @@ proptest! {
         let mut members = [stamp.clone(), nonce.clone(), signature.clone()];
         let mut bytes = std::mem::take(&mut members[member]).into_bytes();
         let place = place.index(bytes.len());
-        let same = if member == 2 { bytes[place].eq_ignore_ascii_case(&byte) } else { bytes[place] == byte };
+        let same = if member == 2 {
+            bytes[place].eq_ignore_ascii_case(&byte)
+        } else {
+            bytes[place] == byte
+        };
         prop_assume!(!same);
         bytes[place] = byte;
         prop_assume!(std::str::from_utf8(&bytes).is_ok());
@@ -182,7 +201,8 @@ proptest! {
             "([a-c%&=+\\[\\]0-9]){0,80}".prop_map(String::into_bytes),
         ],
         content_type in prop_oneof![
-            Just(None), Just(Some("application/json")), Just(Some("application/x-www-form-urlencoded")),
+            Just(None), Just(Some("application/json")),
+            Just(Some("application/x-www-form-urlencoded")),
         ],
         seconds in any::<u32>(),
     ) {
@@ -199,9 +219,12 @@ proptest! {
     fn attack_arbitrary_members_beside_a_right_signature_never_panic(
         name in any::<String>(), value in "[{}\\[\\]\",:0-9a-z\\\\.+-]{0,60}",
         event in prop_oneof![
-            Just("room_create"), Just("room_login"), Just("stream_create"), Just("stream_close"), Just("mix_start"),
+            Just("room_create"), Just("room_login"), Just("stream_create"), Just("stream_close"),
+            Just("mix_start"),
         ],
-        key in prop_oneof![Just("room_id"), Just("appid"), Just("rtmp_url"), Just("close_reason"), Just("login_time")],
+        key in prop_oneof![
+            Just("room_id"), Just("appid"), Just("rtmp_url"), Just("close_reason"), Just("login_time"),
+        ],
     ) {
         let name = serde_json::to_string(&name).unwrap();
         let at = at(1_763_680_000);
@@ -215,10 +238,13 @@ proptest! {
             match provider.verify(&Signer::new("secret").unwrap().sign(request, at), at) {
                 Ok(delivery) => {
                     let json = serde_json::to_string(delivery.event()).unwrap();
-                    prop_assert_eq!(&serde_json::from_str::<Event>(&json).unwrap(), delivery.event(), "{}", json);
+                    let back: Event = serde_json::from_str(&json).unwrap();
+                    prop_assert_eq!(&back, delivery.event(), "{}", json);
                 }
                 // No JSON, or a further signing member.
-                Err(refused) => prop_assert!([400, 401].contains(&refused.status().as_u16()), "{}", refused),
+                Err(refused) => {
+                    prop_assert!([400, 401].contains(&refused.status().as_u16()), "{}", refused)
+                }
             }
         }
     }

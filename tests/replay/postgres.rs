@@ -806,7 +806,8 @@ async fn as_many_bookings_as_events_whatever_is_killed() {
     let booked = count(&pool, BOOKINGS).await;
     let distinct = count(&pool, "select count(distinct delivery_id) from bookings").await;
     println!(
-        "{events} events in {:.0} s, sent {sent} times, {rounds} ledgers killed, Postgres killed {} times and paused {}: \
+        "{events} events in {:.0} s, sent {sent} times, {rounds} ledgers killed, Postgres killed \
+         {} times and paused {}: \
          {booked} bookings of {distinct} events",
         start.elapsed().as_secs_f64(),
         (1..=rounds).filter(|round| round % 3 == 1).count(),

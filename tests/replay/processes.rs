@@ -84,7 +84,8 @@ async fn attack_replays_over_two_processes() {
     let delivered = rooms(&mut pair);
     let twice = delivered.values().filter(|count| **count > 1).count();
     println!(
-        "{} replays of {events} events in {:.1} s: {} delivered, {twice} twice, statuses {statuses:?}",
+        "{} replays of {events} events in {:.1} s: {} delivered, {twice} twice, statuses \
+         {statuses:?}",
         events * times,
         start.elapsed().as_secs_f64(),
         delivered.len(),
@@ -335,7 +336,8 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
         let failures = |sent: &&Sent| if habit.signs_anew { sent.failed } else { 0 };
         let twice = sent.iter().filter(|sent| runs(sent) > failures(sent) + 1).count();
         println!(
-            "{:28} {:5} events: {acknowledged} acknowledged, {refused} refused with 409 at last, {gave_up} still \
+            "{:28} {:5} events: {acknowledged} acknowledged, {refused} refused with 409 at last, \
+             {gave_up} still \
              failing at last, {missing} lost, {twice} delivered twice",
             habit.name,
             sent.len(),
@@ -574,7 +576,8 @@ async fn attack_replays_in_chaos() {
     let unseen = fates.iter().filter(|fate| fate.last == 200 && ran(fate) == 0).count();
     let refused = fates.iter().filter(|fate| fate.last == 503 && ran(fate) > 0).count();
     println!(
-        "{} ran twice, {} lost by senders that retry, {unseen} acknowledged and not run, {refused} refused and run",
+        "{} ran twice, {} lost by senders that retry, {unseen} acknowledged and not run, \
+         {refused} refused and run",
         twice.len(),
         lost.len()
     );

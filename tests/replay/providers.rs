@@ -57,9 +57,12 @@ macro_rules! every {
             ($name:literal, $provider:expr, $signer:expr, $body:ident, $guarded:literal, $other:ident) => {
                 let content_type =
                     if $body.starts_with('{') { "application/json" } else { "application/x-www-form-urlencoded" };
-                let (layer, signer) = (WebhookLayer::new($provider.unwrap()), Box::new($signer.unwrap()));
+                let layer = WebhookLayer::new($provider.unwrap());
+                let signer = Box::new($signer.unwrap());
                 let other = Other::$other;
-                $check($name, Scheme { layer, signer, body: $body, content_type, guarded: $guarded, other } $(, $more)?).await;
+                let (body, guarded) = ($body, $guarded);
+                let scheme = Scheme { layer, signer, body, content_type, guarded, other };
+                $check($name, scheme $(, $more)?).await;
             };
         }
         const TASK: &str = r#"{"type":6,"taskId":"AAA","result":true}"#;

@@ -228,7 +228,8 @@ async fn claims_outlive_a_killed_server_and_the_next_call_but_one_finds_it() {
     redis.restart();
     assert_eq!(store.claim(claim(1, 2)).await.unwrap(), Claimed::done(None));
 
-    // While it is idle: the connection is broken, and the call says so at once, unless the store has
+    // While it is idle: the connection is broken, and the call says so at once, unless the store
+    // has
     // noticed by then.
     redis.kill();
     redis.restart();
