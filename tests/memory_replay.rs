@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
-use futures_util::FutureExt as _;
+use claims::{claim, done, now};
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
@@ -14,8 +14,12 @@ use std::{
 };
 use tower_webhooks::{
     TestClock,
-    replay::{Claim, Claimed, MemoryStore, Outcome, ReplayStore, ReplayedResponse},
+    replay::{Claimed, MemoryStore, Outcome, ReplayStore, ReplayedResponse},
 };
+
+#[path = "support/claims.rs"]
+#[allow(dead_code, reason = "each binary uses its share")]
+mod claims;
 
 struct Counting;
 
@@ -44,35 +48,6 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-fn key(number: u64) -> [u8; 16] {
-    let spread = |salt: u64| {
-        (number ^ salt).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31).wrapping_mul(salt | 1)
-    };
-    let mut key = [0; 16];
-    key[..8].copy_from_slice(&spread(0x0123_4567_89ab_cdef).to_be_bytes());
-    key[8..].copy_from_slice(&spread(0xfedc_ba98_7654_3210).to_be_bytes());
-    key
-}
-
-fn claim(number: i64, token: i64, retention: u64) -> Claim {
-    Claim::for_test(
-        key(number as u64),
-        [1; 16],
-        token,
-        Duration::from_secs(15),
-        Duration::from_secs(retention),
-    )
-}
-
-/// The memory store never waits.
-fn now<T>(future: impl Future<Output = T>) -> T {
-    future.now_or_never().expect("the memory store waited")
-}
-
-fn done() -> Outcome {
-    Outcome::done(None)
-}
 
 #[test]
 fn a_million_claims_take_at_most_100_mb() {

@@ -3,6 +3,7 @@
 
 #[cfg(unix)]
 pub mod browser;
+pub mod claims;
 pub mod closed;
 #[cfg(target_os = "linux")]
 pub mod cpu;
