@@ -578,7 +578,7 @@ impl Raw {
     }
 }
 
-/// What each store's absences were.
+/// When which store was away. It keeps the stores running.
 struct Restarts {
     log: Vec<(f64, &'static str)>,
     _stores: (Redis, Postgres),
