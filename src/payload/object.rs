@@ -16,7 +16,7 @@ use std::{borrow::Cow, cell::OnceCell, fmt};
 /// The members of a JSON object, in their order.
 pub(crate) struct Object<'t> {
     value: Value<'t>,
-    /// All members before it are taken or hidden.
+    /// All members before it are hidden, or taken without a misfit.
     first: usize,
     end: usize,
     /// Where the search for the next member starts: members mostly come in the documented order.
@@ -113,7 +113,7 @@ impl<'t> Object<'t> {
         let mut payload = P::read(self, at);
         // A read takes each name at most once, so a repeated name leaves a member behind. Usually
         // nothing is left.
-        if self.left().next().is_some() {
+        if self.first != self.end && self.left().next().is_some() {
             if let Some(typed) = self.hide_duplicates() {
                 at.log.misfits.truncate(misfits);
                 typed.iter().for_each(|name| {
@@ -179,14 +179,24 @@ impl<'t> Object<'t> {
 
     /// Takes the member of the first of these names that has a value. Returns its node and the
     /// value to read.
+    #[inline(always)]
     fn take(
         &mut self,
         names: &Names,
         is_absent: fn(Value<'_>) -> bool,
     ) -> Option<(&'t Node, Value<'t>)> {
-        if let Some(value) = self.next(names.first()) {
-            return Some((value.node(), value));
+        match self.next(names.first()) {
+            Some(value) => Some((value.node(), value)),
+            None => self.search(names, is_absent),
         }
+    }
+
+    #[inline(never)]
+    fn search(
+        &mut self,
+        names: &Names,
+        is_absent: fn(Value<'_>) -> bool,
+    ) -> Option<(&'t Node, Value<'t>)> {
         if self.first == self.end || self.bits().0 & names.bits == 0 {
             return None;
         }
@@ -216,6 +226,7 @@ impl<'t> Object<'t> {
     }
 
     /// Fast path: takes the next member if it has this name and needs no further checks.
+    #[inline(always)]
     fn next(&mut self, name: &str) -> Option<Value<'t>> {
         let value = loop {
             let value = self.value.tape().value(self.hint).filter(|_| self.hint < self.end)?;
@@ -235,6 +246,13 @@ impl<'t> Object<'t> {
         marks.set(TYPED);
         self.pass(value);
         Some(value)
+    }
+
+    /// Keeps a member that was taken in the rest.
+    #[cold]
+    fn misfit(&mut self, member: &Node) {
+        mark(member, MISFIT);
+        (self.first, _) = self.value.inside();
     }
 
     fn pass(&mut self, next: Value<'_>) {
@@ -355,7 +373,7 @@ impl<T: FromValue + Serialize> Field for Option<T> {
         let read =
             at.value(Segment::Member(names.first()), T::EXPECTED, |at| T::from_value(value, at));
         if read.is_none() {
-            mark(member, MISFIT);
+            object.misfit(member);
         }
         read
     }
@@ -380,7 +398,7 @@ impl<T: FromValue + Serialize> Field for Vec<T> {
             }),
         };
         read.unwrap_or_else(|| {
-            mark(member, MISFIT);
+            object.misfit(member);
             Vec::new()
         })
     }
@@ -428,6 +446,7 @@ pub(crate) struct Reader<'r> {
 impl Reader<'_> {
     /// Reads the value at this segment. A failure is logged as one misfit, and the room it took is
     /// freed.
+    #[inline]
     fn value<T>(
         &mut self,
         segment: Segment,
@@ -453,6 +472,7 @@ struct Log {
 }
 
 impl Log {
+    #[cold]
     fn misfit(&mut self, path: &Path<'_>, member: Option<&str>, expected: &'static str) {
         if self.misfits.len() < MAX_MISFITS {
             let mut text = String::new();

@@ -57,7 +57,9 @@ impl<'a> Tape<'a> {
     /// Like [`new`](Self::new), but without indexing lists of these names: for lists that are kept
     /// as text.
     pub(crate) fn without(lists: &'static [&'static str], text: &'a str) -> Option<Self> {
-        let nodes = Vec::with_capacity((text.len() / TYPICAL_LEN).clamp(MIN_NODES, MAX_NODES / 16));
+        // Places are counted in 32 bits.
+        u32::try_from(text.len()).ok()?;
+        let nodes = Vec::with_capacity((text.len() / TYPICAL_LEN).clamp(MIN_NODES, MAX_NODES / 4));
         let tape = Self { text, nodes, has_escaped_names: false };
         let mut scan = Scan { tape, bytes: text.as_bytes(), at: 0, lists };
         scan.blank();
@@ -213,6 +215,7 @@ impl<'t> Value<'t> {
     }
 
     /// A string's content, or a number's text as it was sent; `None` for other values.
+    #[inline]
     pub(crate) fn scalar(self) -> Option<Cow<'t, str>> {
         let Span { from, to } = self.node.value;
         match self.node.kind {
@@ -231,6 +234,7 @@ impl<'t> Value<'t> {
     }
 
     /// This list or object with its contents indexed. If they were not, `own` takes the new index.
+    #[inline]
     pub(crate) fn indexed<'s>(self, own: &'s mut Option<Tape<'t>>) -> Value<'s>
     where
         't: 's,
@@ -286,7 +290,7 @@ struct Scan<'a> {
 impl Scan<'_> {
     /// Checks one value and adds it to the index.
     fn value(&mut self, name: Span, depth: usize) -> Option<()> {
-        let (place, from, first) = (self.tape.nodes.len(), self.here()?, self.peek()?);
+        let (place, from, first) = (self.tape.nodes.len(), self.here(), self.peek()?);
         let tag = tag(self.tape.bytes(name));
         let end = match first {
             b'{' if depth < MAX_DEPTH => b'}',
@@ -294,7 +298,7 @@ impl Scan<'_> {
             _ => {
                 let kind = self.skip(first)?;
                 let (value, next) =
-                    (Span { from, to: self.here()? }, u32::try_from(place).ok()?.checked_add(1)?);
+                    (Span { from, to: self.here() }, (place as u32).wrapping_add(1));
                 self.tape.nodes.push(Node { name, value, next, tag, kind, marks: Cell::new(0) });
                 return Some(());
             }
@@ -309,7 +313,7 @@ impl Scan<'_> {
         };
         self.tape.nodes.push(node);
         let kind = self.inside(end, place, depth)?;
-        let (to, next) = (self.here()?, u32::try_from(self.tape.nodes.len()).ok()?);
+        let (to, next) = (self.here(), self.tape.nodes.len() as u32);
         let node = self.tape.nodes.get_mut(place)?;
         (node.value.to, node.next, node.kind) = (to, next, kind);
         Some(())
@@ -361,9 +365,9 @@ impl Scan<'_> {
             return None;
         }
         self.step();
-        let from = self.here()?;
+        let from = self.here();
         self.tape.has_escaped_names |= self.string()? == Kind::Escaped;
-        let name = Span { from, to: self.here()?.checked_sub(1)? };
+        let name = Span { from, to: self.here().wrapping_sub(1) };
         self.blank();
         if self.peek()? != b':' {
             return None;
@@ -473,14 +477,13 @@ impl Scan<'_> {
         self.at = self.at.saturating_add(1);
     }
 
-    fn here(&self) -> Option<u32> {
-        u32::try_from(self.at).ok()
+    fn here(&self) -> u32 {
+        self.at as u32
     }
 }
 
 /// The number of bytes before the first quote, backslash or control character.
 fn plain(text: &[u8]) -> usize {
-    let is_special = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
     let (mut at, mut rest) = (0_usize, text);
     // Most strings are short: eight bytes at a time first.
     while let Some((eight, after)) = rest.split_first_chunk().filter(|_| at < SHORT) {
@@ -490,24 +493,33 @@ fn plain(text: &[u8]) -> usize {
         }
         (at, rest) = (at.wrapping_add(8), after);
     }
-    let blocks = rest
+    at.saturating_add(plain_in_blocks(rest))
+}
+
+#[inline(never)]
+fn plain_in_blocks(text: &[u8]) -> usize {
+    let is_special = |byte: &u8| byte ^ QUOTE_BIT <= b' ' || *byte == b'\\';
+    let blocks = text
         .chunks_exact(BLOCK)
         .take_while(|block| !block.iter().fold(false, |any, byte| any | is_special(byte)));
-    at = at.saturating_add(blocks.count().saturating_mul(BLOCK));
+    let at = blocks.count().saturating_mul(BLOCK);
     let rest = text.get(at..).unwrap_or_default();
     at.saturating_add(rest.iter().position(is_special).unwrap_or(rest.len()))
 }
 
 /// Finds quotes, backslashes and control characters: the lowest set bit is in the first such byte.
 fn special(eight: u64) -> u64 {
-    let below =
-        |bytes: u64, limit: u8| bytes.wrapping_sub(ONES.wrapping_mul(limit.into())) & !bytes;
-    let is = |byte: u8| below(eight ^ ONES.wrapping_mul(byte.into()), 1);
-    (below(eight, b' ') | is(b'"') | is(b'\\')) & ONES.wrapping_mul(0x80)
+    let xor = |byte: u8| eight ^ ONES.wrapping_mul(byte.into());
+    let up_to = |limit: u8, bytes: u64| {
+        bytes.wrapping_sub(ONES.wrapping_mul(u64::from(limit) + 1)) & !bytes
+    };
+    (up_to(b' ', xor(QUOTE_BIT)) | up_to(0, xor(b'\\'))) & ONES.wrapping_mul(0x80)
 }
 
+// With this bit flipped, a quote is next to the control characters.
+const QUOTE_BIT: u8 = b'"' ^ b' ';
 const SHORT: usize = 48;
-const BLOCK: usize = 32;
+const BLOCK: usize = 64;
 const ONES: u64 = 0x0101_0101_0101_0101;
 const NO_NAME: Span = Span { from: 0, to: 0 };
 const MAX_MEMBERS: usize = 256;

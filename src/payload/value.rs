@@ -28,6 +28,7 @@ pub(crate) trait FromValue: Sized {
 impl FromValue for String {
     const EXPECTED: &'static str = "text";
 
+    #[inline]
     fn from_value(value: Value<'_>, _: &mut Reader<'_>) -> Option<Self> {
         value.scalar().map(Cow::into_owned)
     }
