@@ -243,6 +243,19 @@ mod tests {
     }
 
     #[test]
+    fn an_age_is_negative_if_the_signed_time_is_ahead() {
+        for (signed_at, now, millis, seconds, printed) in [
+            (1_000, 3_500, 2_500, 2.5, "2.5 s"),
+            (3_500, 1_000, -2_500, -2.5, "-2.5 s"),
+            (7, 7, 0, 0.0, "0.0 s"),
+        ] {
+            let age = Age::between(at(signed_at), at(now));
+            assert_eq!((age.as_millis(), age.as_secs_f64()), (millis, seconds));
+            assert_eq!(age.to_string(), printed);
+        }
+    }
+
+    #[test]
     fn longer_than_25_hours_is_an_error() {
         let hours = |hours: u64| Duration::from_secs(hours * 3600);
         assert!(Window::new(hours(25), hours(25)).is_ok());
