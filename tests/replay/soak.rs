@@ -76,6 +76,9 @@ async fn soak() {
             ("RECEIVER_READ_TIMEOUT_MS", "2000"),
             ("RECEIVER_RETENTION_S", &retention),
             ("RECEIVER_FAIL_RATE", "0.01"),
+            // glibc gives back what is free, so that what is resident is mostly in use.
+            ("MALLOC_ARENA_MAX", "1"),
+            ("MALLOC_TRIM_THRESHOLD_", "131072"),
         ];
         Receiver::start_with(&variables, move |line| soak.printed(&line))
     };

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicU16, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -192,8 +192,13 @@ impl Address {
     }
 }
 
+/// A port that nobody else is given. Those that the system gives to clients begin above it: one of
+/// them could take the port while its server restarts, or connect to itself.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| fastrand::u16(10_000..25_000).into());
+    std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed))
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
 }
 
 fn spawn(port: u16, dir: &PathBuf, more: &[String]) -> Child {
