@@ -267,6 +267,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_set_is_returned() {
+        let end = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(7);
+        assert_eq!(identity(&[b"a"]).valid_until(), None);
+        assert_eq!(identity(&[b"a"]).with_valid_until(end).valid_until(), Some(end));
+        assert_eq!(identity(&[b"a"]).content(), Content::Bound);
+        let names = [Covers::Nothing, Covers::Url, Covers::Body].map(Covers::as_str);
+        assert_eq!(names, ["nothing", "url", "body"]);
+    }
+
+    #[test]
     fn debug_prints_nothing_of_the_parts() {
         let printed = format!("{:?}", identity(&[b"a MAC", &[7; 32]]));
         assert_eq!(printed, "Identity { content: Bound, valid_until: None, .. }");

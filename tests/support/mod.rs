@@ -88,7 +88,7 @@ pub async fn exchange(addr: SocketAddr, request: impl AsRef<[u8]>) -> String {
     stream.write_all(request.as_ref()).await.unwrap();
     let mut answer = String::new();
     let read = stream.read_to_string(&mut answer);
-    timeout(Duration::from_secs(10), read).await.expect("no answer").unwrap();
+    timeout(Duration::from_secs(60), read).await.expect("no answer").unwrap();
     answer
 }
 
