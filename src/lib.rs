@@ -53,6 +53,9 @@
 //! **Most of these signatures do not cover the body.** [`Verified::covers`] tells what a signature
 //! covers; the [security model](guide::security_model) explains what that means for an event.
 //!
+//! **Every field of an event is optional.** A member that is not of its documented type is absent,
+//! and [`Metadata::misfits`] names it; the event is delivered all the same.
+//!
 //! # The path of a request
 //!
 //! ```text

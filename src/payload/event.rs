@@ -74,7 +74,8 @@ impl Unknown {
         self
     }
 
-    /// The event's name or number in the body, if there is one. It is the sender's text, unchecked.
+    /// The event's name or number in the body, if there is one and the body has at most 256 members.
+    /// It is the sender's text, unchecked.
     pub fn claimed_kind(&self) -> Option<&str> {
         self.claimed.as_deref()
     }

@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc};
 /// A member that is not of its documented type and is therefore absent from the typed event.
 ///
 /// Its text is in the `rest` of its payload. Elements of lists and repeated members are only in
-/// [`Verified::body`](crate::Verified::body).
+/// [`Verified::body`](crate::Verified::body). Repeated members without a documented name are one
+/// misfit, with the path of the object that they are in: their names are any text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
     path: Box<str>,
@@ -17,7 +18,8 @@ impl Misfit {
         Self { path: path.into(), expected }
     }
 
-    /// The path from the root of the body, by documented names: `detail.file_info[2].size`.
+    /// The path from the root of the body, by documented names: `detail.file_info[2].size`. It is
+    /// empty for the body itself.
     pub fn path(&self) -> &str {
         &self.path
     }

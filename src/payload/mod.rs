@@ -43,18 +43,15 @@ mod rest;
 mod tape;
 mod value;
 
-/// Defines an enum of events, one row per event.
+/// Defines an enum of events, one row per event:
+/// `"name" | "other name" => Variant(Payload) as "kind" key |it| [it.needed; it.further],`.
 ///
-/// A row is
-/// `"name" | "other name" => Variant(Payload) as "kind" key |it| [it.needed; it.further],`. The
-/// first name is the one that is serialized; it may be a number. Without `as` it is the kind. The
-/// [key](WebhookEvent::dedup_key) is `None` unless all parts before the semicolon are present;
-/// without `key` it is always `None`. `in "member"` after the enum's name is the member that holds
-/// the name and is left out of the payload. Without `in`, the caller of `of` finds the name. The
-/// last row, `_ => Unknown(Unknown),`, takes all other events.
-///
-/// Generates the enum with a table of its rows, `WebhookEvent`, `Serialize`, `knows(name)` and
-/// `of(name, object)`; with `in` also `from_body` and `Deserialize`.
+/// The first name is the one that is serialized; it may be a number. Without `as` it is the kind.
+/// The [key](WebhookEvent::dedup_key) is `None` unless all parts before the semicolon are present;
+/// without `key` always. `in "member"` after the enum's name is the member that holds the name;
+/// without `in`, the caller of `of` finds the name. A last row `_ => Unknown(Unknown),` takes all
+/// other events. Generates the enum with a table of its rows, `WebhookEvent`, `Serialize`,
+/// `knows(name)`, `of(name, object)`; with `in` also `from_body` and `Deserialize`.
 macro_rules! events {
     (
         $(#[$meta:meta])*

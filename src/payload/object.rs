@@ -11,7 +11,7 @@ use serde::{
     ser::SerializeMap,
 };
 use serde_json::value::RawValue;
-use std::{borrow::Cow, cell::OnceCell, fmt};
+use std::{borrow::Cow, cell::OnceCell, collections::BTreeSet, fmt};
 
 /// The members of a JSON object, in their order.
 pub(crate) struct Object<'t> {
@@ -114,10 +114,11 @@ impl<'t> Object<'t> {
         // A read takes each name at most once, so a repeated name leaves a member behind. Usually
         // nothing is left.
         if self.first != self.end && self.left().next().is_some() {
-            if let Some(typed) = self.hide_duplicates() {
+            let repeated = self.hide_repeated();
+            if !repeated.is_empty() {
                 at.log.misfits.truncate(misfits);
-                typed.iter().for_each(|name| {
-                    at.log.misfit(&at.path, Some(name), "one member of this name")
+                repeated.iter().for_each(|name| {
+                    at.log.misfit(&at.path, name.as_deref(), "one member of each name")
                 });
                 self.forget();
                 payload = P::read(self, at);
@@ -138,23 +139,21 @@ impl<'t> Object<'t> {
         self.replaced.iter().for_each(|(_, value)| value.forget());
     }
 
-    /// Hides the members with a repeated name and returns the names of the typed ones; `None` if no
-    /// name is repeated.
-    fn hide_duplicates(&self) -> Option<Vec<String>> {
-        let mut typed: Option<Vec<String>> = None;
-        let mut twice = Vec::new();
+    /// Hides the members with a repeated name. Returns the names of the typed ones and, once, `None`
+    /// for the others: their names are the sender's text.
+    fn hide_repeated(&self) -> BTreeSet<Option<String>> {
+        let mut repeated = BTreeSet::new();
+        let mut hidden = Vec::new();
         for left in self.left() {
             let name = self.value.tape().name(left.node());
-            for other in self.all(&name).filter(|other| !std::ptr::eq(other.node(), left.node())) {
-                twice.extend([left, other]);
-                let typed = typed.get_or_insert_default();
-                if other.node().marks.get() & TYPED != 0 {
-                    typed.push(name.clone().into_owned());
-                }
+            if self.all(&name).nth(1).is_some() {
+                let is_typed = self.all(&name).any(|member| member.node().marks.get() & TYPED != 0);
+                repeated.insert(is_typed.then(|| name.clone().into_owned()));
+                hidden.extend(self.all(&name));
             }
         }
-        twice.into_iter().for_each(|value| mark(value.node(), HIDDEN));
-        typed
+        hidden.into_iter().for_each(|member| mark(member.node(), HIDDEN));
+        repeated
     }
 
     fn rest(&self, log: &mut Log) -> Option<Rest> {
@@ -394,7 +393,9 @@ impl<T: FromValue + Serialize> Field for Vec<T> {
                 read_list(value.indexed(&mut None), at)
             }),
             false => at.value(Segment::Member(names.first()), T::EXPECTED, |at| {
-                T::from_value(value, at).map(|one| vec![one])
+                // Some languages write an empty list as `{}`.
+                let one = T::from_value(value, at)?;
+                Some(if value.is_empty_object() { Vec::new() } else { vec![one] })
             }),
         };
         read.unwrap_or_else(|| {

@@ -174,6 +174,11 @@ impl<'t> Value<'t> {
         self.node.kind == Kind::Plain && self.node.value.len() == 2
     }
 
+    /// Whether it is `{}`.
+    pub(super) fn is_empty_object(self) -> bool {
+        self.is_indexed() && self.is_object() && self.values().next().is_none()
+    }
+
     pub(crate) fn is_list(self) -> bool {
         self.tape.bytes(self.node.value).first() == Some(&b'[')
     }

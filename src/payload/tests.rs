@@ -191,8 +191,8 @@ fn what_does_not_fit_is_named_and_kept() {
         (r#","reason":"so""#, &["reason"]),
         (r#","count":99999999999999999999"#, &["count"]),
         (r#","id":"a","id":"b""#, &["id"]),
-        (r#","lid":{"size":1,"size":2,"x":1,"x":2}"#, &["lid.size"]),
-        (r#","x":1,"x":2"#, &[]),
+        (r#","lid":{"size":1,"size":2,"x":1,"x":2}"#, &["lid", "lid.size"]),
+        (r#","x":1,"x":2,"y":1,"y":2"#, &[""]),
     ] {
         let body = format!(r#"{{"event":"box.opened","by":"me"{members}}}"#);
         let event = read(&body);

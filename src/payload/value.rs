@@ -154,11 +154,12 @@ pub(crate) fn whole<T: FromStr + TryFrom<i64>>(text: &str) -> Option<T> {
     T::try_from(number as i64).ok()
 }
 
-/// Parses a finite number that begins with a digit, after an optional `-`, and ends with one.
+/// Parses a finite number as JSON writes it, but also with leading zeros.
 fn finite(text: &str) -> Option<f64> {
     let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
     let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
-    if !digit(digits.first()) || !digit(digits.last()) {
+    let mut parts = digits.split(|byte| *byte == b'.');
+    if !digit(digits.last()) || !parts.all(|part| digit(part.first())) {
         return None;
     }
     text.parse().ok().filter(|number: &f64| number.is_finite())

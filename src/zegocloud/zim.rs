@@ -16,12 +16,12 @@ events! {
         "user_action" => UserAction(UserAction) as "zim.user_action"
             key |it| [it.session_id, it.action; it.login_time, it.logout_time, it.offline_time],
         /// A message was sent, or could not be.
-        "send_msg" => SendMsg(SendMsg) as "zim.send_msg" key |it| [; it.msg_id, it.user_list],
+        "send_msg" => SendMsg(SendMsg) as "zim.send_msg" key |it| [; it.msg_id, it.batch()],
         /// A client wants to send a message and waits for a [`SendVerdict`].
         "before_send_msg" => BeforeSendMsg(BeforeSendMsg) as "zim.before_send_msg"
             key |it| [it.request_id],
         /// A message was sent to a bot.
-        "bot_msg" => BotMsg(SendMsg) as "zim.bot_msg" key |it| [; it.msg_id, it.user_list],
+        "bot_msg" => BotMsg(SendMsg) as "zim.bot_msg" key |it| [; it.msg_id, it.batch()],
         /// A call was created.
         "call_create" => CallCreate(CallCreate) as "zim.call_create" key |it| [it.call_id],
         /// Users were invited into a running call.
@@ -523,6 +523,15 @@ pub struct SendVerdict {
     /// Replaces the message; on the Chinese page only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new_msg_body: Option<String>,
+}
+
+impl SendMsg {
+    /// The receivers, if any of them was sent something.
+    fn batch(&self) -> &[MessageReceiver] {
+        let is_sent = |id: &String| !id.trim().is_empty();
+        let is_any = self.user_list.iter().any(|it| it.msg_id.as_ref().is_some_and(is_sent));
+        if is_any { &self.user_list } else { &[] }
+    }
 }
 
 impl SendVerdict {

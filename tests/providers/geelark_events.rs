@@ -170,7 +170,7 @@ fn members_that_are_missing_or_odd_are_delivered() {
             "task_completed",
             &["taskId"],
         ),
-        (r#"{"type":6,"taskId":"1","x":1,"x":1}"#, "task_completed", &[]),
+        (r#"{"type":6,"taskId":"1","x":1,"x":1}"#, "task_completed", &[""]),
         ("\u{feff}{\"type\":6,\"taskId\":\"1\",\"result\":true}", "task_completed", &[]),
     ] {
         let event = parse(body);
