@@ -277,3 +277,20 @@ const COMPRESSIONS: [&str; 12] = [
     "x-gzip",
     "zstd",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Misfit;
+
+    #[test]
+    fn a_delivery_tells_what_it_was_given() {
+        let proof = Proof { covers: Covers::Url, key_index: 1, signed_at: None, identity: None };
+        let misfits = Misfits::new(vec![Misfit::new("a.b".to_owned(), "text")]);
+        let delivery = Delivery::new(7, "number", proof.clone()).with_misfits(misfits);
+        let delivery = delivery.map(|number| number + 1);
+        assert_eq!((delivery.event(), delivery.kind()), (&8, "number"));
+        assert_eq!((delivery.covers(), delivery.proof()), (Covers::Url, &proof));
+        assert_eq!(delivery.misfits()[0].path(), "a.b");
+    }
+}

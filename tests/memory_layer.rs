@@ -268,3 +268,33 @@ fn attack_typed_lists_are_not_amplified() {
         }
     }
 }
+
+#[cfg(feature = "geelark")]
+#[test]
+fn attack_lists_of_geelark_are_not_amplified() {
+    use tower_webhooks::geelark::GeeLarkToken;
+
+    let _alone = alone();
+    let provider = GeeLarkToken::new("token").unwrap();
+    for (list, element, kind) in [
+        (r#"{"type":12,"taskIds":["#, r#""1""#, "tasks_created"),
+        (r#"{"type":12,"taskIds":["#, "[]", "tasks_created"),
+        (r#"{"type":9,"items":["#, "{}", "phones_renamed"),
+        (r#"{"type":9,"items":["#, r#"{"x":0}"#, "phones_renamed"),
+    ] {
+        for elements in [4096, (MIB - KIB) / (element.len() + 1)] {
+            let body = format!("{list}{element}{}]}}", format!(",{element}").repeat(elements - 1));
+            let length = body.len();
+            let request = Request::post("/").header(header::AUTHORIZATION, "Bearer token");
+            let request = request.body(Bytes::from(body)).unwrap();
+            let (delivery, held) = most_held(|| provider.verify(&request, now()).unwrap());
+            println!(
+                "{elements} of {element} in {list}: {} KiB for a body of {} KiB",
+                held / KIB,
+                length / KIB
+            );
+            assert_eq!(delivery.kind(), kind);
+            assert!(held <= 4 * MIB, "{held} bytes for {length}");
+        }
+    }
+}

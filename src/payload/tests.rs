@@ -7,6 +7,7 @@ use crate::WebhookEvent;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::time::{Duration, SystemTime};
 
 events! {
     /// An event.
@@ -200,6 +201,18 @@ fn what_does_not_fit_is_named_and_kept() {
         let Event::Opened(opened) = &event else { panic!("{event:?}") };
         assert_eq!(opened.by, Some(Who::Me), "{body}");
     }
+    for (members, expected) in [
+        (r#","id":["x"]"#, "text"),
+        (r#","at_time":{}"#, "a Unix time in seconds"),
+        (r#","count":-1"#, "a whole number that is not negative"),
+        (r#","angle":"NaN""#, "a finite number"),
+        (r#","forced":2"#, "true or false"),
+        (r#","lid":{"size":"big"}"#, "a whole number"),
+        (r#","items":[7]"#, "an object of at most 256 members"),
+        (r#","id":"a","id":"b""#, "one member of each name"),
+    ] {
+        assert_eq!(opened(members).rest.misfits()[0].expected(), expected, "{members}");
+    }
     let kept = opened(r#","count":-1,"lid":{"size":"big"}"#);
     assert_eq!(kept.rest.get("count").unwrap().get(), "-1");
     assert_eq!(kept.lid.unwrap().rest.get("size").unwrap().get(), r#""big""#);
@@ -236,6 +249,8 @@ fn what_is_no_known_event_is_unknown() {
         ("text", None, false),
         ("", None, false),
         ("{\"event\":", None, false),
+        ("\u{feff}", None, false),
+        ("\u{feff}text", None, false),
         (&format!(r#"{{"event":"box.opened"{many}}}"#), None, true),
     ] {
         let event = read(body);
@@ -263,6 +278,19 @@ fn a_byte_order_mark_is_skipped_and_lone_surrogates_are_read() {
     assert_eq!(odd.id.as_deref(), Some("a\u{fffd}!"));
     assert_eq!(odd.rest.iter().next().unwrap().0, "\u{fffd}");
     comes_back(&Event::Opened(odd));
+}
+
+#[test]
+fn times_are_instants() {
+    let at = |millis| Some(SystemTime::UNIX_EPOCH + Duration::from_millis(millis));
+    assert_eq!(UnixSeconds(0).to_system_time(), at(0));
+    assert_eq!(UnixSeconds(1_700_000_000).to_system_time(), at(1_700_000_000_000));
+    assert_eq!(UnixMillis(1_700_000_000_123).to_system_time(), at(1_700_000_000_123));
+    assert_eq!(UnixSeconds(u64::MAX).to_system_time(), None);
+    // Elsewhere the clock may end earlier.
+    if cfg!(target_os = "linux") {
+        assert_eq!(UnixMillis(u64::MAX).to_system_time(), at(u64::MAX));
+    }
 }
 
 #[test]

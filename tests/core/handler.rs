@@ -21,7 +21,7 @@ use std::{
 use tower::{Layer, ServiceExt, service_fn, util::MapResponseLayer};
 use tower_webhooks::{
     Covers, Delivery, Provider, Rejection, RejectionKind, Signer, TestClock, Verified,
-    WebhookLayer, geelark,
+    WebhookEvent as _, WebhookLayer, geelark,
     replay::{Duplicate, ReplayedResponse, Verdict},
     stardust, vobiz, zegocloud,
 };
@@ -80,6 +80,17 @@ async fn a_handler_takes_the_event_without_a_clone() {
     let other = event.clone();
     assert_eq!(event.into_event().0, "shared");
     assert_eq!((clones.load(Ordering::Relaxed), other.0.as_str()), (1, "shared"));
+}
+
+#[tokio::test]
+async fn a_delivery_has_the_key_of_its_event() {
+    let desk = Desk::default();
+    let request = signed("/zego", r#"{"event":"room_create","room_session_id":"s-1"}"#);
+    assert_eq!(outcome(&call(&layer().layer(desk.clone()), &request).await), ACCEPTED);
+    let request = desk.only();
+    let event = request.extensions().get::<Verified<zegocloud::Event>>().unwrap();
+    assert_eq!(event.dedup_key().as_deref(), Some(r#"["room_create","s-1"]"#));
+    assert_eq!(event.dedup_key(), event.clone().into_event().dedup_key());
 }
 
 #[test]

@@ -81,7 +81,7 @@ async fn a_worker_that_is_gone_is_503() {
 #[cfg(feature = "redis")]
 mod durable {
     use super::{example::RedisQueue, *};
-    use crate::support::redis::Redis;
+    use crate::support::{events::misfits, redis::Redis};
     use axum::Router;
     use std::{
         future::pending,
@@ -125,17 +125,21 @@ mod durable {
         let redis = Redis::start();
         let (app, queue, _still) = serve(&redis, 10);
         let bodies = [
-            r#"{"event":"room_create","room_id":"lobby","room_name":[1],"added":{"price":0.30000000000000000004}}"#,
-            r#"{"event":"new","room_id":"lobby"}"#,
+            (
+                r#"{"event":"room_create","room_id":"lobby","room_session_id":[1],"added":{"price":0.30000000000000000004}}"#,
+                &["room_session_id"][..],
+            ),
+            (r#"{"event":"new","room_id":"lobby"}"#, &[]),
         ];
         let (_worker, mut worked) = worker(&queue, false);
-        for body in bodies {
+        for (body, paths) in bodies {
             let request = signed("/zegocloud", body);
             let delivery =
                 Zegocloud::new(SECRET).unwrap().verify(&request, SystemTime::now()).unwrap();
             assert_eq!(call(&app, &request).await.status(), 200);
             let event = timeout(Duration::from_secs(10), worked.recv()).await.unwrap().unwrap();
             assert_eq!((event.kind(), &event), (delivery.kind(), delivery.event()));
+            assert_eq!(misfits(&event), paths);
             assert_eq!(event.misfits()[..], delivery.misfits()[..]);
             let stored = serde_json::to_string(&event).unwrap();
             assert!(!stored.contains("signature") && !stored.contains("nonce"), "{stored}");

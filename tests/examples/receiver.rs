@@ -428,8 +428,28 @@ fn every_event_is_one_line_of_json() {
     let printed = line(&body_of("{\"event\":\"room_close\",\"room_id\":\"two\\nlines\\u2028\"}"));
     assert_eq!(printed["event"]["room_id"], "two\nlines\u{2028}");
 
+    let printed = line(&body_of(r#"{"event":"room_close","close_reason":"late"}"#));
+    assert_eq!(printed["misfits"], json!(["close_reason"]));
+    assert_eq!(printed["event"]["close_reason"], "late");
+
     thread::sleep(Duration::from_millis(100));
     assert!(receiver.running.stdout.try_recv().is_err(), "one line each");
+}
+
+#[test]
+fn a_body_that_is_no_json_is_printed_as_a_string() {
+    let receiver = Receiver::start_with(&[("GEELARK_TOKEN", "a-token")]);
+    let mut stream = receiver.connect();
+    let head = "POST /geelark/token HTTP/1.1\r\nhost: test\r\nauthorization: Bearer a-token\r\n";
+    stream.write_all(format!("{head}content-length: 8\r\n\r\n<event/>").as_bytes()).unwrap();
+    assert_eq!(status(&mut stream), Some(200));
+    assert_eq!(
+        serde_json::from_str::<Value>(&receiver.line()).unwrap(),
+        json!({
+            "provider": "geelark", "kind": "unknown", "id": null, "covers": "nothing",
+            "attempt": 1, "misfits": [], "event": "<event/>",
+        })
+    );
 }
 
 #[test]
@@ -444,8 +464,8 @@ fn attack_no_credential_is_printed() {
         }
         assert_eq!(receiver.post(&body), 200);
         let forged =
-            String::from_utf8(body.to_vec()).unwrap().replace(r#"onature":""#, r#"onature":"0"#);
-        receiver.post(forged.as_bytes());
+            String::from_utf8(body.to_vec()).unwrap().replace(r#"gnature":""#, r#"gnature":"0"#);
+        assert_eq!(receiver.post(forged.as_bytes()), 401);
     }
     receiver.signal("TERM");
     assert!(receiver.wait().success());

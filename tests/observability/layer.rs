@@ -107,16 +107,25 @@ fn attack_nothing_private_is_logged() {
     assert!(log.contains(r#"misfits="room_session_id""#), "{log}");
     assert!(log.contains("sent again"), "{log}");
     let conflict = log.lines().find(|line| line.contains(r#"reason="conflict""#)).unwrap();
-    assert!(
-        conflict.contains(r#"kind="room_create""#) && conflict.contains("key_index=0"),
-        "{conflict}"
-    );
+    for part in [r#"kind="room_create""#, "key_index=0", "share a nonce"] {
+        assert!(conflict.contains(part), "{part} is not in {conflict}");
+    }
     for private in ["private", "header-in-no-log", SECRET] {
         assert!(!log.contains(private), "{private} is in {log}");
     }
     for credential in CREDENTIALS.lock().unwrap().iter() {
         assert!(!log.contains(credential.as_str()), "{credential} is in {log}");
     }
+}
+
+#[test]
+fn misfits_are_one_warning_that_names_their_paths() {
+    let _alone = alone();
+    let odd = private(r#"{"event":"room_create","room_session_id":["x"],"id_name":{"y":1}}"#);
+    let log = logged(|| assert_eq!(send(&layer(), 200, odd), 200));
+    let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 1, "{log}");
+    assert!(warnings[0].contains(r#"misfits="room_session_id, id_name""#), "{log}");
 }
 
 #[test]
@@ -221,13 +230,20 @@ fn attack_hostile_requests_make_no_series() {
     metrics::with_local_recorder(&recorder, || {
         let layer = layer();
         let hostile = |number: usize| {
-            let body = match number % 5 {
+            let body = match number % 6 {
                 0 => format!("{{\"event\":\"made-up-{number}\"}}"),
                 1 => format!("garbage {number}"),
                 2 => format!(
                     "{{\"timestamp\":\"{number}\",\"nonce\":\"{number}\",\"signature\":\"{number:040}\"}}"
                 ),
                 3 => String::new(),
+                // Two misfits: an element at a place of its own, and a name of its own twice.
+                4 => {
+                    let (ids, own) = ("0,".repeat(number), format!("\"x-{number}\":1"));
+                    return private(format!(
+                        r#"{{"event":"group_join","new_user_ids":[{ids}[]],{own},{own}}}"#
+                    ));
+                }
                 _ => return private(format!("{{\"event\":\"made-up-{number}\"}}")),
             };
             Request::builder()
@@ -245,6 +261,8 @@ fn attack_hostile_requests_make_no_series() {
         }
         assert_eq!(series(&handle.render()), before);
         assert!(before.len() > 5, "{before:?}");
+        let misfits = r#"webhooks_misfits_total{provider="zegocloud",kind="zim.group_join"}"#;
+        assert!(before.contains(misfits), "{before:?}");
     });
 }
 
@@ -284,6 +302,8 @@ fn what_is_counted() {
         send(&layer, 500, request.clone());
         send(&layer, 200, request.clone());
         send(&layer, 200, request.clone());
+        let odd = private(r#"{"event":"room_create","room_session_id":["x"]}"#);
+        send(&layer, 200, odd);
         let mut forged = request.clone();
         *forged.uri_mut() = "/elsewhere".parse().unwrap();
         send(&layer, 200, forged);
@@ -291,14 +311,15 @@ fn what_is_counted() {
     let rendered = handle.render();
     for line in [
         r#"webhooks_deliveries_total{provider="zegocloud",kind="room_create",checked="local",outcome="failed"} 1"#,
-        r#"webhooks_deliveries_total{provider="zegocloud",kind="room_create",checked="local",outcome="done"} 1"#,
+        r#"webhooks_deliveries_total{provider="zegocloud",kind="room_create",checked="local",outcome="done"} 2"#,
+        r#"webhooks_misfits_total{provider="zegocloud",kind="room_create"} 1"#,
         r#"webhooks_replays_total{provider="zegocloud",outcome="repeated"} 1"#,
         r#"webhooks_replays_total{provider="zegocloud",outcome="conflict"} 1"#,
         r#"webhooks_rejections_total{provider="zegocloud",reason="conflict"} 1"#,
-        r#"webhooks_read_seconds_count{provider="zegocloud"} 4"#,
-        r#"webhooks_handler_seconds_count{provider="zegocloud"} 2"#,
+        r#"webhooks_read_seconds_count{provider="zegocloud"} 5"#,
+        r#"webhooks_handler_seconds_count{provider="zegocloud"} 3"#,
         // A conflict is authentic, too.
-        r#"webhooks_age_seconds_count{provider="zegocloud"} 4"#,
+        r#"webhooks_age_seconds_count{provider="zegocloud"} 5"#,
     ] {
         assert!(rendered.lines().any(|other| other == line), "{line} is not in\n{rendered}");
     }

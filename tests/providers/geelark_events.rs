@@ -324,6 +324,8 @@ fn attack_bodies_that_are_no_callback_are_delivered_as_they_are() {
         ("\"type\"", true),
         ("{}", true),
         ("{", false),
+        ("\u{feff}", false),
+        ("\u{feff}garbage", false),
         ("type=1&id=2", false),
         (r#"{"type":null}"#, true),
         (r#"{"type":true}"#, true),

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod events_are_plain;
 mod geelark_auth;
 mod geelark_events;
 mod head_auth;

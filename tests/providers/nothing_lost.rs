@@ -2,7 +2,7 @@
 //! far as it can be, and read back from what it was serialised to.
 
 use crate::support::{events::payloads, signed};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use std::{fmt::Debug, time::SystemTime};
 use tower_webhooks::{Provider, Signer, WebhookEvent};
@@ -36,6 +36,13 @@ pub struct Asked<P, S> {
     pub signer: S,
 }
 
+/// An application's own enum around an event.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "job")]
+enum Job<E> {
+    Event(E),
+}
+
 impl<P, S: Signer> Asked<P, S>
 where
     P: Provider<Event: WebhookEvent + Serialize + DeserializeOwned + PartialEq + Clone + Debug>,
@@ -50,6 +57,8 @@ where
         delivery.into_event()
     }
 
+    /// What is written of the event, which reads back as the event: from JSON, from other formats
+    /// and from inside of another enum.
     pub fn comes_back(&self, event: &P::Event) -> Map<String, Value> {
         let text = serde_json::to_string(event).unwrap();
         assert_eq!(serde_json::from_str::<P::Event>(&text).unwrap(), *event, "{text}");
@@ -60,6 +69,13 @@ where
                     *event,
                     "{text}"
                 );
+                let mut cbor = Vec::new();
+                ciborium::into_writer(event, &mut cbor).unwrap();
+                let back: P::Event = ciborium::from_reader(&cbor[..]).unwrap();
+                assert_eq!(back, *event, "{text}");
+                let job = serde_json::to_string(&Job::Event(event)).unwrap();
+                let Job::Event(back) = serde_json::from_str::<Job<P::Event>>(&job).unwrap();
+                assert_eq!(back, *event, "{job}");
                 value.as_object().cloned().unwrap_or_default()
             }
             // Beyond the range of a double: see the docs of `Json`.
@@ -77,15 +93,20 @@ where
             let event = self.event(&whole.to_string());
             assert_eq!(event.kind(), kind, "{whole}");
             assert!(event.misfits().is_empty(), "{kind}: {:?}", event.misfits());
-            let documented = self.comes_back(&event);
+            let documented = Value::Object(self.comes_back(&event));
+            // Not compared: what the signer adds, which goes with the clock, and what is written in
+            // another place than it was sent in.
+            let mut told = paths(&documented);
+            told.retain(|own| whole.pointer(own).is_some());
             for path in paths(&whole) {
+                let beside = told.iter().filter(|own| !is_in(own, &path) && !is_in(&path, own));
                 let mut odd = whole.clone();
                 *odd.pointer_mut(&path).unwrap() = json!(PLACE);
                 let odd = odd.to_string();
                 for value in ODD {
                     let body = odd.replace(&json!(PLACE).to_string(), value);
                     let event = self.event(&body);
-                    let read = self.comes_back(&event);
+                    let mut read = Value::Object(self.comes_back(&event));
                     asked += 1;
                     misfits += event.misfits().len();
                     if event.kind() != kind {
@@ -93,11 +114,10 @@ where
                         continue;
                     }
                     // Everything else is typed as if nothing had happened.
-                    let replaced = path.split('/').nth(1).unwrap();
-                    // Not what the signer adds: it goes with the clock.
-                    let others = |name: &str| name != replaced && whole.get(name).is_some();
-                    for (name, value) in documented.iter().filter(|(name, _)| others(name)) {
-                        assert_eq!(read.get(name), Some(value), "{name} beside {path}: {body}");
+                    keep_place(&whole, &path, &mut read);
+                    for own in beside.clone() {
+                        let (read, value) = (read.pointer(own), documented.pointer(own));
+                        assert_eq!(read, value, "{own} beside {path}: {body}");
                     }
                 }
             }
@@ -108,6 +128,22 @@ where
 }
 
 const PLACE: &str = "the member that is replaced";
+
+/// Whether the pointer is to this place or to one inside of it.
+fn is_in(pointer: &str, place: &str) -> bool {
+    pointer.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// An element that does not fit is dropped. Something takes its place, so that those behind it are
+/// where they were sent.
+fn keep_place(whole: &Value, path: &str, read: &mut Value) {
+    let (list, place) = path.rsplit_once('/').unwrap();
+    let Some(sent) = whole.pointer(list).and_then(Value::as_array) else { return };
+    let Some(kept) = read.pointer_mut(list).and_then(Value::as_array_mut) else { return };
+    if kept.len() < sent.len() {
+        kept.insert(place.parse().unwrap(), Value::Null);
+    }
+}
 
 /// A pointer to every member and element.
 pub fn paths(value: &Value) -> Vec<String> {

@@ -427,6 +427,8 @@ fn attack_bodies_that_are_no_callback_are_delivered_as_they_are() {
         ("[]", true),
         ("{}", true),
         ("{", false),
+        ("\u{feff}", false),
+        ("\u{feff}garbage", false),
         (r#"{"taskId":null,"status":"","task":{"x":1}}"#, true),
         (r#"{"taskId":"1","status":"completed","task":{"x":1,}}"#, false),
         (r#"{"taskId":"1","status":"completed"} x"#, false),

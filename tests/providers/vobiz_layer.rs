@@ -3,7 +3,7 @@
 
 use crate::{
     head_auth::send,
-    support::{call, exchange, serve, signed, with, without},
+    support::{call, exchange, letterbox::Desk, serve, signed, with, without},
 };
 use axum::{
     Router,
@@ -283,4 +283,20 @@ async fn a_get_passes_the_layer() {
     ));
     let request = signer.sign(request, SystemTime::now()).map(Full::new);
     assert_eq!(service.call(request).await.unwrap().body(), "Hangup url");
+}
+
+#[tokio::test]
+async fn the_body_keeps_bytes_that_are_no_utf_8() {
+    let signer = voice::Signer::new(KEY, ORIGIN).unwrap();
+    let layer = WebhookLayer::new(Voice::new(KEY, ORIGIN).unwrap());
+    for form in [&b"Event=Hangup&CallerName=%E9ric"[..], b"Event=Hangup&CallerName=\xe9ric"] {
+        let desk = Desk::default();
+        let response = call(&layer.layer(desk.clone()), &signed(&signer, "/call", form)).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let request = desk.only();
+        let event = request.extensions().get::<Verified<voice::Event>>().unwrap();
+        let voice::Event::Hangup(hangup) = &**event else { panic!("{event:?}") };
+        assert_eq!(hangup.call.caller_name.as_deref(), Some("\u{fffd}ric"));
+        assert_eq!(event.body()[..], form[..]);
+    }
 }

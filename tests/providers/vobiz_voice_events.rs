@@ -653,6 +653,8 @@ fn what_a_body_is() {
             "Event: Ring\nCallUUID: c1",
             "%7B%22Event%22%3A%22Ring%22%7D",
             "",
+            "\u{feff}",
+            "\u{feff}garbage",
         ] {
             assert_eq!(kind(content_type, body), "unknown", "{content_type:?} {body}");
         }

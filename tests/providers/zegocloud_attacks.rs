@@ -458,6 +458,7 @@ fn attack_bodies_without_a_signature_are_400_or_401() {
         (JSON, b"null", invalid),
         (JSON, b"\xef\xbb\xbf{}", missing),
         (JSON, b"\xef\xbb\xbf", missing),
+        (JSON, b"\xef\xbb\xbfgarbage", invalid),
         (Some("text/plain"), b"event=x", missing),
         (
             Some("multipart/form-data"),

@@ -314,7 +314,8 @@ async fn a_claim_outlives_a_wide_window() {
         .clock(clock.clone())
         .local_store(MemoryStore::new().clock(clock.clone()));
     let handler = Handler::default();
-    let (request, _) = pair();
+    let request = Request::post("/zego").body(Bytes::from(r#"{"event":"room_close"}"#)).unwrap();
+    let request = Signer::new(SECRET).unwrap().sign(request, clock.now());
     send(&layer, &handler, &request).await;
     clock.advance(Duration::from_secs(25 * 3600 - 5));
     assert_eq!(send(&layer, &handler, &request).await.body(), "");

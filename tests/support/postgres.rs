@@ -34,6 +34,8 @@ impl Postgres {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir()
             .join(format!("tower-webhooks-postgres-{}-{number}", std::process::id()));
+        // A process of this number may have left one behind.
+        let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(&dir).unwrap();
         if is_root() {
             chown(&dir, Some(NOBODY), Some(NOBODY)).unwrap();

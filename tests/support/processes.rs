@@ -216,6 +216,20 @@ impl Sender {
         self.0.request(request.map(Full::new)).await
     }
 
+    /// The status, once the receiver has heard of its store: on a slow machine that takes longer
+    /// than one request has.
+    pub async fn send_in_time(&self, addr: &str, request: &Request<Bytes>) -> u16 {
+        let start = Instant::now();
+        loop {
+            let status = self.send(addr, request).await;
+            if status != 503 {
+                return status;
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "no answer of the store's");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// The status; 0 if there was no answer.
     pub async fn send(&self, addr: &str, request: &Request<Bytes>) -> u16 {
         match self.answer(addr, request).await {

@@ -31,13 +31,14 @@ impl Redis {
         Self::from_file("", more)
     }
 
-    /// Starts one that watches over `primary`, by that name.
+    /// Starts one that watches over `primary`, by that name. It takes a slow primary for a slow
+    /// one: who kills it says how long it may be silent. A failover that came to nothing is tried
+    /// again after twice its time limit.
     pub fn sentinel(primary: &Self) -> Self {
         let monitor = format!("sentinel monitor primary 127.0.0.1 {} 1", primary.port);
-        Self::from_file(
-            &format!("{monitor}\nsentinel down-after-milliseconds primary 500\n"),
-            &["--sentinel"],
-        )
+        let limits = "sentinel down-after-milliseconds primary 60000\n\
+            sentinel failover-timeout primary 5000\n";
+        Self::from_file(&format!("{monitor}\n{limits}"), &["--sentinel"])
     }
 
     fn from_file(settings: &str, more: &[&str]) -> Self {
@@ -45,6 +46,8 @@ impl Redis {
         let more = more.iter().copied().map(str::to_owned).collect::<Vec<_>>();
         let dir = std::env::temp_dir()
             .join(format!("tower-webhooks-redis-{}-{port}", std::process::id()));
+        // A process of this number may have left one behind.
+        let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(dir.join("redis.conf"), settings).unwrap();
         let child = spawn(port, &dir, &more);
@@ -79,11 +82,40 @@ impl Redis {
         self.child.wait().unwrap();
     }
 
+    /// What `INFO` says of it by that name.
+    fn info(&self, name: &str) -> Option<String> {
+        let info: String = self.command(&["INFO"]);
+        info.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.to_owned()))
+    }
+
+    /// Waits until the replica knows all that it knows.
+    pub fn replicated_to(&self, replica: &Self) {
+        let start = Instant::now();
+        let offset = |redis: &Self, name: &str| redis.info(name)?.parse::<u64>().ok();
+        let known = offset(self, "master_repl_offset").unwrap();
+        while replica.info("master_link_status").as_deref() != Some("up")
+            || offset(replica, "slave_repl_offset").is_none_or(|offset| offset < known)
+        {
+            assert!(start.elapsed() < Duration::from_secs(60), "the replica does not catch up");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Whether its file holds what it knows. A replica that was sent everything writes its file
+    /// anew in the background; killed before that is done, it would come back without.
+    fn has_written(&self) -> bool {
+        [("aof_enabled", "1"), ("aof_rewrite_in_progress", "0"), ("aof_rewrite_scheduled", "0")]
+            .into_iter()
+            .all(|(name, value)| self.info(name).as_deref() == Some(value))
+    }
+
     /// Hands its place as the primary over to its replica, with all that it knows.
     pub fn fail_over_to(&self, replica: &Self) {
         let start = Instant::now();
         let role = |redis: &Self| redis.command::<Vec<redis::Value>>(&["ROLE"]).swap_remove(0);
-        while !self.command::<String>(&["INFO", "replication"]).contains("state=online") {
+        while !self.command::<String>(&["INFO", "replication"]).contains("state=online")
+            || !replica.has_written()
+        {
             assert!(start.elapsed() < Duration::from_secs(60), "the replica does not catch up");
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -126,7 +158,11 @@ impl Redis {
                 }
             }
             assert!(start.elapsed() < Duration::from_secs(60), "redis-server does not answer");
-            assert!(self.child.try_wait().unwrap().is_none(), "redis-server has ended");
+            // A program that is being started holds for a moment what this process had open, the
+            // probe of the port included.
+            if self.child.try_wait().unwrap().is_some() {
+                self.child = spawn(self.port, &self.dir, &self.more);
+            }
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -199,6 +235,23 @@ pub fn free_port() -> u16 {
     std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed))
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .unwrap()
+}
+
+/// The store, once it has connected: for that a slow machine takes longer than one call has.
+#[cfg(feature = "redis")]
+pub async fn connected(
+    store: tower_webhooks::replay::RedisStore,
+) -> tower_webhooks::replay::RedisStore {
+    use tower_webhooks::replay::{Claim, ReplayStore as _};
+
+    let (start, minute) = (Instant::now(), Duration::from_secs(60));
+    // Nobody has made it, so that nothing comes of it.
+    let claim = Claim::for_test([0; 16], [0; 16], 0, minute, minute);
+    while let Err(error) = store.renew(claim.clone()).await {
+        assert!(start.elapsed() < minute, "{error:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    store
 }
 
 fn spawn(port: u16, dir: &PathBuf, more: &[String]) -> Child {
