@@ -190,6 +190,7 @@ impl<'t> Object<'t> {
         }
     }
 
+    /// As [`take`](Self::take), for a member that is not the next one or needs further checks.
     #[inline(never)]
     fn search(
         &mut self,

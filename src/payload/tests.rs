@@ -182,6 +182,9 @@ fn what_does_not_fit_is_named_and_kept() {
         (r#","angle":"inf""#, &["angle"]),
         (r#","angle":1e999"#, &["angle"]),
         (r#","angle":"1.""#, &["angle"]),
+        (r#","angle":"1.e5""#, &["angle"]),
+        (r#","angle":"01.5""#, &[]),
+        (r#","items":{}"#, &[]),
         (r#","forced":2"#, &["forced"]),
         (r#","lid":[["red"]]"#, &["lid"]),
         (r#","lid":["red",3]"#, &["lid"]),
@@ -213,6 +216,7 @@ fn what_does_not_fit_is_named_and_kept() {
     ] {
         assert_eq!(opened(members).rest.misfits()[0].expected(), expected, "{members}");
     }
+    assert_eq!(opened(r#","items":{}"#).items, []);
     let kept = opened(r#","count":-1,"lid":{"size":"big"}"#);
     assert_eq!(kept.rest.get("count").unwrap().get(), "-1");
     assert_eq!(kept.lid.unwrap().rest.get("size").unwrap().get(), r#""big""#);

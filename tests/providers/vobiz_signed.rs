@@ -691,7 +691,8 @@ fn what_does_not_fit_is_named_and_kept() {
     let received = envelope(&message(r#"{"messages":[{"id":"1","text":"hi"},["2"],{"id":"3"}]}"#));
     let ids: Vec<_> = received.messages().map(|message| message.id.as_deref().unwrap()).collect();
     assert_eq!(ids, ["1", "3"]);
-    // One object where a list belongs is a list of one.
+    // One object where a list belongs is a list of one, and `{}` an empty list.
+    assert_eq!(envelope(&message(r#"{"messages":{}}"#)).messages().count(), 0);
     assert_eq!(envelope(&message(r#"{"messages":{"id":"1"}}"#)).messages().count(), 1);
     let text = envelope(&message(r#"{"messages":[{"text":{"body":"a\ud83d"}}]}"#));
     let text = text.messages().next().unwrap().text.as_ref().unwrap();
