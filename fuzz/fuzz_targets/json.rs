@@ -13,7 +13,14 @@ fuzz_target!(|data: &[u8]| {
     let is_json = walk(text, &mut |seen| expected.meet(seen));
     assert_eq!(is_json, json::is_json(text));
     assert!(!is_json || expected.text.is_empty());
+    // Now and then where it is too deep to be indexed.
+    if data.len() % 8 == 0 {
+        let deep = ["[".repeat(DEEP), text.to_owned(), "]".repeat(DEEP)].concat();
+        assert_eq!(walk(&deep, &mut |_| {}), json::is_json(&deep));
+    }
 });
+
+const DEEP: usize = 16;
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     mutate::json(data, size, max_size, seed, SEEDS.get_or_init(|| vec![SEED.into()]))

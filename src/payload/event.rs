@@ -4,7 +4,7 @@ use super::{Json, Misfits, Tape};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt, sync::OnceLock};
 
 /// A typed event.
 ///
@@ -39,11 +39,12 @@ pub trait WebhookEvent {
 /// An event that this version does not know, or a body that is not an event.
 ///
 /// It serializes as the body's JSON; a body that is not JSON, as a string with its text.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Unknown {
     claimed: Option<Box<str>>,
-    raw: Option<Json>,
     bytes: Bytes,
+    /// Read on demand, as it is another copy of the body.
+    raw: OnceLock<Option<Json>>,
 }
 
 impl Unknown {
@@ -55,9 +56,7 @@ impl Unknown {
     /// assert!(tower_webhooks::Unknown::new("<event/>").raw().is_none());
     /// ```
     pub fn new(body: impl Into<Bytes>) -> Self {
-        let bytes = body.into();
-        let raw = text(&bytes).and_then(Json::from_text);
-        Self { claimed: None, raw, bytes }
+        Self { claimed: None, bytes: body.into(), raw: OnceLock::new() }
     }
 
     /// Sets the [`claimed_kind`](Self::claimed_kind).
@@ -70,7 +69,7 @@ impl Unknown {
     /// Sets the JSON of a body that is not JSON itself, such as a form.
     #[must_use]
     pub(crate) fn meaning(mut self, json: Option<Json>) -> Self {
-        self.raw = json;
+        self.raw = OnceLock::from(json);
         self
     }
 
@@ -81,9 +80,9 @@ impl Unknown {
     }
 
     /// The body, if it is JSON. A form becomes an object in which every value is a string or a list
-    /// of strings.
+    /// of strings. The first call copies the body.
     pub fn raw(&self) -> Option<&Json> {
-        self.raw.as_ref()
+        self.raw.get_or_init(|| text(&self.bytes).and_then(Json::from_text)).as_ref()
     }
 
     /// The body, or the query of a GET that carries an event, without credentials that travel in
@@ -94,7 +93,7 @@ impl Unknown {
 
     /// The body's JSON, or a JSON string with its text.
     fn to_json(&self) -> Cow<'_, Json> {
-        match &self.raw {
+        match self.raw() {
             // A JSON string would be read back as the text of a body that is not JSON.
             Some(raw) if !raw.get().starts_with('"') => Cow::Borrowed(raw),
             _ => Cow::Owned(Json::from_string(&String::from_utf8_lossy(&self.bytes))),
@@ -116,6 +115,13 @@ impl WebhookEvent for Unknown {
     }
 }
 
+impl fmt::Debug for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("Unknown");
+        fields.field("claimed_kind", &self.claimed).field("bytes", &self.bytes).finish()
+    }
+}
+
 /// Equality compares the serialized forms.
 impl PartialEq for Unknown {
     fn eq(&self, other: &Self) -> bool {
@@ -132,7 +138,7 @@ impl Serialize for Unknown {
         // Member by member, so that an enum around the event can add its tag.
         let mut map = out.serialize_map(None)?;
         for (name, value) in object.iter() {
-            map.serialize_entry(&name, &Json::from_checked(value.text()))?;
+            map.serialize_entry(&name, &value.json())?;
         }
         map.end()
     }
@@ -155,7 +161,7 @@ pub(crate) fn read_back<'de, D: Deserializer<'de>, E>(
     Ok(match json.parse::<String>() {
         Ok(text) => {
             let unknown = Unknown::new(text);
-            let raw = unknown.raw.clone().filter(|raw| raw.get().starts_with('"'));
+            let raw = unknown.raw().filter(|raw| raw.get().starts_with('"')).cloned();
             Err(unknown.meaning(raw))
         }
         Err(_) => from_body(&json.get().to_owned().into()),

@@ -53,11 +53,16 @@ impl Json {
 
     /// The text, if it is JSON.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
-        serde_json::from_str::<&RawValue>(text).ok().map(|raw| Self::from_checked(raw.get()))
+        serde_json::from_str::<&RawValue>(text).ok().map(|raw| Self::mended(raw.get()))
     }
 
-    /// Takes text that is known to be JSON.
+    /// Takes text that is known to be JSON without lone surrogates.
     pub(crate) fn from_checked(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// Takes text that is known to be JSON. Lone surrogates become U+FFFD.
+    pub(crate) fn mended(text: &str) -> Self {
         Self(mend(text).into())
     }
 
@@ -156,11 +161,6 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Raw<V> {
 ///
 /// JSON allows `"\ud83d"` alone, and a chat user can send it, but no `String` can hold it.
 pub(crate) fn mend(text: &str) -> Cow<'_, str> {
-    // Most text has no escapes: a block is checked faster than a search goes through it.
-    let has_escape = |block: &[u8]| block.iter().fold(false, |any, byte| any | (*byte == b'\\'));
-    if !text.as_bytes().chunks(64).any(has_escape) {
-        return Cow::Borrowed(text);
-    }
     let mut mended = String::new();
     let mut copied = 0;
     let mut at = 0;

@@ -1,7 +1,7 @@
 //! A JSON object in the index, and how payloads are read from it.
 
 use super::{
-    FromValue, Json, Misfit, Misfits, Rest,
+    FromValue, Misfit, Misfits, Rest,
     tape::{Node, Value, bit, scalar, tag},
     value::whole,
 };
@@ -160,10 +160,7 @@ impl<'t> Object<'t> {
         let mut members = Vec::new();
         for value in self.left() {
             log.room = log.room.checked_sub(1)?;
-            members.push((
-                Box::from(&*value.tape().name(value.node())),
-                Json::from_checked(value.text()),
-            ));
+            members.push((Box::from(&*value.tape().name(value.node())), value.json()));
         }
         Some(Rest::new(members))
     }

@@ -1,7 +1,6 @@
 //! Checks JSON text and indexes its values in one pass.
 
-use super::{Object, mend};
-use serde::de::IgnoredAny;
+use super::{Json, Object, mend};
 use std::{borrow::Cow, cell::Cell};
 
 /// The index of a JSON text: its values in their order, each before its contents.
@@ -14,6 +13,8 @@ pub(crate) struct Tape<'a> {
     nodes: Vec<Node>,
     /// Whether any name contains an escape.
     has_escaped_names: bool,
+    /// Whether any string may contain an escaped surrogate.
+    has_surrogates: bool,
 }
 
 pub(super) struct Node {
@@ -59,8 +60,8 @@ impl<'a> Tape<'a> {
     pub(crate) fn without(lists: &'static [&'static str], text: &'a str) -> Option<Self> {
         // Places are counted in 32 bits.
         u32::try_from(text.len()).ok()?;
-        let nodes = Vec::with_capacity((text.len() / TYPICAL_LEN).clamp(MIN_NODES, MAX_NODES / 16));
-        let tape = Self { text, nodes, has_escaped_names: false };
+        let nodes = Vec::with_capacity((text.len() / TYPICAL_LEN).clamp(MIN_NODES, MAX_NODES / 4));
+        let tape = Self { text, nodes, has_escaped_names: false, has_surrogates: false };
         let mut scan = Scan { tape, bytes: text.as_bytes(), at: 0, lists };
         scan.blank();
         scan.value(NO_NAME, 0)?;
@@ -159,6 +160,14 @@ pub(crate) struct Value<'t> {
 impl<'t> Value<'t> {
     pub(crate) fn text(self) -> &'t str {
         self.tape.slice(self.node.value)
+    }
+
+    /// The text, for keeping.
+    pub(crate) fn json(self) -> Json {
+        match self.tape.has_surrogates {
+            true => Json::mended(self.text()),
+            false => Json::from_checked(self.text()),
+        }
     }
 
     pub(crate) fn is_null(self) -> bool {
@@ -339,7 +348,7 @@ impl Scan<'_> {
             return Some(kind);
         }
         loop {
-            let name = if end == b'}' { self.name()? } else { NO_NAME };
+            let name = self.name_in(end)?;
             if kind == Kind::Indexed && count == most {
                 kind = Kind::TooLong;
             } else if kind == Kind::Indexed && depth > 0 && self.tape.nodes.len() >= MAX_NODES {
@@ -362,6 +371,11 @@ impl Scan<'_> {
                 _ => return None,
             }
         }
+    }
+
+    /// Checks what is before a value: in a list nothing.
+    fn name_in(&mut self, end: u8) -> Option<Span> {
+        if end == b'}' { self.name() } else { Some(NO_NAME) }
     }
 
     /// Checks a name and its colon, up to the value.
@@ -393,12 +407,42 @@ impl Scan<'_> {
             b'n' => self.word("null", Kind::Null),
             b't' => self.word("true", Kind::Word),
             b'f' => self.word("false", Kind::Word),
-            _ => {
-                let rest = self.tape.text.get(self.at..)?;
-                let mut values = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
-                values.next()?.ok()?;
-                self.at = self.at.saturating_add(values.byte_offset());
-                Some(Kind::NotIndexed)
+            b'{' | b'[' => self.nested(),
+            _ => None,
+        }
+    }
+
+    /// Checks a list or an object of any depth without indexing its contents.
+    #[inline(never)]
+    fn nested(&mut self) -> Option<Kind> {
+        let mut ends = Vec::new();
+        loop {
+            let first = self.peek()?;
+            if let b'{' | b'[' = first {
+                let end = if first == b'{' { b'}' } else { b']' };
+                ends.push(end);
+                self.step();
+                self.blank();
+                if self.peek()? != end {
+                    self.name_in(end)?;
+                    continue;
+                }
+            } else {
+                self.skip(first)?;
+            }
+            while let Some(end) = ends.last().copied() {
+                self.blank();
+                let after = self.peek()?;
+                self.step();
+                if after == b',' {
+                    self.blank();
+                    self.name_in(end)?;
+                    break;
+                }
+                (after == end).then(|| ends.pop())?;
+            }
+            if ends.is_empty() {
+                return Some(Kind::NotIndexed);
             }
         }
     }
@@ -421,6 +465,7 @@ impl Scan<'_> {
                             let digits = self.bytes.get(self.at..)?.first_chunk::<4>()?;
                             self.at = self.at.saturating_add(4);
                             digits.iter().all(u8::is_ascii_hexdigit).then_some(())?;
+                            self.tape.has_surrogates |= matches!(digits.first(), Some(b'd' | b'D'));
                         }
                         b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
                         _ => return None,
@@ -550,6 +595,10 @@ mod tests {
         if let (Some(tape), Ok(raw)) = (&tape, &raw) {
             same(tape.value(0).unwrap(), raw.get());
         }
+        // Too deep to be indexed.
+        let deep = ["[".repeat(MAX_DEPTH), text.to_owned(), "]".repeat(MAX_DEPTH)].concat();
+        let is_json = serde_json::from_str::<&RawValue>(&deep).is_ok();
+        assert_eq!(Tape::new(&deep).is_some(), is_json, "{deep:?}");
         tape.is_some()
     }
 
@@ -646,6 +695,22 @@ mod tests {
             list.indexed(&mut None).values().map(Value::text).collect::<Vec<_>>(),
             ["[1,2]", r#"{"a":3}"#]
         );
+    }
+
+    #[test]
+    fn what_is_kept_has_no_lone_surrogates() {
+        let kept = |text| {
+            let tape = Tape::without(&["list"], text).unwrap();
+            let list = tape.object().unwrap().get("list").unwrap();
+            (list.is_indexed(), list.json().get().to_owned())
+        };
+        for (text, mended) in [
+            (r#"{"list":["\uD83D",{"\udc00":"\ud83d\ude00"}]}"#, r#"["�",{"�":"\ud83d\ude00"}]"#),
+            (r#"{"list":["\n\u00e9\uD7ff"],"other":"\ud83d"}"#, r#"["\n\u00e9\uD7ff"]"#),
+            (r#"{"list":["plain"]}"#, r#"["plain"]"#),
+        ] {
+            assert_eq!(kept(text), (false, mended.to_owned()));
+        }
     }
 
     fn json() -> impl Strategy<Value = String> {

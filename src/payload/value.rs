@@ -85,7 +85,7 @@ impl FromValue for Json {
     const EXPECTED: &'static str = "JSON";
 
     fn from_value(value: Value<'_>, _: &mut Reader<'_>) -> Option<Self> {
-        Some(Self::from_checked(value.text()))
+        Some(value.json())
     }
 
     fn is_absent(_: Value<'_>) -> bool {

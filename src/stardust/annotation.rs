@@ -77,7 +77,7 @@ impl<T> FromValue for Elements<T> {
     const EXPECTED: &'static str = "a list";
 
     fn from_value(value: Value<'_>, _: &mut Reader<'_>) -> Option<Self> {
-        value.is_list().then(|| Self { json: Json::from_checked(value.text()), of: PhantomData })
+        value.is_list().then(|| Self { json: value.json(), of: PhantomData })
     }
 }
 

@@ -80,7 +80,7 @@ impl FromValue for JsonText {
     fn from_value(value: Value<'_>, _: &mut Reader<'_>) -> Option<Self> {
         Some(Self(match value.is_string() {
             true => Form::Quoted(value.scalar()?.into_owned()),
-            false => Form::Bare(Json::from_checked(value.text())),
+            false => Form::Bare(value.json()),
         }))
     }
 
