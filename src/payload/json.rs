@@ -210,6 +210,7 @@ mod tests {
             (r#""\uDE00b""#, "\"\u{fffd}b\""),
             (r#""\ud83d\ud83d\ude00""#, "\"\u{fffd}\\ud83d\\ude00\""),
             (r#""\ude00\ud83d""#, "\"\u{fffd}\u{fffd}\""),
+            (r#""\udc00\udc00""#, "\"\u{fffd}\u{fffd}\""),
             (r#""\u00e9\n\ud83dé""#, "\"\\u00e9\\n\u{fffd}é\""),
         ] {
             assert_eq!(mend(text), mended, "{text}");

@@ -60,7 +60,7 @@ impl<'a> Tape<'a> {
     pub(crate) fn without(lists: &'static [&'static str], text: &'a str) -> Option<Self> {
         // Places are counted in 32 bits.
         u32::try_from(text.len()).ok()?;
-        let nodes = Vec::with_capacity((text.len() / TYPICAL_LEN).clamp(MIN_NODES, MAX_NODES / 4));
+        let nodes = Vec::with_capacity((text.len() / TYPICAL_LEN).clamp(MIN_NODES, MAX_NODES / 16));
         let tape = Self { text, nodes, has_escaped_names: false, has_surrogates: false };
         let mut scan = Scan { tape, bytes: text.as_bytes(), at: 0, lists };
         scan.blank();

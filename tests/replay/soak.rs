@@ -59,6 +59,9 @@ const SAMPLED_EVERY: Duration = Duration::from_secs(10);
 const WARM_UP: Duration = Duration::from_secs(480);
 const RETENTION: Duration = Duration::from_secs(120);
 const IN_FLIGHT: usize = 2000;
+/// It gives back what is free after a second, so that what is resident is in use.
+const JEMALLOC: &str =
+    "narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:true,tcache_max:1024";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "scripts/soak runs it"]
@@ -67,6 +70,7 @@ async fn soak() {
     let length = Duration::from_secs_f64(60.0 * number("SOAK_MINUTES").unwrap_or(3.0));
     let (redis, postgres) = (Redis::start(), Postgres::start().await);
     let soak = Arc::new(Soak::default());
+    let allocator = std::env::var("SOAK_ALLOCATOR").unwrap_or_default();
     let retention = RETENTION.as_secs().to_string();
     let start = |store: (&str, String)| {
         let soak = Arc::clone(&soak);
@@ -76,9 +80,8 @@ async fn soak() {
             ("RECEIVER_READ_TIMEOUT_MS", "2000"),
             ("RECEIVER_RETENTION_S", &retention),
             ("RECEIVER_FAIL_RATE", "0.01"),
-            // glibc gives back what is free, so that what is resident is mostly in use.
-            ("MALLOC_ARENA_MAX", "1"),
-            ("MALLOC_TRIM_THRESHOLD_", "131072"),
+            ("LD_PRELOAD", &allocator),
+            ("MALLOC_CONF", JEMALLOC),
         ];
         Receiver::start_with(&variables, move |line| soak.printed(&line))
     };
