@@ -392,7 +392,8 @@ pub(crate) const TARGET: &str = "tower_webhooks";
 /// | `webhooks_handler_seconds` | histogram | `provider` | how long the inner service took |
 ///
 /// All label values come from fixed sets, so no request can create a new series. A `kind` that was
-/// taken from a body is `other`.
+/// taken from a body is `other`. Give the exporter buckets for the histograms: each series of
+/// `metrics-exporter-prometheus` is a summary otherwise, which grows up to 256 KiB.
 #[cfg(feature = "metrics")]
 pub mod metric_names {
     /// Calls of the inner service.

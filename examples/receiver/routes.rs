@@ -35,8 +35,10 @@ pub async fn router(page: &mut Page) -> Result<(Router, Drains), Box<dyn Error>>
     let app = Router::new().route("/healthz", get(async || StatusCode::OK));
     #[cfg(feature = "metrics")]
     let app = {
-        let prometheus =
-            metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
+        // Without buckets a series is a summary, which grows up to 256 KiB.
+        let prometheus = metrics_exporter_prometheus::PrometheusBuilder::new()
+            .set_buckets(&SECONDS)?
+            .install_recorder()?;
         // Samples pile up until they are summed, and perhaps nobody ever asks for `/metrics`.
         let upkeep = prometheus.clone();
         tokio::spawn(async move {
@@ -169,6 +171,10 @@ impl Routes<'_> {
         Ok(())
     }
 }
+
+/// The upper bounds of the histograms' buckets, in seconds.
+#[cfg(feature = "metrics")]
+const SECONDS: [f64; 10] = [0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0];
 
 /// Says on stderr why a request was refused: only the kind and the fixed detail, because the source
 /// may quote the payload.

@@ -143,6 +143,8 @@ fn every_type_is_read_leniently() {
     );
     assert!(read.rest.misfits().is_empty());
     comes_back(&Event::Opened(read));
+    // The only member, and not on the fast path.
+    assert_eq!(opened(r#","lid":{"colour":" red"}"#).lid.unwrap().colour.as_deref(), Some(" red"));
 }
 
 #[test]
@@ -308,6 +310,9 @@ fn keys_need_their_members() {
     assert_eq!(key(r#","id":" ","At":7"#), None);
     assert_eq!(key(r#","id":"b""#), None);
     assert_eq!(read(r#"{"event":7}"#).dedup_key(), None);
+    let key = |list: &[&str]| dedup_key("k", &[list.into()], &[]);
+    assert_eq!(key(&["a", "b"]).as_deref(), Some(r#"["k",["a","b"]]"#));
+    assert_eq!((key(&[]), key(&["a", " "])), (None, None));
 }
 
 #[test]
@@ -321,6 +326,7 @@ fn numbers_are_names_too() {
         );
         comes_back(&event);
     }
+    assert_eq!(read(r#"{"event":"7 "}"#).kind(), "unknown");
 }
 
 #[test]
