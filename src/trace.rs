@@ -393,7 +393,7 @@ pub(crate) const TARGET: &str = "tower_webhooks";
 ///
 /// All label values come from fixed sets, so no request can create a new series. A `kind` that was
 /// taken from a body is `other`. Give the exporter buckets for the histograms: each series of
-/// `metrics-exporter-prometheus` is a summary otherwise, which grows up to 256 KiB.
+/// `metrics-exporter-prometheus` is a summary otherwise, which grows to hundreds of KiB.
 #[cfg(feature = "metrics")]
 pub mod metric_names {
     /// Calls of the inner service.

@@ -22,7 +22,7 @@ use tokio_test::{assert_pending, task};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_webhooks::{
     Provider, ReadBudget, RejectionKind, Signer as _, Verified, WebhookLayer,
-    zegocloud::{Signer, Zegocloud},
+    zegocloud::{Event, Signer, Zegocloud},
 };
 
 #[global_allocator]
@@ -173,12 +173,18 @@ fn request(content_type: &str, body: impl Into<Bytes>) -> Request<Bytes> {
     Request::post("/").header(header::CONTENT_TYPE, content_type).body(body.into()).unwrap()
 }
 
-/// The provider alone: what the layer holds besides is not of the body's size.
+/// The provider alone: what the layer holds besides is not of the body's size. An unknown event's
+/// JSON is asked for.
 fn check(request: Request<Bytes>) -> (Result<(), RejectionKind>, usize) {
     let provider = Zegocloud::new(SECRET).unwrap();
     let (head, body) = request.into_parts();
     most_held(|| {
-        provider.check_body((), &head, &body, now()).map(drop).map_err(|rejection| rejection.kind())
+        let delivery =
+            provider.check_body((), &head, &body, now()).map_err(|rejection| rejection.kind())?;
+        if let Event::Unknown(unknown) = delivery.event() {
+            assert!(unknown.raw().is_some());
+        }
+        Ok(())
     })
 }
 

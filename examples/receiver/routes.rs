@@ -35,7 +35,7 @@ pub async fn router(page: &mut Page) -> Result<(Router, Drains), Box<dyn Error>>
     let app = Router::new().route("/healthz", get(async || StatusCode::OK));
     #[cfg(feature = "metrics")]
     let app = {
-        // Without buckets a series is a summary, which grows up to 256 KiB.
+        // Without buckets a series is a summary, which grows to hundreds of KiB.
         let prometheus = metrics_exporter_prometheus::PrometheusBuilder::new()
             .set_buckets(&SECONDS)?
             .install_recorder()?;
@@ -172,9 +172,11 @@ impl Routes<'_> {
     }
 }
 
-/// The upper bounds of the histograms' buckets, in seconds.
+/// The upper bounds of the histograms' buckets, in seconds. An age is negative if the local clock
+/// is behind.
 #[cfg(feature = "metrics")]
-const SECONDS: [f64; 10] = [0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0];
+const SECONDS: [f64; 13] =
+    [-60.0, -5.0, 0.0, 0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0];
 
 /// Says on stderr why a request was refused: only the kind and the fixed detail, because the source
 /// may quote the payload.

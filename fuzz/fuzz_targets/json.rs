@@ -13,13 +13,14 @@ fuzz_target!(|data: &[u8]| {
     let is_json = walk(text, &mut |seen| expected.meet(seen));
     assert_eq!(is_json, json::is_json(text));
     assert!(!is_json || expected.text.is_empty());
-    // Now and then where it is too deep to be indexed.
+    // Every eighth length also too deep for the index.
     if data.len() % 8 == 0 {
         let deep = ["[".repeat(DEEP), text.to_owned(), "]".repeat(DEEP)].concat();
         assert_eq!(walk(&deep, &mut |_| {}), json::is_json(&deep));
     }
 });
 
+// The depth to which the index goes.
 const DEEP: usize = 16;
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {

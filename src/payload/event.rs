@@ -80,7 +80,7 @@ impl Unknown {
     }
 
     /// The body, if it is JSON. A form becomes an object in which every value is a string or a list
-    /// of strings. The first call copies the body.
+    /// of strings. It is read when first asked for, and kept.
     pub fn raw(&self) -> Option<&Json> {
         self.raw.get_or_init(|| text(&self.bytes).and_then(Json::from_text)).as_ref()
     }

@@ -11,7 +11,7 @@ use std::{borrow::Cow, cell::Cell};
 pub(crate) struct Tape<'a> {
     text: &'a str,
     nodes: Vec<Node>,
-    /// Whether any name contains an escape.
+    /// Whether any indexed name contains an escape.
     has_escaped_names: bool,
     /// Whether any string may contain an escaped surrogate.
     has_surrogates: bool,
@@ -62,7 +62,7 @@ impl<'a> Tape<'a> {
         u32::try_from(text.len()).ok()?;
         let nodes = Vec::with_capacity((text.len() / TYPICAL_LEN).clamp(MIN_NODES, MAX_NODES / 16));
         let tape = Self { text, nodes, has_escaped_names: false, has_surrogates: false };
-        let mut scan = Scan { tape, bytes: text.as_bytes(), at: 0, lists };
+        let mut scan = Scan { tape, bytes: text.as_bytes(), at: 0, lists, ends: Vec::new() };
         scan.blank();
         scan.value(NO_NAME, 0)?;
         scan.blank();
@@ -299,6 +299,8 @@ struct Scan<'a> {
     at: usize,
     /// The names of lists that are not indexed.
     lists: &'static [&'static str],
+    /// The ends of what is open where nothing is indexed.
+    ends: Vec<u8>,
 }
 
 impl Scan<'_> {
@@ -373,7 +375,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Checks what is before a value: in a list nothing.
+    /// Checks a member's name and colon; an element has nothing before it.
     fn name_in(&mut self, end: u8) -> Option<Span> {
         if end == b'}' { self.name() } else { Some(NO_NAME) }
     }
@@ -415,12 +417,12 @@ impl Scan<'_> {
     /// Checks a list or an object of any depth without indexing its contents.
     #[inline(never)]
     fn nested(&mut self) -> Option<Kind> {
-        let mut ends = Vec::new();
+        let has_escaped_names = self.tape.has_escaped_names;
         loop {
             let first = self.peek()?;
             if let b'{' | b'[' = first {
                 let end = if first == b'{' { b'}' } else { b']' };
-                ends.push(end);
+                self.ends.push(end);
                 self.step();
                 self.blank();
                 if self.peek()? != end {
@@ -430,7 +432,7 @@ impl Scan<'_> {
             } else {
                 self.skip(first)?;
             }
-            while let Some(end) = ends.last().copied() {
+            while let Some(end) = self.ends.last().copied() {
                 self.blank();
                 let after = self.peek()?;
                 self.step();
@@ -439,9 +441,10 @@ impl Scan<'_> {
                     self.name_in(end)?;
                     break;
                 }
-                (after == end).then(|| ends.pop())?;
+                (after == end).then(|| self.ends.pop())?;
             }
-            if ends.is_empty() {
+            if self.ends.is_empty() {
+                self.tape.has_escaped_names = has_escaped_names;
                 return Some(Kind::NotIndexed);
             }
         }

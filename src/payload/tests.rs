@@ -143,6 +143,10 @@ fn every_type_is_read_leniently() {
     );
     assert!(read.rest.misfits().is_empty());
     comes_back(&Event::Opened(read));
+    // A member behind an object is not in it.
+    let read = opened(r#","lid":{"colour":"red"},"size":7"#);
+    assert_eq!(read.lid.unwrap().size, None);
+    assert_eq!(read.rest.get("size").unwrap().get(), "7");
     // The only member, and not on the fast path.
     assert_eq!(opened(r#","lid":{"colour":" red"}"#).lid.unwrap().colour.as_deref(), Some(" red"));
 }

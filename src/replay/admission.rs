@@ -1,9 +1,8 @@
 //! Admission of a delivery: it is claimed in this process, then in the shared store.
 
 use super::{
-    Claim, ClaimGuard, Claimed, MemoryStore, OutagePolicy, ReplayCheck, ReplayStore,
+    CENTURY, Claim, ClaimGuard, Claimed, MemoryStore, OutagePolicy, ReplayCheck, ReplayStore,
     ReplayedResponse, StoreError,
-    memory::Millis,
     shared::{Answer, Limits, SharedStore},
     trace,
 };
@@ -19,7 +18,7 @@ use std::{
         atomic::{AtomicI64, Ordering},
     },
     task::{Context, Poll},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 /// The guard's settings and stores.
@@ -34,7 +33,6 @@ pub(crate) struct Guard {
     shared: Option<SharedStore>,
     limits: Limits,
     tokens: Arc<Tokens>,
-    latest: Arc<Latest>,
     level: Arc<trace::Level>,
 }
 
@@ -50,7 +48,6 @@ impl Guard {
             shared: None,
             limits: Limits { timeout: Duration::from_millis(250), outcomes: 16_384 },
             tokens: Arc::default(),
-            latest: Arc::default(),
             level: Arc::default(),
         }
     }
@@ -73,8 +70,6 @@ impl Guard {
 
     pub(crate) fn set_local(&mut self, store: MemoryStore) {
         self.local = store;
-        // It counts by the store's clock.
-        self.latest = Arc::default();
     }
 
     pub(crate) fn set_shared(&mut self, store: impl ReplayStore) {
@@ -148,12 +143,12 @@ impl Guard {
             None => (self.retention, None),
         };
         if let Some((from, end)) = stamp {
-            if self.latest.has_passed(end, uptime) {
+            if self.local.latest().has_passed(end, uptime) {
                 return Admission::Answered(Answered::Refused(Rejection::new(
                     RejectionKind::Stale,
                 )));
             }
-            self.latest.note(from, uptime);
+            self.local.latest().note(from, uptime);
         }
         let Keys { key, signature, fingerprint } = keys;
         let claim = Claim {
@@ -161,8 +156,8 @@ impl Guard {
             signature,
             fingerprint,
             token: self.tokens.next(),
-            lease: self.lease,
-            retention,
+            lease: self.lease.min(CENTURY),
+            retention: retention.min(CENTURY),
         };
         let attempt = match self.local.claim_at(&claim, None, uptime) {
             Claimed::Won { attempt } => attempt,
@@ -305,37 +300,6 @@ impl Waiting {
     }
 }
 
-/// The latest instant that has certainly passed: the signed times of claims, moved on by the
-/// store's monotonic clock.
-///
-/// A claim is forgotten once its signature has expired. If the wall clock is then set back, the
-/// signature looks fresh and unused. This instant shows that it is not.
-struct Latest(AtomicI64);
-
-impl Default for Latest {
-    fn default() -> Self {
-        Self(AtomicI64::new(i64::MIN))
-    }
-}
-
-impl Latest {
-    /// Notes that `stamp` has passed.
-    fn note(&self, stamp: SystemTime, uptime: Millis) {
-        self.0.fetch_max(unix_millis(stamp).saturating_sub_unsigned(uptime), Ordering::Relaxed);
-    }
-
-    /// Whether claims that end at `end` may have been forgotten.
-    fn has_passed(&self, end: SystemTime, uptime: Millis) -> bool {
-        let forgotten = unix_millis(end.checked_add(CLOCK_SKEW).unwrap_or(end));
-        forgotten <= self.0.load(Ordering::Relaxed).saturating_add_unsigned(uptime)
-    }
-}
-
-fn unix_millis(time: SystemTime) -> i64 {
-    let age = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(age.as_millis()).unwrap_or(i64::MAX)
-}
-
 /// Tokens: distinct in this process and, by the random start, between processes.
 struct Tokens(AtomicI64);
 
@@ -381,6 +345,6 @@ fn truncate(hash: Sha256) -> [u8; 16] {
 /// Changes whenever the hashed data changes. With a provider's name and a MAC it fits into one
 /// block of SHA-256.
 const KEY_VERSION: &[u8] = b"tw1\0";
-const CLOCK_SKEW: Duration = Duration::from_secs(60);
+pub(super) const CLOCK_SKEW: Duration = Duration::from_secs(60);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);

@@ -1,6 +1,6 @@
 //! The replay store of one process.
 
-use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError};
+use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError, latest::Latest};
 use crate::ConfigError;
 use bytes::Bytes;
 use hashbrown::HashTable;
@@ -49,6 +49,7 @@ struct Shared {
     len: AtomicUsize,
     answers: Answers,
     clock: StoreClock,
+    latest: Latest,
 }
 
 impl MemoryStore {
@@ -115,6 +116,10 @@ impl MemoryStore {
         self.shared.clock.now()
     }
 
+    pub(super) fn latest(&self) -> &Latest {
+        &self.shared.latest
+    }
+
     fn build(capacity: usize, answer_budget: usize, clock: StoreClock) -> Self {
         let shards = capacity.div_ceil(CLAIMS_PER_SHARD).clamp(MIN_SHARDS, MAX_SHARDS);
         Self {
@@ -128,6 +133,7 @@ impl MemoryStore {
                     kept: Mutex::default(),
                 },
                 clock,
+                latest: Latest::default(),
             }),
         }
     }
@@ -640,3 +646,72 @@ const HELD: Millis = Millis::MAX;
 const HELD_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How long a claim without a lease is kept before it is looked at again.
 const HELD_SECONDS: u32 = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TestClock;
+    use http::HeaderValue;
+    use std::time::SystemTime;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// All are in the first shard.
+    fn claim(number: u8, token: i64) -> Claim {
+        let mut key = [0; 16];
+        key[0] = number;
+        Claim { key, signature: key, fingerprint: [1; 16], token, lease: SECOND, retention: SECOND }
+    }
+
+    #[test]
+    fn a_slot_has_one_entry_in_the_heap() {
+        let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+        let store = MemoryStore::new().clock(clock.clone());
+        let claimed =
+            |number, token, lease| store.claim_at(&claim(number, token), lease, store.uptime());
+        let entries =
+            || store.shared.shards.iter().map(|shard| shard.lock().due.len()).sum::<usize>();
+
+        assert_eq!(claimed(1, 1, Some(SECOND)), Claimed::won(1));
+        assert!(store.finish_now(&claim(1, 1), &Outcome::Withdrawn));
+        assert_eq!(claimed(2, 1, Some(SECOND)), Claimed::won(1), "in the place of the first");
+        assert_eq!(entries(), 1);
+
+        // The entry of a claim without a lease comes up late: the claim is over, and made again.
+        assert_eq!(claimed(3, 1, None), Claimed::won(1));
+        clock.advance(2 * SECOND);
+        assert_eq!(claimed(3, 2, Some(SECOND)), Claimed::in_flight(HELD_RETRY_AFTER));
+        assert!(store.finish_now(&claim(3, 1), &Outcome::Failed));
+        clock.advance(2 * SECOND);
+        assert_eq!(claimed(3, 2, Some(SECOND)), Claimed::won(1));
+        assert!(store.finish_now(&claim(3, 2), &Outcome::Withdrawn));
+        assert_eq!(claimed(4, 1, Some(SECOND)), Claimed::won(1), "in its place");
+        assert_eq!(entries(), 1);
+    }
+
+    fn answers(budget: usize) -> Answers {
+        Answers { budget, dropped: AtomicU64::new(0), kept: Mutex::default() }
+    }
+
+    #[test]
+    fn answers_that_fill_the_budget_to_the_byte_are_kept() {
+        let answer = ReplayedResponse::new(HeaderValue::from_static("text/plain"), "an answer");
+        for count in [1, 2] {
+            let answers = answers(count * weight(&answer));
+            let numbers: Vec<_> = (0..count).map(|_| answers.keep(&answer)).collect();
+            for number in numbers {
+                assert_eq!(answers.get(number).as_ref(), Some(&answer), "{number} of {count}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_kept_answer_is_a_copy() {
+        let part = Bytes::from(vec![b'x'; 1000]).slice(..10);
+        let answer = ReplayedResponse::new(HeaderValue::from_static("text/plain"), part);
+        let answers = answers(1000);
+        let kept = answers.get(answers.keep(&answer)).unwrap();
+        assert_eq!(kept, answer);
+        assert_ne!(kept.body.as_ptr(), answer.body.as_ptr());
+    }
+}

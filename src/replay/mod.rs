@@ -181,6 +181,7 @@ pub mod conformance;
 
 mod admission;
 mod claim;
+mod latest;
 mod memory;
 mod outcomes;
 #[cfg(feature = "postgres")]
@@ -335,7 +336,7 @@ impl Claim {
 }
 
 fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(CENTURY_MILLIS).min(CENTURY_MILLIS)
+    duration.min(CENTURY).as_millis() as i64
 }
 
 /// The result of a claim.
@@ -617,4 +618,5 @@ pub(crate) fn claim_without_lease(store: &MemoryStore, claim: &Claim) -> Claimed
     store.claim_at(claim, None, store.uptime())
 }
 
-const CENTURY_MILLIS: i64 = 100 * 366 * 24 * 60 * 60 * 1000;
+// Longer times would overflow.
+const CENTURY: Duration = Duration::from_secs(100 * 366 * 24 * 60 * 60);

@@ -229,3 +229,44 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 // How many are recorded at once when the store is back.
 const MAX_WIDTH: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::advance;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// To be kept for a minute.
+    fn unrecorded(outcome: Outcome) -> Unrecorded {
+        let claim = Claim {
+            key: [1; 16],
+            signature: [1; 16],
+            fingerprint: [2; 16],
+            token: 3,
+            lease: SECOND,
+            retention: 60 * SECOND,
+        };
+        Unrecorded::new("letterbox", claim, outcome, true)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_late_acknowledgement_is_kept_for_what_is_left() {
+        let [done, withdrawn] = [Outcome::done(None), Outcome::Withdrawn].map(unrecorded);
+        advance(20 * SECOND).await;
+        assert_eq!(done.claim_now().retention, 40 * SECOND);
+        assert_eq!(withdrawn.claim_now().retention, 60 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outcome_is_tried_until_its_time_is_over() {
+        let outcomes = Outcomes::default();
+        outcomes.push(unrecorded(Outcome::done(None)), 1);
+        let tried = |outcomes: &Outcomes| outcomes.batch(1).map(|batch| batch.len());
+        advance(60 * SECOND - SECOND / 1000).await;
+        assert_eq!(tried(&outcomes), Some(1));
+        advance(SECOND / 1000).await;
+        assert_eq!(tried(&outcomes), Some(0));
+        assert_eq!(tried(&outcomes), None);
+    }
+}

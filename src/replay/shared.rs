@@ -305,3 +305,27 @@ impl<S: ReplayStore> DynStore for S {
 
 const FAILURES_BEFORE_SKIP: u32 = 3;
 const SKIP: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_breaker_lets_one_through_at_the_end_of_its_time() {
+        let (limit, moment) = (Duration::from_millis(250), Duration::from_nanos(1));
+        let mut breaker = Breaker::default();
+        let failed = Instant::now();
+        for _ in 0..3 {
+            assert!(breaker.lets_through(failed, limit));
+            breaker.count_failure(failed);
+        }
+        let tried = failed + SKIP;
+        assert!(!breaker.lets_through(tried - moment, limit));
+        assert!(breaker.lets_through(tried, limit));
+        assert!(!breaker.lets_through(tried + limit - moment, limit));
+        assert!(breaker.lets_through(tried + limit, limit));
+        assert!(breaker.close());
+        assert!(breaker.lets_through(tried, limit));
+        assert!(!breaker.close());
+    }
+}

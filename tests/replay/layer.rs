@@ -387,6 +387,14 @@ async fn the_guard_goes_by_a_name_that_says_so() {
     assert_eq!(handler.checks(), [(1, ReplayCheck::Unguarded); 3]);
 }
 
+#[test]
+fn a_layer_says_whether_its_store_is_shared() {
+    for (layer, shared) in [(layer(), false), (layer().shared_store(Shared::default()), true)] {
+        let said = format!("{layer:?}");
+        assert!(said.contains(&format!("shared: {shared}")), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn an_answer_is_repeated_up_to_its_limit() {
     let layer = layer();

@@ -36,6 +36,78 @@ fn full_until_the_first_expires() {
 }
 
 #[test]
+fn a_store_tells_how_much_it_holds_and_can_hold() {
+    for nonsense in [0, u32::MAX as usize + 1] {
+        assert!(MemoryStore::with_capacity(nonsense).is_err(), "{nonsense}");
+    }
+    let store = MemoryStore::with_capacity(3).unwrap();
+    assert_eq!((store.len(), store.is_empty(), store.capacity()), (0, true, 3));
+    assert_eq!(now(store.claim(claim(1, 1, 100))).unwrap(), Claimed::won(1));
+    assert_eq!((store.len(), store.is_empty(), store.capacity()), (1, false, 3));
+}
+
+#[test]
+fn what_is_over_makes_room_in_every_shard() {
+    let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+    let store = MemoryStore::with_capacity(1).unwrap().clock(clock.clone());
+    let second = Duration::from_secs(1);
+    // By turns in the first shard and in the last.
+    let claimed = |byte| {
+        let claim = Claim::for_test([byte; 16], [1; 16], 1, second, 10 * second);
+        now(store.claim(claim)).unwrap()
+    };
+    assert_eq!(claimed(0x00), Claimed::won(1));
+    clock.advance(9 * second);
+    assert_eq!(claimed(0xff), Claimed::Full, "never early");
+    clock.advance(second);
+    assert_eq!(claimed(0xff), Claimed::won(1), "on time");
+    clock.advance(15 * second);
+    assert_eq!(claimed(0x00), Claimed::won(1), "and later");
+}
+
+fn in_one_shard(number: u64) -> [u8; 16] {
+    let mut key = key(number);
+    key[12..].fill(0);
+    key
+}
+
+#[test]
+fn a_short_claim_in_the_place_of_a_long_one_leaves_the_others_due() {
+    let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+    let store = MemoryStore::with_capacity(2).unwrap().clock(clock.clone());
+    let claim = |number, retention| {
+        Claim::for_test(
+            in_one_shard(number),
+            [1; 16],
+            1,
+            Duration::from_secs(1),
+            Duration::from_secs(retention),
+        )
+    };
+    let claimed = |number, retention| now(store.claim(claim(number, retention))).unwrap();
+    assert_eq!(claimed(1, 3600), Claimed::won(1));
+    assert_eq!(claimed(2, 10), Claimed::won(1));
+    assert!(now(store.finish(claim(1, 3600), Outcome::Withdrawn)).unwrap());
+    assert_eq!(claimed(3, 5), Claimed::won(1));
+    clock.advance(Duration::from_secs(20));
+    for number in [4, 5] {
+        assert_eq!(claimed(number, 10), Claimed::won(1), "both are over");
+    }
+}
+
+#[test]
+fn a_lease_ends_to_the_millisecond() {
+    let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+    let store = MemoryStore::new().clock(clock.clone());
+    let millisecond = Duration::from_millis(1);
+    assert_eq!(now(store.claim(claim(1, 1, 100))).unwrap(), Claimed::won(1));
+    clock.advance(14_999 * millisecond);
+    assert_eq!(now(store.claim(claim(1, 2, 100))).unwrap(), Claimed::in_flight(millisecond));
+    clock.advance(millisecond);
+    assert_eq!(now(store.claim(claim(1, 2, 100))).unwrap(), Claimed::won(2));
+}
+
+#[test]
 fn attack_contents_of_one_signature_fill_the_store() {
     let clock = TestClock::at(SystemTime::UNIX_EPOCH);
     let store = MemoryStore::new().clock(clock.clone());
@@ -84,6 +156,32 @@ fn attack_contents_of_one_signature_fill_the_store() {
     }
 }
 
+#[test]
+fn contents_that_are_over_leave_room_before_they_are_dropped() {
+    let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+    let store = MemoryStore::new().clock(clock.clone());
+    let claimed = |number, signature, retention| {
+        let claim = Claim::for_test(
+            key(number),
+            key(number),
+            1,
+            Duration::from_secs(1),
+            Duration::from_secs(retention),
+        );
+        now(store.claim(claim.with_signature(in_one_shard(signature)))).unwrap()
+    };
+    // These are due first, and are as many as one call drops.
+    for number in 1..=64 {
+        assert_eq!(claimed(number, number, 10), Claimed::won(1));
+    }
+    for number in 101..=164 {
+        assert_eq!(claimed(number, 100, 20), Claimed::won(1));
+    }
+    assert_eq!(claimed(165, 100, 20), Claimed::TooManyContents);
+    clock.advance(Duration::from_secs(30));
+    assert_eq!(claimed(165, 100, 20), Claimed::won(1));
+}
+
 fn answer(text: &str) -> ReplayedResponse {
     ReplayedResponse::new(http::HeaderValue::from_static("text/plain"), text.to_owned())
 }
@@ -130,14 +228,9 @@ fn a_kept_answer_dies_with_its_claim() {
     let clock = TestClock::at(SystemTime::UNIX_EPOCH);
     let store = MemoryStore::new().answer_budget(200).clock(clock.clone());
     // In one shard more are due than one call drops, and the last of them is claimed again.
-    let in_shard = |number: u64| {
-        let mut key = key(number);
-        key[12..].fill(0);
-        key
-    };
     let claim = |number, token, retention| {
         Claim::for_test(
-            in_shard(number),
+            in_one_shard(number),
             [1; 16],
             token,
             Duration::from_secs(1),

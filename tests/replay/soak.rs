@@ -59,7 +59,7 @@ const SAMPLED_EVERY: Duration = Duration::from_secs(10);
 const WARM_UP: Duration = Duration::from_secs(480);
 const RETENTION: Duration = Duration::from_secs(120);
 const IN_FLIGHT: usize = 2000;
-/// It gives back what is free after a second, so that what is resident is in use.
+/// jemalloc gives back what is free after a second, so that what is resident is in use.
 const JEMALLOC: &str =
     "narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:true,tcache_max:1024";
 
@@ -82,6 +82,9 @@ async fn soak() {
             ("RECEIVER_FAIL_RATE", "0.01"),
             ("LD_PRELOAD", &allocator),
             ("MALLOC_CONF", JEMALLOC),
+            // For glibc.
+            ("MALLOC_ARENA_MAX", "1"),
+            ("MALLOC_TRIM_THRESHOLD_", "131072"),
         ];
         Receiver::start_with(&variables, move |line| soak.printed(&line))
     };

@@ -9,7 +9,8 @@ use futures_util::future::join_all;
 use http::Request;
 use http_body_util::Full;
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
+    error::Error as _,
     future::Future,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
@@ -17,7 +18,7 @@ use std::{
 use tokio::time::{Instant, sleep};
 use tower::{ServiceExt, service_fn};
 use tower_webhooks::{
-    RejectionKind, Signer as _, TestClock, WebhookLayer,
+    Rejection, RejectionKind, Signer as _, TestClock, WebhookLayer,
     replay::{
         Claim, Claimed, MemoryStore, OutagePolicy, Outcome, ReplayCheck, ReplayStore, StoreError,
     },
@@ -208,6 +209,20 @@ async fn a_failure_that_cannot_be_recorded_is_given_up_with_its_lease() {
     assert!((5 * SECOND..7 * SECOND).contains(&took), "{took:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_failure_under_an_endless_lease_is_recorded_when_the_store_is_back() {
+    let store = Scripted::new();
+    let (a, b) = (process(&store).lease(Duration::MAX).unwrap(), process(&store));
+    let request = event();
+    store.next([Fault::None]);
+    store.always(Fault::Refused);
+    assert_eq!(send(&a, &Handler::default().failing(), &request).await.status(), 500);
+    sleep(5 * SECOND).await;
+    store.always(Fault::None);
+    a.drained().await;
+    assert_eq!(send(&b, &Handler::default(), &request).await.body(), "handled");
+}
+
 /// A claim whose answer was lost may have been made. Nobody has seen its content, so it must not
 /// stay bound.
 #[tokio::test(start_paused = true)]
@@ -321,6 +336,84 @@ fn an_outcome_outlives_its_runtime() {
     assert_eq!(handler.calls(), 1);
 }
 
+/// While the store is away one outcome is tried at a time, with pauses. Then there are ever more,
+/// up to a quarter of the claims that the store works on.
+#[tokio::test(start_paused = true)]
+async fn outcomes_are_tried_one_by_one_and_then_recorded_ever_more_at_once() {
+    for (max_claims, most) in [(3, 1), (40, 10), (usize::MAX, 64)] {
+        let store = Scripted::narrow(max_claims);
+        let layer = process(&store).on_outage(OutagePolicy::LocalFallback);
+        let handler = Handler::default();
+        store.always(Fault::Error);
+        for _ in 0..200 {
+            send(&layer, &handler, &event()).await;
+        }
+        assert_eq!(handler.calls(), 200);
+        store.calls();
+        sleep(10 * SECOND).await;
+        let tries = store.calls().len();
+        assert!((10..20).contains(&tries), "{tries} calls in 10 s");
+        store.always(Fault::Slow);
+        layer.drained().await;
+        let mut at_once = BTreeMap::new();
+        for (_, at) in store.timed_calls() {
+            *at_once.entry(at).or_insert(0) += 1;
+        }
+        assert_eq!(at_once.into_values().max(), Some(most), "{max_claims} claims at a time");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_finds_the_store_back_has_the_outcomes_recorded_at_once() {
+    let store = Scripted::new();
+    let (layer, handler) = (process(&store), Handler::default());
+    store.next([Fault::None]);
+    store.always(Fault::Error);
+    send(&layer, &handler, &event()).await;
+    // By now the pauses take a second, and the next one is half over.
+    sleep(10 * SECOND).await;
+    store.always(Fault::None);
+    let began = Instant::now();
+    assert_eq!(send(&layer, &handler, &event()).await.body(), "handled");
+    layer.drained().await;
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_that_waits_for_another_attempt_holds_up_nothing() {
+    let store = Scripted::new();
+    let (a, b) = (process(&store).lease(SECOND).unwrap(), process(&store));
+    let (handler, [first, second]) = (Handler::default(), [event(), event()]);
+    store.next([Fault::None]);
+    store.always(Fault::Error);
+    assert_eq!(send(&a, &handler, &first).await.body(), "handled");
+    sleep(2 * SECOND).await;
+    // The lease has run out, and another process is at work on the same delivery.
+    store.next([Fault::None]);
+    let slow = handler.slow(60 * SECOND);
+    let mut working = Box::pin(send(&b, &slow, &first));
+    assert!(futures_util::poll!(working.as_mut()).is_pending());
+    store.next([Fault::None]);
+    assert_eq!(send(&a, &handler, &second).await.body(), "handled");
+    store.always(Fault::None);
+    sleep(3 * SECOND).await;
+    assert!(is_repeat(&send(&process(&store), &handler, &second).await));
+
+    // It is tried once per second, however many deliveries find the store at work.
+    store.calls();
+    for _ in 0..100 {
+        send(&a, &handler, &event()).await;
+        sleep(10 * MILLISECOND).await;
+    }
+    let calls = store.calls().len();
+    assert!((200..210).contains(&calls), "{calls} calls for 100 deliveries");
+
+    drop(working);
+    b.drained().await;
+    a.drained().await;
+    assert!(is_repeat(&send(&process(&store), &handler, &first).await));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_call_whose_connection_broke_is_sent_once_more() {
     for broken in [Fault::Refused, Fault::Broken { after: false }, Fault::Broken { after: true }] {
@@ -422,6 +515,31 @@ async fn attack_local_fallback_is_written_back() {
     }
 }
 
+/// The answer waits until the store knows of the delivery, whose claim it has not seen.
+#[tokio::test(start_paused = true)]
+async fn what_a_fallback_acknowledged_is_recorded_before_the_answer() {
+    let store = Scripted::new();
+    let [a, b] = [(); 2].map(|()| process(&store).on_outage(OutagePolicy::LocalFallback));
+    let (handler, request) = (Handler::default(), event());
+    store.next([Fault::Error]);
+    assert_eq!(send(&a, &handler, &request).await.body(), "handled");
+    assert_eq!(store.calls(), ["claim", "finish", "claim", "finish"]);
+    assert!(is_repeat(&send(&b, &handler, &request).await));
+
+    // If another process has acknowledged it too, or other content, there is nothing to record.
+    let ((same, _), (mine, other)) = (pair(), pair());
+    for (here, there) in [(&same, &same), (&mine, &other)] {
+        assert_eq!(send(&b, &handler, there).await.body(), "handled");
+        store.calls();
+        store.next([Fault::Error]);
+        assert_eq!(send(&a, &handler, here).await.body(), "handled");
+        let began = Instant::now();
+        a.drained().await;
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        assert_eq!(store.calls(), ["claim", "finish", "claim"]);
+    }
+}
+
 /// Of a claim that came to nothing, nobody keeps a place.
 #[tokio::test(start_paused = true)]
 async fn deliveries_that_an_outage_refused_take_no_room() {
@@ -496,6 +614,27 @@ async fn a_busy_store_is_asked_for_those_who_still_wait() {
     layer.drained().await;
     let calls = store.calls();
     assert_eq!(calls.len(), 40, "each was claimed and finished once: {calls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_says_why_the_store_has_not_answered() {
+    fn cause(refused: &http::Response<String>) -> String {
+        let rejection = refused.extensions().get::<Rejection>().unwrap();
+        rejection.source().and_then(|error| error.source()).unwrap().to_string()
+    }
+
+    let store = Scripted::narrow(1);
+    let (layer, handler) = (process(&store), Handler::default());
+    store.always(Fault::Hangs);
+    let events = [event(), event()];
+    let answers = join_all(events.iter().map(|event| send(&layer, &handler, event))).await;
+    assert_eq!(cause(&answers[0]), "no answer within 250ms");
+    assert_eq!(cause(&answers[1]), "the store's maximum number of claims is in progress");
+    for _ in 0..2 {
+        send(&layer, &handler, &event()).await;
+    }
+    let skipped = send(&layer, &handler, &event()).await;
+    assert_eq!(cause(&skipped), "skipped, because the last calls failed");
 }
 
 /// The breaker lets one call through after its second; the others wait for what it finds.
@@ -649,8 +788,9 @@ async fn attack_a_clock_that_steps_back_reopens_nothing() {
         [(0, 0, 61), (0, 0, 3600), (290, 0, 400), (290, 0, 90), (0, 250, 250), (0, 250, 900)]
     {
         let (clock, uptime) = (TestClock::at(wall), TestClock::at(wall));
-        let layer =
-            alone().clock(clock.clone()).local_store(MemoryStore::new().clock(uptime.clone()));
+        // Two routes, of which the second has no honest traffic.
+        let store = MemoryStore::new().clock(uptime.clone());
+        let layers = [(); 2].map(|()| alone().clock(clock.clone()).local_store(store.clone()));
         let handler = Handler::default();
         let signer = Signer::new(SECRET).unwrap().nonce("1-2-3");
         let sign = |body: &'static str| {
@@ -660,7 +800,7 @@ async fn attack_a_clock_that_steps_back_reopens_nothing() {
             (sign(r#"{"event":"room_create"}"#), sign(r#"{"event":"room_close"}"#));
 
         clock.advance(Duration::from_secs(received_after + ahead));
-        assert_eq!(send(&layer, &handler, &genuine).await.body(), "handled");
+        assert_eq!(send(&layers[0], &handler, &genuine).await.body(), "handled");
         let mut behind = 0;
         for minute in 0..120 {
             for clock in [&clock, &uptime] {
@@ -670,13 +810,14 @@ async fn attack_a_clock_that_steps_back_reopens_nothing() {
                 clock.set(clock.now() - Duration::from_secs(step));
                 behind += step;
             }
-            let refused = send(&layer, &handler, &forged).await;
-            let expected = [Some(RejectionKind::Conflict), Some(RejectionKind::Stale)];
-            assert!(
-                expected.contains(&kind(&refused)),
-                "minute {minute}, {behind} s behind: {:?}",
-                kind(&refused)
-            );
+            for layer in &layers {
+                let refused = kind(&send(layer, &handler, &forged).await);
+                let expected = [Some(RejectionKind::Conflict), Some(RejectionKind::Stale)];
+                assert!(
+                    expected.contains(&refused),
+                    "minute {minute}, {behind} s behind: {refused:?}"
+                );
+            }
         }
         assert_eq!(handler.calls(), 1);
 
@@ -684,7 +825,7 @@ async fn attack_a_clock_that_steps_back_reopens_nothing() {
         clock.set(wall + Duration::from_secs(120 * 60));
         let request =
             signer.sign(Request::post("/zego").body(Bytes::from("{}")).unwrap(), clock.now());
-        assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
+        assert_eq!(send(&layers[1], &handler, &request).await.body(), "handled");
     }
 }
 

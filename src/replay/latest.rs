@@ -1,0 +1,39 @@
+//! What time it is at least, whatever the wall clock says.
+
+use super::{admission::CLOCK_SKEW, memory::Millis};
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// The latest instant that has certainly passed: the signed times of claims, moved on by the
+/// store's monotonic clock. It belongs to the store, because layers that share the claims have to
+/// share it too.
+///
+/// A claim is forgotten once its signature has expired. If the wall clock is then set back, the
+/// signature looks fresh and unused. This instant shows that it is not.
+pub(super) struct Latest(AtomicI64);
+
+impl Default for Latest {
+    fn default() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+}
+
+impl Latest {
+    /// Notes that `stamp` has passed.
+    pub(super) fn note(&self, stamp: SystemTime, uptime: Millis) {
+        self.0.fetch_max(unix_millis(stamp).saturating_sub_unsigned(uptime), Ordering::Relaxed);
+    }
+
+    /// Whether claims that end at `end` may have been forgotten.
+    pub(super) fn has_passed(&self, end: SystemTime, uptime: Millis) -> bool {
+        let forgotten = unix_millis(end.checked_add(CLOCK_SKEW).unwrap_or(end));
+        forgotten <= self.0.load(Ordering::Relaxed).saturating_add_unsigned(uptime)
+    }
+}
+
+fn unix_millis(time: SystemTime) -> i64 {
+    let age = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(age.as_millis()).unwrap_or(i64::MAX)
+}
