@@ -174,5 +174,5 @@ static HEAD: LazyLock<Parts> = LazyLock::new(|| http::Request::new(()).into_part
 
 const STAMPS: &[u64] =
     &[1_700_000_000, 1_711_111_000, 1_170_000_000, 1_699_999_900, 9_999_999_000, 1_000_000_000];
-/// The farthest that a time may lie ahead; later times count as this.
+/// For so long no split is accepted again.
 const FARTHEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);

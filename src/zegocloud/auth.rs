@@ -114,7 +114,8 @@ fn sign(secret: &Secret, timestamp: &str, nonce: &str) -> [u8; 20] {
 ///
 /// The hashed text has no separators: split elsewhere, also under another secret, it can be another
 /// timestamp and nonce with the same signature. Every valid split is tried; the result is at most
-/// 30 days ahead.
+/// 30 days ahead. A split that is fresh only after that does not count: many texts of random digits
+/// have one, and their claims would fill the store and yet be gone by then.
 fn latest_end(
     secrets: &[Secret],
     hashed: &[u8],
@@ -122,9 +123,11 @@ fn latest_end(
     window: Window,
     now: SystemTime,
 ) -> Option<SystemTime> {
+    let limit = now.checked_add(FARTHEST_END);
+    let ends = |stamp| window.ends(stamp).ok().filter(|end| Some(*end) <= limit);
     let latest = secrets
         .iter()
-        .fold(window.ends(stamp).ok(), |latest, secret| latest_cut(secret, hashed, window, latest));
+        .fold(window.ends(stamp).ok(), |latest, secret| latest_cut(secret, hashed, &ends, latest));
     latest.min(now.checked_add(FARTHEST))
 }
 
@@ -132,7 +135,7 @@ fn latest_end(
 fn latest_cut(
     secret: &Secret,
     hashed: &[u8],
-    window: Window,
+    ends: &dyn Fn(Timestamp) -> Option<SystemTime>,
     mut latest: Option<SystemTime>,
 ) -> Option<SystemTime> {
     let secret_len = secret.expose_secret().len();
@@ -158,10 +161,8 @@ fn latest_cut(
             }
             for (stamp_at, nonce_at) in cuts {
                 let (stamp, nonce) = (cut(*stamp_at, stamp_len), cut(*nonce_at, nonce_len));
-                let end = std::str::from_utf8(stamp)
-                    .ok()
-                    .and_then(Timestamp::from_digits)
-                    .and_then(|stamp| window.ends(stamp).ok());
+                let end =
+                    std::str::from_utf8(stamp).ok().and_then(Timestamp::from_digits).and_then(ends);
                 if end > latest
                     && is_nonce(nonce)
                     && sorted(secret, stamp, nonce).into_iter().flatten().eq(hashed)
@@ -278,6 +279,8 @@ impl crate::Signer for Signer {
 const SNAKE: [&str; 3] = ["timestamp", "nonce", "signature"];
 const PASCAL: [&str; 3] = ["Timestamp", "Nonce", "Signature"];
 const FARTHEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+// With the longest window, 25 hours in both directions.
+const FARTHEST_END: Duration = Duration::from_secs((30 * 24 + 50) * 60 * 60);
 const SHORTEST_STAMP: usize = 10;
 const LONG_NONCE: usize = 12;
 
@@ -300,6 +303,7 @@ mod tests {
             for stamp in substrings(stamp_len) {
                 let Some(end) = Timestamp::from_digits(std::str::from_utf8(stamp).unwrap())
                     .and_then(|stamp| Window::default().ends(stamp).ok())
+                    .filter(|end| Some(*end) <= now.checked_add(FARTHEST_END))
                 else {
                     continue;
                 };

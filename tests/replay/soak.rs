@@ -737,9 +737,8 @@ fn growth(rows: &[Row], receiver: usize) -> (f64, f64) {
             Some((rows[0].second, least as f64))
         })
         .collect();
-    let mean = |of: &dyn Fn(&(f64, f64)) -> f64| {
-        points.iter().map(|point| of(point)).sum::<f64>() / points.len() as f64
-    };
+    let mean =
+        |of: &dyn Fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / points.len() as f64;
     let (x, y) = (mean(&|(second, _)| *second), mean(&|(_, least)| *least));
     let slope = mean(&|(second, least)| (second - x) * (least - y))
         / mean(&|(second, _)| (second - x).powi(2));
