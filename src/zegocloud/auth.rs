@@ -114,7 +114,7 @@ fn sign(secret: &Secret, timestamp: &str, nonce: &str) -> [u8; 20] {
 ///
 /// The hashed text has no separators: split elsewhere, also under another secret, it can be another
 /// timestamp and nonce with the same signature. Every valid split is tried; the result is at most
-/// 30 days ahead. A split that is fresh only after that does not count: many texts of random digits
+/// 30 days ahead. A split that is fresh only after that does not count: most texts of random digits
 /// have one, and their claims would fill the store and yet be gone by then.
 fn latest_end(
     secrets: &[Secret],
