@@ -60,7 +60,7 @@ const WARM_UP: Duration = Duration::from_secs(480);
 const RETENTION: Duration = Duration::from_secs(120);
 /// In a long run a store is restarted as often.
 const PERIOD: Duration = Duration::from_secs(240);
-/// As long more is sent than later.
+/// In a long run more is sent for as long.
 const EARLY: Duration = Duration::from_secs(420);
 const IN_FLIGHT: usize = 2000;
 /// jemalloc gives back what is free after a second, so that what is resident is in use.
@@ -117,7 +117,8 @@ async fn soak() {
         ticks += 1;
         sleep_until(begin + TICK * u32::try_from(ticks).unwrap()).await;
         // More at first, so that tables grow to their size.
-        let early = begin.elapsed().min(EARLY).as_secs_f64() * 0.2;
+        let early = if is_long(length) { begin.elapsed().min(EARLY) } else { Duration::ZERO };
+        let early = early.as_secs_f64() * 0.2;
         while sent < rate * (begin.elapsed().as_secs_f64() + early) {
             sent += 1.0;
             let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
