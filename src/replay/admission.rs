@@ -3,6 +3,7 @@
 use super::{
     CENTURY, Claim, ClaimGuard, Claimed, MemoryStore, OutagePolicy, ReplayCheck, ReplayStore,
     ReplayedResponse, StoreError,
+    latest::CLOCK_SKEW,
     shared::{Answer, Limits, SharedStore},
     trace,
 };
@@ -345,6 +346,5 @@ fn truncate(hash: Sha256) -> [u8; 16] {
 /// Changes whenever the hashed data changes. With a provider's name and a MAC it fits into one
 /// block of SHA-256.
 const KEY_VERSION: &[u8] = b"tw1\0";
-pub(super) const CLOCK_SKEW: Duration = Duration::from_secs(60);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);

@@ -1,9 +1,8 @@
 //! What time it is at least, whatever the wall clock says.
 
-use super::{admission::CLOCK_SKEW, memory::Millis};
 use std::{
     sync::atomic::{AtomicI64, Ordering},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 /// The latest instant that has certainly passed: the signed times of claims, moved on by the
@@ -37,3 +36,9 @@ fn unix_millis(time: SystemTime) -> i64 {
     let age = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(age.as_millis()).unwrap_or(i64::MAX)
 }
+
+/// Milliseconds since the store was made.
+pub(super) type Millis = u64;
+
+/// By how much the clocks of machines that share claims may differ.
+pub(super) const CLOCK_SKEW: Duration = Duration::from_secs(60);

@@ -1,6 +1,9 @@
 //! The replay store of one process.
 
-use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError, latest::Latest};
+use super::{
+    Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError,
+    latest::{Latest, Millis},
+};
 use crate::ConfigError;
 use bytes::Bytes;
 use hashbrown::HashTable;
@@ -599,9 +602,6 @@ impl Answers {
 fn weight(answer: &ReplayedResponse) -> usize {
     answer.body.len().saturating_add(answer.content_type.len()).saturating_add(ANSWER_OVERHEAD)
 }
-
-/// Milliseconds since the store was made.
-pub(super) type Millis = u64;
 
 fn millis(duration: Duration) -> Millis {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

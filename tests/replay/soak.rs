@@ -58,10 +58,6 @@ const SAMPLED_EVERY: Duration = Duration::from_secs(10);
 /// senders wait as ever will.
 const WARM_UP: Duration = Duration::from_secs(480);
 const RETENTION: Duration = Duration::from_secs(120);
-/// In a long run a store is restarted as often.
-const PERIOD: Duration = Duration::from_secs(240);
-/// In a long run more is sent for as long.
-const EARLY: Duration = Duration::from_secs(420);
 const IN_FLIGHT: usize = 2000;
 /// jemalloc gives back what is free after a second, so that what is resident is in use.
 const JEMALLOC: &str =
@@ -116,10 +112,7 @@ async fn soak() {
     while begin.elapsed() < length {
         ticks += 1;
         sleep_until(begin + TICK * u32::try_from(ticks).unwrap()).await;
-        // More at first, so that tables grow to their size.
-        let early = if is_long(length) { begin.elapsed().min(EARLY) } else { Duration::ZERO };
-        let early = early.as_secs_f64() * 0.2;
-        while sent < rate * (begin.elapsed().as_secs_f64() + early) {
+        while sent < rate * begin.elapsed().as_secs_f64() {
             sent += 1.0;
             let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
                 held_back += 1;
@@ -608,7 +601,7 @@ async fn restart_stores(
 ) -> Restarts {
     // In a long run often and long at first.
     let crowds = if is_long(length) { 6 } else { 0 };
-    let every = (length / 12).clamp(Duration::from_secs(15), PERIOD);
+    let every = (length / 12).clamp(Duration::from_secs(15), Duration::from_secs(240));
     let (mut log, mut next) = (Vec::new(), Duration::ZERO);
     for turn in 1.. {
         next += if turn <= crowds { WARM_UP / (crowds + 1) } else { every };
@@ -724,25 +717,18 @@ fn percentiles(sorted: &[u32]) -> [f64; 3] {
     })
 }
 
-/// What a straight line through the least resident memory of each period after the warm-up gains
-/// per hour, and their mean; KiB. What a crowd needs is given back within a period; a leak is not.
+/// What a straight line through the resident memory after the warm-up gains per hour, and the mean;
+/// KiB.
 fn growth(rows: &[Row], receiver: usize) -> (f64, f64) {
     let end = rows.last().map_or(0.0, |row| row.second);
     let from = WARM_UP.as_secs_f64().min(end / 2.0);
-    let rows: Vec<_> = rows.iter().filter(|row| row.second >= from).collect();
-    let period = (PERIOD.as_secs() / SAMPLED_EVERY.as_secs()) as usize;
-    let points: Vec<_> = rows
-        .chunks(period)
-        .filter_map(|rows| {
-            let least = rows.iter().map(|row| row.processes[receiver].resident).min()?;
-            Some((rows[0].second, least as f64))
-        })
-        .collect();
-    let mean =
-        |of: &dyn Fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / points.len() as f64;
-    let (x, y) = (mean(&|(second, _)| *second), mean(&|(_, least)| *least));
-    let slope = mean(&|(second, least)| (second - x) * (least - y))
-        / mean(&|(second, _)| (second - x).powi(2));
+    let points: Vec<_> = rows.iter().filter(|row| row.second >= from).collect();
+    let n = points.len() as f64;
+    let mean = |of: &dyn Fn(&Row) -> f64| points.iter().map(|row| of(row)).sum::<f64>() / n;
+    let resident = |row: &Row| row.processes[receiver].resident as f64;
+    let (x, y) = (mean(&|row| row.second), mean(&resident));
+    let slope =
+        mean(&|row| (row.second - x) * (resident(row) - y)) / mean(&|row| (row.second - x).powi(2));
     (slope * 3600.0, y)
 }
 
