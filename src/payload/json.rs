@@ -219,6 +219,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_json_value_is_an_error_that_says_so() {
+        use serde::de::{IntoDeserializer, value::Error};
+
+        let error = Json::deserialize(IntoDeserializer::<Error>::into_deserializer(true));
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "invalid type: boolean `true`, expected a JSON value"
+        );
+    }
+
+    #[test]
     fn equality_is_of_values() {
         let json = |text| Json::from_text(text).unwrap();
         assert_eq!(json(r#"{"a":1,"b":[1.0]}"#), json(r#"{ "b": [1.0], "a": 1 }"#));

@@ -232,15 +232,10 @@ impl<'t> Object<'t> {
             }
             self.pass(value);
         };
-        let marks = &value.node().marks;
-        if !value.is_named(name)
-            || !value.is_filled()
-            || marks.get() != 0
-            || self.replaced.is_some()
-        {
+        if !value.is_named(name) || !value.is_filled() || self.replaced.is_some() {
             return None;
         }
-        marks.set(TYPED);
+        mark(value.node(), TYPED);
         self.pass(value);
         Some(value)
     }

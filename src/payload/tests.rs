@@ -147,6 +147,8 @@ fn every_type_is_read_leniently() {
     let read = opened(r#","lid":{"colour":"red"},"size":7"#);
     assert_eq!(read.lid.unwrap().size, None);
     assert_eq!(read.rest.get("size").unwrap().get(), "7");
+    let read = opened(r#","lid":{"colour":"red"},"size":7,"\u0078":1"#);
+    assert_eq!(read.lid.unwrap().size, None);
     // The only member, and not on the fast path.
     assert_eq!(opened(r#","lid":{"colour":" red"}"#).lid.unwrap().colour.as_deref(), Some(" red"));
 }
@@ -163,6 +165,26 @@ fn null_and_blank_are_absent() {
     let blank = opened(r#","id":"  ","count":"  ","lid":" ","by":" ""#);
     assert_eq!(blank.id.as_deref(), Some("  "), "blanks are text");
     assert_eq!((blank.count, blank.lid, blank.by), (None, None, None));
+    assert_eq!(opened(r#","items":" ""#), Opened::default());
+}
+
+#[test]
+fn null_is_no_value() {
+    let tape = Tape::new(r#"{"a":null,"b":"","c":null,"c":1}"#).unwrap();
+    let object = tape.object().unwrap();
+    assert_eq!(["a", "b", "c", "d"].map(|name| object.has(name)), [false, true, true, false]);
+}
+
+#[test]
+fn one_member_is_read_from_elsewhere() {
+    let elsewhere = Tape::new(r#"{"colour":"red"}"#).unwrap();
+    let tape = Tape::new(r#"{"id":"b","lid":"{}","by":"me"}"#).unwrap();
+    let mut object = tape.object().unwrap();
+    object.replace(object.get("lid").unwrap(), elsewhere.value(0).unwrap());
+    let opened: Opened = object.into_event().unwrap();
+    assert_eq!(opened.lid.unwrap().colour.as_deref(), Some("red"));
+    assert_eq!((opened.id.as_deref(), opened.by), (Some("b"), Some(Who::Me)));
+    assert!(opened.rest.is_empty() && opened.rest.misfits().is_empty());
 }
 
 #[test]
@@ -176,6 +198,10 @@ fn blank_members_are_kept_where_they_tell_something() {
     let kept: Vec<_> = opened.rest.iter().map(|(name, json)| (name, json.get())).collect();
     assert_eq!(kept, [("id", r#""""#), ("names", r#""""#), ("more", r#""""#)]);
     assert!(opened.rest.misfits().is_empty());
+    let tape = Tape::new(r#"{"id":"","id":""}"#).unwrap();
+    let object = tape.object().unwrap();
+    object.keep_blank(&["id"]);
+    assert_eq!(object.into_event::<Opened>().unwrap().rest.misfits()[0].path(), "id");
 }
 
 #[test]
@@ -222,6 +248,8 @@ fn what_does_not_fit_is_named_and_kept() {
     ] {
         assert_eq!(opened(members).rest.misfits()[0].expected(), expected, "{members}");
     }
+    let misfit = opened(r#","forced":2"#).rest.misfits()[0].to_string();
+    assert_eq!(misfit, "forced: not true or false");
     assert_eq!(opened(r#","items":{}"#).items, []);
     let kept = opened(r#","count":-1,"lid":{"size":"big"}"#);
     assert_eq!(kept.rest.get("count").unwrap().get(), "-1");
@@ -278,6 +306,28 @@ fn what_is_no_known_event_is_unknown() {
         let Err(unknown) = Event::from_body(&Bytes::from_static(body)) else { panic!() };
         assert!(unknown.raw().is_none());
         comes_back(&Event::Unknown(unknown));
+    }
+}
+
+#[test]
+fn unknown_events_have_no_key_and_are_their_bodies() {
+    let unknown = Unknown::new(r#"{"event":"new"}"#).claiming("new");
+    assert_eq!((unknown.kind(), unknown.dedup_key()), ("unknown", None));
+    assert!(unknown.misfits().is_empty());
+    assert_eq!(unknown, Unknown::new(r#"{ "event": "new" }"#));
+    assert_ne!(unknown, Unknown::new(r#"{"event":"old"}"#));
+}
+
+#[test]
+fn rests_are_equal_if_their_members_are() {
+    let rest = |members: &str| opened(members).rest;
+    let both = rest(r#","x":1,"y":[2]"#);
+    assert_eq!((both.len(), both.is_empty()), (2, false));
+    assert_eq!((rest("").len(), rest("").is_empty()), (0, true));
+    assert_eq!(both, rest(r#","y":[ 2 ],"x":1"#));
+    for other in ["", r#","x":1"#, r#","x":1,"y":[3]"#, r#","x":1,"z":[2]"#] {
+        assert_ne!(both, rest(other), "{other}");
+        assert_ne!(rest(other), both, "{other}");
     }
 }
 
