@@ -187,6 +187,7 @@ mod tests {
             (&[700], 700),
             (&[0, 700, 0], 700),
             (&[1, 1], MIN_BUFFER),
+            (&[1, 1, 1022], MIN_BUFFER),
             (&[1000, 1000], 2000),
             (&[1000, 1000, 1], 4000),
             (&[1000, 1000, 2500], 4500),
@@ -213,6 +214,24 @@ mod tests {
             );
             drop(read);
             assert_eq!(bounds.budget.held(), 0, "{sizes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn doubling_makes_no_small_body_large() {
+        for (sizes, charged) in [
+            // Twice the first two frames would be a large body's buffer.
+            (&[20_000, 20_000, 10_000], SMALL_BODY),
+            (&[20_000, 20_000, SMALL_BODY - 40_000], SMALL_BODY),
+            (&[20_000, 20_000, SMALL_BODY - 39_999], 80_000),
+        ] {
+            let bounds = Bounds { limit: 100_000, budget: ReadBudget::new(1 << 20), ..bounds() };
+            let body = StreamBody::new(frames(sizes).chain(stream::pending()));
+            let mut read = Box::pin(ReadBody::new(body));
+            let mut poll =
+                task::spawn(std::future::poll_fn(|cx| read.as_mut().poll_read(cx, &bounds)));
+            assert!(poll.poll().is_pending());
+            assert_eq!(bounds.budget.held(), charged, "{sizes:?}");
         }
     }
 

@@ -641,6 +641,7 @@ mod tests {
             "7",
             r#""""#,
             r#"{"a":1}"#,
+            r#"{"\u0061":1}"#,
             r#" { "a" : [ 1 , { } , [ ] ] , "b" : null } "#,
             r#"[-0.0e+10,0,1E5,12.50,-7e-1,true,false,null]"#,
             r#"{"\u00e9\ud83d":"\"\\\/\b\f\n\r\t\uABcd\udc00","é":"☃"}"#,
@@ -663,11 +664,39 @@ mod tests {
     }
 
     #[test]
+    fn scalars_are_strings_and_numbers() {
+        for (json, expected) in [
+            ("-7", Some("-7")),
+            ("1e3", Some("1e3")),
+            (r#""a\/b""#, Some("a/b")),
+            ("true", None),
+            ("[1]", None),
+            ("", None),
+        ] {
+            assert_eq!(scalar(json).as_deref(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn plain_text_ends_at_its_first_special_byte() {
+        for byte in 0..=u8::MAX {
+            let is_special = byte < b' ' || byte == b'"' || byte == b'\\';
+            for at in 0..200 {
+                let mut text = [b'x'; 260];
+                (text[at], text[at + 1]) = (byte, b'"');
+                assert_eq!(plain(&text), if is_special { at } else { at + 1 }, "{byte} at {at}");
+            }
+        }
+    }
+
+    #[test]
     fn attack_deep_and_wide_text() {
         for depth in [15, 16, 17, 18, 100_000] {
             for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
                 let text = format!("{}1{}", open.repeat(depth), close.repeat(depth));
-                assert!(Tape::new(&text).is_some() && Tape::new(&text[..text.len() - 1]).is_none());
+                let nodes = Tape::new(&text).map(|tape| tape.nodes.len());
+                assert_eq!(nodes, Some(depth.min(MAX_DEPTH) + 1));
+                assert!(Tape::new(&text[..text.len() - 1]).is_none());
                 assert!(depth > 100 || agree(&text));
             }
         }

@@ -147,10 +147,24 @@ fn every_type_is_read_leniently() {
     let read = opened(r#","lid":{"colour":"red"},"size":7"#);
     assert_eq!(read.lid.unwrap().size, None);
     assert_eq!(read.rest.get("size").unwrap().get(), "7");
-    let read = opened(r#","lid":{"colour":"red"},"size":7,"\u0078":1"#);
+    let read = opened(r#","lid":{"colour":" red"},"size":7,"\u0078":1"#);
     assert_eq!(read.lid.unwrap().size, None);
     // The only member, and not on the fast path.
     assert_eq!(opened(r#","lid":{"colour":" red"}"#).lid.unwrap().colour.as_deref(), Some(" red"));
+}
+
+#[test]
+fn what_is_true_and_what_is_false() {
+    for (text, forced) in [
+        ("true", true),
+        ("false", false),
+        (r#"" FALSE ""#, false),
+        ("1", true),
+        ("0", false),
+        (r#""1.0""#, true),
+    ] {
+        assert_eq!(opened(&format!(r#","forced":{text}"#)).forced, Some(forced), "{text}");
+    }
 }
 
 #[test]
@@ -210,6 +224,7 @@ fn what_does_not_fit_is_named_and_kept() {
         (r#","id":["x"]"#, &["id"][..]),
         (r#","at_time":{}"#, &["At"]),
         (r#","count":-1"#, &["count"]),
+        (r#","count":"+7""#, &["count"]),
         (r#","count":1.5,"angle":"NaN""#, &["count", "angle"]),
         (r#","angle":"inf""#, &["angle"]),
         (r#","angle":1e999"#, &["angle"]),
@@ -354,6 +369,22 @@ fn times_are_instants() {
 }
 
 #[test]
+fn digits_tell_seconds_from_milliseconds() {
+    let seconds = |text: &str| opened(&format!(r#","At":{text}"#)).at;
+    let millis = |text: &str| {
+        let text = format!(r#"{{"detail":{text}}}"#);
+        serde_json::from_str::<Counted<UnixMillis>>(&text).unwrap().detail
+    };
+    for text in ["1700000000123", r#""1700000000123""#] {
+        assert_eq!(seconds(text), Some(UnixSeconds(1_700_000_000)), "{text}");
+        assert_eq!(millis(text), Some(UnixMillis(1_700_000_000_123)), "{text}");
+    }
+    assert_eq!(millis("1700000000"), Some(UnixMillis(1_700_000_000_000)));
+    assert_eq!(seconds("17000000001230"), Some(UnixSeconds(17_000_000_001_230)));
+    assert_eq!(millis("170000000"), Some(UnixMillis(170_000_000)));
+}
+
+#[test]
 fn keys_need_their_members() {
     let key = |members: &str| Event::Opened(opened(members)).dedup_key();
     assert_eq!(key(r#","id":"b","At":7"#).as_deref(), Some(r#"["box.opened","b",7,null]"#));
@@ -487,6 +518,7 @@ fn events_live_inside_other_enums() {
 
 #[test]
 fn long_digits_survive_json() {
+    assert_eq!(opened(r#","count":18446744073709551615"#).count, Some(u64::MAX));
     let long = opened(r#","id":12345678901234567890123,"x":0.30000000000000000004"#);
     let text = serde_json::to_string(&long).unwrap();
     assert_eq!(text, r#"{"id":"12345678901234567890123","x":0.30000000000000000004}"#);

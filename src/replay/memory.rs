@@ -370,9 +370,7 @@ impl Table {
         let Self { slots, due, places: Places { index, free } } = self;
         let place = free.pop().unwrap_or(slots.len() as u32);
         if place as usize == slots.len() {
-            if slots.len() == slots.capacity() {
-                slots.reserve_exact(step(slots.len()));
-            }
+            slots.reserve_exact(step(slots.len(), slots.capacity()));
             slots.push(Slot::new(claim));
         }
         let Some(slot) = slots.get_mut(place as usize) else { return Claimed::Full };
@@ -385,9 +383,7 @@ impl Table {
             slot.queued = false;
         }
         if !slot.queued {
-            if due.len() == due.capacity() {
-                due.reserve_exact(step(due.len()));
-            }
+            due.reserve_exact(step(due.len(), due.capacity()));
             due.push(Reverse((slot.expires, place)));
             slot.queued = true;
         }
@@ -422,9 +418,9 @@ impl Table {
     }
 }
 
-/// How many slots to add. Doubling would leave a large table half empty.
-fn step(len: usize) -> usize {
-    STEP.max(len / 8)
+/// How much room to add. Doubling would leave a large table half empty.
+fn step(len: usize, capacity: usize) -> usize {
+    if len < capacity { 0 } else { STEP.max(len / 8) }
 }
 
 /// Signatures are digests, so their first bytes are a hash.

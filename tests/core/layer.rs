@@ -291,6 +291,20 @@ fn attack_many_small_frames_end_in_one_buffer() {
 }
 
 #[test]
+fn a_small_body_in_one_frame_does_not_keep_it() {
+    // The test's own handle and, if it was not copied, the frame's.
+    for (size, handles) in [(1, 1), (4096, 1), (4097, 2)] {
+        let alive = Arc::new(());
+        let (body, _) = Scripted::new([Step::Data(pinned(&alive, &vec![b'a'; size]))]);
+        let desk = Desk::default();
+        let response = run_without_runtime(send(&layer(), &desk, paid().body(body).unwrap()));
+        assert_eq!(outcome(&response), ACCEPTED);
+        assert_eq!(desk.only().extensions().get::<Verified<String>>().unwrap().len(), size);
+        assert_eq!(Arc::strong_count(&alive), handles, "{size} bytes");
+    }
+}
+
+#[test]
 fn frames_of_any_size_keep_their_order() {
     for sizes in
         [&[1, 5000, 1][..], &[0, 3, 0, 4], &[1023, 1, 1], &[4096, 4096, 4096], &[0, 0], &[]]
