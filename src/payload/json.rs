@@ -2,11 +2,11 @@
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{MapAccess, Visitor, value::MapDeserializer},
+    de::{MapAccess, SeqAccess, Visitor, value::MapDeserializer},
     forward_to_deserialize_any,
     ser::Error as _,
 };
-use serde_json::{Value, value::RawValue};
+use serde_json::{Map, Value, value::RawValue};
 use std::{borrow::Cow, fmt};
 
 /// JSON text as the provider sent it, for members without a type of their own.
@@ -81,7 +81,7 @@ impl Default for Json {
 
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
-        let value = |json: &Self| json.parse::<Value>().ok();
+        let value = |json: &Self| json.parse::<Plain>().ok();
         self.get() == other.get() || value(self).is_some_and(|one| value(other) == Some(one))
     }
 }
@@ -94,11 +94,12 @@ impl fmt::Debug for Json {
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Only serde_json understands a `RawValue`. Binary formats get the parsed value.
-        if serializer.is_human_readable() {
+        // Only serde_json understands a `RawValue`, and not if a name in it is its own. Binary
+        // formats get the parsed value.
+        if serializer.is_human_readable() && !has_reserved_name(self.get()) {
             return self.parse::<&RawValue>().map_err(S::Error::custom)?.serialize(serializer);
         }
-        self.parse::<Value>().map_err(S::Error::custom)?.serialize(serializer)
+        self.parse::<Plain>().map_err(S::Error::custom)?.0.serialize(serializer)
     }
 }
 
@@ -152,8 +153,94 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Raw<V> {
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, input: D) -> Result<V::Value, D::Error> {
-        let text = Value::deserialize(input)?.to_string();
+        let text = Plain::deserialize(input)?.0.to_string();
         self.visitor.visit_map(MapDeserializer::new(std::iter::once((self.name, text))))
+    }
+}
+
+/// Whether a name in the JSON text may be one that serde_json takes for a mark of its own.
+fn has_reserved_name(json: &str) -> bool {
+    fn any(value: &Value) -> bool {
+        match value {
+            Value::Array(list) => list.iter().any(any),
+            Value::Object(members) => {
+                members.iter().any(|(name, value)| name.contains(RESERVED) || any(value))
+            }
+            _ => false,
+        }
+    }
+
+    // Its letters may be escaped.
+    (json.contains(RESERVED) || json.contains("\\u00"))
+        && serde_json::from_str::<Plain>(json).is_ok_and(|plain| any(&plain.0))
+}
+
+/// A [`Value`] in which no name has a special meaning: a `Value` is replaced by the text in its
+/// member if that is named as serde_json marks raw text.
+#[derive(PartialEq)]
+struct Plain(Value);
+
+impl<'de> Deserialize<'de> for Plain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PlainVisitor).map(Self)
+    }
+}
+
+struct PlainVisitor;
+
+impl<'de> Visitor<'de> for PlainVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, input: D) -> Result<Value, D::Error> {
+        Plain::deserialize(input).map(|plain| plain.0)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Plain(value)) = list.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some((name, Plain(value))) = map.next_entry::<String, Plain>()? {
+            members.insert(name, value);
+        }
+        Ok(Value::Object(members))
     }
 }
 
@@ -191,6 +278,8 @@ fn surrogate(text: &str, at: usize) -> Option<u16> {
     u16::from_str_radix(digits, 16).ok().filter(|code| (0xd800..=0xdfff).contains(code))
 }
 
+// In the names by which serde_json marks raw text and numbers.
+const RESERVED: &str = "serde_json::private::";
 // The length of `\uXXXX`.
 const ESCAPE: usize = 6;
 // The first low surrogate.

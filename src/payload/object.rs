@@ -11,7 +11,12 @@ use serde::{
     ser::SerializeMap,
 };
 use serde_json::value::RawValue;
-use std::{borrow::Cow, cell::OnceCell, collections::BTreeSet, fmt};
+use std::{
+    borrow::Cow,
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// The members of a JSON object, in their order.
 pub(crate) struct Object<'t> {
@@ -100,7 +105,7 @@ impl<'t> Object<'t> {
     /// Reads the payload of a whole event, with its misfits. `None` if lists and rests hold more
     /// than [`MAX_VALUES`].
     pub(crate) fn into_event<P: Payload>(mut self) -> Option<P> {
-        let mut log = Log { misfits: Vec::new(), room: MAX_VALUES };
+        let mut log = Log { misfits: Vec::new(), room: MAX_VALUES, has_repeated: false };
         let mut payload: P = self.read(&mut Reader { log: &mut log, path: Path::ROOT })?;
         if let Some(rest) = payload.rest_mut() {
             rest.set_misfits(Misfits::new(log.misfits));
@@ -109,17 +114,16 @@ impl<'t> Object<'t> {
     }
 
     fn read<P: Payload>(&mut self, at: &mut Reader<'_>) -> Option<P> {
-        let misfits = at.log.misfits.len();
+        let (misfits, room) = (at.log.misfits.len(), at.log.room);
+        self.log_repeated(at);
         let mut payload = P::read(self, at);
         // A read takes each name at most once, so a repeated name leaves a member behind. Usually
         // nothing is left.
         if self.first != self.end && self.left().next().is_some() {
-            let repeated = self.hide_repeated();
-            if !repeated.is_empty() {
+            if self.hide_repeated() {
                 at.log.misfits.truncate(misfits);
-                repeated.iter().for_each(|name| {
-                    at.log.misfit(&at.path, name.as_deref(), "one member of each name")
-                });
+                (at.log.room, at.log.has_repeated) = (room, true);
+                self.log_repeated(at);
                 self.forget();
                 payload = P::read(self, at);
             }
@@ -130,30 +134,55 @@ impl<'t> Object<'t> {
         Some(payload)
     }
 
+    /// Makes it as it was before it was read, but for what is known of repeated members: so however
+    /// deep they are, nothing is read more than once for each level that has them.
     fn forget(&mut self) {
         (self.first, _) = self.value.inside();
-        for value in self.value.values() {
-            value.node().marks.set(value.node().marks.get() & (HIDDEN | KEPT));
-            value.forget();
-        }
-        self.replaced.iter().for_each(|(_, value)| value.forget());
-    }
-
-    /// Hides the members with a repeated name. Returns the names of the typed ones and, once, `None`
-    /// for the others: their names are the sender's text.
-    fn hide_repeated(&self) -> BTreeSet<Option<String>> {
-        let mut repeated = BTreeSet::new();
-        let mut hidden = Vec::new();
-        for left in self.left() {
-            let name = self.value.tape().name(left.node());
-            if self.all(&name).nth(1).is_some() {
-                let is_typed = self.all(&name).any(|member| member.node().marks.get() & TYPED != 0);
-                repeated.insert(is_typed.then(|| name.clone().into_owned()));
-                hidden.extend(self.all(&name));
+        let replaced = self.replaced.map_or(&[][..], |(_, value)| value.nodes());
+        for Node { marks, .. } in self.value.nodes().iter().chain(replaced) {
+            if marks.get() & REPEATED == 0 {
+                marks.set(marks.get() & (HIDDEN | KEPT));
             }
         }
-        hidden.into_iter().for_each(|member| mark(member.node(), HIDDEN));
-        repeated
+    }
+
+    /// Hides the members with a repeated name. `true` if there are any.
+    fn hide_repeated(&self) -> bool {
+        let (_, twice) = self.bits();
+        let may_be = |value: &Value<'t>| twice & value.bit() != 0;
+        if !self.left().any(|value| may_be(&value)) {
+            return false;
+        }
+        let mut named: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for value in self.value.values().filter(may_be) {
+            named.entry(self.value.tape().name(value.node())).or_default().push(value);
+        }
+        let mut found = false;
+        for same in named.into_values().filter(|same| same.len() > 1 && same.iter().any(is_left)) {
+            found = true;
+            let is_typed = same.iter().any(|member| member.node().marks.get() & TYPED != 0);
+            let repeated = REPEATED | HIDDEN | if is_typed { TYPED } else { 0 };
+            same.iter().for_each(|member| mark(member.node(), repeated));
+        }
+        found
+    }
+
+    /// Logs the repeated members that were found: each typed one and, once, all others, as their
+    /// names are the sender's text.
+    fn log_repeated(&self, at: &mut Reader<'_>) {
+        if !at.log.has_repeated {
+            return;
+        }
+        let repeated: BTreeSet<_> = (self.value.values())
+            .filter(|value| value.node().marks.get() & REPEATED != 0)
+            .map(|value| {
+                let is_typed = value.node().marks.get() & TYPED != 0;
+                is_typed.then(|| self.value.tape().name(value.node()))
+            })
+            .collect();
+        for name in repeated {
+            at.log.misfit(&at.path, name.as_deref(), "one member of each name");
+        }
     }
 
     fn rest(&self, log: &mut Log) -> Option<Rest> {
@@ -165,12 +194,9 @@ impl<'t> Object<'t> {
         Some(Rest::new(members))
     }
 
-    /// The members for the rest: neither hidden nor read into a field.
+    /// The members for the rest.
     fn left(&self) -> impl Iterator<Item = Value<'t>> + use<'t> {
-        self.value.values().filter(|value| {
-            let marks = value.node().marks.get();
-            marks & HIDDEN == 0 && marks & (TYPED | MISFIT) != TYPED
-        })
+        self.value.values().filter(is_left)
     }
 
     /// Takes the member of the first of these names that has a value. Returns its node and the
@@ -280,6 +306,12 @@ impl Names {
     fn first(&self) -> &'static str {
         self.names.first().copied().unwrap_or_default()
     }
+}
+
+/// Whether a member is neither hidden nor read into a field.
+fn is_left(member: &Value<'_>) -> bool {
+    let marks = member.node().marks.get();
+    marks & HIDDEN == 0 && marks & (TYPED | MISFIT) != TYPED
 }
 
 fn mark(node: &Node, mark: u8) {
@@ -463,6 +495,8 @@ struct Log {
     misfits: Vec<Misfit>,
     /// How many more values the event may hold in lists and rests.
     room: usize,
+    /// Whether repeated members were found anywhere.
+    has_repeated: bool,
 }
 
 impl Log {
@@ -515,3 +549,4 @@ const TYPED: u8 = 1;
 const MISFIT: u8 = 2;
 const HIDDEN: u8 = 4;
 const KEPT: u8 = 8;
+const REPEATED: u8 = 16;

@@ -93,7 +93,7 @@ impl<'a> Tape<'a> {
         while place < to {
             let node = self.nodes.get(place)?;
             let is_it = match self.has_escaped_names {
-                true => self.name(node) == name,
+                true => self.is_called(node, name),
                 false => node.tag == tag && self.bytes(node.name) == name.as_bytes(),
             };
             if is_it {
@@ -102,6 +102,12 @@ impl<'a> Tape<'a> {
             place = node.next as usize;
         }
         None
+    }
+
+    fn is_called(&self, node: &Node, name: &str) -> bool {
+        // An escape has at most six bytes for each one that it stands for: long names, of which a
+        // sender can make many, are not decoded again for each name that is looked for.
+        node.name.len() <= name.len().saturating_mul(6) && self.name(node) == name
     }
 
     /// The [`bit`]s of the siblings' names, and those that more than one name has. A name whose bit
@@ -202,7 +208,7 @@ impl<'t> Value<'t> {
     }
 
     /// Whether it is certainly not blank: neither `null` nor text that is empty or begins with a
-    /// space.
+    /// space or an escape.
     pub(super) fn is_filled(self) -> bool {
         match self.node.kind {
             Kind::Null => false,
@@ -210,13 +216,18 @@ impl<'t> Value<'t> {
                 .tape
                 .bytes(self.node.value)
                 .get(1)
-                .is_some_and(|first| *first > b' ' && *first != b'"'),
+                .is_some_and(|first| *first > b' ' && !matches!(first, b'"' | b'\\')),
             _ => true,
         }
     }
 
     pub(super) fn tape(self) -> &'t Tape<'t> {
         self.tape
+    }
+
+    /// Its name's [`bit`].
+    pub(super) fn bit(self) -> u64 {
+        bit(self.node.tag)
     }
 
     pub(super) fn node(self) -> &'t Node {
@@ -259,10 +270,10 @@ impl<'t> Value<'t> {
         own.as_ref().and_then(|own| own.value(0)).unwrap_or(self)
     }
 
-    /// Clears the marks of its contents.
-    pub(super) fn forget(self) {
+    /// The nodes of all its contents, at any depth.
+    pub(super) fn nodes(self) -> &'t [Node] {
         let (from, to) = self.inside();
-        self.tape.nodes.get(from..to).unwrap_or_default().iter().for_each(|node| node.marks.set(0));
+        self.tape.nodes.get(from..to).unwrap_or_default()
     }
 
     /// The values in a list or object that is indexed.

@@ -176,6 +176,7 @@ fn null_and_blank_are_absent() {
         let members: String = names.iter().map(|name| format!(r#","{name}":{blank}"#)).collect();
         assert_eq!(opened(&members), Opened::default(), "{blank}");
     }
+    comes_back(&read(r#"{"event":"box.opened","by":"\u0020","count":"\u0020 "}"#));
     let blank = opened(r#","id":"  ","count":"  ","lid":" ","by":" ""#);
     assert_eq!(blank.id.as_deref(), Some("  "), "blanks are text");
     assert_eq!((blank.count, blank.lid, blank.by), (None, None, None));
@@ -347,6 +348,81 @@ fn rests_are_equal_if_their_members_are() {
 }
 
 #[test]
+fn attack_a_name_that_serde_json_reserves_is_data() {
+    for value in [r#""oops""#, "1", r#""[2]""#] {
+        for name in ["$serde_json::private::RawValue", r"\u0024serde_json::private::RawValue"] {
+            let event = Event::Opened(opened(&format!(r#","x":[{{"{name}":{value}}}]"#)));
+            comes_back(&event);
+            assert!(serde_json::to_value(&event).unwrap()["x"][0].is_object());
+        }
+    }
+}
+
+#[test]
+fn a_repeated_member_takes_no_room_twice() {
+    let list = |it: &str| format!("[{}{it}]", format!("{it},").repeat(4095));
+    let read =
+        opened(&format!(r#","items":{},"names":{},"x":1,"x":2,"y":3"#, list("{}"), list("0")));
+    assert_eq!((read.items.len(), read.names.len()), (4096, 4096));
+    assert_eq!(read.rest.get("y").unwrap().get(), "3");
+    assert_eq!(read.rest.misfits()[0].path(), "");
+}
+
+#[test]
+fn attack_long_names_with_escapes_are_decoded_a_few_times() {
+    let names: Vec<_> = (0..250).map(|n| format!(r#","{}{n}":0"#, r"\n".repeat(2000))).collect();
+    let start = std::time::Instant::now();
+    assert_eq!(opened(&names.concat()).rest.len(), 250);
+    assert_eq!(opened(&format!("{},\"x\":1,\"x\":2", names.concat())).rest.len(), 250);
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
+
+#[test]
+fn attack_members_repeated_at_each_level_are_read_a_few_times() {
+    payload! {
+        /// A payload in itself.
+        pub struct Deep {
+            /// Counts how often it is read.
+            pub read: Option<Counter>,
+            /// The next level.
+            pub deep: Vec<Deep>,
+            ..rest
+        }
+    }
+
+    thread_local! {
+        static READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
+    /// Counts how often it is read.
+    #[derive(Clone, Debug, PartialEq, Serialize)]
+    pub struct Counter(String);
+
+    impl FromValue for Counter {
+        const EXPECTED: &'static str = "text";
+
+        fn from_value(value: crate::payload::Value<'_>, _: &mut Reader<'_>) -> Option<Self> {
+            READ.set(READ.get() + 1);
+            value.scalar().map(|text| Self(text.into_owned()))
+        }
+    }
+
+    let text = (0..12).fold(r#"{"read":"a"}"#.to_owned(), |deep, _| {
+        format!(r#"{{"x":1,"x":2,"deep":{deep},"read":"a","y":{{}}}}"#)
+    });
+    let deep: Deep = Tape::new(&text).unwrap().object().unwrap().into_event().unwrap();
+    assert_eq!(deep.rest.misfits().len(), 12);
+    let mut levels = 1;
+    let mut inner = &deep;
+    while let Some(next) = inner.deep.first() {
+        (inner, levels) = (next, levels + 1);
+        assert_eq!(inner.read, Some(Counter("a".into())));
+    }
+    assert_eq!(levels, 13);
+    assert!(READ.get() <= 13 * 13, "{} reads", READ.get());
+}
+
+#[test]
 fn a_byte_order_mark_is_skipped_and_lone_surrogates_are_read() {
     assert!(matches!(read("\u{feff}{\"event\":\"box.opened\"}"), Event::Opened(_)));
     let odd = opened(r#","id":"a\ud83d!","any":"\udc00","\ud83d":1"#);
@@ -508,6 +584,7 @@ fn events_live_inside_other_enums() {
 
     for body in [
         r#"{"event":"box.opened","id":"b","any":[1],"lid":{"x":[]}}"#,
+        r#"{"event":"box.opened","angle":0.9162668585777283}"#,
         r#"{"event":"new","a":[1]}"#,
     ] {
         let job = Job::Hook(read(body));
@@ -519,6 +596,7 @@ fn events_live_inside_other_enums() {
 #[test]
 fn long_digits_survive_json() {
     assert_eq!(opened(r#","count":18446744073709551615"#).count, Some(u64::MAX));
+    comes_back(&Event::Opened(opened(r#","x":974.470170659843711"#)));
     let long = opened(r#","id":12345678901234567890123,"x":0.30000000000000000004"#);
     let text = serde_json::to_string(&long).unwrap();
     assert_eq!(text, r#"{"id":"12345678901234567890123","x":0.30000000000000000004}"#);

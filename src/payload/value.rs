@@ -20,7 +20,7 @@ pub(crate) trait FromValue: Sized {
     /// type can hold it.
     fn is_absent(value: Value<'_>) -> bool {
         value.is_string()
-            && value.text().bytes().all(|byte| byte == b'"' || byte.is_ascii_whitespace())
+            && value.scalar().is_some_and(|text| text.bytes().all(|byte| byte == b' '))
     }
 }
 

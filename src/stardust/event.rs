@@ -281,8 +281,15 @@ impl Callback {
 /// Unwraps the answer of Get Task, `{"code": 2000, "message": …, "data": TASK}`: the callback page
 /// describes `task` as that answer.
 fn of_envelope(task: Value<'_>) -> Option<Value<'_>> {
-    let task = Object::of(task).filter(|task| task.has("code") && !task.has("taskId"))?;
-    task.get("data").filter(|data| data.is_object())
+    let data = data_of(task)?;
+    // An envelope inside would be taken off when the event is read back.
+    data_of(data.indexed(&mut None)).is_none().then_some(data)
+}
+
+fn data_of(answer: Value<'_>) -> Option<Value<'_>> {
+    let answer = Object::of(answer)?;
+    let has_id = answer.get("taskId").is_some_and(|id| !id.is_null() && !id.is_empty());
+    answer.get("data").filter(|data| !has_id && answer.has("code") && data.is_object())
 }
 
 /// Fills a missing member from the task. Its misfit leaves the rest, or it would be serialized

@@ -110,7 +110,7 @@ impl Event {
     /// Takes the first member that holds a known name.
     fn known(object: Object<'_>, claimed: &mut Option<String>) -> Option<Self> {
         for tag in ["event", "Event", "event_type", "EventType"] {
-            let Some(name) = object.scalar(tag) else { continue };
+            let Some(name) = object.name(tag) else { continue };
             if let Some(read) = family(tag, &name, &object) {
                 object.hide(&[tag, "nonce", "signature", "Nonce", "Signature"]);
                 let event = read(&name, object);

@@ -722,7 +722,7 @@ fn seconds_and_milliseconds_by_their_digits() {
         (signer().milliseconds().numeric_timestamp(), 1_760_000_123_456),
     ] {
         for body in [
-            r#"{"EventType":3,"TaskId":"t"}"#,
+            r#"{"EventType":3.0,"TaskId":"t"}"#,
             r#"{"event":"group_exit","group_id":"g"}"#,
             r#"{"Event":"ASRResult","TaskId":"t"}"#,
             r#"{"event_type":5}"#,
