@@ -5,8 +5,8 @@ use crate::{
     budget::Held,
     read::ReadBody,
     replay::{
-        Admission, Answered, ClaimGuard, Duplicate, Outcome, Recording, ReplayedResponse, Verdict,
-        Waiting,
+        Admission, Answered, ClaimGuard, Duplicate, Outcome, RETRY_AFTER, Recording,
+        ReplayedResponse, Verdict, Waiting,
     },
     settings::Shared,
     trace::Trace,
@@ -155,6 +155,8 @@ where
                 },
                 Step::Call(mut delivering, mut inner, request) => {
                     match delivering.trace.within(|| inner.poll_ready(cx)) {
+                        // It took so long that another attempt may have the claim.
+                        Poll::Ready(Ok(())) if delivering.is_lost() => delivering.refuse(),
                         Poll::Ready(Ok(())) => {
                             delivering.called();
                             this.handler.set(Some(delivering.trace.within(|| inner.call(request))));
@@ -164,7 +166,10 @@ where
                         Poll::Ready(Err(error)) => delivering.finish(Err(error)),
                         Poll::Pending => {
                             delivering.hold(cx);
-                            break Step::Call(delivering, inner, request);
+                            if !delivering.is_lost() {
+                                break Step::Call(delivering, inner, request);
+                            }
+                            delivering.refuse()
                         }
                     }
                 }
@@ -285,6 +290,22 @@ impl Delivering {
         }
     }
 
+    fn is_lost(&self) -> bool {
+        self.claim.as_ref().is_some_and(ClaimGuard::is_lost)
+    }
+
+    /// Answers without a call; the claim is undone.
+    fn refuse<S, P, R>(mut self) -> Step<S, P>
+    where
+        S: Service<Request<Full<Bytes>>, Response = Response<R>>,
+        P: Provider,
+        R: Default,
+    {
+        self.trace.not_called();
+        let rejection = Rejection::new(RejectionKind::InFlight).with_retry_after(RETRY_AFTER);
+        Step::refuse(self.trace, rejection)
+    }
+
     /// From here on a drop is a failed attempt.
     fn called(&mut self) {
         if let Some(claim) = &mut self.claim {
@@ -304,7 +325,7 @@ impl Delivering {
                 let answer = response.extensions().get::<ReplayedResponse>();
                 let answer = answer.filter(|answer| answer.body.len() <= self.replayed_body_limit);
                 Outcome::Done {
-                    answer: answer.map(|answer| answer.clone().with_status(response.status())),
+                    answer: answer.map(|answer| answer.copied().with_status(response.status())),
                 }
             }
             _ => Outcome::Failed,

@@ -243,6 +243,11 @@ mod report {
             }
         }
 
+        /// The inner service is not called after all.
+        pub(crate) fn not_called(&mut self) {
+            self.called = false;
+        }
+
         /// Runs `act` inside the delivery's span.
         pub(crate) fn within<T>(&self, act: impl FnOnce() -> T) -> T {
             #[cfg(feature = "tracing")]
@@ -335,6 +340,8 @@ mod report {
 
         pub(crate) fn called(&mut self, _: &Metadata) {}
 
+        pub(crate) fn not_called(&mut self) {}
+
         pub(crate) fn within<T>(&self, act: impl FnOnce() -> T) -> T {
             act()
         }
@@ -373,6 +380,9 @@ pub(crate) const TARGET: &str = "tower_webhooks";
 
 /// The names of the metrics, for dashboards and alerts.
 ///
+/// Alert on `reason` = `store_full` and `store_unavailable`, on lost outcomes and leases, on claims
+/// near their capacity, and on `conflict` and `stale` above what is usual.
+///
 /// | name | type | labels | counts |
 /// | --- | --- | --- | --- |
 /// | `webhooks_deliveries_total` | counter | `provider`, `kind`, `checked` = [`ReplayCheck::as_str`](crate::replay::ReplayCheck::as_str), `outcome` = `done`, `failed`, `dropped` | calls of the inner service |
@@ -385,7 +395,7 @@ pub(crate) const TARGET: &str = "tower_webhooks";
 /// | `webhooks_outcomes_waiting` | gauge | `provider` | outcomes that are not recorded in the shared store yet |
 /// | `webhooks_outcomes_lost_total` | counter | `provider` | acknowledged deliveries that will never be recorded there |
 /// | `webhooks_claims`, `webhooks_claims_capacity` | gauge | `provider` | the memory store's claims and capacity, as of the last delivery |
-/// | `webhooks_answers_dropped_total` | counter | `provider` | kept answers dropped for newer ones |
+/// | `webhooks_answers_dropped_total` | counter | `provider` | answers that the memory store dropped for newer ones, as of the last delivery; the same for all providers that share it |
 /// | `webhooks_read_bytes` | gauge | | bytes charged to all read budgets |
 /// | `webhooks_age_seconds` | histogram | `provider` | age of an authentic request's signed time; negative if it is ahead of the local clock |
 /// | `webhooks_read_seconds` | histogram | `provider` | how long a body took to arrive |

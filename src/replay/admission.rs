@@ -21,6 +21,7 @@ use std::{
     task::{Context, Poll},
     time::{Duration, SystemTime},
 };
+use tokio::time::Instant;
 
 /// The guard's settings and stores.
 #[derive(Clone)]
@@ -164,12 +165,13 @@ impl Guard {
             Claimed::Won { attempt } => attempt,
             refused => return Admission::Answered(Answered::by(refused)),
         };
-        trace::claims(provider, &self.local, &self.level);
-        let asked = self.shared.as_ref().map(|shared| shared.claim(provider, claim.clone()));
+        let answer = self.shared.as_ref().map(|shared| shared.claim(provider, claim.clone()));
         let claim = ClaimGuard::new(provider, claim, self.local.clone(), self.shared.clone());
-        match asked {
+        trace::claims(provider, &self.local, &self.level);
+        match answer {
             Some(answer) => {
-                Admission::Waiting(Waiting { answer, claim, outage: self.outage, attempt })
+                let asked = Instant::now();
+                Admission::Waiting(Waiting { answer, asked, claim, outage: self.outage, attempt })
             }
             None => {
                 Admission::Admitted { claim: Some(claim), attempt, checked: ReplayCheck::Local }
@@ -259,6 +261,7 @@ impl Answered {
 /// A delivery that is claimed in this process and waits for the shared store.
 pub(crate) struct Waiting {
     answer: Answer<Claimed>,
+    asked: Instant,
     claim: ClaimGuard,
     outage: OutagePolicy,
     attempt: u32,
@@ -274,10 +277,10 @@ impl Waiting {
 
     /// Applies the shared store's answer.
     pub(crate) fn answered(self, answer: Result<Claimed, StoreError>) -> Admission {
-        let Self { answer: _, mut claim, outage, attempt } = self;
+        let Self { answer: _, asked, mut claim, outage, attempt } = self;
         match answer {
             Ok(Claimed::Won { attempt }) => {
-                claim.won();
+                claim.won(asked);
                 Admission::Admitted { claim: Some(claim), attempt, checked: ReplayCheck::Shared }
             }
             Ok(refused) => {
@@ -346,5 +349,5 @@ fn truncate(hash: Sha256) -> [u8; 16] {
 /// Changes whenever the hashed data changes. With a provider's name and a MAC it fits into one
 /// block of SHA-256.
 const KEY_VERSION: &[u8] = b"tw1\0";
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 const SHORTEST_LEASE: Duration = Duration::from_secs(1);

@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, ready},
     time::Duration,
 };
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 /// A claim that was won in this process, and perhaps in the shared store. On drop it is finished
 /// with the outcome known so far.
@@ -25,8 +25,12 @@ pub(crate) struct ClaimGuard {
     shared: Option<SharedStore>,
     in_shared: InShared,
     phase: Phase,
+    /// When the call was made that the shared store last granted, so the lease ends no earlier than
+    /// a lease after it.
+    granted: Option<Instant>,
     beat: Option<Pin<Box<Sleep>>>,
-    renewal: Option<Answer<bool>>,
+    /// When the call was made, and its answer.
+    renewal: Option<(Instant, Answer<bool>)>,
 }
 
 /// Whether the shared store has the claim.
@@ -61,6 +65,7 @@ impl ClaimGuard {
             shared,
             in_shared: InShared::Perhaps,
             phase: Phase::Claimed,
+            granted: None,
             beat: None,
             renewal: None,
         }
@@ -70,9 +75,18 @@ impl ClaimGuard {
         &self.claim
     }
 
-    /// The shared store has granted the claim.
-    pub(super) fn won(&mut self) {
+    /// The shared store has granted the claim, in answer to a call that was made then.
+    pub(super) fn won(&mut self, asked: Instant) {
         self.in_shared = InShared::Yes;
+        self.granted = Some(asked);
+    }
+
+    /// Whether the shared store may have given the claim to another attempt: it says so, or the
+    /// lease is over. What it never granted, as in an outage, is not lost.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.granted.is_some_and(|granted| {
+            self.in_shared == InShared::No || granted.elapsed() >= self.claim.lease
+        })
     }
 
     /// The shared store has refused the claim.
@@ -107,10 +121,13 @@ impl ClaimGuard {
         let third = self.claim.lease.checked_div(3).unwrap_or_default();
         let mut next = third;
         loop {
-            if let Some(renewal) = &mut self.renewal {
+            if let Some((asked, renewal)) = &mut self.renewal {
                 match renewal.as_mut().poll(cx) {
                     Poll::Pending => return,
-                    Poll::Ready(Ok(true)) => next = third,
+                    Poll::Ready(Ok(true)) => {
+                        next = third;
+                        self.granted = self.granted.map(|_| *asked);
+                    }
                     // The lease is running out: try again soon.
                     Poll::Ready(Err(_)) => next = third.min(RETRY_RENEWAL),
                     Poll::Ready(Ok(false)) => {
@@ -130,7 +147,8 @@ impl ClaimGuard {
                 return;
             }
             self.beat = None;
-            self.renewal = Some(shared.renew(self.provider, self.claim.clone()));
+            let renewal = shared.renew(self.provider, self.claim.clone());
+            self.renewal = Some((Instant::now(), renewal));
         }
     }
 

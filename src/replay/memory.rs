@@ -5,7 +5,6 @@ use super::{
     latest::{Latest, Millis},
 };
 use crate::ConfigError;
-use bytes::Bytes;
 use hashbrown::HashTable;
 use std::{
     cmp::Reverse,
@@ -21,9 +20,9 @@ use std::{
 /// A replay store in memory; clones share the claims.
 ///
 /// Layers that share a secret must share one store, or what was delivered on one route can be
-/// replayed on another. If only the body is signed
-/// ([`Content::Signed`](crate::Content::Signed)), the same bytes on two of these routes are one
-/// delivery: a sender that posts one event to both needs a secret for each.
+/// replayed on another. If only the body is signed ([`Content::Signed`](crate::Content::Signed)),
+/// two routes cannot be told apart: the same bytes on both are one delivery. If a sender posts one
+/// event to two routes, give each route its own secret.
 ///
 /// It holds a million claims in at most 100 MB and allocates as needed. A claim is never forgotten
 /// before its retention is over: when the store is full of such claims, deliveries are answered
@@ -566,8 +565,7 @@ impl Answers {
             self.dropped.fetch_add(1, Ordering::Relaxed);
             return 0;
         }
-        // The handler's body may be a slice of a large buffer.
-        let body = Bytes::copy_from_slice(&answer.body);
+        let answer = answer.copied();
         let mut kept = self.lock();
         while kept.bytes.saturating_add(weight) > self.budget {
             let Some((_, oldest)) = kept.answers.pop_first() else { break };
@@ -577,7 +575,7 @@ impl Answers {
         kept.bytes = kept.bytes.saturating_add(weight);
         kept.last = kept.last.saturating_add(1);
         let number = kept.last;
-        kept.answers.insert(number, ReplayedResponse { body, ..answer.clone() });
+        kept.answers.insert(number, answer);
         number
     }
 
@@ -647,6 +645,7 @@ const HELD_SECONDS: u32 = 60;
 mod tests {
     use super::*;
     use crate::TestClock;
+    use bytes::Bytes;
     use http::HeaderValue;
     use std::time::SystemTime;
 
@@ -709,5 +708,7 @@ mod tests {
         let kept = answers.get(answers.keep(&answer)).unwrap();
         assert_eq!(kept, answer);
         assert_ne!(kept.body.as_ptr(), answer.body.as_ptr());
+        let types = [&kept, &answer].map(|answer| answer.content_type.as_bytes().as_ptr());
+        assert_ne!(types[0], types[1]);
     }
 }

@@ -167,7 +167,7 @@ pub use self::postgres::{DoneInError, PostgresStore};
 pub use self::redis::RedisStore;
 
 pub(crate) use self::{
-    admission::{Admission, Answered, Guard, Waiting},
+    admission::{Admission, Answered, Guard, RETRY_AFTER, Waiting},
     claim::{ClaimGuard, Recording},
 };
 
@@ -491,6 +491,16 @@ impl ReplayedResponse {
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self
+    }
+
+    /// A copy. What the handler made may be slices of larger buffers, such as the request's.
+    pub(crate) fn copied(&self) -> Self {
+        let content_type = HeaderValue::from_bytes(self.content_type.as_bytes());
+        Self {
+            status: self.status,
+            content_type: content_type.unwrap_or_else(|_| self.content_type.clone()),
+            body: Bytes::copy_from_slice(&self.body),
+        }
     }
 
     /// Status and type in one field, for this crate's stores.

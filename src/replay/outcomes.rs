@@ -7,7 +7,10 @@ use super::{
 };
 use std::{
     collections::{BTreeMap, btree_map::Entry},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
@@ -69,6 +72,8 @@ pub(super) struct Outcomes {
     queue: Mutex<Queue>,
     store_is_back: Notify,
     empty: Notify,
+    /// Whether outcomes may wait without a task, because its runtime has ended or there was none.
+    stranded: AtomicBool,
 }
 
 #[derive(Default)]
@@ -107,17 +112,24 @@ impl Outcomes {
         }
     }
 
-    /// Ends the task's pause, because the store answers again.
-    pub(super) fn wake(&self) {
-        if self.lock().working {
-            self.store_is_back.notify_one();
+    /// A request's call was answered: starts a task if there should be one. If the store was away,
+    /// ends the task's pause.
+    pub(super) fn answered(store: &SharedStore, was_away: bool) {
+        let outcomes = store.outcomes();
+        if outcomes.stranded.load(Ordering::Relaxed) {
+            Self::start(store);
+        }
+        if was_away && outcomes.lock().working {
+            outcomes.store_is_back.notify_one();
         }
     }
 
     /// Starts the task, unless it runs, nothing waits, or there is no runtime.
     pub(super) fn start(store: &SharedStore) {
-        let Ok(runtime) = Handle::try_current() else { return };
         let mut queue = store.outcomes().lock();
+        let runtime = Handle::try_current();
+        store.outcomes().stranded.store(runtime.is_err(), Ordering::Relaxed);
+        let Ok(runtime) = runtime else { return };
         if !queue.working && !queue.waiting.is_empty() {
             queue.working = true;
             drop(queue);
@@ -220,7 +232,9 @@ struct Working {
 impl Drop for Working {
     fn drop(&mut self) {
         if !self.ended {
-            self.store.outcomes().lock().working = false;
+            let mut queue = self.store.outcomes().lock();
+            queue.working = false;
+            self.store.outcomes().stranded.store(true, Ordering::Relaxed);
         }
     }
 }

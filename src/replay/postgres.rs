@@ -12,12 +12,15 @@ use std::{
     error::Error,
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::{oneshot, watch},
+    time::timeout,
+};
 
 /// A replay store in a Postgres table; clones share it.
 ///
@@ -54,6 +57,7 @@ pub struct PostgresStore {
     pool: PgPool,
     table: Arc<Table>,
     sweeper: Arc<Sweeper>,
+    claiming: Arc<Claiming>,
 }
 
 impl PostgresStore {
@@ -63,6 +67,7 @@ impl PostgresStore {
             pool,
             table: Arc::new(Table::new("\"webhook_claims\"".to_owned())),
             sweeper: Arc::default(),
+            claiming: Arc::default(),
         }
     }
 
@@ -140,6 +145,10 @@ impl PostgresStore {
     /// Call it once in a transaction. In a `SERIALIZABLE` or `REPEATABLE READ` one call it before
     /// anything else: there a renewal of the lease in between is a serialization failure.
     ///
+    /// A delivery without a claim ([`Verified::claim`]) is always an error: GeeLark's token mode,
+    /// Stardust's key-only mode, a layer without the guard, an event of [`Verified::test`]. Use a
+    /// unique column there.
+    ///
     /// If [`OutagePolicy::LocalFallback`](super::OutagePolicy::LocalFallback) delivered the event,
     /// the store may have no claim: then it is made here, and only one of several processes can
     /// commit.
@@ -210,25 +219,35 @@ impl PostgresStore {
 
     /// Runs a statement, and again after a serialization failure: the database's default isolation
     /// may be stricter than `read committed`.
-    async fn row<'a>(&'a self, statement: impl Fn() -> Statement<'a>) -> Result<PgRow, StoreError> {
+    async fn row<'a>(
+        &'a self,
+        claims: Option<Attempt>,
+        statement: impl Fn() -> Statement<'a>,
+    ) -> Result<PgRow, StoreError> {
         for _ in 1..MAX_TRIES {
-            match self.row_once(statement()).await {
+            match self.row_once(claims, statement()).await {
                 Err(error) if is_serialization_failure(&error) => {}
                 row => return row,
             }
         }
-        self.row_once(statement()).await
+        self.row_once(claims, statement()).await
     }
 
     /// Runs a statement in a task, which completes even if this is dropped: broken connections cost
     /// a busy server more than statements, and it would never catch up.
-    async fn row_once(&self, mut statement: Statement<'_>) -> Result<PgRow, StoreError> {
+    async fn row_once(
+        &self,
+        claims: Option<Attempt>,
+        mut statement: Statement<'_>,
+    ) -> Result<PgRow, StoreError> {
         let arguments = statement.take_arguments().map_err(StoreError::unsent)?.unwrap_or_default();
         let sql = statement.sql().to_owned();
         let (answer, asked) = oneshot::channel();
         let connection = self.pool.acquire();
+        let claiming = Arc::clone(&self.claiming);
         tokio::spawn(async move {
             let connection = connection.await;
+            let _running = claims.map(|attempt| claiming.begin(attempt));
             // If nobody waits any more, the statement is not sent.
             if !answer.is_closed() {
                 let row = run(connection, sqlx::query_with(&sql, arguments), PATIENCE).await;
@@ -244,10 +263,16 @@ impl PostgresStore {
     /// Repeats a statement until it has an answer. It has none while another session has the row
     /// locked, most likely the handler's transaction during its rollback. Waiting for the lock
     /// would hold a connection.
-    async fn ask<'a>(&'a self, statement: impl Fn() -> Statement<'a>) -> Result<bool, StoreError> {
+    async fn ask<'a>(
+        &'a self,
+        claim: &Claim,
+        statement: impl Fn() -> Statement<'a>,
+    ) -> Result<bool, StoreError> {
+        self.claiming.ended(claim).await;
         let mut pause = FIRST_PAUSE;
         loop {
-            if let Some(answer) = self.row(&statement).await?.try_get(0).map_err(StoreError::new)? {
+            let row = self.row(None, &statement).await?;
+            if let Some(answer) = row.try_get(0).map_err(StoreError::new)? {
                 return Ok(answer);
             }
             if pause > LAST_PAUSE {
@@ -270,7 +295,7 @@ impl ReplayStore for PostgresStore {
                 .bind(MAX_CONTENTS)
         };
         for _ in 0..MAX_TRIES {
-            let row = match self.row(asked).await {
+            let row = match self.row(Some((claim.key, claim.token)), asked).await {
                 Err(error) if sql_state(&error).as_deref() == Some(DISK_FULL) => {
                     return Ok(Claimed::Full);
                 }
@@ -285,7 +310,7 @@ impl ReplayStore for PostgresStore {
     }
 
     async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
-        self.ask(|| statement(&self.table.renew, &claim, claim.lease_millis())).await
+        self.ask(&claim, || statement(&self.table.renew, &claim, claim.lease_millis())).await
     }
 
     async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
@@ -294,14 +319,16 @@ impl ReplayStore for PostgresStore {
             Outcome::Done { answer } => {
                 let head = answer.as_ref().map(ReplayedResponse::head);
                 let body = answer.as_ref().map(|answer| &answer.body[..]);
-                self.ask(|| {
+                self.ask(&claim, || {
                     statement(&self.table.done, &claim, retention).bind(head.as_deref()).bind(body)
                 })
                 .await
             }
-            Outcome::Failed => self.ask(|| statement(&self.table.failed, &claim, retention)).await,
+            Outcome::Failed => {
+                self.ask(&claim, || statement(&self.table.failed, &claim, retention)).await
+            }
             Outcome::Withdrawn => {
-                self.ask(|| statement(&self.table.withdrawn, &claim, retention)).await
+                self.ask(&claim, || statement(&self.table.withdrawn, &claim, retention)).await
             }
         }
     }
@@ -355,6 +382,50 @@ impl Error for DoneInError {
 impl From<sqlx::Error> for DoneInError {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
+    }
+}
+
+/// A claim's key and token.
+type Attempt = ([u8; 16], i64);
+
+/// The claims whose statements run, perhaps for nobody any more. There are no more of them than
+/// connections.
+#[derive(Default)]
+struct Claiming(Mutex<Vec<(Attempt, watch::Receiver<()>)>>);
+
+impl Claiming {
+    fn begin(self: Arc<Self>, attempt: Attempt) -> Running {
+        let (running, ended) = watch::channel(());
+        self.lock().push((attempt, ended));
+        Running { claiming: self, running: Some(running) }
+    }
+
+    /// Resolves when the claim's statement has ended: before that, nothing can be undone or
+    /// renewed, and it could still take effect afterwards.
+    async fn ended(&self, claim: &Claim) {
+        let attempt = (claim.key, claim.token);
+        let running = self.lock().iter().find(|(one, _)| *one == attempt).cloned();
+        if let Some((_, mut ended)) = running {
+            let _ = ended.changed().await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Attempt, watch::Receiver<()>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// In the task that runs a claim's statement.
+struct Running {
+    claiming: Arc<Claiming>,
+    running: Option<watch::Sender<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut all = self.claiming.lock();
+        self.running = None;
+        all.retain(|(_, ended)| ended.has_changed().is_ok());
     }
 }
 

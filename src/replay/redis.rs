@@ -292,7 +292,7 @@ impl Shared {
         if let Some(link) = current.as_ref().filter(|link| !link.is_silent(self.now())) {
             return Arc::clone(link);
         }
-        Arc::clone(current.insert(Arc::new(Link::open((self.connect)()))))
+        Arc::clone(current.insert(Arc::new(Link::open((self.connect)(), self.now()))))
     }
 
     /// Makes the next call reconnect, unless another one already has.
@@ -309,12 +309,13 @@ impl Shared {
 /// A connection that is made or being made.
 struct Link {
     connection: watch::Receiver<Option<RedisResult<Arc<dyn Connection>>>>,
+    opened: u64,
     /// When the first given-up call since the last answer was sent; 0 if there is none.
     silent_since: AtomicU64,
 }
 
 impl Link {
-    fn open(connecting: Connecting) -> Self {
+    fn open(connecting: Connecting, now: u64) -> Self {
         let (made, connection) = watch::channel(None);
         // In a task: callers may give up before the connection is made, and would start over for
         // ever.
@@ -324,7 +325,7 @@ impl Link {
                 connected.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into())),
             ))
         });
-        Self { connection, silent_since: AtomicU64::new(0) }
+        Self { connection, opened: now, silent_since: AtomicU64::new(0) }
     }
 
     async fn connection(&self) -> RedisResult<Arc<dyn Connection>> {
@@ -337,8 +338,12 @@ impl Link {
 
     /// Whether the peer seems to be gone without having closed the connection.
     fn is_silent(&self, now: u64) -> bool {
-        let since = self.silent_since.load(Ordering::Relaxed);
-        since != 0 && now.saturating_sub(since) > SILENCE_MILLIS
+        let (since, limit) = match *self.connection.borrow() {
+            // Its task is in the runtime of whoever asked first, and that may stand still.
+            None => (self.opened, CONNECTING_MILLIS),
+            Some(_) => (self.silent_since.load(Ordering::Relaxed), SILENCE_MILLIS),
+        };
+        since != 0 && now.saturating_sub(since) > limit
     }
 }
 
@@ -467,4 +472,6 @@ return 1
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const SILENCE_MILLIS: u64 = 1000;
+// Longer than the time limit.
+const CONNECTING_MILLIS: u64 = 3000;
 const CLOCK_STEP_MILLIS: i64 = 60_000;

@@ -182,8 +182,9 @@ impl SharedStore {
         trace::store_called(provider, operation, watch, answer.as_ref().err());
         match (answer.is_ok(), caller) {
             (true, caller) => {
-                if self.breaker().close() && caller == Caller::Request {
-                    self.link.outcomes.wake();
+                let was_away = self.breaker().close();
+                if caller == Caller::Request {
+                    Outcomes::answered(self, was_away);
                 }
             }
             (false, Caller::Request) => self.breaker().count_failure(Instant::now()),

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures_util::{FutureExt, future::join_all};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use sqlx::{PgPool, Row, postgres::PgPoolOptions};
+use sqlx::{Executor, PgPool, Row, postgres::PgPoolOptions};
 use std::{
     cell::Cell,
     collections::HashSet,
@@ -123,6 +123,42 @@ async fn with_bookings(pool: &PgPool) {
 }
 
 const BOOKINGS: &str = "select count(*) from bookings";
+
+/// The layer has given it up and answered 503 when it commits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_that_was_too_slow_holds_nothing() {
+    let postgres = Postgres::start().await;
+    let (pool, store) = (postgres.pool().await, store(&postgres).await);
+    let layer = WebhookLayer::new(Zegocloud::new(SECRET).unwrap())
+        .shared_store(store)
+        .lease(Duration::from_secs(600))
+        .unwrap()
+        .store_timeout(Duration::from_secs(2));
+    let handled = process(layer.clone(), |_| async { StatusCode::OK });
+    let delivered = async |request: &_| {
+        while call(&handled, request).await.status() != 200 {
+            layer.clone().drained().await;
+        }
+    };
+    delivered(&room(0)).await;
+
+    pool.execute(
+        "create function wait() returns trigger language plpgsql as
+         $$ begin perform pg_advisory_xact_lock(7); return null; end $$;
+         create trigger wait after insert on webhook_claims for each row execute function wait()",
+    )
+    .await
+    .unwrap();
+    let mut gate = pool.acquire().await.unwrap();
+    gate.execute("select pg_advisory_lock(7)").await.unwrap();
+    let request = room(1);
+    assert_eq!(call(&handled, &request).await.status(), 503);
+    gate.execute("select pg_advisory_unlock(7)").await.unwrap();
+    layer.clone().drained().await;
+    pool.execute("drop trigger wait on webhook_claims").await.unwrap();
+    assert_ne!(call(&handled, &request).await.status(), 409);
+    delivered(&request).await;
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_store_conforms() {

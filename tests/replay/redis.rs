@@ -358,6 +358,23 @@ async fn connecting_goes_on_when_nobody_waits() {
     assert!(begun_since(start).contains(&begun.load(Ordering::Relaxed)));
 }
 
+#[test]
+fn a_runtime_that_stands_still_keeps_the_connection_from_nobody() {
+    let redis = Redis::start();
+    let store = RedisStore::new(&redis.url()).unwrap();
+    let run = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // It is not driven any more.
+    let still = run();
+    let asked = still.block_on(async { timeout(Duration::ZERO, store.claim(claim(1, 1))).await });
+    assert!(asked.is_err());
+    run().block_on(async {
+        let (start, brief) = (Instant::now(), Duration::from_millis(250));
+        while !matches!(timeout(brief, store.claim(claim(1, 1))).await, Ok(Ok(_))) {
+            assert!(start.elapsed() < PATIENCE);
+        }
+    });
+}
+
 #[tokio::test]
 async fn it_asks_sentinel_who_the_primary_is() {
     let mut old = Redis::start();

@@ -15,8 +15,11 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
-use tokio::time::{Instant, sleep};
-use tower::{ServiceExt, service_fn};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep},
+};
+use tower::{ServiceBuilder, ServiceExt, limit::GlobalConcurrencyLimitLayer, service_fn};
 use tower_webhooks::{
     Rejection, RejectionKind, Signer as _, TestClock, WebhookLayer,
     replay::{
@@ -334,6 +337,87 @@ fn an_outcome_outlives_its_runtime() {
         assert!(is_repeat(&send(&process(&store), &handler, &request).await));
     });
     assert_eq!(handler.calls(), 1);
+}
+
+/// Nobody has to call `drained`, nor does another outcome have to fail.
+#[test]
+fn an_outcome_whose_runtime_is_gone_is_recorded_with_the_next_delivery() {
+    let run = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    };
+    let first = run();
+    let store = first.block_on(async { Scripted::new() });
+    let layer = process(&store);
+    let (handler, request) = (Handler::default(), event());
+    first.block_on(async {
+        store.next([Fault::None]);
+        store.always(Fault::Error);
+        send(&layer, &handler, &request).await;
+    });
+    drop(first);
+    store.always(Fault::None);
+    run().block_on(async {
+        assert_eq!(send(&layer, &handler, &event()).await.body(), "handled");
+        sleep(60 * SECOND).await;
+        assert!(is_repeat(&send(&process(&store), &handler, &request).await));
+    });
+    assert_eq!(handler.calls(), 2);
+}
+
+/// The inner service gets ready after the lease is over and another process has handled the event.
+#[tokio::test(start_paused = true)]
+async fn attack_a_claim_that_is_lost_before_the_call_calls_nobody() {
+    for renewals in [Fault::Error, Fault::Hangs] {
+        for late in [20 * SECOND + 200 * MILLISECOND, 13 * SECOND] {
+            let store = Scripted::new();
+            let (a, b) = (process(&store), process(&store));
+            let (handler, request) = (Handler::default(), event());
+            let room = Arc::new(Semaphore::new(0));
+            let called = handler.clone();
+            let service = ServiceBuilder::new()
+                .layer(&a)
+                .layer(GlobalConcurrencyLimitLayer::with_semaphore(Arc::clone(&room)))
+                .service(service_fn(move |request| called.clone().handle::<Event>(request)));
+            let first = tokio::spawn(service.oneshot(request.clone().map(Full::new)));
+            sleep(SECOND).await;
+            store.always(renewals);
+            sleep(late).await;
+            store.always(Fault::None);
+            let is_over = late > 15 * SECOND;
+            if is_over {
+                assert_eq!(send(&b, &handler, &request).await.body(), "handled");
+            }
+            sleep(SECOND / 2).await;
+            room.add_permits(1);
+            let answer = first.await.unwrap().unwrap();
+            assert_eq!(answer.status(), if is_over { 409 } else { 200 }, "{renewals:?} {late:?}");
+            assert_eq!(handler.calls(), 1);
+            assert!(is_repeat(&send(&b, &handler, &request).await));
+        }
+    }
+}
+
+/// The executor stands still between the store's answer and the call.
+#[tokio::test(start_paused = true)]
+async fn attack_a_claim_that_is_older_than_its_lease_calls_nobody() {
+    for (still, calls) in [(14 * SECOND, 1), (16 * SECOND, 0)] {
+        let store = Scripted::new();
+        let (a, handler, request) = (process(&store), Handler::default(), event());
+        store.next([Fault::Slow]);
+        let mut first = tokio_test::task::spawn(send(&a, &handler, &request));
+        assert!(first.poll().is_pending());
+        sleep(100 * MILLISECOND).await;
+        tokio::time::advance(still).await;
+        let answer = first.await;
+        assert_eq!(answer.status(), if calls == 1 { 200 } else { 409 }, "{still:?}");
+        assert_eq!(handler.calls(), calls);
+        assert_eq!(send(&a, &handler, &request).await.status(), 200);
+        assert_eq!(handler.calls(), 1);
+    }
 }
 
 /// While the store is away one outcome is tried at a time, with pauses. Then there are ever more,
