@@ -1,8 +1,8 @@
 //! Many tenants in one application, each with its own keys, which change without a restart.
 //!
 //! ```sh
-//! echo '{"acme":{"zegocloud":["newest","older"],"kyc":["its token"]}}' > /tmp/tenants.json
-//! TENANTS_FILE=/tmp/tenants.json cargo run --example tenants
+//! echo '{"acme":{"zegocloud":["newest","older"],"kyc":["its token"]}}' > tenants.json
+//! TENANTS_FILE=tenants.json cargo run --example tenants
 //! cargo run --example send -- zegocloud --url http://127.0.0.1:3000/hooks/acme/zegocloud --secret older
 //! ```
 //!

@@ -79,9 +79,10 @@ impl<P: Provider> WebhookLayer<P> {
     /// Sets how many outcomes may wait while the shared store is unavailable; 16,384 by default.
     ///
     /// They are recorded later: acknowledged and withdrawn deliveries within their retention,
-    /// failures within their lease. Beyond the limit the oldest outcome that was not acknowledged
-    /// is dropped, or else the oldest. An acknowledged delivery that is dropped can be replayed at
-    /// another process; it is counted and logged as an error. See [`drained`](Self::drained).
+    /// failures within their lease. If more wait, the oldest failure or withdrawal is dropped
+    /// first. If there is none, the oldest acknowledgement is. An acknowledged delivery that is
+    /// dropped can be replayed at another process; it is counted and logged as an error. See
+    /// [`drained`](Self::drained).
     #[must_use]
     pub fn unrecorded_limit(self, outcomes: usize) -> Self {
         self.with(|settings| settings.guard.set_unrecorded_limit(outcomes))

@@ -104,6 +104,11 @@
 //! | `store_full` | 503 | the replay store is full of claims that have not expired |
 //! | `store_unavailable` | 503 | the shared store is unavailable |
 //!
+//! With feature `tracing` each refusal is logged (target `tower_webhooks`): at `DEBUG` what a
+//! stranger can cause, such as a 401; at `INFO` what was rightly signed; at `WARN` a full read
+//! budget; at `ERROR` a store that is full or unavailable. Set `RUST_LOG=tower_webhooks=debug`
+//! while you set up a sender: at `INFO` a wrong secret leaves no line.
+//!
 //! An authentic event is delivered whatever its shape. When an acknowledged delivery is sent again,
 //! the layer answers 200 with [`Duplicate`](replay::Duplicate) in the extensions. If the handler
 //! left a [`ReplayedResponse`](replay::ReplayedResponse), it is there too, and its status replaces
@@ -119,7 +124,7 @@
 //! 3. **the webhook layer**. Layers outside of it must not change the body (decompression) or a URI
 //!    that the provider signs;
 //! 4. timeouts, concurrency limits, buffers, panic catchers: they see verified requests only, and
-//!    their errors and 5xx responses count as failures;
+//!    their errors, and every response that is not a 2xx, count as failures;
 //! 5. the handler.
 //!
 //! With axum, `route_layer` on the method router (`post(handler).route_layer(layer)`) leaves 404
@@ -131,8 +136,8 @@
 //! in between; a `from_fn` in a `route_layer` of its own does not.
 //!
 //! The layer's own responses have the inner service's body type, which must be [`Default`]. The
-//! body types of tower-http's `TraceLayer` and `RequestBodyLimitLayer` are not. Map them to axum's
-//! body, or add these layers with a `route_layer` of their own:
+//! body type of tower-http's `TraceLayer` is not. Map it to axum's body, or add that layer with a
+//! `route_layer` of its own:
 //!
 //! ```
 //! use axum::{Router, body::Body, http::StatusCode, routing::post};
@@ -169,9 +174,9 @@
 //! ## Rate limiters
 //!
 //! Outside the layer a limiter cannot tell the sender from others: forged requests use up the
-//! sender's share, and a refused event is lost if the sender does not retry (GeeLark, Vobiz trunk).
-//! Limit by address there, above the sender's bursts. Refusing a forged request costs this layer
-//! microseconds, and the memory it uses is bounded.
+//! sender's share, and a refused event is lost if the sender does not retry (Vobiz trunk, perhaps
+//! GeeLark). Limit by address there, above the sender's bursts. Refusing a forged request costs
+//! this layer microseconds, and the memory it uses is bounded.
 //!
 //! Inside the layer a limiter counts verified requests only. A refusal counts as a failure, and the
 //! sender's retry is delivered. tower's `RateLimitLayer` waits instead of refusing, and is not
@@ -231,7 +236,7 @@
 //! | `redis-tls` | the same over TLS, `rediss://` |
 //! | `postgres` | the same in Postgres, where a claim commits with what the handler writes |
 //! | `tracing` | a span around each delivery, an event for each refusal |
-//! | `metrics` | counters and histograms |
+//! | `metrics` | counters and histograms: `metric_names` lists them |
 //! | `test-util` | signers, `Verified::test`, a clock that can be set, a conformance suite for replay stores |
 //! | `full` | all but `test-util` |
 //!

@@ -56,9 +56,9 @@ pub struct Identity {
 impl Identity {
     /// Creates an identity from length-prefixed `parts`, mostly the decoded MAC alone.
     ///
-    /// A MAC differs between keys, so tenants that share a replay store stay apart. Do not add the
-    /// key: if two keys fit one signature, it would have two identities. Add text from the request
-    /// only if exactly one encoding of it is accepted: a signature with two can be used twice.
+    /// A MAC differs between keys, so tenants that share a replay store stay apart. Leave the key
+    /// out: if two keys fit one signature, it would have two identities. Leave out text that a
+    /// sender can write in two ways: the signature could be used once with each.
     pub fn new(parts: &[&[u8]], content: Content) -> Self {
         let parts = Parts::kept(parts).unwrap_or_else(|| Parts::hashed(parts));
         Self { parts, content, inputs: 0, valid_until: None, unsigned: None }

@@ -43,7 +43,9 @@ pub fn first_look(rejection: &Rejection) -> String {
         }
         RejectionKind::MethodNotAllowed => "the method that is set at the provider",
         RejectionKind::UnsupportedContentEncoding => "a proxy that compresses",
-        RejectionKind::BodyTooLarge => "who sends it: events are smaller",
+        RejectionKind::BodyTooLarge => {
+            "who sends it; a large group's `group_destroy` needs a higher `body_limit`"
+        }
         RejectionKind::ReadTimeout | RejectionKind::BodyUnreadable => {
             "the network and the proxies on the way"
         }

@@ -16,26 +16,28 @@
 //! ```
 //! use axum::{
 //!     Router,
-//!     http::{Request, header::CONTENT_TYPE},
-//!     response::IntoResponse,
+//!     http::{HeaderValue, Request},
 //!     routing::{any, post},
 //! };
 //! use bytes::Bytes;
 //! use std::time::SystemTime;
+//! use tower::util::MapResponseLayer;
 //! use tower_webhooks::{
 //!     Provider, Signer as _, Verified, WebhookLayer,
+//!     replay::ReplayedResponse,
 //!     vobiz::{
 //!         kyc::{self, Kyc},
 //!         voice::{self, Voice},
 //!     },
 //! };
 //!
-//! async fn on_call(event: Verified<voice::Event>) -> impl IntoResponse {
+//! // A retry of `StartApp` gets the same document, without a call.
+//! async fn on_call(event: Verified<voice::Event>) -> ReplayedResponse {
 //!     let xml = match &*event {
 //!         voice::Event::StartApp(_) => "<Response><Hangup/></Response>",
 //!         _ => "<Response/>",
 //!     };
-//!     ([(CONTENT_TYPE, "application/xml")], xml)
+//!     ReplayedResponse::new(HeaderValue::from_static("application/xml"), xml)
 //! }
 //!
 //! async fn on_kyc(event: Verified<kyc::Event>) -> String {
@@ -44,8 +46,9 @@
 //!
 //! let voice = Voice::new("an auth token", "https://hooks.example.com")?;
 //! let kyc = Kyc::new("the main account's auth token")?;
+//! let restore = MapResponseLayer::new(ReplayedResponse::restore);
 //! let app: Router = Router::new()
-//!     .route("/vobiz/call", any(on_call).layer(WebhookLayer::new(voice.clone())))
+//!     .route("/vobiz/call", any(on_call).layer((restore, WebhookLayer::new(voice.clone()))))
 //!     .route("/vobiz/kyc", post(on_kyc).layer(WebhookLayer::new(kyc)));
 //!
 //! // What Vobiz would send to `/vobiz/call`.

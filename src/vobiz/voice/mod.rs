@@ -55,6 +55,12 @@
 //! `hangup_url` that is not set falls back to `answer_url`, so one route can get both [`StartApp`]
 //! and [`Hangup`].
 //!
+//! The layer answers a retry under the same nonce itself, and the call needs the document again. So
+//! return it as a [`ReplayedResponse`](crate::replay::ReplayedResponse), and add
+//! `ReplayedResponse::restore` outside of the layer, as [`vobiz`](super) shows. A document of more
+//! than 4 KiB needs a higher
+//! [`replayed_body_limit`](crate::WebhookLayer::replayed_body_limit).
+//!
 //! # Fields
 //!
 //! A GET carries them in its query, a POST in a form or in a flat JSON object; the other place is
