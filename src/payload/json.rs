@@ -2,12 +2,12 @@
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{MapAccess, SeqAccess, Visitor, value::MapDeserializer},
+    de::{self, MapAccess, SeqAccess, Visitor, value::MapDeserializer},
     forward_to_deserialize_any,
     ser::Error as _,
 };
 use serde_json::{Map, Value, value::RawValue};
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::OnceLock};
 
 /// JSON text as the provider sent it, for members without a type of their own.
 ///
@@ -237,11 +237,26 @@ impl<'de> Visitor<'de> for PlainVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
-        while let Some((name, Plain(value))) = map.next_entry::<String, Plain>()? {
+        while let Some(name) = map.next_key::<String>()? {
+            if members.is_empty() && name == NUMBER && numbers_are_maps() {
+                let digits: String = map.next_value()?;
+                return digits.parse().map(Value::Number).map_err(de::Error::custom);
+            }
+            let Plain(value) = map.next_value()?;
             members.insert(name, value);
         }
         Ok(Value::Object(members))
     }
+}
+
+/// Whether serde_json's feature `arbitrary_precision` is on. Numbers then come as maps with one
+/// member.
+fn numbers_are_maps() -> bool {
+    static ARE_MAPS: OnceLock<bool> = OnceLock::new();
+    *ARE_MAPS.get_or_init(|| {
+        let map = MapDeserializer::<_, serde_json::Error>::new([(NUMBER, "1")].into_iter());
+        Value::deserialize(map).is_ok_and(|value| value.is_number())
+    })
 }
 
 /// Replaces each escaped lone surrogate by U+FFFD.
@@ -278,7 +293,8 @@ fn surrogate(text: &str, at: usize) -> Option<u16> {
     u16::from_str_radix(digits, 16).ok().filter(|code| (0xd800..=0xdfff).contains(code))
 }
 
-// In the names by which serde_json marks raw text and numbers.
+// The names by which serde_json marks numbers, and raw text as well.
+const NUMBER: &str = "$serde_json::private::Number";
 const RESERVED: &str = "serde_json::private::";
 // The length of `\uXXXX`.
 const ESCAPE: usize = 6;
