@@ -156,7 +156,7 @@ where
                 Step::Call(mut delivering, mut inner, request) => {
                     match delivering.trace.within(|| inner.poll_ready(cx)) {
                         // It took so long that another attempt may have the claim.
-                        Poll::Ready(Ok(())) if delivering.is_lost() => delivering.refuse(),
+                        Poll::Ready(Ok(())) if delivering.is_lost(cx) => delivering.refuse(),
                         Poll::Ready(Ok(())) => {
                             delivering.called();
                             this.handler.set(Some(delivering.trace.within(|| inner.call(request))));
@@ -166,7 +166,7 @@ where
                         Poll::Ready(Err(error)) => delivering.finish(Err(error)),
                         Poll::Pending => {
                             delivering.hold(cx);
-                            if !delivering.is_lost() {
+                            if !delivering.is_lost(cx) {
                                 break Step::Call(delivering, inner, request);
                             }
                             delivering.refuse()
@@ -290,8 +290,14 @@ impl Delivering {
         }
     }
 
-    fn is_lost(&self) -> bool {
-        self.claim.as_ref().is_some_and(ClaimGuard::is_lost)
+    fn is_lost(&mut self, cx: &mut Context<'_>) -> bool {
+        self.claim.as_mut().is_some_and(|claim| {
+            // A renewal may have been answered in time.
+            claim.is_lost() && {
+                claim.hold(cx);
+                claim.is_lost()
+            }
+        })
     }
 
     /// Answers without a call; the claim is undone.

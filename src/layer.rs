@@ -70,7 +70,8 @@ impl<P: Provider> WebhookLayer<P> {
     /// ([`max_claims`](crate::replay::ReplayStore::max_claims)), a claim first waits at most half
     /// as long for its turn. A call whose connection broke is tried once more. After three failures
     /// in a row claims fail at once for a second, so that a store that hangs does not slow down
-    /// every request.
+    /// every request. Keep it well below the [`lease`](Self::lease): a claim that takes as long as
+    /// its lease is lost when it is granted.
     #[must_use]
     pub fn store_timeout(self, timeout: Duration) -> Self {
         self.with(|settings| settings.guard.set_store_timeout(timeout))

@@ -105,9 +105,10 @@
 //! | `store_unavailable` | 503 | the shared store is unavailable |
 //!
 //! With feature `tracing` each refusal is logged (target `tower_webhooks`): at `DEBUG` what a
-//! stranger can cause, such as a 401; at `INFO` what was rightly signed; at `WARN` a full read
-//! budget; at `ERROR` a store that is full or unavailable. Set `RUST_LOG=tower_webhooks=debug`
-//! while you set up a sender: at `INFO` a wrong secret leaves no line.
+//! stranger can cause, such as a 401 or `too_many_contents`; at `INFO` what else was rightly
+//! signed; at `WARN` a full read budget; at `ERROR` a store that is full or unavailable, and
+//! `applied_twice`. Set `RUST_LOG=tower_webhooks=debug` while you set up a sender: at `INFO` a
+//! wrong secret leaves no line.
 //!
 //! An authentic event is delivered whatever its shape. When an acknowledged delivery is sent again,
 //! the layer answers 200 with [`Duplicate`](replay::Duplicate) in the extensions. If the handler

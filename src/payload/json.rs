@@ -15,7 +15,8 @@ use std::{borrow::Cow, fmt, sync::OnceLock};
 /// serde format ([`serde_json::Value`], CBOR, a `#[serde(tag = "…")]` enum around the event) has
 /// numbers of its own: a decimal loses the digits that an `f64` cannot hold, one beyond its range
 /// (`1e999`) is an error, only the last of repeated members remains, and the order of members may
-/// change. Nesting deeper than 128 is also an error there. Formats that are not self-describing,
+/// change. So it is in JSON text with a name that serde_json reserves for itself, such as
+/// `$serde_json::private::Number`. Nesting deeper than 128 is also an error there. Formats that are not self-describing,
 /// such as bincode and postcard, are not supported.
 ///
 /// Equality compares [`serde_json::Value`]s: white space and the order of members do not count.

@@ -134,8 +134,8 @@ impl<'t> Object<'t> {
         Some(payload)
     }
 
-    /// Makes it as it was before it was read, but for what is known of repeated members: so however
-    /// deep they are, nothing is read more than once for each level that has them.
+    /// Makes it as it was before it was read, but for what is known of repeated members: so they do
+    /// not double what is read at each level.
     fn forget(&mut self) {
         (self.first, _) = self.value.inside();
         let replaced = self.replaced.map_or(&[][..], |(_, value)| value.nodes());

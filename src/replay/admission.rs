@@ -170,8 +170,7 @@ impl Guard {
         trace::claims(provider, &self.local, &self.level);
         match answer {
             Some(answer) => {
-                let asked = Instant::now();
-                Admission::Waiting(Waiting { answer, asked, claim, outage: self.outage, attempt })
+                Admission::Waiting(Waiting { answer, claim, outage: self.outage, attempt })
             }
             None => {
                 Admission::Admitted { claim: Some(claim), attempt, checked: ReplayCheck::Local }
@@ -260,8 +259,7 @@ impl Answered {
 
 /// A delivery that is claimed in this process and waits for the shared store.
 pub(crate) struct Waiting {
-    answer: Answer<Claimed>,
-    asked: Instant,
+    answer: Answer<(Claimed, Instant)>,
     claim: ClaimGuard,
     outage: OutagePolicy,
     attempt: u32,
@@ -271,19 +269,23 @@ impl Waiting {
     pub(crate) fn poll_answer(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Claimed, StoreError>> {
+    ) -> Poll<Result<(Claimed, Instant), StoreError>> {
         self.answer.as_mut().poll(cx)
     }
 
     /// Applies the shared store's answer.
-    pub(crate) fn answered(self, answer: Result<Claimed, StoreError>) -> Admission {
-        let Self { answer: _, asked, mut claim, outage, attempt } = self;
+    pub(crate) fn answered(self, answer: Result<(Claimed, Instant), StoreError>) -> Admission {
+        let Self { answer: _, mut claim, outage, attempt } = self;
         match answer {
-            Ok(Claimed::Won { attempt }) => {
-                claim.won(asked);
+            Ok((Claimed::Won { attempt }, asked)) => {
+                claim.won();
+                // With the fallback an event may rather run twice than be lost.
+                if outage == OutagePolicy::Reject {
+                    claim.expires(asked);
+                }
                 Admission::Admitted { claim: Some(claim), attempt, checked: ReplayCheck::Shared }
             }
-            Ok(refused) => {
+            Ok((refused, _)) => {
                 claim.lost_to(&refused);
                 Admission::Answered(Answered::by(refused))
             }

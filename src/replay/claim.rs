@@ -25,9 +25,9 @@ pub(crate) struct ClaimGuard {
     shared: Option<SharedStore>,
     in_shared: InShared,
     phase: Phase,
-    /// When the call was made that the shared store last granted, so the lease ends no earlier than
-    /// a lease after it.
-    granted: Option<Instant>,
+    /// The lease in the shared store does not end before this, unless the claim is lost.
+    leased_until: Option<Instant>,
+    is_lost: bool,
     beat: Option<Pin<Box<Sleep>>>,
     /// When the call was made, and its answer.
     renewal: Option<(Instant, Answer<bool>)>,
@@ -65,7 +65,8 @@ impl ClaimGuard {
             shared,
             in_shared: InShared::Perhaps,
             phase: Phase::Claimed,
-            granted: None,
+            leased_until: None,
+            is_lost: false,
             beat: None,
             renewal: None,
         }
@@ -75,18 +76,21 @@ impl ClaimGuard {
         &self.claim
     }
 
-    /// The shared store has granted the claim, in answer to a call that was made then.
-    pub(super) fn won(&mut self, asked: Instant) {
+    /// The shared store has granted the claim.
+    pub(super) fn won(&mut self) {
         self.in_shared = InShared::Yes;
-        self.granted = Some(asked);
     }
 
-    /// Whether the shared store may have given the claim to another attempt: it says so, or the
-    /// lease is over. What it never granted, as in an outage, is not lost.
+    /// From now on the claim counts as lost when its lease is over. The store's last answer is to a
+    /// call that was made then.
+    pub(super) fn expires(&mut self, asked: Instant) {
+        self.leased_until = asked.checked_add(self.claim.lease);
+    }
+
+    /// Whether another attempt may have the claim: the shared store says so, or the lease is over.
+    /// What it never granted, as in an outage, is not lost.
     pub(crate) fn is_lost(&self) -> bool {
-        self.granted.is_some_and(|granted| {
-            self.in_shared == InShared::No || granted.elapsed() >= self.claim.lease
-        })
+        self.is_lost || self.leased_until.is_some_and(|until| until <= Instant::now())
     }
 
     /// The shared store has refused the claim.
@@ -126,12 +130,14 @@ impl ClaimGuard {
                     Poll::Pending => return,
                     Poll::Ready(Ok(true)) => {
                         next = third;
-                        self.granted = self.granted.map(|_| *asked);
+                        let until = asked.checked_add(self.claim.lease);
+                        self.leased_until = self.leased_until.and(until);
                     }
                     // The lease is running out: try again soon.
                     Poll::Ready(Err(_)) => next = third.min(RETRY_RENEWAL),
                     Poll::Ready(Ok(false)) => {
                         if self.in_shared == InShared::Yes {
+                            self.is_lost = true;
                             trace::lease_lost(self.provider, Operation::Renew);
                         }
                         // There is nothing to renew. An acknowledgement is recorded all the same.

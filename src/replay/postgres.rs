@@ -388,8 +388,7 @@ impl From<sqlx::Error> for DoneInError {
 /// A claim's key and token.
 type Attempt = ([u8; 16], i64);
 
-/// The claims whose statements run, perhaps for nobody any more. There are no more of them than
-/// connections.
+/// The claims whose statements run, perhaps for nobody any more: one for each connection at most.
 #[derive(Default)]
 struct Claiming(Mutex<Vec<(Attempt, watch::Receiver<()>)>>);
 
@@ -400,8 +399,8 @@ impl Claiming {
         Running { claiming: self, running: Some(running) }
     }
 
-    /// Resolves when the claim's statement has ended: before that, nothing can be undone or
-    /// renewed, and it could still take effect afterwards.
+    /// Resolves when the claim's statement has ended or was given up: before that there is nothing to
+    /// undo or to renew.
     async fn ended(&self, claim: &Claim) {
         let attempt = (claim.key, claim.token);
         let running = self.lock().iter().find(|(one, _)| *one == attempt).cloned();

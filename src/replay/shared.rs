@@ -70,7 +70,8 @@ impl SharedStore {
         self.link.max_claims
     }
 
-    pub(super) fn claim(&self, provider: &'static str, claim: Claim) -> Answer<Claimed> {
+    /// The answer, and when the store was asked.
+    pub(super) fn claim(&self, provider: &'static str, claim: Claim) -> Answer<(Claimed, Instant)> {
         let this = self.clone();
         Box::pin(async move {
             this.check_breaker()?;
@@ -82,8 +83,10 @@ impl SharedStore {
                 trace::store_called(provider, Operation::Claim, watch, Some(&busy));
                 return Err(busy);
             };
-            this.call(provider, Operation::Claim, Caller::Request, || this.store.claim(&claim))
-                .await
+            let asked = Instant::now();
+            let call = || this.store.claim(&claim);
+            let claimed = this.call(provider, Operation::Claim, Caller::Request, call).await?;
+            Ok((claimed, asked))
         })
     }
 

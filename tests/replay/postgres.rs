@@ -133,7 +133,7 @@ async fn a_claim_that_was_too_slow_holds_nothing() {
         .shared_store(store)
         .lease(Duration::from_secs(600))
         .unwrap()
-        .store_timeout(Duration::from_secs(2));
+        .store_timeout(Duration::from_secs(1));
     let handled = process(layer.clone(), |_| async { StatusCode::OK });
     let delivered = async |request: &_| {
         while call(&handled, request).await.status() != 200 {

@@ -401,6 +401,26 @@ async fn attack_a_claim_that_is_lost_before_the_call_calls_nobody() {
     }
 }
 
+/// There an event may rather run twice than be lost.
+#[tokio::test(start_paused = true)]
+async fn with_local_fallback_a_lease_that_is_over_does_not_keep_from_the_call() {
+    let store = Scripted::new();
+    let layer = process(&store).on_outage(OutagePolicy::LocalFallback);
+    let (handler, request) = (Handler::default(), event());
+    let (room, called) = (Arc::new(Semaphore::new(0)), handler.clone());
+    let service = ServiceBuilder::new()
+        .layer(&layer)
+        .layer(GlobalConcurrencyLimitLayer::with_semaphore(Arc::clone(&room)))
+        .service(service_fn(move |request| called.clone().handle::<Event>(request)));
+    let first = tokio::spawn(service.oneshot(request.clone().map(Full::new)));
+    sleep(SECOND).await;
+    store.always(Fault::Error);
+    sleep(20 * SECOND).await;
+    room.add_permits(1);
+    assert_eq!(first.await.unwrap().unwrap().status(), 200);
+    assert_eq!(handler.calls(), 1);
+}
+
 /// The executor stands still between the store's answer and the call.
 #[tokio::test(start_paused = true)]
 async fn attack_a_claim_that_is_older_than_its_lease_calls_nobody() {
