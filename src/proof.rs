@@ -238,6 +238,20 @@ mod tests {
     }
 
     #[test]
+    fn each_input_counts_by_itself() {
+        let all = [Input::Path, Input::Query, Input::ContentType];
+        for one in all {
+            for two in all {
+                let counted = identity(&[]).with_input(one).with_input(two);
+                for input in all {
+                    assert_eq!(counted.has_input(input), input == one || input == two);
+                }
+            }
+        }
+        assert!(all.iter().all(|input| !identity(&[]).has_input(*input)));
+    }
+
+    #[test]
     fn attack_other_parts_are_another_identity() {
         let (short, long) = ([b'a'; KEPT - 1], [b'a'; 300]);
         let all: [&[&[u8]]; 13] = [

@@ -267,8 +267,7 @@ fn text(path: &[Segment]) -> String {
 
 /// `null`, blank text and lists of these count as absent.
 fn is_absent(value: &str) -> bool {
-    let is_blank = value.starts_with('"')
-        && value.bytes().all(|byte| byte == b'"' || byte.is_ascii_whitespace());
+    let is_blank = value.starts_with('"') && json::content(value).bytes().all(|byte| byte == b' ');
     value == "null"
         || is_blank
         || json::elements(value)

@@ -15,8 +15,7 @@ use std::{borrow::Cow, fmt, sync::OnceLock};
 /// serde format ([`serde_json::Value`], CBOR, a `#[serde(tag = "…")]` enum around the event) has
 /// numbers of its own: a decimal loses the digits that an `f64` cannot hold, one beyond its range
 /// (`1e999`) is an error, only the last of repeated members remains, and the order of members may
-/// change. So it is in JSON text with a name that serde_json reserves for itself, such as
-/// `$serde_json::private::Number`. Nesting deeper than 128 is also an error there. Formats that are not self-describing,
+/// change. Nesting deeper than 128 is also an error there. Formats that are not self-describing,
 /// such as bincode and postcard, are not supported.
 ///
 /// Equality compares [`serde_json::Value`]s: white space and the order of members do not count.
@@ -95,9 +94,11 @@ impl fmt::Debug for Json {
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Only serde_json understands a `RawValue`, and not if a name in it is its own. Binary
-        // formats get the parsed value.
-        if serializer.is_human_readable() && !has_reserved_name(self.get()) {
+        // Only serde_json understands a `RawValue`; binary formats get the parsed value. A serializer
+        // that returns something, as that of `to_value`, parses the text again, and misreads names
+        // that are serde_json's own.
+        let writes_text = size_of::<S::Ok>() == 0;
+        if serializer.is_human_readable() && (writes_text || !has_reserved_name(self.get())) {
             return self.parse::<&RawValue>().map_err(S::Error::custom)?.serialize(serializer);
         }
         self.parse::<Plain>().map_err(S::Error::custom)?.0.serialize(serializer)

@@ -356,6 +356,9 @@ fn attack_a_name_that_serde_json_reserves_is_data() {
             assert!(serde_json::to_value(&event).unwrap()["x"][0].is_object());
         }
     }
+    let text = r#"{"$serde_json::private::RawValue":1.50,"a":1e999,"a":2}"#;
+    let event = Event::Opened(opened(&format!(r#","x":{text}"#)));
+    assert!(serde_json::to_string(&event).unwrap().contains(text));
 }
 
 #[test]
