@@ -115,7 +115,9 @@ impl<'t> Object<'t> {
 
     fn read<P: Payload>(&mut self, at: &mut Reader<'_>) -> Option<P> {
         let (misfits, room) = (at.log.misfits.len(), at.log.room);
-        self.log_repeated(at);
+        if at.log.has_repeated {
+            self.log_repeated(at);
+        }
         let mut payload = P::read(self, at);
         // A read takes each name at most once, so a repeated name leaves a member behind. Usually
         // nothing is left.
@@ -136,6 +138,7 @@ impl<'t> Object<'t> {
 
     /// Makes it as it was before it was read, but for what is known of repeated members: so they do
     /// not double what is read at each level.
+    #[cold]
     fn forget(&mut self) {
         (self.first, _) = self.value.inside();
         let replaced = self.replaced.map_or(&[][..], |(_, value)| value.nodes());
@@ -147,6 +150,7 @@ impl<'t> Object<'t> {
     }
 
     /// Hides the members with a repeated name. `true` if there are any.
+    #[inline(never)]
     fn hide_repeated(&self) -> bool {
         let (_, twice) = self.bits();
         let may_be = |value: &Value<'t>| twice & value.bit() != 0;
@@ -169,10 +173,8 @@ impl<'t> Object<'t> {
 
     /// Logs the repeated members that were found: each typed one and, once, all others, as their
     /// names are the sender's text.
+    #[cold]
     fn log_repeated(&self, at: &mut Reader<'_>) {
-        if !at.log.has_repeated {
-            return;
-        }
         let repeated: BTreeSet<_> = (self.value.values())
             .filter(|value| value.node().marks.get() & REPEATED != 0)
             .map(|value| {
