@@ -331,7 +331,7 @@ impl Delivering {
                 let answer = response.extensions().get::<ReplayedResponse>();
                 let answer = answer.filter(|answer| answer.body.len() <= self.replayed_body_limit);
                 Outcome::Done {
-                    answer: answer.map(|answer| answer.copied().with_status(response.status())),
+                    answer: answer.map(|answer| answer.clone().with_status(response.status())),
                 }
             }
             _ => Outcome::Failed,

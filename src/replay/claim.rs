@@ -81,8 +81,8 @@ impl ClaimGuard {
         self.in_shared = InShared::Yes;
     }
 
-    /// From now on the claim counts as lost when its lease is over. The store's last answer is to a
-    /// call that was made then.
+    /// Makes the claim count as lost when its lease is over, counted from this instant: that of the
+    /// call by which the shared store has granted it.
     pub(super) fn expires(&mut self, asked: Instant) {
         self.leased_until = asked.checked_add(self.claim.lease);
     }

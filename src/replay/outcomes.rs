@@ -96,7 +96,10 @@ struct Place {
 impl Outcomes {
     /// Queues an outcome. Beyond the limit the oldest that was not acknowledged is dropped, or else
     /// the oldest.
-    pub(super) fn push(&self, outcome: Unrecorded, limit: usize) {
+    pub(super) fn push(&self, mut outcome: Unrecorded, limit: usize) {
+        if let Outcome::Done { answer: Some(answer) } = &mut outcome.outcome {
+            *answer = answer.copied();
+        }
         let mut queue = self.lock();
         trace::outcome_waits(outcome.provider);
         let number = queue.pushed;
@@ -247,6 +250,9 @@ const MAX_WIDTH: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::replay::ReplayedResponse;
+    use bytes::Bytes;
+    use http::HeaderValue;
     use tokio::time::advance;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -270,6 +276,18 @@ mod tests {
         advance(20 * SECOND).await;
         assert_eq!(done.claim_now().retention, 40 * SECOND);
         assert_eq!(withdrawn.claim_now().retention, 60 * SECOND);
+    }
+
+    #[test]
+    fn an_answer_that_waits_is_a_copy() {
+        let part = Bytes::from(vec![b'x'; 1000]).slice(..10);
+        let answer = ReplayedResponse::new(HeaderValue::from_static("text/plain"), part.clone());
+        let outcomes = Outcomes::default();
+        outcomes.push(unrecorded(Outcome::done(Some(answer.clone()))), 1);
+        let batch = outcomes.batch(1).unwrap();
+        let Outcome::Done { answer: Some(waiting) } = &batch[0].1.outcome else { panic!() };
+        assert_eq!(*waiting, answer);
+        assert_ne!(waiting.body.as_ptr(), part.as_ptr());
     }
 
     #[tokio::test(start_paused = true)]

@@ -218,26 +218,26 @@ impl PostgresStore {
     }
 
     /// Runs a statement, and again after a serialization failure: the database's default isolation
-    /// may be stricter than `read committed`.
+    /// may be stricter than `read committed`. `claimed` is what the statement claims, if anything.
     async fn row<'a>(
         &'a self,
-        claims: Option<Attempt>,
+        claimed: Option<Attempt>,
         statement: impl Fn() -> Statement<'a>,
     ) -> Result<PgRow, StoreError> {
         for _ in 1..MAX_TRIES {
-            match self.row_once(claims, statement()).await {
+            match self.row_once(claimed, statement()).await {
                 Err(error) if is_serialization_failure(&error) => {}
                 row => return row,
             }
         }
-        self.row_once(claims, statement()).await
+        self.row_once(claimed, statement()).await
     }
 
     /// Runs a statement in a task, which completes even if this is dropped: broken connections cost
     /// a busy server more than statements, and it would never catch up.
     async fn row_once(
         &self,
-        claims: Option<Attempt>,
+        claimed: Option<Attempt>,
         mut statement: Statement<'_>,
     ) -> Result<PgRow, StoreError> {
         let arguments = statement.take_arguments().map_err(StoreError::unsent)?.unwrap_or_default();
@@ -247,7 +247,7 @@ impl PostgresStore {
         let claiming = Arc::clone(&self.claiming);
         tokio::spawn(async move {
             let connection = connection.await;
-            let _running = claims.map(|attempt| claiming.begin(attempt));
+            let _running = claimed.map(|attempt| claiming.begin(attempt));
             // If nobody waits any more, the statement is not sent.
             if !answer.is_closed() {
                 let row = run(connection, sqlx::query_with(&sql, arguments), PATIENCE).await;

@@ -309,6 +309,7 @@ impl Shared {
 /// A connection that is made or being made.
 struct Link {
     connection: watch::Receiver<Option<RedisResult<Arc<dyn Connection>>>>,
+    /// See `Shared::now`.
     opened: u64,
     /// When the first given-up call since the last answer was sent; 0 if there is none.
     silent_since: AtomicU64,
@@ -472,6 +473,6 @@ return 1
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const SILENCE_MILLIS: u64 = 1000;
-// Longer than the time limit.
+// Longer than `CONNECT_TIMEOUT`, which a runtime that stands still does not keep.
 const CONNECTING_MILLIS: u64 = 3000;
 const CLOCK_STEP_MILLIS: i64 = 60_000;

@@ -17,11 +17,11 @@
 //! use axum::{
 //!     Router,
 //!     http::{HeaderValue, Request},
+//!     middleware::map_response,
 //!     routing::{any, post},
 //! };
 //! use bytes::Bytes;
 //! use std::time::SystemTime;
-//! use tower::util::MapResponseLayer;
 //! use tower_webhooks::{
 //!     Provider, Signer as _, Verified, WebhookLayer,
 //!     replay::ReplayedResponse,
@@ -46,7 +46,7 @@
 //!
 //! let voice = Voice::new("an auth token", "https://hooks.example.com")?;
 //! let kyc = Kyc::new("the main account's auth token")?;
-//! let restore = MapResponseLayer::new(ReplayedResponse::restore);
+//! let restore = map_response(async |response| ReplayedResponse::restore(response));
 //! let app: Router = Router::new()
 //!     .route("/vobiz/call", any(on_call).layer((restore, WebhookLayer::new(voice.clone()))))
 //!     .route("/vobiz/kyc", post(on_kyc).layer(WebhookLayer::new(kyc)));

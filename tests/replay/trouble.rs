@@ -311,28 +311,40 @@ async fn drained_waits_for_the_last_outcome() {
     tokio::time::timeout(2 * SECOND, layer.drained()).await.unwrap();
 }
 
-/// The runtime that an outcome was kept in may be gone.
+/// A delivery was acknowledged while the store was away, and its runtime has ended. The store is
+/// back.
+struct Stranded {
+    store: Scripted,
+    layer: WebhookLayer<Zegocloud>,
+    handler: Handler,
+    request: Request<Bytes>,
+}
+
+impl Stranded {
+    fn new() -> Self {
+        let first = paused();
+        let store = first.block_on(async { Scripted::new() });
+        let layer = process(&store);
+        let (handler, request) = (Handler::default(), event());
+        first.block_on(async {
+            store.next([Fault::None]);
+            store.always(Fault::Error);
+            send(&layer, &handler, &request).await;
+        });
+        drop(first);
+        store.always(Fault::None);
+        Self { store, layer, handler, request }
+    }
+}
+
+fn paused() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+}
+
 #[test]
 fn an_outcome_outlives_its_runtime() {
-    let run = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap()
-    };
-    let first = run();
-    let store = first.block_on(async { Scripted::new() });
-    let layer = process(&store);
-    let (handler, request) = (Handler::default(), event());
-    first.block_on(async {
-        store.next([Fault::None]);
-        store.always(Fault::Error);
-        send(&layer, &handler, &request).await;
-    });
-    drop(first);
-    store.always(Fault::None);
-    run().block_on(async {
+    let Stranded { store, layer, handler, request } = Stranded::new();
+    paused().block_on(async {
         tokio::time::timeout(60 * SECOND, layer.drained()).await.unwrap();
         assert!(is_repeat(&send(&process(&store), &handler, &request).await));
     });
@@ -342,25 +354,8 @@ fn an_outcome_outlives_its_runtime() {
 /// Nobody has to call `drained`, nor does another outcome have to fail.
 #[test]
 fn an_outcome_whose_runtime_is_gone_is_recorded_with_the_next_delivery() {
-    let run = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap()
-    };
-    let first = run();
-    let store = first.block_on(async { Scripted::new() });
-    let layer = process(&store);
-    let (handler, request) = (Handler::default(), event());
-    first.block_on(async {
-        store.next([Fault::None]);
-        store.always(Fault::Error);
-        send(&layer, &handler, &request).await;
-    });
-    drop(first);
-    store.always(Fault::None);
-    run().block_on(async {
+    let Stranded { store, layer, handler, request } = Stranded::new();
+    paused().block_on(async {
         assert_eq!(send(&layer, &handler, &event()).await.body(), "handled");
         sleep(60 * SECOND).await;
         assert!(is_repeat(&send(&process(&store), &handler, &request).await));
