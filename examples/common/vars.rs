@@ -1,32 +1,47 @@
 //! The variables that the receiver and the sender share, and their demo values, which are used
 //! while none is set.
 
-use std::env;
+use std::env::{self, VarError};
+
+/// A variable that is set. What is not UTF-8 is an error: whoever set it does not want the default.
+pub fn variable(name: &str) -> Result<Option<String>, String> {
+    match env::var(name) {
+        Ok(value) => Ok(Some(value)),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(format!("{name}: not UTF-8")),
+    }
+}
 
 /// A provider's variables, each with its demo value; `None` where the demo needs none.
 pub type Names = &'static [(&'static str, Option<&'static str>)];
 
 /// One provider's variables, read from the environment.
 pub struct Vars {
-    names: Names,
+    values: Vec<(&'static str, Option<String>)>,
     /// None of the variables is set.
+    #[allow(dead_code, reason = "the receiver warns, the sender does not")]
     pub demo: bool,
 }
 
 impl Vars {
-    pub fn new(names: Names) -> Self {
-        Self { names, demo: names.iter().all(|(name, _)| env::var_os(name).is_none()) }
+    pub fn new(names: Names) -> Result<Self, String> {
+        let mut values = Vec::with_capacity(names.len());
+        for (name, _) in names {
+            values.push((*name, variable(name)?));
+        }
+        let demo = values.iter().all(|(_, value)| value.is_none());
+        for ((name, value), (_, default)) in values.iter_mut().zip(names) {
+            // The public URL always has a default.
+            if value.is_none() && (demo || *name == "VOBIZ_PUBLIC_URL") {
+                *value = default.map(str::to_owned);
+            }
+        }
+        Ok(Self { values, demo })
     }
 
-    /// The variable, or in the demo its demo value. The public URL always has a default.
+    /// The variable, or in the demo its demo value.
     pub fn get(&self, name: &str) -> Option<String> {
-        let (_, demo) = self.names.iter().find(|(known, _)| *known == name)?;
-        let demo = demo.map(str::to_owned);
-        if self.demo {
-            demo
-        } else {
-            env::var(name).ok().or(demo.filter(|_| name == "VOBIZ_PUBLIC_URL"))
-        }
+        self.values.iter().find(|(known, _)| *known == name)?.1.clone()
     }
 }
 

@@ -1,7 +1,11 @@
 //! The handler of every route: prints an event as one line of JSON, and fails or waits if a test
 //! asks for it.
 
-use crate::{page::Note, settings::Settings};
+use crate::{
+    output::{self, say},
+    page::Note,
+    settings::Settings,
+};
 use axum::{
     extract::State,
     http::{HeaderValue, StatusCode},
@@ -11,7 +15,6 @@ use serde::Serialize;
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
-    io::Write,
     sync::{Arc, Mutex},
 };
 use tower_webhooks::{
@@ -24,11 +27,11 @@ use tower_webhooks::{
 struct Line<'a, E> {
     provider: &'a str,
     kind: &'a str,
-    id: Option<DeliveryId>,
     covers: &'a str,
     attempt: u32,
     misfits: Vec<&'a str>,
     event: &'a E,
+    id: Option<DeliveryId>,
 }
 
 /// What the handlers share.
@@ -45,8 +48,12 @@ impl Handlers {
 
     /// Prints the event and returns the status that the settings ask for.
     pub async fn take<E: Serialize>(&self, event: &Verified<E>) -> StatusCode {
-        if let Err(error) = print(event) {
-            eprintln!("an event could not be printed: {error}");
+        let printed = match line(event) {
+            Ok(line) => output::print(line).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = printed {
+            say(format_args!("an event could not be printed: {error}"));
             return StatusCode::INTERNAL_SERVER_ERROR;
         }
         if !self.settings.delay.is_zero() {
@@ -102,24 +109,22 @@ pub async fn deliver_call(
 const ANSWER: &str =
     r#"<?xml version="1.0" encoding="UTF-8"?><Response><Speak>Hello.</Speak><Hangup/></Response>"#;
 
-fn print<E: Serialize>(event: &Verified<E>) -> std::io::Result<()> {
+fn line<E: Serialize>(event: &Verified<E>) -> serde_json::Result<Vec<u8>> {
     let metadata = event.metadata();
     let line = Line {
         // The sender without its scheme: `geelark.token` is `geelark`.
         provider: metadata.provider.split('.').next().unwrap_or_default(),
         kind: &metadata.kind,
-        id: metadata.delivery_id,
         covers: metadata.covers.as_str(),
         attempt: metadata.attempt,
         misfits: metadata.misfits.iter().map(Misfit::path).collect(),
         event: &**event,
+        id: metadata.delivery_id,
     };
     let mut line = serde_json::to_vec(&line)?;
     // JSON that is kept as it came may span lines. Inside a JSON string a line break is always
     // escaped.
     line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
     line.push(b'\n');
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(&line)?;
-    stdout.flush()
+    Ok(line)
 }

@@ -12,6 +12,7 @@ mod vars;
 
 mod deliver;
 mod hints;
+mod output;
 mod page;
 mod routes;
 mod settings;
@@ -21,36 +22,44 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use std::{env, error::Error, process::ExitCode, time::Duration};
+use output::say;
+use std::{error::Error, io, process::ExitCode, time::Duration};
 use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-    time::{sleep, timeout},
+    net::{TcpListener, TcpStream},
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinSet,
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("receiver: {error}");
-            ExitCode::FAILURE
-        }
+    let ended = run().await;
+    if let Err(error) = &ended {
+        say(format_args!("receiver: {error}"));
     }
+    output::flush();
+    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
+    // First, so that a signal at any later time ends it as documented.
+    let mut end = End::new()?;
     #[cfg(feature = "tracing")]
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
-        .with_writer(std::io::stderr)
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+        .with_writer(|| output::Stderr)
         .init();
-    let addr = env::var("RECEIVER_ADDR").unwrap_or_else(|_| vars::RECEIVER_ADDR.to_owned());
+    let addr = vars::variable("RECEIVER_ADDR")?;
+    let addr = addr.as_deref().unwrap_or(vars::RECEIVER_ADDR);
     let listener =
-        TcpListener::bind(&addr).await.map_err(|error| format!("RECEIVER_ADDR {addr}: {error}"))?;
+        TcpListener::bind(addr).await.map_err(|error| format!("RECEIVER_ADDR {addr}: {error}"))?;
     let mut page = page::Page::from_env(listener.local_addr()?)?;
-    let (app, drains) = routes::router(&mut page).await?;
-    eprintln!("listening on http://{}", listener.local_addr()?);
+    let (app, drains) = tokio::select! {
+        made = routes::router(&mut page) => made?,
+        () = end.asked_for() => return Ok(()),
+    };
+    say(format_args!("listening on http://{}", listener.local_addr()?));
 
     let mut server = auto::Builder::new(TokioExecutor::new());
     server
@@ -60,53 +69,95 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .max_buf_size(READ_BUFFER);
     server.http2().timer(TokioTimer::new()).keep_alive_interval(HEADER_READ_TIMEOUT);
     let graceful = GracefulShutdown::new();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut silent = JoinSet::new();
 
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                // Most likely the file descriptors have run out: connections that end will free
-                // some.
-                eprintln!("accept: {error}");
-                sleep(Duration::from_millis(50)).await;
-                continue;
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => drop(silent.spawn(timeout(HEADER_READ_TIMEOUT, speaks(stream)))),
+                Err(error) => {
+                    // Most likely the file descriptors have run out: connections that end will free
+                    // some.
+                    say(format_args!("accept: {error}"));
+                    sleep(Duration::from_millis(50)).await;
+                }
+            },
+            Some(spoke) = silent.join_next() => {
+                let Ok(Ok(Ok(stream))) = spoke else { continue };
+                let service = TowerToHyperService::new(app.clone());
+                let connection = server.serve_connection(TokioIo::new(stream), service);
+                let connection = graceful.watch(connection.into_owned());
+                // Errors on a connection are the client's doing, and there is nobody to report them
+                // to.
+                tokio::spawn(async move { connection.await.ok() });
             }
-        };
-        let connection =
-            server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app.clone()));
-        let connection = graceful.watch(connection.into_owned());
-        // Errors on a connection are the client's doing, and there is nobody to report them to.
-        tokio::spawn(async move { connection.await.ok() });
+            () = end.asked_for() => break,
+        }
     }
 
-    drop(listener);
+    drop((listener, silent));
     page.close();
-    eprintln!("shutting down");
-    if timeout(SHUTDOWN_TIMEOUT, graceful.shutdown()).await.is_err() {
-        eprintln!("some requests were still unanswered after {} s", SHUTDOWN_TIMEOUT.as_secs());
+    say("shutting down");
+    let deadline = Instant::now() + SHUTDOWN_TIMEOUT;
+    if timeout_at(deadline, graceful.shutdown()).await.is_err() {
+        say(format_args!(
+            "some requests were still unanswered after {} s",
+            SHUTDOWN_TIMEOUT.as_secs()
+        ));
     }
     let drained = async {
         for drained in drains {
             drained.await;
         }
     };
-    if timeout(SHUTDOWN_TIMEOUT, drained).await.is_err() {
-        eprintln!(
+    if timeout_at(deadline, drained).await.is_err() {
+        say(format_args!(
             "the replay store has not heard of every delivery after {} s",
             SHUTDOWN_TIMEOUT.as_secs()
-        );
+        ));
     }
     Ok(())
 }
 
+/// The signals that end the receiver.
+struct End {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl End {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn asked_for(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Waits until the first bytes tell HTTP/1 from HTTP/2. hyper has no deadline for that.
+async fn speaks(stream: TcpStream) -> io::Result<TcpStream> {
+    const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut first = [0; HTTP2.len()];
+    loop {
+        let len = stream.peek(&mut first).await?;
+        if len == 0 || len == HTTP2.len() || !HTTP2.starts_with(&first[..len]) {
+            return Ok(stream);
+        }
+        // What was peeked at stays, so the next call returns at once.
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Also for the bytes before the head.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// By default hyper lets a connection's read buffer grow to 400 KiB.
 const READ_BUFFER: usize = 32 << 10;
+/// For requests and then outcomes, together.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);

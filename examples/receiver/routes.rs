@@ -3,6 +3,7 @@
 use crate::{
     deliver::{Handlers, deliver, deliver_call},
     hints::first_look,
+    output::say,
     page::Page,
     settings::{Guard, Settings},
     vars::{self, Vars},
@@ -79,14 +80,14 @@ struct Routes<'a> {
 
 impl Routes<'_> {
     fn zegocloud(&mut self) -> Result<(), Box<dyn Error>> {
-        let vars = self.vars("zegocloud", vars::ZEGOCLOUD);
+        let vars = self.vars("zegocloud", vars::ZEGOCLOUD)?;
         self.mount("/zegocloud", &vars, ["ZEGOCLOUD_CALLBACK_SECRET"], |[secret]| {
             Zegocloud::new(secret)
         })
     }
 
     fn geelark(&mut self) -> Result<(), Box<dyn Error>> {
-        let vars = self.vars("geelark", vars::GEELARK);
+        let vars = self.vars("geelark", vars::GEELARK)?;
         self.mount("/geelark", &vars, ["GEELARK_APP_ID", "GEELARK_APP_KEY"], |[id, key]| {
             GeeLark::new(id, key)
         })?;
@@ -94,14 +95,16 @@ impl Routes<'_> {
     }
 
     fn stardust(&mut self) -> Result<(), Box<dyn Error>> {
-        let vars = self.vars("stardust", vars::STARDUST);
+        let vars = self.vars("stardust", vars::STARDUST)?;
         self.mount("/stardust", &vars, ["STARDUST_ACCESS_KEY"], |[key]| StardustKeyOnly::new(key))?;
         let needs = ["STARDUST_ACCESS_KEY", "STARDUST_SECRET_KEY"];
         self.mount("/stardust/signed", &vars, needs, |[key, secret]| Stardust::new(key, secret))
     }
 
     fn vobiz(&mut self) -> Result<(), Box<dyn Error>> {
-        let vars = self.vars("vobiz", vars::VOBIZ);
+        let vars = self.vars("vobiz", vars::VOBIZ)?;
+        // First, so that an error in the parent's token names its variable.
+        self.mount("/vobiz/kyc", &vars, ["VOBIZ_PARENT_AUTH_TOKEN"], |[token]| Kyc::new(token))?;
         let parent = vars.get("VOBIZ_PARENT_AUTH_TOKEN");
         let voice = |[token, url]: [String; 2]| {
             let voice = Voice::new(token, &url)?;
@@ -112,7 +115,6 @@ impl Routes<'_> {
         };
         let needs = ["VOBIZ_AUTH_TOKEN", "VOBIZ_PUBLIC_URL"];
         self.mount_handler("/vobiz/voice", &vars, needs, voice, any(deliver_call))?;
-        self.mount("/vobiz/kyc", &vars, ["VOBIZ_PARENT_AUTH_TOKEN"], |[token]| Kyc::new(token))?;
         self.mount("/vobiz/campaign", &vars, ["VOBIZ_AUTH_TOKEN"], |[token]| Campaign::new(token))?;
         self.mount("/vobiz/ndnc", &vars, ["VOBIZ_NDNC_SECRET"], |[secret]| Ndnc::new(secret))?;
         self.mount("/vobiz/trunk", &vars, ["VOBIZ_TRUNK_SECRET"], |[secret]| Trunk::new(secret))?;
@@ -121,15 +123,15 @@ impl Routes<'_> {
         })
     }
 
-    fn vars(&self, provider: &str, names: vars::Names) -> Vars {
-        let vars = Vars::new(names);
+    fn vars(&self, provider: &str, names: vars::Names) -> Result<Vars, String> {
+        let vars = Vars::new(names)?;
         if vars.demo {
-            eprintln!(
+            say(format_args!(
                 "warning: {provider}: no variable is set, so the published demo values are used: \
                  anybody can forge events"
-            );
+            ));
         }
-        vars
+        Ok(vars)
     }
 
     /// Mounts a provider if all the variables that it needs are set.
@@ -154,7 +156,7 @@ impl Routes<'_> {
     ) -> Result<(), Box<dyn Error>> {
         let values = needs.map(|name| vars.get(name));
         if values.iter().any(Option::is_none) {
-            eprintln!("{route} is not mounted: it needs {}", needs.join(" and "));
+            say(format_args!("{route} is not mounted: it needs {}", needs.join(" and ")));
             return Ok(());
         }
         let provider = provider(values.map(Option::unwrap_or_default))
@@ -182,11 +184,11 @@ const SECONDS: [f64; 13] =
 /// may quote the payload.
 fn report(response: Response<Body>) -> Response<Body> {
     if let Some(rejection) = response.extensions().get::<Rejection>() {
-        eprintln!(
+        say(format_args!(
             "refused with {}: {rejection}; first look at {}",
             rejection.status().as_u16(),
             first_look(rejection)
-        );
+        ));
     }
     response
 }

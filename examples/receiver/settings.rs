@@ -1,6 +1,7 @@
 //! The variables that set the receiver's behaviour for all providers.
 
-use std::{env, error::Error, str::FromStr, time::Duration};
+use crate::vars::variable;
+use std::{error::Error, str::FromStr, time::Duration};
 use tower_webhooks::{
     ConfigError, Provider, ReadBudget, WebhookLayer,
     replay::{MemoryStore, OutagePolicy},
@@ -31,8 +32,8 @@ impl Settings {
     }
 }
 
-/// One replay guard, one read budget and one store timeout for all routes: what was delivered on
-/// one route cannot be replayed on another.
+/// One replay guard, one read budget and one store timeout for all routes. A request of
+/// one family is new to another one, even if they share a key.
 pub struct Guard {
     memory: MemoryStore,
     #[cfg(feature = "redis")]
@@ -49,15 +50,14 @@ pub struct Guard {
 
 impl Guard {
     async fn from_env() -> Result<Self, Box<dyn Error>> {
-        let [redis, postgres] =
-            ["REDIS_URL", "POSTGRES_URL"].map(|name| env::var_os(name).is_some());
-        if redis && postgres {
+        let (redis, postgres) = (variable("REDIS_URL")?, variable("POSTGRES_URL")?);
+        if redis.is_some() && postgres.is_some() {
             return Err("REDIS_URL, POSTGRES_URL: one of them is enough".into());
         }
-        if redis && cfg!(not(feature = "redis")) {
+        if redis.is_some() && cfg!(not(feature = "redis")) {
             return Err("REDIS_URL: this receiver was built without `--features redis`".into());
         }
-        if postgres && cfg!(not(feature = "postgres")) {
+        if postgres.is_some() && cfg!(not(feature = "postgres")) {
             return Err(
                 "POSTGRES_URL: this receiver was built without `--features postgres`".into()
             );
@@ -65,25 +65,25 @@ impl Guard {
         Ok(Self {
             memory: MemoryStore::new(),
             #[cfg(feature = "redis")]
-            redis: match env::var("REDIS_URL") {
-                Ok(url) => Some(
+            redis: match redis {
+                Some(url) => Some(
                     tower_webhooks::replay::RedisStore::new(&url)
                         .map_err(|error| format!("REDIS_URL: {error}"))?,
                 ),
-                Err(_) => None,
+                None => None,
             },
             #[cfg(feature = "postgres")]
-            postgres: match env::var("POSTGRES_URL") {
-                Ok(url) => Some(
+            postgres: match postgres {
+                Some(url) => Some(
                     postgres_store(&url).await.map_err(|error| format!("POSTGRES_URL: {error}"))?,
                 ),
-                Err(_) => None,
+                None => None,
             },
             store_timeout: number("RECEIVER_REDIS_TIMEOUT_MS")?.map(Duration::from_millis),
-            outage: match env::var("RECEIVER_ON_OUTAGE").as_deref() {
-                Err(_) | Ok("reject") => OutagePolicy::Reject,
-                Ok("local") => OutagePolicy::LocalFallback,
-                Ok(_) => return Err("RECEIVER_ON_OUTAGE: neither reject nor local".into()),
+            outage: match variable("RECEIVER_ON_OUTAGE")?.as_deref() {
+                None | Some("reject") => OutagePolicy::Reject,
+                Some("local") => OutagePolicy::LocalFallback,
+                Some(_) => return Err("RECEIVER_ON_OUTAGE: neither reject nor local".into()),
             },
             lease: number("RECEIVER_LEASE_MS")?.map(Duration::from_millis),
             retention: number("RECEIVER_RETENTION_S")?.map(Duration::from_secs),
@@ -134,9 +134,7 @@ async fn postgres_store(url: &str) -> sqlx::Result<tower_webhooks::replay::Postg
     Ok(store)
 }
 
-fn number<T: FromStr<Err: std::fmt::Display>>(name: &str) -> Result<Option<T>, Box<dyn Error>> {
-    match env::var(name) {
-        Ok(text) => text.parse().map(Some).map_err(|error| format!("{name}: {error}").into()),
-        Err(_) => Ok(None),
-    }
+fn number<T: FromStr<Err: std::fmt::Display>>(name: &str) -> Result<Option<T>, String> {
+    let number = variable(name)?.map(|text| text.parse());
+    number.transpose().map_err(|error| format!("{name}: {error}"))
 }

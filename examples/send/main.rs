@@ -131,7 +131,7 @@ impl Outgoing {
             let takes: Vec<_> = KEYS.iter().filter(takes).copied().collect();
             eprintln!("warning: {} has no {key}; it takes {}", family.name, takes.join(", "));
         }
-        let vars = Vars::new(family.vars);
+        let vars = Vars::new(family.vars)?;
         let value = |(variable, flag): &(&str, &str)| {
             let value = args.flag(flag).cloned().or_else(|| vars.get(variable));
             value.ok_or_else(|| format!("{}: neither {variable} nor {flag} is set", family.name))

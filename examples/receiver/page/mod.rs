@@ -7,6 +7,7 @@
 pub use self::watch::Note;
 
 use self::{journal::Journal, watch::Watch};
+use crate::{output::say, vars::variable};
 use axum::{
     Router,
     extract::{Path, Request, State},
@@ -18,7 +19,6 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use sha2::{Digest, Sha256};
 use std::{
-    env,
     error::Error,
     net::{IpAddr, SocketAddr},
     sync::Arc,
@@ -50,14 +50,16 @@ enum Audience {
 impl Page {
     /// Decides from `RECEIVER_PAGE` and the address that the receiver listens on.
     pub fn from_env(addr: SocketAddr) -> Result<Self, Box<dyn Error>> {
-        let audience = match env::var("RECEIVER_PAGE").as_deref() {
-            Ok("1") => Some(Audience::Everybody),
-            Ok("0") => None,
-            Ok(_) => return Err("RECEIVER_PAGE: neither 0 nor 1".into()),
-            Err(_) => addr.ip().is_loopback().then_some(Audience::ThisMachine),
+        let audience = match variable("RECEIVER_PAGE")?.as_deref() {
+            Some("1") => Some(Audience::Everybody),
+            Some("0") => None,
+            Some(_) => return Err("RECEIVER_PAGE: neither 0 nor 1".into()),
+            None => addr.ip().is_loopback().then_some(Audience::ThisMachine),
         };
         if audience == Some(Audience::Everybody) && !addr.ip().is_loopback() {
-            eprintln!("warning: RECEIVER_PAGE=1: whoever reaches {addr} can read the payloads");
+            say(format_args!(
+                "warning: RECEIVER_PAGE=1: whoever reaches {addr} can read the payloads"
+            ));
         }
         Ok(Self {
             served: audience.map(|audience| {

@@ -1,0 +1,86 @@
+//! Writes to stdout and stderr from threads of their own, so that a pipe that nobody reads holds up
+//! only what waits for its line.
+
+use std::{
+    fmt,
+    io::{self, Write},
+    sync::{
+        LazyLock,
+        mpsc::{self, SyncSender},
+    },
+    thread,
+    time::Duration,
+};
+use tokio::sync::{mpsc as waiting, oneshot};
+
+/// Prints the line on stdout; returns once it is flushed.
+pub async fn print(line: Vec<u8>) -> io::Result<()> {
+    type Line = (Vec<u8>, oneshot::Sender<io::Result<()>>);
+    static LINES: LazyLock<waiting::Sender<Line>> = LazyLock::new(|| {
+        let (sender, mut lines) = waiting::channel::<Line>(64);
+        thread::spawn(move || {
+            let mut stdout = io::stdout();
+            while let Some((line, done)) = lines.blocking_recv() {
+                let written = stdout.write_all(&line).and_then(|()| stdout.flush());
+                done.send(written).ok();
+            }
+        });
+        sender
+    });
+    let (done, written) = oneshot::channel();
+    let ended = |_| io::Error::other("the thread that prints has ended");
+    LINES.send((line, done)).await.map_err(|error| ended(error.to_string()))?;
+    written.await.map_err(|error| ended(error.to_string()))?
+}
+
+/// Says something on stderr. If the reader does not keep up, it is dropped.
+pub fn say(what: impl fmt::Display) {
+    Stderr.take(format!("{what}\n").into());
+}
+
+/// Waits, though not for ever, until all that was said is written.
+pub fn flush() {
+    let (sender, written) = mpsc::channel();
+    if STDERR.try_send(Said::Flush(sender)).is_ok() {
+        written.recv_timeout(Duration::from_secs(1)).ok();
+    }
+}
+
+enum Said {
+    Text(Vec<u8>),
+    Flush(mpsc::Sender<()>),
+}
+
+static STDERR: LazyLock<SyncSender<Said>> = LazyLock::new(|| {
+    let (sender, said) = mpsc::sync_channel(1024);
+    thread::spawn(move || {
+        for said in said {
+            match said {
+                // If the reader is gone, there is nobody to tell.
+                Said::Text(text) => drop(io::stderr().write_all(&text)),
+                Said::Flush(done) => drop(done.send(())),
+            }
+        }
+    });
+    sender
+});
+
+/// stderr as a writer, for `tracing`.
+pub struct Stderr;
+
+impl Stderr {
+    fn take(&self, text: Vec<u8>) {
+        STDERR.try_send(Said::Text(text)).ok();
+    }
+}
+
+impl Write for Stderr {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.take(text.to_vec());
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
