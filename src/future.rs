@@ -272,7 +272,7 @@ where
     }
 
     fn call(mut self, event: Verified<P::Event>, claim: Option<ClaimGuard>) -> Step<S, P> {
-        self.trace.called(event.metadata());
+        self.trace.admitted(event.metadata());
         let Self { inner, shared, mut head, checked_at: _, trace } = self;
         let body = event.body().clone();
         head.extensions.insert(event);
@@ -301,19 +301,19 @@ impl Delivering {
     }
 
     /// Answers without a call; the claim is undone.
-    fn refuse<S, P, R>(mut self) -> Step<S, P>
+    fn refuse<S, P, R>(self) -> Step<S, P>
     where
         S: Service<Request<Full<Bytes>>, Response = Response<R>>,
         P: Provider,
         R: Default,
     {
-        self.trace.not_called();
         let rejection = Rejection::new(RejectionKind::InFlight).with_retry_after(RETRY_AFTER);
         Step::refuse(self.trace, rejection)
     }
 
     /// From here on a drop is a failed attempt.
     fn called(&mut self) {
+        self.trace.called();
         if let Some(claim) = &mut self.claim {
             claim.called();
         }

@@ -188,8 +188,8 @@ mod report {
             let _ = provider;
         }
 
-        /// Opens the delivery's span, before the inner service is called.
-        pub(crate) fn called(&mut self, metadata: &Metadata) {
+        /// Opens the delivery's span, before the inner service is asked whether it is ready.
+        pub(crate) fn admitted(&mut self, metadata: &Metadata) {
             let checked = metadata.checked.as_str();
             #[cfg(feature = "tracing")]
             {
@@ -213,6 +213,10 @@ mod report {
             }
             let _ = checked;
             self.misfits(&metadata.misfits);
+            self.since = Instant::now();
+        }
+
+        pub(crate) fn called(&mut self) {
             self.since = Instant::now();
             self.called = true;
         }
@@ -241,11 +245,6 @@ mod report {
                     "members of a webhook are not of their documented type"
                 );
             }
-        }
-
-        /// The inner service is not called after all.
-        pub(crate) fn not_called(&mut self) {
-            self.called = false;
         }
 
         /// Runs `act` inside the delivery's span.
@@ -338,9 +337,9 @@ mod report {
 
         pub(crate) fn repeated(&self) {}
 
-        pub(crate) fn called(&mut self, _: &Metadata) {}
+        pub(crate) fn admitted(&mut self, _: &Metadata) {}
 
-        pub(crate) fn not_called(&mut self) {}
+        pub(crate) fn called(&mut self) {}
 
         pub(crate) fn within<T>(&self, act: impl FnOnce() -> T) -> T {
             act()

@@ -3,8 +3,8 @@
 use super::{
     CENTURY, Claim, ClaimGuard, Claimed, MemoryStore, OutagePolicy, ReplayCheck, ReplayStore,
     ReplayedResponse, StoreError,
-    latest::CLOCK_SKEW,
-    shared::{Answer, Limits, SharedStore},
+    latest::{CLOCK_SKEW, kept},
+    shared::{Answer, Limits, SharedStore, is_busy},
     trace,
 };
 use crate::{ConfigError, Content, DeliveryId, Identity, Input, Proof, Rejection, RejectionKind};
@@ -140,7 +140,7 @@ impl Guard {
                 let from = proof.signed_at.map_or(now, |signed_at| signed_at.min(now));
                 let retention =
                     end.duration_since(from).unwrap_or_default().saturating_add(CLOCK_SKEW);
-                (retention, Some((from, end)))
+                (kept(retention), Some((from, end)))
             }
             None => (self.retention, None),
         };
@@ -278,11 +278,8 @@ impl Waiting {
         let Self { answer: _, mut claim, outage, attempt } = self;
         match answer {
             Ok((Claimed::Won { attempt }, asked)) => {
-                claim.won();
                 // With the fallback an event may rather run twice than be lost.
-                if outage == OutagePolicy::Reject {
-                    claim.expires(asked);
-                }
+                claim.won(asked, outage == OutagePolicy::Reject);
                 Admission::Admitted { claim: Some(claim), attempt, checked: ReplayCheck::Shared }
             }
             Ok((refused, _)) => {
@@ -291,7 +288,8 @@ impl Waiting {
             }
             Err(error) => {
                 claim.unanswered(&error);
-                if outage == OutagePolicy::LocalFallback {
+                // A store that is busy is no outage: whoever sends a burst could replay.
+                if outage == OutagePolicy::LocalFallback && !is_busy(&error) {
                     return Admission::Admitted {
                         claim: Some(claim),
                         attempt,

@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, ready},
     time::Duration,
 };
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A claim that was won in this process, and perhaps in the shared store. On drop it is finished
 /// with the outcome known so far.
@@ -25,8 +25,10 @@ pub(crate) struct ClaimGuard {
     shared: Option<SharedStore>,
     in_shared: InShared,
     phase: Phase,
-    /// The lease in the shared store does not end before this, unless the claim is lost.
-    leased_until: Option<Instant>,
+    /// When the shared store was asked for what it has granted last.
+    granted: Option<Instant>,
+    /// Whether the claim counts as lost when its lease is over.
+    expires: bool,
     is_lost: bool,
     beat: Option<Pin<Box<Sleep>>>,
     /// When the call was made, and its answer.
@@ -65,7 +67,8 @@ impl ClaimGuard {
             shared,
             in_shared: InShared::Perhaps,
             phase: Phase::Claimed,
-            leased_until: None,
+            granted: None,
+            expires: false,
             is_lost: false,
             beat: None,
             renewal: None,
@@ -76,21 +79,18 @@ impl ClaimGuard {
         &self.claim
     }
 
-    /// The shared store has granted the claim.
-    pub(super) fn won(&mut self) {
-        self.in_shared = InShared::Yes;
-    }
-
-    /// Makes the claim count as lost when its lease is over, counted from this instant: that of the
-    /// call by which the shared store has granted it.
-    pub(super) fn expires(&mut self, asked: Instant) {
-        self.leased_until = asked.checked_add(self.claim.lease);
+    /// The shared store, asked at this instant, has granted the claim. If it `expires`, it counts as
+    /// lost when its lease is over.
+    pub(super) fn won(&mut self, asked: Instant, expires: bool) {
+        (self.in_shared, self.granted) = (InShared::Yes, Some(asked));
+        self.expires = expires;
     }
 
     /// Whether another attempt may have the claim: the shared store says so, or the lease is over.
     /// What it never granted, as in an outage, is not lost.
     pub(crate) fn is_lost(&self) -> bool {
-        self.is_lost || self.leased_until.is_some_and(|until| until <= Instant::now())
+        let until = self.granted.and_then(|asked| asked.checked_add(self.claim.lease));
+        self.is_lost || self.expires && until.is_some_and(|until| until <= Instant::now())
     }
 
     /// The shared store has refused the claim.
@@ -123,18 +123,15 @@ impl ClaimGuard {
             return;
         };
         let third = self.claim.lease.checked_div(3).unwrap_or_default();
-        let mut next = third;
+        let mut failed = false;
         loop {
             if let Some((asked, renewal)) = &mut self.renewal {
                 match renewal.as_mut().poll(cx) {
                     Poll::Pending => return,
                     Poll::Ready(Ok(true)) => {
-                        next = third;
-                        let until = asked.checked_add(self.claim.lease);
-                        self.leased_until = self.leased_until.and(until);
+                        (self.in_shared, self.granted) = (InShared::Yes, Some(*asked));
                     }
-                    // The lease is running out: try again soon.
-                    Poll::Ready(Err(_)) => next = third.min(RETRY_RENEWAL),
+                    Poll::Ready(Err(_)) => failed = true,
                     Poll::Ready(Ok(false)) => {
                         if self.in_shared == InShared::Yes {
                             self.is_lost = true;
@@ -148,7 +145,15 @@ impl ClaimGuard {
                 }
                 self.renewal = None;
             }
-            let beat = self.beat.get_or_insert_with(|| Box::pin(sleep(next)));
+            let due = match self.granted.and_then(|asked| asked.checked_add(third)) {
+                // The lease is running out: try again soon.
+                _ if failed => Instant::now().checked_add(third.min(RETRY_RENEWAL)),
+                // Counted from the grant: the handler may have blocked its thread since.
+                Some(due) => Some(due),
+                None => Instant::now().checked_add(third),
+            };
+            let Some(due) = due else { return };
+            let beat = self.beat.get_or_insert_with(|| Box::pin(sleep_until(due)));
             if beat.as_mut().poll(cx).is_pending() {
                 return;
             }
@@ -162,6 +167,8 @@ impl ClaimGuard {
     pub(crate) fn finish(mut self, outcome: Outcome) -> Option<Recording> {
         self.local.finish_now(&self.claim, &outcome);
         self.phase = Phase::Over;
+        // Nobody polls it any more, and what it holds, such as a lock, the outcome may need.
+        self.renewal = None;
         let shared = self.shared.as_ref()?;
         let unrecorded = self.unrecorded(outcome)?;
         let answer = shared.record(unrecorded.clone());

@@ -22,14 +22,26 @@ impl Default for Latest {
 impl Latest {
     /// Notes that `stamp` has passed.
     pub(super) fn note(&self, stamp: SystemTime, uptime: Millis) {
-        self.0.fetch_max(unix_millis(stamp).saturating_sub_unsigned(uptime), Ordering::Relaxed);
+        let start = unix_millis(stamp).saturating_sub_unsigned(at_least(uptime));
+        self.0.fetch_max(start, Ordering::Relaxed);
     }
 
     /// Whether claims that end at `end` may have been forgotten.
     pub(super) fn has_passed(&self, end: SystemTime, uptime: Millis) -> bool {
         let forgotten = unix_millis(end.checked_add(CLOCK_SKEW).unwrap_or(end));
-        forgotten <= self.0.load(Ordering::Relaxed).saturating_add_unsigned(uptime)
+        forgotten <= self.0.load(Ordering::Relaxed).saturating_add_unsigned(at_least(uptime))
     }
+}
+
+/// The uptime by the slowest clock that is allowed for: one that runs fast must not count as proof
+/// that time has passed.
+fn at_least(uptime: Millis) -> Millis {
+    uptime.saturating_sub(uptime / 1000)
+}
+
+/// How long a claim is kept that matters for so long: until [`Latest::has_passed`] says so.
+pub(super) fn kept(matters: Duration) -> Duration {
+    matters.saturating_add(matters.checked_div(500).unwrap_or_default())
 }
 
 fn unix_millis(time: SystemTime) -> i64 {

@@ -142,11 +142,13 @@ impl MemoryStore {
 
     /// Without a lease the claim is held until it is finished.
     pub(super) fn claim_at(&self, claim: &Claim, lease: Option<Duration>, now: Millis) -> Claimed {
-        let claimed = self.shared.claim(claim, lease, now);
-        if matches!(claimed, Claimed::Full) && self.shared.sweep(now) {
-            return self.shared.claim(claim, lease, now);
+        loop {
+            let claimed = self.shared.claim(claim, lease, now);
+            // Another thread may take the room that the sweep makes.
+            if !matches!(claimed, Claimed::Full) || !self.shared.sweep(now) {
+                return claimed;
+            }
         }
-        claimed
     }
 
     pub(super) fn renew_now(&self, claim: &Claim) -> bool {

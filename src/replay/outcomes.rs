@@ -115,8 +115,8 @@ impl Outcomes {
         }
     }
 
-    /// A request's call was answered: starts a task if there should be one. If the store was away,
-    /// ends the task's pause.
+    /// Another call than the task's was answered: starts a task if there should be one. If the
+    /// store was away, ends the task's pause.
     pub(super) fn answered(store: &SharedStore, was_away: bool) {
         let outcomes = store.outcomes();
         if outcomes.stranded.load(Ordering::Relaxed) {
@@ -235,9 +235,11 @@ struct Working {
 impl Drop for Working {
     fn drop(&mut self) {
         if !self.ended {
-            let mut queue = self.store.outcomes().lock();
-            queue.working = false;
-            self.store.outcomes().stranded.store(true, Ordering::Relaxed);
+            let outcomes = self.store.outcomes();
+            outcomes.lock().working = false;
+            outcomes.stranded.store(true, Ordering::Relaxed);
+            // Whoever waits in `drained` starts it again.
+            outcomes.empty.notify_waiters();
         }
     }
 }

@@ -3,9 +3,9 @@
 use super::{Claim, Claimed, Outcome, ReplayCheck, ReplayStore, ReplayedResponse, StoreError};
 use crate::{ConfigError, Verified};
 use sqlx::{
-    Execute, Executor, PgPool, Postgres, Row, Transaction,
+    Connection, Execute, Executor, PgPool, Postgres, Row, Transaction,
     pool::PoolConnection,
-    postgres::{PgArguments, PgRow},
+    postgres::{PgArguments, PgConnection, PgRow},
     query::Query,
 };
 use std::{
@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{oneshot, watch},
+    sync::{Semaphore, oneshot, watch},
     time::timeout,
 };
 
@@ -30,12 +30,12 @@ use tokio::{
 /// What Postgres loses can be replayed: with `synchronous_commit = off` a crash loses the last
 /// claims and outcomes, and so does a failover to a standby that is not synchronous.
 ///
-/// A statement that nobody waits for any more runs on for at most 5 s, because a new connection
+/// A statement that nobody waits for any more keeps its connection for up to 5 s, because a new one
 /// would cost a busy server more.
 ///
 /// Give the store a pool of its own: in a shared pool claims wait for connections that handlers
 /// hold. `test_before_acquire(false)` saves a round trip for each statement. It is safe, because
-/// the layer repeats a call whose connection broke.
+/// a statement whose connection is broken is repeated on the next one.
 ///
 /// ```no_run
 /// use sqlx::postgres::PgPoolOptions;
@@ -58,12 +58,16 @@ pub struct PostgresStore {
     table: Arc<Table>,
     sweeper: Arc<Sweeper>,
     claiming: Arc<Claiming>,
+    /// One permit for each statement that runs or waits for a connection.
+    turns: Arc<Semaphore>,
 }
 
 impl PostgresStore {
     /// Creates a store in the table `webhook_claims`, which [`migrate`](Self::migrate) creates.
     pub fn new(pool: PgPool) -> Self {
+        let turns = pool.options().get_max_connections().saturating_mul(TURNS_PER_CONNECTION);
         Self {
+            turns: Arc::new(Semaphore::new((turns as usize).min(Semaphore::MAX_PERMITS))),
             pool,
             table: Arc::new(Table::new("\"webhook_claims\"".to_owned())),
             sweeper: Arc::default(),
@@ -210,7 +214,7 @@ impl PostgresStore {
             // A batch that fails is tried again with a later claim.
             tokio::spawn(async move {
                 let sweep = sqlx::query(&store.table.sweep).bind(SWEEP_BATCH);
-                let swept = run(store.pool.acquire().await, sweep, SWEEP_TIMEOUT).await;
+                let swept = run(store.pool.acquire().await, sweep, SWEEP_TIMEOUT, &mut None).await;
                 drop(turn);
                 swept
             });
@@ -218,19 +222,26 @@ impl PostgresStore {
     }
 
     /// Runs a statement, and again after a serialization failure: the database's default isolation
-    /// may be stricter than `read committed`. `claimed` is what the statement claims, if anything.
+    /// may be stricter than `read committed`; and again on another connection if this one is broken.
+    /// `claimed` is what the statement claims, if anything.
     async fn row<'a>(
         &'a self,
         claimed: Option<Attempt>,
         statement: impl Fn() -> Statement<'a>,
     ) -> Result<PgRow, StoreError> {
-        for _ in 1..MAX_TRIES {
+        let (mut conflicts, mut was_sent) = (1..MAX_TRIES, false);
+        // After a restart of the server each idle connection is broken, and the pool hands out one
+        // after the other.
+        let mut idle = 0..self.pool.num_idle();
+        loop {
             match self.row_once(claimed, statement()).await {
-                Err(error) if is_serialization_failure(&error) => {}
-                row => return row,
+                Err(error) if is_serialization_failure(&error) && conflicts.next().is_some() => {}
+                Err(error) if error.is_disconnected() && idle.next().is_some() => {
+                    was_sent |= !error.is_unsent();
+                }
+                row => return row.map_err(|error| if was_sent { error.sent() } else { error }),
             }
         }
-        self.row_once(claimed, statement()).await
     }
 
     /// Runs a statement in a task, which completes even if this is dropped: broken connections cost
@@ -242,16 +253,26 @@ impl PostgresStore {
     ) -> Result<PgRow, StoreError> {
         let arguments = statement.take_arguments().map_err(StoreError::unsent)?.unwrap_or_default();
         let sql = statement.sql().to_owned();
+        // Who gives up here leaves nothing behind.
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(StoreError::unsent)?;
         let (answer, asked) = oneshot::channel();
         let connection = self.pool.acquire();
         let claiming = Arc::clone(&self.claiming);
         tokio::spawn(async move {
             let connection = connection.await;
-            let _running = claimed.map(|attempt| claiming.begin(attempt));
+            let running = claimed.map(|attempt| claiming.begin(attempt));
             // If nobody waits any more, the statement is not sent.
-            if !answer.is_closed() {
-                let row = run(connection, sqlx::query_with(&sql, arguments), PATIENCE).await;
-                let _ = answer.send(row);
+            if answer.is_closed() {
+                return;
+            }
+            let mut given_up = None;
+            let statement = sqlx::query_with(&sql, arguments);
+            let row = run(connection, statement, PATIENCE, &mut given_up).await;
+            let _ = answer.send(row);
+            drop(turn);
+            if let Some((_running, mut session)) = running.zip(given_up) {
+                // The answer to the ping comes after that to the statement.
+                let _ = timeout(LONGEST_STATEMENT, session.ping()).await;
             }
         });
         asked
@@ -388,7 +409,7 @@ impl From<sqlx::Error> for DoneInError {
 /// A claim's key and token.
 type Attempt = ([u8; 16], i64);
 
-/// The claims whose statements run, perhaps for nobody any more: one for each connection at most.
+/// The claims whose statements run, perhaps for nobody any more.
 #[derive(Default)]
 struct Claiming(Mutex<Vec<(Attempt, watch::Receiver<()>)>>);
 
@@ -399,8 +420,8 @@ impl Claiming {
         Running { claiming: self, running: Some(running) }
     }
 
-    /// Resolves when the claim's statement has ended or was given up: before that there is nothing to
-    /// undo or to renew.
+    /// Resolves when the claim's statement has ended: before that there is nothing to undo or to
+    /// renew.
     async fn ended(&self, claim: &Claim) {
         let attempt = (claim.key, claim.token);
         let running = self.lock().iter().find(|(one, _)| *one == attempt).cloned();
@@ -435,11 +456,12 @@ fn statement<'a>(sql: &'a str, claim: &'a Claim, keep_millis: i64) -> Statement<
 }
 
 /// Runs a statement on a connection. If the server is gone, the connection does not return to the
-/// pool.
+/// pool; if the statement has no answer in time, it is given up with its connection.
 async fn run(
     connection: sqlx::Result<PoolConnection<Postgres>>,
     statement: Statement<'_>,
     patience: Duration,
+    given_up: &mut Option<PgConnection>,
 ) -> Result<Option<PgRow>, StoreError> {
     let mut connection = connection.map_err(StoreError::unsent)?;
     let answer = timeout(patience, statement.fetch_optional(&mut *connection)).await;
@@ -453,7 +475,9 @@ async fn run(
         }
         Err(_) => true,
     };
-    if is_useless {
+    if answer.is_err() {
+        *given_up = Some(connection.detach());
+    } else if is_useless {
         connection.close_on_drop();
     }
     answer.map_err(StoreError::new)?.map_err(|error| {
@@ -720,6 +744,9 @@ const SWEEP_BATCH: i64 = 256;
 const CLAIMS_PER_SWEEP: u32 = 64;
 /// How long a statement may take, also if nobody waits for it any more.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a claim that was given up may still take effect and is then withdrawn.
+const LONGEST_STATEMENT: Duration = Duration::from_secs(60);
+const TURNS_PER_CONNECTION: u32 = 4;
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Any number that nobody else takes: `twhkclms` in ASCII.
 const MIGRATION_LOCK: i64 = 0x7477_686b_636c_6d73;

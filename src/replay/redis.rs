@@ -4,7 +4,10 @@ use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError};
 use crate::ConfigError;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError,
-    RedisResult, ServerErrorKind, Value, aio::ConnectionLike, cmd, io::tcp::TcpSettings,
+    RedisResult, ServerErrorKind, Value,
+    aio::ConnectionLike,
+    cmd,
+    io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 use std::{
     error::Error,
@@ -71,8 +74,10 @@ impl RedisStore {
     /// [`ConfigError`] for a URL of another form. The server is contacted with the first claim.
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         let client = url.into_connection_info().and_then(|info| {
+            // An idle connection that breaks without a word has to show before the next delivery.
+            let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
             // Calls share a connection, and none waits to be sent with the next one.
-            let tcp = TcpSettings::default().set_nodelay(true);
+            let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
             Client::open(info.set_tcp_settings(tcp))
         });
         let client = client.map_err(|_| {
@@ -471,6 +476,7 @@ if redis.call('PTTL', key) < tonumber(ARGV[4]) then redis.call('PEXPIRE', key, A
 return 1
 ";
 
+const KEEPALIVE: Duration = Duration::from_secs(15);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const SILENCE_MILLIS: u64 = 1000;
 // Longer than `CONNECT_TIMEOUT`, which a runtime that stands still does not keep.

@@ -6,6 +6,7 @@ use super::{
     trace::{self, Operation, Watch},
 };
 use std::{
+    error::Error,
     fmt,
     future::Future,
     pin::Pin,
@@ -186,7 +187,8 @@ impl SharedStore {
         match (answer.is_ok(), caller) {
             (true, caller) => {
                 let was_away = self.breaker().close();
-                if caller == Caller::Request {
+                // The task that records outcomes knows by itself.
+                if caller == Caller::Request || matches!(operation, Operation::Renew) {
                     Outcomes::answered(self, was_away);
                 }
             }
@@ -260,7 +262,12 @@ impl fmt::Display for NoAnswer {
     }
 }
 
-impl std::error::Error for NoAnswer {}
+impl Error for NoAnswer {}
+
+/// Whether the call got no turn; the store may be well.
+pub(super) fn is_busy(error: &StoreError) -> bool {
+    error.source().is_some_and(|cause| cause.is::<Busy>())
+}
 
 #[derive(Debug)]
 struct Busy;
@@ -271,7 +278,7 @@ impl fmt::Display for Busy {
     }
 }
 
-impl std::error::Error for Busy {}
+impl Error for Busy {}
 
 #[derive(Debug)]
 struct Skipped;
@@ -282,7 +289,7 @@ impl fmt::Display for Skipped {
     }
 }
 
-impl std::error::Error for Skipped {}
+impl Error for Skipped {}
 
 type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
