@@ -234,7 +234,8 @@ impl<P: Payload + FromValue + Serialize + Default + PartialEq> Payload for Phone
     }
 
     fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        if self.items.is_empty() && !self.rest.is_empty() && self.rest.get("items").is_none() {
+        let is_phone = ["id", "name", "recycle"].iter().any(|name| self.rest.get(name).is_some());
+        if self.items.is_empty() && is_phone && self.rest.get("items").is_none() {
             // Without `items`, a phone's members in the rest would be read back as a phone.
             map.serialize_entry("items", &self.items)?;
         }

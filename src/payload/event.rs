@@ -1,6 +1,6 @@
 //! The trait of all events, and the event of an unknown body.
 
-use super::{Json, Misfits, Tape};
+use super::{Json, Misfits, object::each_member};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
 use serde_json::Value;
@@ -86,7 +86,7 @@ impl Unknown {
     }
 
     /// The body, or the query of a GET that carries an event, without credentials that travel in
-    /// it.
+    /// it. Of ZEGOCLOUD it is the JSON that a form or percent-encoding holds.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
@@ -133,13 +133,17 @@ impl PartialEq for Unknown {
 impl Serialize for Unknown {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         let json = self.to_json();
-        let tape = Tape::new(json.get());
-        let Some(object) = tape.as_ref().and_then(Tape::object) else { return json.serialize(out) };
+        if !json.get().starts_with('{') {
+            return json.serialize(out);
+        }
         // Member by member, so that an enum around the event can add its tag.
         let mut map = out.serialize_map(None)?;
-        for (name, value) in object.iter() {
-            map.serialize_entry(&name, &value.json())?;
-        }
+        let mut written = Ok(());
+        each_member(json.get(), |name, value| {
+            written = map.serialize_entry(&name, &Json::from_checked(value.get()));
+            written.is_ok().then_some(())
+        });
+        written?;
         map.end()
     }
 }

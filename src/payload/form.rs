@@ -9,7 +9,7 @@ use std::borrow::Cow;
 /// A scalar is not read from a list, so a repeated name with a typed field becomes a misfit.
 ///
 /// Invalid UTF-8 in a value becomes U+FFFD. A name with invalid UTF-8 stays percent-encoded, so
-/// that no two names become one.
+/// that different names stay different.
 pub(crate) fn form_to_json(form: &[u8]) -> Option<String> {
     let mut fields: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::with_capacity(TYPICAL_FIELDS);
     for field in form.split(|byte| *byte == b'&') {

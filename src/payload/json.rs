@@ -7,7 +7,7 @@ use serde::{
     ser::Error as _,
 };
 use serde_json::{Map, Value, value::RawValue};
-use std::{borrow::Cow, fmt, sync::OnceLock};
+use std::{any::type_name, borrow::Cow, fmt, sync::OnceLock};
 
 /// JSON text as the provider sent it, for members without a type of their own.
 ///
@@ -16,7 +16,7 @@ use std::{borrow::Cow, fmt, sync::OnceLock};
 /// numbers of its own: a decimal loses the digits that an `f64` cannot hold, one beyond its range
 /// (`1e999`) is an error, only the last of repeated members remains, and the order of members may
 /// change. Nesting deeper than 128 is also an error there. Formats that are not self-describing,
-/// such as bincode and postcard, are not supported.
+/// such as bincode and postcard, are not supported, and RON is not either.
 ///
 /// Equality compares [`serde_json::Value`]s: white space and the order of members do not count.
 ///
@@ -94,11 +94,12 @@ impl fmt::Debug for Json {
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Only serde_json understands a `RawValue`; binary formats get the parsed value. A serializer
-        // that returns something, as that of `to_value`, parses the text again, and misreads names
-        // that are serde_json's own.
+        // Only serde_json's serializers understand a `RawValue`, and adapters around them have their
+        // error. One that returns something, as that of `to_value`, parses the text again, and
+        // misreads names that are serde_json's own.
+        let is_serde_json = type_name::<S::Error>() == type_name::<serde_json::Error>();
         let writes_text = size_of::<S::Ok>() == 0;
-        if serializer.is_human_readable() && (writes_text || !has_reserved_name(self.get())) {
+        if is_serde_json && (writes_text || !has_reserved_name(self.get())) {
             return self.parse::<&RawValue>().map_err(S::Error::custom)?.serialize(serializer);
         }
         self.parse::<Plain>().map_err(S::Error::custom)?.0.serialize(serializer)

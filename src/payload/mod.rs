@@ -27,7 +27,7 @@ pub(crate) use self::{
     event::{dedup_key, part, read_back, text},
     json::mend,
     object::{Field, Names, Object, Payload, Reader, only},
-    tape::{Tape, Value, scalar},
+    tape::{MAX_MEMBERS, Tape, Value, scalar},
     value::{FromValue, whole},
 };
 

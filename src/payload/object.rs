@@ -2,7 +2,7 @@
 
 use super::{
     FromValue, Misfit, Misfits, Rest,
-    tape::{Node, Value, bit, scalar, tag},
+    tape::{Node, Tape, Value, bit, scalar, tag},
     value::whole,
 };
 use serde::{
@@ -105,7 +105,8 @@ impl<'t> Object<'t> {
     /// Reads the payload of a whole event, with its misfits. `None` if lists and rests hold more
     /// than [`MAX_VALUES`].
     pub(crate) fn into_event<P: Payload>(mut self) -> Option<P> {
-        let mut log = Log { misfits: Vec::new(), room: MAX_VALUES, has_repeated: false };
+        let off_tape = self.value.text().len().saturating_mul(MAX_SCANS);
+        let mut log = Log { misfits: Vec::new(), room: MAX_VALUES, off_tape, has_repeated: false };
         let mut payload: P = self.read(&mut Reader { log: &mut log, path: Path::ROOT })?;
         if let Some(rest) = payload.rest_mut() {
             rest.set_misfits(Misfits::new(log.misfits));
@@ -382,7 +383,7 @@ impl<P: Payload> FromValue for P {
     const EXPECTED: &'static str = "an object of at most 256 members";
 
     fn from_value(value: Value<'_>, at: &mut Reader<'_>) -> Option<Self> {
-        Object::of(value.indexed(&mut None))?.read(at)
+        Object::of(at.log.indexed(value, &mut None))?.read(at)
     }
 }
 
@@ -417,7 +418,7 @@ impl<T: FromValue + Serialize> Field for Vec<T> {
         let Some((member, value)) = object.take(names, is_absent) else { return Vec::new() };
         let read = match value.is_list() {
             true => at.value(Segment::Member(names.first()), LIST, |at| {
-                read_list(value.indexed(&mut None), at)
+                read_list(at.log.indexed(value, &mut None), at)
             }),
             false => at.value(Segment::Member(names.first()), T::EXPECTED, |at| {
                 // Some languages write an empty list as `{}`.
@@ -443,8 +444,9 @@ fn read_list<T: FromValue>(list: Value<'_>, at: &mut Reader<'_>) -> Option<Vec<T
     }
     let mut read = Vec::with_capacity(list.values().count());
     for (place, value) in list.values().enumerate() {
-        at.log.room = at.log.room.checked_sub(1)?;
+        // What is left out takes no room: it is not there when the event is read back.
         if !value.is_null() && !T::is_absent(value) {
+            at.log.room = at.log.room.checked_sub(1)?;
             read.extend(
                 at.value(Segment::Element(place), T::EXPECTED, |at| T::from_value(value, at)),
             );
@@ -497,11 +499,28 @@ struct Log {
     misfits: Vec<Misfit>,
     /// How many more values the event may hold in lists and rests.
     room: usize,
+    /// How many more bytes may be indexed on their own.
+    off_tape: usize,
     /// Whether repeated members were found anywhere.
     has_repeated: bool,
 }
 
 impl Log {
+    /// See [`Value::indexed`]. Repeated members are forgotten with an own index, so that those of
+    /// each level would double the reads of all inner ones.
+    #[inline]
+    fn indexed<'s, 't: 's>(
+        &mut self,
+        value: Value<'t>,
+        own: &'s mut Option<Tape<'t>>,
+    ) -> Value<'s> {
+        if value.is_off_tape() {
+            let Some(left) = self.off_tape.checked_sub(value.text().len()) else { return value };
+            self.off_tape = left;
+        }
+        value.indexed(own)
+    }
+
     #[cold]
     fn misfit(&mut self, path: &Path<'_>, member: Option<&str>, expected: &'static str) {
         if self.misfits.len() < MAX_MISFITS {
@@ -545,6 +564,8 @@ fn push_member(text: &mut String, name: &str) {
 
 const LIST: &str = "a list of at most 4096 elements, in an event of at most 16384 values";
 const MAX_VALUES: usize = 16_384;
+/// How often a body may be indexed anew. Documented payloads have at most nine levels.
+const MAX_SCANS: usize = 16;
 const MAX_MISFITS: usize = 64;
 // Marks of a member.
 const TYPED: u8 = 1;

@@ -93,7 +93,7 @@ impl<'a> Tape<'a> {
         while place < to {
             let node = self.nodes.get(place)?;
             let is_it = match self.has_escaped_names {
-                true => self.is_called(node, name),
+                true => spells(self.bytes(node.name), name),
                 false => node.tag == tag && self.bytes(node.name) == name.as_bytes(),
             };
             if is_it {
@@ -102,12 +102,6 @@ impl<'a> Tape<'a> {
             place = node.next as usize;
         }
         None
-    }
-
-    fn is_called(&self, node: &Node, name: &str) -> bool {
-        // An escape has at most six bytes for each one that it stands for: long names, of which a
-        // sender can make many, are not decoded again for each name that is looked for.
-        node.name.len() <= name.len().saturating_mul(6) && self.name(node) == name
     }
 
     /// The [`bit`]s of the siblings' names, and those that more than one name has. A name whose bit
@@ -253,6 +247,11 @@ impl<'t> Value<'t> {
         }
     }
 
+    /// Whether this is a list or an object whose contents are not indexed.
+    pub(super) fn is_off_tape(self) -> bool {
+        self.node.kind == Kind::NotIndexed
+    }
+
     /// Whether this is a list or an object whose contents are indexed.
     pub(super) fn is_indexed(self) -> bool {
         self.node.kind == Kind::Indexed
@@ -264,7 +263,7 @@ impl<'t> Value<'t> {
     where
         't: 's,
     {
-        if self.node.kind == Kind::NotIndexed {
+        if self.is_off_tape() {
             *own = Tape::new(self.text());
         }
         own.as_ref().and_then(|own| own.value(0)).unwrap_or(self)
@@ -293,6 +292,40 @@ pub(crate) fn scalar(json: &str) -> Option<Cow<'_, str>> {
         b'"' => unescape(json.get(1..json.len().saturating_sub(1))?),
         b'0'..=b'9' | b'-' => Some(Cow::Borrowed(json)),
         _ => None,
+    }
+}
+
+/// Whether the content of a string spells this name, which is ASCII. Nothing is decoded: names are
+/// compared before the request is authenticated, and a sender can make them many.
+fn spells(content: &[u8], name: &str) -> bool {
+    let mut rest = content;
+    let is_start = name.bytes().all(|expected| {
+        let (byte, after) = match rest {
+            [b'\\', b'u', b'0', b'0', high, low, after @ ..] => (hex(*high, *low), after),
+            [b'\\', b'u', ..] | [] => return false,
+            [b'\\', escaped, after @ ..] => (Some(control(*escaped)), after),
+            [byte, after @ ..] => (Some(*byte), after),
+        };
+        rest = after;
+        byte == Some(expected)
+    });
+    is_start && rest.is_empty()
+}
+
+fn hex(high: u8, low: u8) -> Option<u8> {
+    let digit = |digit| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+/// What stands after a backslash, unless it is `u`.
+fn control(escaped: u8) -> u8 {
+    match escaped {
+        b'b' => 8,
+        b'f' => 12,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        itself => itself,
     }
 }
 
@@ -586,7 +619,7 @@ const SHORT: usize = 48;
 const BLOCK: usize = 64;
 const ONES: u64 = 0x0101_0101_0101_0101;
 const NO_NAME: Span = Span { from: 0, to: 0 };
-const MAX_MEMBERS: usize = 256;
+pub(crate) const MAX_MEMBERS: usize = 256;
 const MAX_ELEMENTS: usize = 4096;
 const MAX_NODES: usize = 16_384;
 // Deeper than any typed payload.

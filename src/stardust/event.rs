@@ -4,8 +4,8 @@ use super::{Annotation, Elements};
 use crate::{
     Json, Misfits, Rest, Unknown, WebhookEvent,
     payload::{
-        FromValue, Object, Reader, Tape, Value, codes, dedup_key, part, payload, read_back, scalar,
-        text, whole, words,
+        FromValue, MAX_MEMBERS, Object, Reader, Tape, Value, codes, dedup_key, part, payload,
+        read_back, scalar, text, whole, words,
     },
 };
 use bytes::Bytes;
@@ -79,7 +79,8 @@ payload! {
         /// The task's status, normally completed or an error; from [`Task::status`] if missing
         /// here.
         pub status: Option<Status>,
-        /// The task with its annotations, unwrapped if it is in the envelope of Get Task.
+        /// The task with its annotations, unwrapped if it is in the envelope of Get Task; what else
+        /// that holds is only in [`Verified::body`](crate::Verified::body).
         pub task: Option<Task>,
         ..rest
     }
@@ -274,7 +275,13 @@ impl Callback {
             fall_back(&mut callback.task_id, &task.task_id, "taskId", &mut callback.rest);
             fall_back(&mut callback.status, &task.status, "status", &mut callback.rest);
         }
-        (callback.task_id.is_some() || callback.status.is_some()).then_some(callback)
+        // With more members it would not be read back.
+        let typed =
+            [callback.task_id.is_some(), callback.status.is_some(), callback.task.is_some()];
+        let typed = typed.into_iter().filter(|is_there| *is_there).count();
+        let is_small = callback.rest.len().saturating_add(typed) <= MAX_MEMBERS;
+        let is_callback = callback.task_id.is_some() || callback.status.is_some();
+        (is_small && is_callback).then_some(callback)
     }
 }
 

@@ -113,6 +113,7 @@ payload! {
 impl Contact {
     /// The contact's id, which is optional, or else the call's.
     fn whom(&self) -> Option<&String> {
-        self.contact_id.as_ref().or(self.call_uuid.as_ref())
+        let is_there = |id: &&String| !id.trim().is_empty();
+        self.contact_id.as_ref().filter(is_there).or(self.call_uuid.as_ref())
     }
 }

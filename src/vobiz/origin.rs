@@ -39,6 +39,8 @@ impl Target {
 
     /// The URL that a request to this raw path was signed for.
     pub(super) fn url(&self, path: &str) -> SignedUrl {
+        // A target without a path, such as `POST example.com HTTP/1.1`, is not another delivery.
+        let path = if path.is_empty() { "/" } else { path };
         match self {
             Self::Origin(origin) => {
                 SignedUrl { url: [origin, path].concat(), is_root: path == "/" }

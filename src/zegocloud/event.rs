@@ -39,7 +39,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// | `room_login`, `room_logout` | `room_seq`, `session_id`, `login_time` or `logout_time` |
 /// | streams | `room_session_id`, `stream_sid`, `stream_seq` |
 /// | mixing | `task_id`, `seq` |
-/// | transcoding | `TaskId`, `Sequence`; of a start or an update also `Status`, `Timestamp` |
+/// | transcoding | `TaskId`, `Sequence`, the `Status` of a start or an update (`Timestamp` of an update) |
 /// | `record` | `stream_alias`, `replay_url`: two configured formats are two honest callbacks |
 /// | `compose`, `procedure`, `snapshot` | `task_id` |
 /// | moderation | `ResultTaskId` of a result, `TaskId` of a status |
@@ -47,7 +47,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// | AI Agent | `AgentInstanceId`, `Sequence` |
 /// | real-time ASR | `TaskId`, `Round` (`StreamId`, `UserId`); none of an `Exception` |
 /// | cloud recording | `task_id`, `sequence`; of the legacy form `task_id` (`sequence`) |
-/// | cloud player | `EventTime`, `PlayerId` or `UploadTaskId` |
+/// | cloud player | `EventTime`, `PlayerId` or `UploadTaskId` (`Status` or `Code` of the detail) |
 /// | `user_action` | `session_id`, `action` (`login_time`, `logout_time`, `offline_time`) |
 /// | `send_msg`, `bot_msg` | `msg_id`, or the `user_list` of a batch |
 /// | `before_send_msg` | `request_id` |

@@ -17,10 +17,11 @@ events! {
         2 => Destroyed(Player<PlayerDestroyed>) as "player.destroyed"
             key |it| [it.event_time, it.task()],
         /// A player changed its state.
-        3 => Status(Player<PlayerStatus>) as "player.status" key |it| [it.event_time, it.task()],
+        3 => Status(Player<PlayerStatus>) as "player.status"
+            key |it| [it.event_time, it.task(); it.detail.as_ref().map(|detail| detail.status)],
         /// A player had a problem.
         4 => Exception(Player<PlayerException>) as "player.exception"
-            key |it| [it.event_time, it.task()],
+            key |it| [it.event_time, it.task(); it.detail.as_ref().map(|detail| detail.code)],
         /// A file was uploaded.
         10001 => Uploaded(Player<Json>) as "player.uploaded" key |it| [it.event_time, it.task()],
         /// A file could not be uploaded.
@@ -28,13 +29,13 @@ events! {
             key |it| [it.event_time, it.task()],
         /// An upload changed its state.
         10003 => UploadStatus(Player<PlayerUploadStatus>) as "player.upload_status"
-            key |it| [it.event_time, it.task()],
+            key |it| [it.event_time, it.task(); it.detail.as_ref().map(|detail| detail.status)],
         /// An upload could not be cancelled.
         10004 => CancelFailed(Player<PlayerCancelFailed>) as "player.upload_cancel_failed"
             key |it| [it.event_time, it.task()],
         /// An upload had a problem and is tried again.
         10005 => UploadException(Player<PlayerUploadException>) as "player.upload_exception"
-            key |it| [it.event_time, it.task()],
+            key |it| [it.event_time, it.task(); it.detail.as_ref().map(|detail| detail.code)],
         /// An uploaded file expired.
         10006 => UploadExpired(Player<Json>) as "player.upload_expired"
             key |it| [it.event_time, it.task()],

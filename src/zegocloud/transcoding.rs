@@ -12,7 +12,7 @@ events! {
     pub enum TranscodingEvent in "Event" {
         /// A task started, or was changed.
         "transcode_start" => Start(TranscodeStart)
-            key |it| [it.task_id, it.sequence, it.status, it.timestamp],
+            key |it| [it.task_id, it.sequence, it.status; it.updated_at()],
         /// A task stopped.
         "transcode_stop" => Stop(TranscodeStop) key |it| [it.task_id, it.sequence],
     }
@@ -108,6 +108,13 @@ words! {
         Updated = "TranscodeUpdated",
         /// Stopped.
         Stopped = "TranscodeStopped",
+    }
+}
+
+impl TranscodeStart {
+    /// Tells the updates of one start apart.
+    fn updated_at(&self) -> Option<UnixSeconds> {
+        self.timestamp.filter(|_| self.status == Some(TranscodeStatus::Updated))
     }
 }
 

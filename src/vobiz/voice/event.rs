@@ -27,7 +27,10 @@ events! {
         "gather" => Gather(Gather),
         /// Part of the caller's speech was recognised.
         "gather_interim" => GatherInterim(GatherInterim)
-            key |it| [it.call.call_uuid, it.sequence_number],
+            key |it| [
+                it.call.call_uuid, it.sequence_number;
+                it.stable_speech, it.unstable_speech, it.stability
+            ],
         /// A second leg was answered.
         "DialAnswer" => DialAnswer(Dial) key |it| [it.call.call_uuid, it.dial_b_leg_uuid],
         /// A second leg was connected to the first.
@@ -45,7 +48,7 @@ events! {
         /// A recording that the REST API started is ready.
         "recording" => Recording(Recording) key |it| [it.recording_id],
         /// The transcription of a recording is ready.
-        "transcription" => Transcription(Transcription) key |it| [it.recording_id],
+        "transcription" => Transcription(Transcription) key |it| [it.recording_id; it.transcription_id],
         /// A member entered a conference.
         "ConferenceEnter" => ConferenceEnter(Conference)
             key |it| [it.call.call_uuid, it.conference_uuid, it.conference_member_id],

@@ -177,8 +177,8 @@ payload! {
         pub dial_status: Option<DialStatus> = "DialStatus",
         /// Whether the other side rang.
         pub dial_ring_status: Option<bool> = "DialRingStatus",
-        /// Such as `NORMAL_CLEARING`.
-        pub dial_hangup_cause: Option<String> = "DialHangupCause",
+        /// Such as `NORMAL_CLEARING`; `HangupCause` in the page's sample.
+        pub dial_hangup_cause: Option<String> = "DialHangupCause" | "HangupCause",
         /// The first leg's id.
         pub dial_a_leg_uuid: Option<String> = "DialALegUUID",
         /// The second leg's id.
