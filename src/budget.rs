@@ -137,7 +137,8 @@ fn by_large(bytes: usize) -> usize {
     if bytes > SMALL_BODY { bytes } else { 0 }
 }
 
-fn add(sum: &AtomicUsize, more: usize, limit: usize) -> bool {
+/// Adds to the sum; `false`, and no change, beyond the limit.
+pub(crate) fn add(sum: &AtomicUsize, more: usize, limit: usize) -> bool {
     let add = |sum: usize| sum.checked_add(more).filter(|sum| *sum <= limit);
     sum.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
 }

@@ -12,13 +12,7 @@ use std::fmt;
 /// [`Content::Part`](crate::Content::Part), the content. It reveals nothing about the key or the
 /// signature.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct DeliveryId([u8; 16]);
-
-impl DeliveryId {
-    pub(crate) fn new(key: [u8; 16]) -> Self {
-        Self(key)
-    }
-}
+pub struct DeliveryId(pub(crate) [u8; 16]);
 
 /// The 16 bytes that the digits stand for.
 impl AsRef<[u8]> for DeliveryId {

@@ -5,8 +5,8 @@ use crate::{
     budget::Held,
     read::ReadBody,
     replay::{
-        Admission, Answered, ClaimGuard, Duplicate, Outcome, RETRY_AFTER, Recording,
-        ReplayedResponse, Verdict, Waiting,
+        Admission, ClaimGuard, Duplicate, Keys, Outcome, RETRY_AFTER, Recording, ReplayedResponse,
+        Verdict, Waiting,
     },
     settings::Shared,
     trace::Trace,
@@ -146,7 +146,7 @@ where
                         }
                     }
                 }
-                Step::Admit(mut asking) => match asking.waiting.poll_answer(cx) {
+                Step::Admit(mut asking) => match asking.waiting.answer.as_mut().poll(cx) {
                     Poll::Ready(answer) => {
                         let Asking { passage, authentic, waiting } = *asking;
                         passage.admitted(authentic, waiting.answered(answer))
@@ -156,20 +156,20 @@ where
                 Step::Call(mut delivering, mut inner, request) => {
                     match delivering.trace.within(|| inner.poll_ready(cx)) {
                         // It took so long that another attempt may have the claim.
-                        Poll::Ready(Ok(())) if delivering.is_lost(cx) => delivering.refuse(),
+                        Poll::Ready(Ok(())) if delivering.is_lost(cx) => Step::undo(delivering),
                         Poll::Ready(Ok(())) => {
                             delivering.called();
                             this.handler.set(Some(delivering.trace.within(|| inner.call(request))));
                             Step::Handle(delivering)
                         }
                         // Counts as a failed attempt, like an error of the handler.
-                        Poll::Ready(Err(error)) => delivering.finish(Err(error)),
+                        Poll::Ready(Err(error)) => Step::finish(delivering, Err(error)),
                         Poll::Pending => {
                             delivering.hold(cx);
                             if !delivering.is_lost(cx) {
                                 break Step::Call(delivering, inner, request);
                             }
-                            delivering.refuse()
+                            Step::undo(delivering)
                         }
                     }
                 }
@@ -177,7 +177,7 @@ where
                     let handler = this.handler.as_mut();
                     match delivering.trace.within(|| poll_slot(handler, |handler| handler.poll(cx)))
                     {
-                        Poll::Ready(response) => delivering.finish(response),
+                        Poll::Ready(response) => Step::finish(delivering, response),
                         Poll::Pending => {
                             delivering.hold(cx);
                             break Step::Handle(delivering);
@@ -229,13 +229,8 @@ where
         }
         let delivery = provider.check_body(from_head, &self.head, body, now)?;
         // The head was fresh when it arrived, but the signature may have expired since.
-        if delivery
-            .proof
-            .identity
-            .as_ref()
-            .and_then(|identity| identity.valid_until)
-            .is_some_and(|end| end <= now)
-        {
+        let end = delivery.proof.identity.as_ref().and_then(|identity| identity.valid_until);
+        if end.is_some_and(|end| end <= now) {
             let age = delivery.proof.signed_at.map(|signed_at| Age::between(signed_at, now));
             return Err(Rejection::new(RejectionKind::Stale).with_age(age));
         }
@@ -245,9 +240,11 @@ where
 
     fn admit(mut self, body: Bytes, delivery: Delivery<P::Event>, now: SystemTime) -> Step<S, P> {
         let guard = &self.shared.settings.guard;
-        let keys = guard.keys(P::NAME, delivery.proof.identity.as_ref(), &self.head, &body);
+        // Also if it is not guarded: they make the id.
+        let identity = delivery.proof.identity.as_ref();
+        let keys = identity.map(|it| Keys::new(P::NAME, it, &self.head, &body, guard.on));
         let admission = guard.enter(P::NAME, &delivery.proof, keys, now);
-        let delivery_id = keys.map(|keys| keys.delivery_id());
+        let delivery_id = keys.map(|keys| DeliveryId(keys.key));
         self.trace.identified(delivery_id);
         self.admitted(Authentic::new(P::NAME, delivery, body, delivery_id), admission)
     }
@@ -261,10 +258,8 @@ where
             Admission::Waiting(waiting) => {
                 Step::Admit(Box::new(Asking { passage: self, authentic, waiting }))
             }
-            Admission::Answered(Answered::Refused(rejection)) => {
-                Step::refuse(self.trace, rejection)
-            }
-            Admission::Answered(Answered::Repeated(answer)) => {
+            Admission::Refused(rejection) => Step::refuse(self.trace, rejection),
+            Admission::Repeated(answer) => {
                 self.trace.repeated();
                 Step::Respond(Ok(repeated(authentic.metadata().delivery_id, answer)))
             }
@@ -300,46 +295,11 @@ impl Delivering {
         })
     }
 
-    /// Answers without a call; the claim is undone.
-    fn refuse<S, P, R>(self) -> Step<S, P>
-    where
-        S: Service<Request<Full<Bytes>>, Response = Response<R>>,
-        P: Provider,
-        R: Default,
-    {
-        let rejection = Rejection::new(RejectionKind::InFlight).with_retry_after(RETRY_AFTER);
-        Step::refuse(self.trace, rejection)
-    }
-
     /// From here on a drop is a failed attempt.
     fn called(&mut self) {
         self.trace.called();
         if let Some(claim) = &mut self.claim {
             claim.called();
-        }
-    }
-
-    /// Records the outcome before the response is sent: after a 2xx the delivery must not run
-    /// again.
-    fn finish<S, P, R>(mut self, response: Result<S::Response, S::Error>) -> Step<S, P>
-    where
-        S: Service<Request<Full<Bytes>>, Response = Response<R>>,
-        P: Provider,
-    {
-        let outcome = match &response {
-            Ok(response) if is_done(response) => {
-                let answer = response.extensions().get::<ReplayedResponse>();
-                let answer = answer.filter(|answer| answer.body.len() <= self.replayed_body_limit);
-                Outcome::Done {
-                    answer: answer.map(|answer| answer.clone().with_status(response.status())),
-                }
-            }
-            _ => Outcome::Failed,
-        };
-        self.trace.ended(matches!(outcome, Outcome::Done { .. }));
-        match self.claim.and_then(|claim| claim.finish(outcome)) {
-            Some(recording) => Step::Finish(recording, response),
-            None => Step::Respond(response),
         }
     }
 }
@@ -354,6 +314,33 @@ where
         let rejection = rejection.of(P::NAME);
         trace.refused(&rejection);
         Self::Respond(Ok(rejection.into_response(P::METHODS, P::CHALLENGE)))
+    }
+
+    /// Answers without a call; the claim is undone.
+    fn undo(delivering: Delivering) -> Self {
+        let rejection = Rejection::new(RejectionKind::InFlight).with_retry_after(RETRY_AFTER);
+        Self::refuse(delivering.trace, rejection)
+    }
+
+    /// Records the outcome before the response is sent: after a 2xx the delivery must not run
+    /// again.
+    fn finish(mut delivering: Delivering, response: Result<S::Response, S::Error>) -> Self {
+        let outcome = match &response {
+            Ok(response) if is_done(response) => {
+                let limit = delivering.replayed_body_limit;
+                let answer = response.extensions().get::<ReplayedResponse>();
+                let answer = answer.filter(|answer| answer.body.len() <= limit);
+                Outcome::Done {
+                    answer: answer.map(|answer| answer.clone().with_status(response.status())),
+                }
+            }
+            _ => Outcome::Failed,
+        };
+        delivering.trace.ended(matches!(outcome, Outcome::Done { .. }));
+        match delivering.claim.and_then(|claim| claim.finish(outcome)) {
+            Some(recording) => Self::Finish(recording, response),
+            None => Self::Respond(response),
+        }
     }
 }
 

@@ -54,7 +54,7 @@ impl<P: Provider> WebhookLayer<P> {
     /// store.
     #[must_use]
     pub fn local_store(self, store: MemoryStore) -> Self {
-        self.with(|settings| settings.guard.set_local(store))
+        self.with(|settings| settings.guard.local = store)
     }
 
     /// Sets a store that processes share, such as `RedisStore`. A delivery is claimed in memory
@@ -74,7 +74,7 @@ impl<P: Provider> WebhookLayer<P> {
     /// its lease is lost when it is granted.
     #[must_use]
     pub fn store_timeout(self, timeout: Duration) -> Self {
-        self.with(|settings| settings.guard.set_store_timeout(timeout))
+        self.with(|settings| settings.guard.set_limits(|limits| limits.timeout = timeout))
     }
 
     /// Sets how many outcomes may wait while the shared store is unavailable; 16,384 by default.
@@ -86,7 +86,7 @@ impl<P: Provider> WebhookLayer<P> {
     /// [`drained`](Self::drained).
     #[must_use]
     pub fn unrecorded_limit(self, outcomes: usize) -> Self {
-        self.with(|settings| settings.guard.set_unrecorded_limit(outcomes))
+        self.with(|settings| settings.guard.set_limits(|limits| limits.outcomes = outcomes))
     }
 
     /// Sets what to do while the shared store is unavailable; [`OutagePolicy::Reject`] by default.
@@ -106,7 +106,10 @@ impl<P: Provider> WebhookLayer<P> {
     ///
     /// [`ConfigError`] for zero: that would switch the guard off.
     pub fn retention(self, retention: Duration) -> Result<Self, ConfigError> {
-        self.try_with(|settings| settings.guard.set_retention(retention))
+        if retention.is_zero() {
+            return Err(ConfigError::new("the retention is zero"));
+        }
+        Ok(self.with(|settings| settings.guard.retention = retention))
     }
 
     /// Sets how long a delivery stays claimed in the shared store after its process has died; 15 s
@@ -120,7 +123,10 @@ impl<P: Provider> WebhookLayer<P> {
     ///
     /// [`ConfigError`] for less than a second.
     pub fn lease(self, lease: Duration) -> Result<Self, ConfigError> {
-        self.try_with(|settings| settings.guard.set_lease(lease))
+        if lease < SHORTEST_LEASE {
+            return Err(ConfigError::new("the lease is shorter than a second"));
+        }
+        Ok(self.with(|settings| settings.guard.lease = lease))
     }
 
     /// Sets the longest body of a [`ReplayedResponse`](crate::replay::ReplayedResponse) that is
@@ -181,16 +187,6 @@ impl<P: Provider> WebhookLayer<P> {
     fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.shared.settings.clone();
         change(&mut settings);
-        self.replaced(settings)
-    }
-
-    fn try_with<E>(self, change: impl FnOnce(&mut Settings) -> Result<(), E>) -> Result<Self, E> {
-        let mut settings = self.shared.settings.clone();
-        change(&mut settings)?;
-        Ok(self.replaced(settings))
-    }
-
-    fn replaced(self, settings: Settings) -> Self {
         Self { shared: Arc::new(Shared { provider: Arc::clone(&self.shared.provider), settings }) }
     }
 }
@@ -217,6 +213,8 @@ impl<S, P> Layer<S> for WebhookLayer<P> {
     type Service = Webhook<S, P>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Webhook::new(inner, Arc::clone(&self.shared))
+        Webhook { inner, shared: Arc::clone(&self.shared) }
     }
 }
+
+const SHORTEST_LEASE: Duration = Duration::from_secs(1);

@@ -312,14 +312,14 @@ pub mod fuzzing {
     pub use crate::payload::fuzzing::*;
 
     pub fn zegocloud_body(body: &[u8]) -> Option<std::borrow::Cow<'_, str>> {
-        crate::zegocloud::body_to_json(body)
+        crate::zegocloud::encoding::to_json(body).ok()
     }
 
     pub fn claim_without_lease(
         store: &crate::replay::MemoryStore,
         claim: &crate::replay::Claim,
     ) -> crate::replay::Claimed {
-        crate::replay::claim_without_lease(store, claim)
+        store.claim_at(claim, None, store.uptime())
     }
 }
 

@@ -48,6 +48,7 @@ impl Covers {
 pub struct Identity {
     parts: Parts,
     pub(crate) content: Content,
+    /// A bit for each [`Input`].
     inputs: u8,
     pub(crate) valid_until: Option<SystemTime>,
     pub(crate) unsigned: Option<[u8; 32]>,
@@ -78,12 +79,12 @@ impl Identity {
     /// accepted, and so is anything that the holder of a captured request writes there.
     #[must_use]
     pub const fn with_input(mut self, input: Input) -> Self {
-        self.inputs |= input.bit();
+        self.inputs |= 1 << input as u8;
         self
     }
 
     pub(crate) const fn has_input(&self, input: Input) -> bool {
-        self.inputs & input.bit() != 0
+        self.inputs & (1 << input as u8) != 0
     }
 
     /// Binds the signature to an unsigned value that the event depends on, such as its name in a
@@ -213,16 +214,6 @@ pub enum Input {
     Query,
     /// `Content-Type`, if it decides how the body is parsed.
     ContentType,
-}
-
-impl Input {
-    const fn bit(self) -> u8 {
-        match self {
-            Self::Path => 1,
-            Self::Query => 2,
-            Self::ContentType => 4,
-        }
-    }
 }
 
 // Room for two ids and a MAC. With the guard's prefix and a provider's name that is at most two

@@ -5,7 +5,7 @@ use crate::{
     settings::Shared,
 };
 use bytes::Bytes;
-use http::{Request, Response, request::Parts};
+use http::{Request, Response};
 use http_body::Body;
 use http_body_util::Full;
 use std::{
@@ -13,7 +13,6 @@ use std::{
     fmt,
     sync::Arc,
     task::{Context, Poll},
-    time::SystemTime,
 };
 use tower_service::Service;
 
@@ -23,14 +22,8 @@ use tower_service::Service;
 /// unauthenticated requests cannot hold its capacity. The inner service gets the request with the
 /// whole body as [`Full<Bytes>`] and a [`Verified`] event in the extensions.
 pub struct Webhook<S, P> {
-    inner: S,
-    shared: Arc<Shared<P>>,
-}
-
-impl<S, P> Webhook<S, P> {
-    pub(crate) fn new(inner: S, shared: Arc<Shared<P>>) -> Self {
-        Self { inner, shared }
-    }
+    pub(crate) inner: S,
+    pub(crate) shared: Arc<Shared<P>>,
 }
 
 impl<S, P, B, R> Service<Request<B>> for Webhook<S, P>
@@ -51,8 +44,14 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
-        let now = self.shared.settings.clock.now();
-        match self.check_head(&head, &body, now) {
+        let Shared { provider, settings } = &*self.shared;
+        let now = settings.clock.now();
+        // An inner layer with the same store would find the claim in flight and answer 409.
+        if head.extensions.get::<Verified<P::Event>>().is_some() {
+            return ResponseFuture::refuse(Rejection::new(RejectionKind::AppliedTwice));
+        }
+        let (declared, limit) = (body.size_hint().lower(), settings.bounds.limit);
+        match check_head(&**provider, &head, declared, limit, now) {
             // `poll_ready` did not poll the inner service, so this clone may not be ready: the
             // future polls it once the request is verified.
             Ok(from_head) => {
@@ -60,22 +59,6 @@ where
             }
             Err(rejection) => ResponseFuture::refuse(rejection),
         }
-    }
-}
-
-impl<S, P: Provider> Webhook<S, P> {
-    fn check_head<B: Body>(
-        &self,
-        head: &Parts,
-        body: &B,
-        now: SystemTime,
-    ) -> Result<P::FromHead, Rejection> {
-        // An inner layer with the same store would find the claim in flight and answer 409.
-        if head.extensions.get::<Verified<P::Event>>().is_some() {
-            return Err(Rejection::new(RejectionKind::AppliedTwice));
-        }
-        let Shared { provider, settings } = &*self.shared;
-        check_head(&**provider, head, body.size_hint().lower(), settings.bounds.limit, now)
     }
 }
 

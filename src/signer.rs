@@ -1,7 +1,7 @@
 //! Signing a request exactly as a provider would.
 
 use bytes::Bytes;
-use http::{Request, header};
+use http::{HeaderValue, Request, header};
 use http_body_util::Full;
 use std::{
     error::Error,
@@ -62,6 +62,22 @@ pub trait Signer {
             app.call(request?).await.map_err(Into::into)
         }
     }
+}
+
+/// Sets headers; an invalid value is skipped.
+pub(crate) fn with_headers<N: header::IntoHeaderName, V>(
+    mut request: Request<Bytes>,
+    headers: impl IntoIterator<Item = (N, V)>,
+) -> Request<Bytes>
+where
+    HeaderValue: TryFrom<V>,
+{
+    for (name, value) in headers {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            request.headers_mut().insert(name, value);
+        }
+    }
+    request
 }
 
 /// Random decimal digits; not for secrets.

@@ -16,33 +16,15 @@ mod report {
         provider: &'static str,
         since: Instant,
         called: bool,
-        #[cfg(feature = "tracing")]
         attempt: u32,
-        read: Option<Read>,
-        learnt: Option<Learnt>,
-        #[cfg(feature = "tracing")]
+        /// The body's length, and how long it took to arrive.
+        read: Option<(usize, Duration)>,
+        /// The label of the event's kind and the key's index, once the request is authenticated.
+        learnt: Option<(&'static str, usize)>,
         delivery_id: Option<DeliveryId>,
-        #[cfg(feature = "metrics")]
         checked: &'static str,
         #[cfg(feature = "tracing")]
         span: tracing::Span,
-    }
-
-    /// A body that was read.
-    #[derive(Clone, Copy)]
-    #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
-    struct Read {
-        len: usize,
-        took: Duration,
-    }
-
-    /// What is known once the request is authenticated.
-    #[derive(Clone, Copy)]
-    #[cfg_attr(not(feature = "tracing"), allow(dead_code))]
-    struct Learnt {
-        /// Kinds taken from a body are unbounded, so they share the label `other`.
-        label: &'static str,
-        key_index: usize,
     }
 
     impl Trace {
@@ -51,13 +33,10 @@ mod report {
                 provider,
                 since: Instant::now(),
                 called: false,
-                #[cfg(feature = "tracing")]
                 attempt: 0,
                 read: None,
                 learnt: None,
-                #[cfg(feature = "tracing")]
                 delivery_id: None,
-                #[cfg(feature = "metrics")]
                 checked: crate::replay::ReplayCheck::Unguarded.as_str(),
                 #[cfg(feature = "tracing")]
                 span: tracing::Span::none(),
@@ -69,7 +48,7 @@ mod report {
             #[cfg(feature = "metrics")]
             metrics::histogram!(super::metric_names::READ_SECONDS, "provider" => self.provider)
                 .record(took);
-            self.read = Some(Read { len, took });
+            self.read = Some((len, took));
         }
 
         pub(crate) fn authentic<E>(&mut self, delivery: &Delivery<E>, now: SystemTime) {
@@ -81,17 +60,14 @@ mod report {
             let _ = now;
             let label = match delivery.kind {
                 Cow::Borrowed(kind) => kind,
+                // Kinds taken from a body are unbounded.
                 Cow::Owned(_) => "other",
             };
-            self.learnt = Some(Learnt { label, key_index: delivery.proof.key_index });
+            self.learnt = Some((label, delivery.proof.key_index));
         }
 
         pub(crate) fn identified(&mut self, delivery_id: Option<DeliveryId>) {
-            #[cfg(feature = "tracing")]
-            {
-                self.delivery_id = delivery_id;
-            }
-            let _ = delivery_id;
+            self.delivery_id = delivery_id;
         }
 
         /// Reports a refused request.
@@ -100,7 +76,6 @@ mod report {
             self.count_refusal(rejection.kind());
             #[cfg(feature = "tracing")]
             self.log_refusal(rejection);
-            let _ = rejection;
         }
 
         #[cfg(feature = "metrics")]
@@ -137,15 +112,15 @@ mod report {
                         reason = rejection.kind().as_str(),
                         status = rejection.status().as_u16(),
                         detail = rejection.detail(),
-                        kind = self.learnt.map(|learnt| learnt.label),
-                        key_index = self.learnt.map(|learnt| learnt.key_index),
+                        kind = self.learnt.map(|(label, _)| label),
+                        key_index = self.learnt.map(|(_, key_index)| key_index),
                         delivery_id = self.delivery_id.map(tracing::field::display),
                         age_ms = rejection.age().map(crate::Age::as_millis),
                         json_error = json.map(|error| tracing::field::debug(error.classify())),
                         json_line = json.map(serde_json::Error::line),
                         json_column = json.map(serde_json::Error::column),
-                        body_len = self.read.map(|read| read.len),
-                        read_ms = self.read.map(|read| super::millis(read.took)),
+                        body_len = self.read.map(|(len, _)| len),
+                        read_ms = self.read.map(|(_, took)| super::millis(took)),
                         "webhook refused"
                     )
                 };
@@ -185,15 +160,13 @@ mod report {
                 delivery_id = self.delivery_id.map(tracing::field::display),
                 "webhook sent again after it was delivered"
             );
-            let _ = provider;
         }
 
         /// Opens the delivery's span, before the inner service is asked whether it is ready.
         pub(crate) fn admitted(&mut self, metadata: &Metadata) {
-            let checked = metadata.checked.as_str();
+            (self.attempt, self.checked) = (metadata.attempt, metadata.checked.as_str());
             #[cfg(feature = "tracing")]
             {
-                self.attempt = metadata.attempt;
                 self.span = tracing::info_span!(
                     target: super::TARGET,
                     "webhook",
@@ -202,16 +175,11 @@ mod report {
                     key_index = metadata.key_index,
                     delivery_id = self.delivery_id.map(tracing::field::display),
                     attempt = metadata.attempt,
-                    checked,
-                    body_len = self.read.map(|read| read.len),
-                    read_ms = self.read.map(|read| super::millis(read.took)),
+                    checked = self.checked,
+                    body_len = self.read.map(|(len, _)| len),
+                    read_ms = self.read.map(|(_, took)| super::millis(took)),
                 );
             }
-            #[cfg(feature = "metrics")]
-            {
-                self.checked = checked;
-            }
-            let _ = checked;
             self.misfits(&metadata.misfits);
             self.since = Instant::now();
         }
@@ -229,7 +197,7 @@ mod report {
             }
             #[cfg(feature = "metrics")]
             {
-                let kind = self.learnt.map_or("other", |learnt| learnt.label);
+                let kind = self.learnt.map_or("other", |(label, _)| label);
                 metrics::counter!(
                     super::metric_names::MISFITS, "provider" => self.provider, "kind" => kind
                 )
@@ -266,7 +234,7 @@ mod report {
             {
                 use super::metric_names::{DELIVERIES, HANDLER_SECONDS};
 
-                let kind = self.learnt.map_or("other", |learnt| learnt.label);
+                let kind = self.learnt.map_or("other", |(label, _)| label);
                 metrics::counter!(
                     DELIVERIES,
                     "provider" => self.provider,
@@ -294,7 +262,7 @@ mod report {
                     target: super::TARGET,
                     parent: &self.span,
                     provider = self.provider,
-                    kind = self.learnt.map(|learnt| learnt.label),
+                    kind = self.learnt.map(|(label, _)| label),
                     attempt = self.attempt,
                     delivery_id = self.delivery_id.map(tracing::field::display),
                     outcome,
@@ -302,7 +270,6 @@ mod report {
                     "the handler of a webhook failed"
                 );
             }
-            let _ = (took, outcome);
         }
     }
 

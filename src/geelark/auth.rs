@@ -10,6 +10,8 @@ use crate::{
 use http::{HeaderMap, HeaderName, header};
 use sha2::{Digest, Sha256};
 use std::time::SystemTime;
+#[cfg(feature = "test-util")]
+use {bytes::Bytes, http::Request};
 
 /// The headers of both modes: GeeLark may send both sets, whichever mode is configured.
 pub(super) const CREDENTIALS: &[&str] =
@@ -164,24 +166,14 @@ impl Signer {
 #[cfg(feature = "test-util")]
 impl crate::Signer for Signer {
     /// Sets the five headers; an invalid header value is skipped.
-    fn sign(
-        &self,
-        mut request: http::Request<bytes::Bytes>,
-        now: SystemTime,
-    ) -> http::Request<bytes::Bytes> {
+    fn sign(&self, request: Request<Bytes>, now: SystemTime) -> Request<Bytes> {
         let ts =
             now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis().to_string();
         let trace_id = self.trace_id.clone().unwrap_or_else(|| crate::signer::random_digits(32));
         let nonce: String = trace_id.chars().take(NONCE_LEN).collect();
         let sign = self.signature(&trace_id, &ts, &nonce);
-        for (name, text) in
-            CREDENTIALS.iter().zip([&self.pair.app_id, &trace_id, &ts, &nonce, &sign])
-        {
-            if let Ok(value) = http::HeaderValue::try_from(text) {
-                request.headers_mut().insert(*name, value);
-            }
-        }
-        request
+        let values = [&self.pair.app_id, &trace_id, &ts, &nonce, &sign];
+        crate::signer::with_headers(request, CREDENTIALS.iter().copied().zip(values))
     }
 }
 
@@ -236,20 +228,12 @@ impl TokenSigner {
 #[cfg(feature = "test-util")]
 impl crate::Signer for TokenSigner {
     /// Sets `traceId` and `Authorization`; an invalid header value is skipped.
-    fn sign(
-        &self,
-        mut request: http::Request<bytes::Bytes>,
-        _now: SystemTime,
-    ) -> http::Request<bytes::Bytes> {
+    fn sign(&self, request: Request<Bytes>, _now: SystemTime) -> Request<Bytes> {
         let id = self.trace_id.clone().unwrap_or_else(|| crate::signer::random_digits(32));
         let scheme: &[u8] = if self.colon { b"Bearer: " } else { b"Bearer " };
         let token = [scheme, self.token.expose_secret()].concat();
-        for (name, text) in [("traceid", id.into_bytes()), ("authorization", token)] {
-            if let Ok(value) = http::HeaderValue::try_from(text) {
-                request.headers_mut().insert(name, value);
-            }
-        }
-        request
+        let headers = [("traceid", id.into_bytes()), ("authorization", token)];
+        crate::signer::with_headers(request, headers)
     }
 }
 

@@ -2,9 +2,7 @@
 
 use crate::{
     Json, Rest, UnixSeconds,
-    payload::{
-        Field, FromValue, Names, Object, Payload, Reader, codes, events, from_json, payload, words,
-    },
+    payload::{Field, Names, Object, Payload, Reader, codes, events, from_json, payload, words},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
 
@@ -223,7 +221,7 @@ pub struct Phones<P> {
     pub rest: Rest,
 }
 
-impl<P: Payload + FromValue + Serialize + Default + PartialEq> Payload for Phones<P> {
+impl<P: Payload + Serialize + Default + PartialEq> Payload for Phones<P> {
     fn read(object: &mut Object<'_>, at: &mut Reader<'_>) -> Self {
         let mut items = Vec::read(object, const { &Names::new(&["items"], &[]) }, at);
         // The pages' tables show the members of one phone, the examples a list.
@@ -252,7 +250,7 @@ impl<P: Payload + FromValue + Serialize + Default + PartialEq> Payload for Phone
     }
 }
 
-impl<P: Payload + FromValue + Serialize + Default + PartialEq> Serialize for Phones<P> {
+impl<P: Payload + Serialize + Default + PartialEq> Serialize for Phones<P> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         let mut map = out.serialize_map(None)?;
         Payload::write(self, &mut map)?;
@@ -260,7 +258,7 @@ impl<P: Payload + FromValue + Serialize + Default + PartialEq> Serialize for Pho
     }
 }
 
-impl<'de, P: Payload + FromValue + Serialize + Default + PartialEq> Deserialize<'de> for Phones<P> {
+impl<'de, P: Payload + Serialize + Default + PartialEq> Deserialize<'de> for Phones<P> {
     fn deserialize<In: Deserializer<'de>>(input: In) -> Result<Self, In::Error> {
         from_json(&Json::deserialize(input)?)
     }

@@ -150,8 +150,7 @@ impl Serialize for Unknown {
 
 impl<'de> Deserialize<'de> for Unknown {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        read_back(input, |body| Ok(Self::new(body.clone())))
-            .map(|read| read.unwrap_or_else(|unknown| unknown))
+        read_back(input, |body| Self::new(body.clone()), |unknown| unknown)
     }
 }
 
@@ -159,14 +158,15 @@ impl<'de> Deserialize<'de> for Unknown {
 /// so it is never an event, even if it looks like one now that invalid UTF-8 was replaced.
 pub(crate) fn read_back<'de, D: Deserializer<'de>, E>(
     input: D,
-    from_body: impl FnOnce(&Bytes) -> Result<E, Unknown>,
-) -> Result<Result<E, Unknown>, D::Error> {
+    from_body: impl FnOnce(&Bytes) -> E,
+    unknown: impl FnOnce(Unknown) -> E,
+) -> Result<E, D::Error> {
     let json = Json::deserialize(input)?;
     Ok(match json.parse::<String>() {
         Ok(text) => {
-            let unknown = Unknown::new(text);
-            let raw = unknown.raw().filter(|raw| raw.get().starts_with('"')).cloned();
-            Err(unknown.meaning(raw))
+            let body = Unknown::new(text);
+            let raw = body.raw().filter(|raw| raw.get().starts_with('"')).cloned();
+            unknown(body.meaning(raw))
         }
         Err(_) => from_body(&json.get().to_owned().into()),
     })

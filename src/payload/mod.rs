@@ -103,6 +103,7 @@ macro_rules! events {
             /// Reads the event of that name; `None` if the name is unknown or the payload too
             /// large.
             pub(crate) fn of(name: &str, object: $crate::payload::Object<'_>) -> Option<Self> {
+                object.hide(Self::TAG);
                 Some(match name {
                     $(concat!($name) $(| concat!($alias))* => {
                         Self::$variant(object.into_event()?)
@@ -168,7 +169,6 @@ macro_rules! events {
                     let tape = tape.ok_or_else(unknown)?;
                     let object = tape.object().ok_or_else(unknown)?;
                     let name = object.name($tag).ok_or_else(unknown)?;
-                    object.hide(&[$tag]);
                     Self::of(&name, object).ok_or_else(|| unknown().claiming(name))
                 }
             }
@@ -176,7 +176,7 @@ macro_rules! events {
             impl<'de> serde::Deserialize<'de> for $enum {
                 fn deserialize<In: serde::Deserializer<'de>>(input: In) -> Result<Self, In::Error> {
                     let no_event = |_| serde::de::Error::custom("not an event of this family");
-                    let read = $crate::payload::read_back(input, Self::from_body)?;
+                    let read = $crate::payload::read_back(input, Self::from_body, Err)?;
                     read.or_else(Self::unknown).map_err(no_event)
                 }
             }

@@ -4,10 +4,11 @@ use super::{
     CENTURY, Claim, ClaimGuard, Claimed, MemoryStore, OutagePolicy, ReplayCheck, ReplayStore,
     ReplayedResponse, StoreError,
     latest::{CLOCK_SKEW, kept},
+    outcomes::Outcomes,
     shared::{Answer, Limits, SharedStore, is_busy},
     trace,
 };
-use crate::{ConfigError, Content, DeliveryId, Identity, Input, Proof, Rejection, RejectionKind};
+use crate::{Content, Identity, Input, Proof, Rejection, RejectionKind};
 use bytes::Bytes;
 use http::{header, request::Parts};
 use sha2::{Digest, Sha256};
@@ -16,9 +17,8 @@ use std::{
     hash::{BuildHasher, RandomState},
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
-    task::{Context, Poll},
     time::{Duration, SystemTime},
 };
 use tokio::time::Instant;
@@ -29,13 +29,16 @@ pub(crate) struct Guard {
     pub(crate) on: bool,
     pub(crate) outage: OutagePolicy,
     pub(crate) replayed_body_limit: usize,
-    lease: Duration,
-    retention: Duration,
-    local: MemoryStore,
+    pub(crate) lease: Duration,
+    pub(crate) retention: Duration,
+    pub(crate) local: MemoryStore,
     shared: Option<SharedStore>,
     limits: Limits,
-    tokens: Arc<Tokens>,
-    level: Arc<trace::Level>,
+    /// The next claim's token: distinct in this process and, by the random start, between
+    /// processes.
+    tokens: Arc<AtomicI64>,
+    /// Whether it was reported that the memory store fills up.
+    is_high: Arc<AtomicBool>,
 }
 
 impl Guard {
@@ -49,47 +52,19 @@ impl Guard {
             local: MemoryStore::new(),
             shared: None,
             limits: Limits { timeout: Duration::from_millis(250), outcomes: 16_384 },
-            tokens: Arc::default(),
-            level: Arc::default(),
+            tokens: Arc::new(AtomicI64::new(RandomState::new().hash_one(()) as i64)),
+            is_high: Arc::default(),
         }
-    }
-
-    pub(crate) fn set_lease(&mut self, lease: Duration) -> Result<(), ConfigError> {
-        if lease < SHORTEST_LEASE {
-            return Err(ConfigError::new("the lease is shorter than a second"));
-        }
-        self.lease = lease;
-        Ok(())
-    }
-
-    pub(crate) fn set_retention(&mut self, retention: Duration) -> Result<(), ConfigError> {
-        if retention.is_zero() {
-            return Err(ConfigError::new("the retention is zero"));
-        }
-        self.retention = retention;
-        Ok(())
-    }
-
-    pub(crate) fn set_local(&mut self, store: MemoryStore) {
-        self.local = store;
     }
 
     pub(crate) fn set_shared(&mut self, store: impl ReplayStore) {
         self.shared = Some(SharedStore::new(store, self.limits));
     }
 
-    pub(crate) fn set_store_timeout(&mut self, timeout: Duration) {
-        self.set_limits(Limits { timeout, ..self.limits });
-    }
-
-    pub(crate) fn set_unrecorded_limit(&mut self, outcomes: usize) {
-        self.set_limits(Limits { outcomes, ..self.limits });
-    }
-
-    fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
+    pub(crate) fn set_limits(&mut self, change: impl FnOnce(&mut Limits)) {
+        change(&mut self.limits);
         if let Some(shared) = &mut self.shared {
-            shared.set_limits(limits);
+            shared.limits = self.limits;
         }
     }
 
@@ -101,21 +76,10 @@ impl Guard {
     pub(crate) fn drained(&self) -> impl Future<Output = ()> + Send + use<> {
         let shared = self.shared.clone();
         async move {
-            if let Some(shared) = shared {
-                shared.drained().await;
+            if let Some(shared) = &shared {
+                Outcomes::drained(shared).await;
             }
         }
-    }
-
-    /// The digests that identify the delivery, also if it is not guarded.
-    pub(crate) fn keys(
-        &self,
-        provider: &'static str,
-        identity: Option<&Identity>,
-        head: &Parts,
-        body: &Bytes,
-    ) -> Option<Keys> {
-        identity.map(|identity| Keys::new(provider, identity, head, body, self.on))
     }
 
     /// Claims a delivery in this process, and starts to claim it in the shared store.
@@ -134,40 +98,35 @@ impl Guard {
             };
         };
         let uptime = self.local.uptime();
-        let (retention, stamp) = match identity.valid_until {
+        let retention = match identity.valid_until {
+            Some(end) if self.local.latest().has_passed(end, uptime) => {
+                return Admission::Refused(Rejection::new(RejectionKind::Stale));
+            }
             // A clock that is ahead may be set back: count from the signed time if it is earlier.
             Some(end) => {
                 let from = proof.signed_at.map_or(now, |signed_at| signed_at.min(now));
-                let retention =
-                    end.duration_since(from).unwrap_or_default().saturating_add(CLOCK_SKEW);
-                (kept(retention), Some((from, end)))
+                self.local.latest().note(from, uptime);
+                kept(end.duration_since(from).unwrap_or_default().saturating_add(CLOCK_SKEW))
             }
-            None => (self.retention, None),
+            None => self.retention,
         };
-        if let Some((from, end)) = stamp {
-            if self.local.latest().has_passed(end, uptime) {
-                return Admission::Answered(Answered::Refused(Rejection::new(
-                    RejectionKind::Stale,
-                )));
-            }
-            self.local.latest().note(from, uptime);
-        }
         let Keys { key, signature, fingerprint } = keys;
         let claim = Claim {
             key,
             signature,
             fingerprint,
-            token: self.tokens.next(),
+            // Wraps around at the end.
+            token: self.tokens.fetch_add(1, Ordering::Relaxed),
             lease: self.lease.min(CENTURY),
             retention: retention.min(CENTURY),
         };
         let attempt = match self.local.claim_at(&claim, None, uptime) {
             Claimed::Won { attempt } => attempt,
-            refused => return Admission::Answered(Answered::by(refused)),
+            refused => return Admission::refused(refused),
         };
         let answer = self.shared.as_ref().map(|shared| shared.claim(provider, claim.clone()));
         let claim = ClaimGuard::new(provider, claim, self.local.clone(), self.shared.clone());
-        trace::claims(provider, &self.local, &self.level);
+        trace::claims(provider, &self.local, &self.is_high);
         match answer {
             Some(answer) => {
                 Admission::Waiting(Waiting { answer, claim, outage: self.outage, attempt })
@@ -182,14 +141,14 @@ impl Guard {
 /// The digests that identify a delivery: see [`Claim`].
 #[derive(Clone, Copy)]
 pub(crate) struct Keys {
-    key: [u8; 16],
+    pub(crate) key: [u8; 16],
     signature: [u8; 16],
     fingerprint: [u8; 16],
 }
 
 impl Keys {
     /// An unguarded delivery needs no fingerprint, unless it is part of the key.
-    fn new(
+    pub(crate) fn new(
         provider: &'static str,
         identity: &Identity,
         head: &Parts,
@@ -218,10 +177,6 @@ impl Keys {
         };
         Self { key, signature, fingerprint: content }
     }
-
-    pub(crate) fn delivery_id(&self) -> DeliveryId {
-        DeliveryId::new(self.key)
-    }
 }
 
 /// Whether a delivery is admitted.
@@ -230,18 +185,14 @@ pub(crate) enum Admission {
     Admitted { claim: Option<ClaimGuard>, attempt: u32, checked: ReplayCheck },
     /// It is claimed in this process and waits for the shared store.
     Waiting(Waiting),
-    /// It is not admitted.
-    Answered(Answered),
-}
-
-/// The answer to a delivery that is not admitted.
-pub(crate) enum Answered {
+    /// It was acknowledged before.
     Repeated(Option<ReplayedResponse>),
+    /// It is not admitted.
     Refused(Rejection),
 }
 
-impl Answered {
-    fn by(claimed: Claimed) -> Self {
+impl Admission {
+    fn refused(claimed: Claimed) -> Self {
         let refused = |kind, after| Self::Refused(Rejection::new(kind).with_retry_after(after));
         match claimed {
             Claimed::Done { answer } => Self::Repeated(answer),
@@ -259,20 +210,13 @@ impl Answered {
 
 /// A delivery that is claimed in this process and waits for the shared store.
 pub(crate) struct Waiting {
-    answer: Answer<(Claimed, Instant)>,
+    pub(crate) answer: Answer<(Claimed, Instant)>,
     claim: ClaimGuard,
     outage: OutagePolicy,
     attempt: u32,
 }
 
 impl Waiting {
-    pub(crate) fn poll_answer(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(Claimed, Instant), StoreError>> {
-        self.answer.as_mut().poll(cx)
-    }
-
     /// Applies the shared store's answer.
     pub(crate) fn answered(self, answer: Result<(Claimed, Instant), StoreError>) -> Admission {
         let Self { answer: _, mut claim, outage, attempt } = self;
@@ -284,7 +228,7 @@ impl Waiting {
             }
             Ok((refused, _)) => {
                 claim.lost_to(&refused);
-                Admission::Answered(Answered::by(refused))
+                Admission::refused(refused)
             }
             Err(error) => {
                 claim.unanswered(&error);
@@ -298,25 +242,9 @@ impl Waiting {
                 }
                 let rejection =
                     Rejection::new(RejectionKind::StoreUnavailable).with_retry_after(RETRY_AFTER);
-                Admission::Answered(Answered::Refused(rejection.with_source(error)))
+                Admission::Refused(rejection.with_source(error))
             }
         }
-    }
-}
-
-/// Tokens: distinct in this process and, by the random start, between processes.
-struct Tokens(AtomicI64);
-
-impl Default for Tokens {
-    fn default() -> Self {
-        Self(AtomicI64::new(RandomState::new().hash_one(()) as i64))
-    }
-}
-
-impl Tokens {
-    fn next(&self) -> i64 {
-        // Wraps around at the end.
-        self.0.fetch_add(1, Ordering::Relaxed)
     }
 }
 
@@ -341,13 +269,10 @@ fn fingerprint(identity: &Identity, head: &Parts, body: &Bytes) -> [u8; 16] {
 
 fn truncate(hash: Sha256) -> [u8; 16] {
     let digest: [u8; 32] = hash.finalize().into();
-    let mut start = [0; 16];
-    start.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-    start
+    digest.first_chunk().copied().unwrap_or_default()
 }
 
 /// Changes whenever the hashed data changes. With a provider's name and a MAC it fits into one
 /// block of SHA-256.
 const KEY_VERSION: &[u8] = b"tw1\0";
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
-const SHORTEST_LEASE: Duration = Duration::from_secs(1);

@@ -35,10 +35,7 @@ use std::{
     future::{Future, poll_fn},
     hash::{BuildHasher, RandomState},
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::Poll,
     time::{Duration, Instant},
 };
@@ -64,13 +61,7 @@ pub async fn check_by_clock<S: ReplayStore>(
     handle: impl Fn() -> S,
     wait: impl AsyncFn(Duration),
 ) -> Result<(), Violation> {
-    let suite = Suite {
-        a: Arc::new(handle()),
-        b: Arc::new(handle()),
-        wait,
-        seed: RandomState::new(),
-        number: AtomicU64::new(0),
-    };
+    let suite = Suite { a: Arc::new(handle()), b: Arc::new(handle()), wait };
     suite.transitions().await?;
     suite.other_content().await?;
     suite.withdrawn().await?;
@@ -108,13 +99,11 @@ struct Suite<S, W> {
     a: Arc<S>,
     b: Arc<S>,
     wait: W,
-    seed: RandomState,
-    number: AtomicU64,
 }
 
 impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
     async fn transitions(&self) -> Result<(), Violation> {
-        let first = self.claim();
+        let first = fresh();
         let rule = "a key that nobody has claimed belongs to nobody";
         is(rule, self.b.finish(first.clone(), done()).await, false)?;
         is(rule, self.b.renew(first.clone()).await, false)?;
@@ -122,121 +111,79 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         is(FIRST_WINS, self.a.claim(first.clone()).await, Claimed::won(1))?;
         let rule =
             "a second attempt has to wait while the first is in flight, at most for the lease";
-        holds(rule, self.b.claim(self.again(&first)).await, is_in_flight_until(first.lease))?;
-        let rule = "a claim that is made again under its token is the same attempt";
-        is(rule, self.b.claim(first.clone()).await, Claimed::won(1))?;
+        holds(rule, self.b.claim(again(&first)).await, is_in_flight_until(first.lease))?;
+        is(SAME_ATTEMPT, self.b.claim(first.clone()).await, Claimed::won(1))?;
         let rule = "another token neither renews nor finishes a claim";
-        is(rule, self.b.renew(self.again(&first)).await, false)?;
+        is(rule, self.b.renew(again(&first)).await, false)?;
         for outcome in [done(), Outcome::Failed, Outcome::Withdrawn] {
-            is(rule, self.b.finish(self.again(&first), outcome).await, false)?;
+            is(rule, self.b.finish(again(&first), outcome).await, false)?;
         }
-        is("a claim is renewed under its token", self.b.renew(first.clone()).await, true)?;
-        is(
-            "a claim is finished under its token",
-            self.b.finish(first.clone(), Outcome::Failed).await,
-            true,
-        )?;
-        is(
-            "finishing twice is no error",
-            self.a.finish(first.clone(), Outcome::Failed).await,
-            true,
-        )?;
+        is(RENEWED, self.b.renew(first.clone()).await, true)?;
+        is(FINISHED, self.b.finish(first.clone(), Outcome::Failed).await, true)?;
+        is(TWICE, self.a.finish(first.clone(), Outcome::Failed).await, true)?;
         is("a failed claim is not renewed", self.a.renew(first.clone()).await, false)?;
 
-        let first = self.won().await?;
-        is(
-            "a claim is finished under its token",
-            self.a.finish(first.clone(), Outcome::Failed).await,
-            true,
-        )?;
-        let second = self.again(&first);
+        let first = self.won(fresh()).await?;
+        is(FINISHED, self.a.finish(first.clone(), Outcome::Failed).await, true)?;
+        let second = again(&first);
         let rule = "after a failure the next attempt wins and is number 2";
         is(rule, self.b.claim(second.clone()).await, Claimed::won(2))?;
         let rule = "an attempt before does not finish what another one holds now";
         is(rule, self.a.finish(first.clone(), done()).await, false)?;
         is(rule, self.a.finish(first, Outcome::Withdrawn).await, false)?;
-        is(
-            "a claim is finished under its token",
-            self.a.finish(second.clone(), done()).await,
-            true,
-        )?;
-        is("finishing twice is no error", self.b.finish(second.clone(), done()).await, true)?;
+        is(FINISHED, self.a.finish(second.clone(), done()).await, true)?;
+        is(TWICE, self.b.finish(second.clone(), done()).await, true)?;
         let rule = "done stays done";
         is(rule, self.b.finish(second.clone(), Outcome::Failed).await, false)?;
         is(rule, self.b.finish(second.clone(), Outcome::Withdrawn).await, false)?;
         is(rule, self.b.renew(second.clone()).await, false)?;
-        is(rule, self.b.claim(self.again(&second)).await, Claimed::done(None))?;
+        is(rule, self.b.claim(again(&second)).await, Claimed::done(None))?;
         is(rule, self.a.claim(second).await, Claimed::done(None))
     }
 
     async fn withdrawn(&self) -> Result<(), Violation> {
-        let first = self.won().await?;
-        is(
-            "a claim that is made again under its token is the same attempt",
-            self.b.claim(first.clone()).await,
-            Claimed::won(1),
-        )?;
-        is(
-            "a claim is withdrawn under its token",
-            self.a.finish(first.clone(), Outcome::Withdrawn).await,
-            true,
-        )?;
+        let first = self.won(fresh()).await?;
+        is(SAME_ATTEMPT, self.b.claim(first.clone()).await, Claimed::won(1))?;
+        is(WITHDRAWN, self.a.finish(first.clone(), Outcome::Withdrawn).await, true)?;
         self.a
             .finish(first.clone(), Outcome::Withdrawn)
             .await
             .map_err(failed("withdrawing twice is no error"))?;
-        let other = Claim { fingerprint: self.digest(), ..self.again(&first) };
+        let other = Claim { fingerprint: digest(), ..again(&first) };
         let rule =
             "of a first attempt that was withdrawn nothing is left, so other content is number 1";
         is(rule, self.b.claim(other.clone()).await, Claimed::won(1))?;
         is(rule, self.b.finish(first, done()).await, false)?;
 
-        is(
-            "a claim is finished under its token",
-            self.b.finish(other.clone(), Outcome::Failed).await,
-            true,
-        )?;
-        let second = self.again(&other);
+        is(FINISHED, self.b.finish(other.clone(), Outcome::Failed).await, true)?;
+        let second = again(&other);
         is(
             "after a failure the next attempt wins",
             self.b.claim(second.clone()).await,
             Claimed::won(2),
         )?;
-        is(
-            "a claim is withdrawn under its token",
-            self.b.finish(second.clone(), Outcome::Withdrawn).await,
-            true,
-        )?;
-        let foreign = Claim { fingerprint: self.digest(), ..self.again(&other) };
+        is(WITHDRAWN, self.b.finish(second.clone(), Outcome::Withdrawn).await, true)?;
+        let foreign = Claim { fingerprint: digest(), ..again(&other) };
         let rule = "after a later attempt was withdrawn all is as after the one that failed";
         is(rule, self.a.claim(foreign).await, Claimed::Conflict)?;
         is(rule, self.a.renew(second).await, false)?;
-        is(rule, self.a.claim(self.again(&other)).await, Claimed::won(2))
+        is(rule, self.a.claim(again(&other)).await, Claimed::won(2))
     }
 
     async fn other_content(&self) -> Result<(), Violation> {
-        let claim = self.claim();
-        let other = || Claim { fingerprint: self.digest(), ..self.again(&claim) };
+        let claim = self.won(fresh()).await?;
+        let other = || Claim { fingerprint: digest(), ..again(&claim) };
         let rule = "other content under a used signature is a conflict";
-        is("the first attempt wins", self.a.claim(claim.clone()).await, Claimed::won(1))?;
         is(rule, self.b.claim(other()).await, Claimed::Conflict)?;
         let same_token = Claim { token: claim.token, ..other() };
         is(rule, self.b.claim(same_token).await, Claimed::Conflict)?;
-        is(
-            "a claim is finished under its token",
-            self.a.finish(claim.clone(), Outcome::Failed).await,
-            true,
-        )?;
+        is(FINISHED, self.a.finish(claim.clone(), Outcome::Failed).await, true)?;
         is("failing keeps the content", self.b.claim(other()).await, Claimed::Conflict)?;
-        let again = self.again(&claim);
-        is("a conflict is no attempt", self.b.claim(again.clone()).await, Claimed::won(2))?;
-        is("a claim is finished under its token", self.b.finish(again, done()).await, true)?;
+        let next = again(&claim);
+        is("a conflict is no attempt", self.b.claim(next.clone()).await, Claimed::won(2))?;
+        is(FINISHED, self.b.finish(next, done()).await, true)?;
         is(rule, self.a.claim(other()).await, Claimed::Conflict)?;
-        is(
-            "a conflict changes nothing",
-            self.a.claim(self.again(&claim)).await,
-            Claimed::done(None),
-        )
+        is("a conflict changes nothing", self.a.claim(again(&claim)).await, Claimed::done(None))
     }
 
     /// Extreme digests, tokens and durations.
@@ -244,7 +191,7 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         let rule = "a token is any number, and a digest is any bytes";
         for token in [i64::MIN, -1, 0, 1, i64::MAX] {
             for fingerprint in [[0; 16], [0xff; 16], *b"'\"\\\0\r\n%_{}\x80\xfe ;--"] {
-                let claim = Claim { token, fingerprint, ..self.claim() };
+                let claim = Claim { token, fingerprint, ..fresh() };
                 is(rule, self.a.claim(claim.clone()).await, Claimed::won(1))?;
                 let near = Claim { token: token.wrapping_add(1), ..claim.clone() };
                 is(rule, self.b.renew(near.clone()).await, false)?;
@@ -254,11 +201,11 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
             }
         }
         let rule = "a retention and a lease can be as long as a duration can";
-        let claim = Claim { lease: Duration::MAX, retention: Duration::MAX, ..self.claim() };
+        let claim = Claim { lease: Duration::MAX, retention: Duration::MAX, ..fresh() };
         is(rule, self.a.claim(claim.clone()).await, Claimed::won(1))?;
         is(rule, self.b.renew(claim.clone()).await, true)?;
         is(rule, self.b.finish(claim.clone(), done()).await, true)?;
-        is(rule, self.b.claim(self.again(&claim)).await, Claimed::done(None))
+        is(rule, self.b.claim(again(&claim)).await, Claimed::done(None))
     }
 
     async fn answers(&self) -> Result<(), Violation> {
@@ -271,27 +218,26 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
             };
             let answer = ReplayedResponse::new(HeaderValue::from_static("application/xml"), body)
                 .with_status(status);
-            let claim = self.claim();
-            is("the first attempt wins", self.a.claim(claim.clone()).await, Claimed::won(1))?;
+            let claim = self.won(fresh()).await?;
             let outcome = Outcome::done(Some(answer.clone()));
             let rule = "finishing twice with an answer is no error";
             is(rule, self.a.finish(claim.clone(), outcome.clone()).await, true)?;
             is(rule, self.b.finish(claim.clone(), outcome).await, true)?;
             // A store need not keep answers.
             let rule = "an answer comes back to the byte or not at all";
-            holds(rule, self.b.claim(self.again(&claim)).await, |claimed| match claimed {
+            holds(rule, self.b.claim(again(&claim)).await, |claimed| match claimed {
                 Claimed::Done { answer: kept } => kept.as_ref().is_none_or(|kept| *kept == answer),
                 _ => false,
             })?;
-            let other = Claim { fingerprint: self.digest(), ..self.again(&claim) };
+            let other = Claim { fingerprint: digest(), ..again(&claim) };
             is("other content learns no answer", self.b.claim(other).await, Claimed::Conflict)?;
         }
         Ok(())
     }
 
     async fn contents_of_one_signature(&self) -> Result<(), Violation> {
-        let signature = self.digest();
-        let content = |signature| Claim { signature, ..self.claim() };
+        let signature = digest();
+        let content = |signature| Claim { signature, ..fresh() };
         let mut claims = Vec::new();
         let rule = "a signature has 64 contents where they are part of the key";
         for _ in 0..Claim::MAX_CONTENTS {
@@ -299,21 +245,18 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
             is(rule, self.a.claim(claim.clone()).await, Claimed::won(1))?;
             claims.push(claim);
         }
-        let rule = "another content is one too many";
-        is(rule, self.b.claim(content(signature)).await, Claimed::TooManyContents)?;
+        is(ONE_TOO_MANY, self.b.claim(content(signature)).await, Claimed::TooManyContents)?;
         let rule = "another signature is not affected";
-        is(rule, self.b.claim(content(self.digest())).await, Claimed::won(1))?;
+        is(rule, self.b.claim(content(digest())).await, Claimed::won(1))?;
 
         let [first, second, third, ..] = &claims[..] else { return Ok(()) };
         let rule = "contents of one signature are independent";
         is(rule, self.b.finish(first.clone(), done()).await, true)?;
         is(rule, self.b.finish(second.clone(), Outcome::Failed).await, true)?;
         is(rule, self.a.renew(third.clone()).await, true)?;
-        is(rule, self.a.claim(self.again(first)).await, Claimed::done(None))?;
-        is(rule, self.a.claim(self.again(second)).await, Claimed::won(2))?;
-        holds(rule, self.a.claim(self.again(third)).await, |claimed| {
-            matches!(claimed, Claimed::InFlight { .. })
-        })?;
+        is(rule, self.a.claim(again(first)).await, Claimed::done(None))?;
+        is(rule, self.a.claim(again(second)).await, Claimed::won(2))?;
+        holds(rule, self.a.claim(again(third)).await, is_in_flight_until(third.lease))?;
         is(
             "what was done and failed still counts",
             self.a.claim(content(signature)).await,
@@ -323,21 +266,16 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         let rule = "a withdrawn content makes room for another";
         is(rule, self.b.finish(third.clone(), Outcome::Withdrawn).await, true)?;
         is(rule, self.a.claim(content(signature)).await, Claimed::won(1))?;
-        is(
-            "another content is one too many",
-            self.b.claim(content(signature)).await,
-            Claimed::TooManyContents,
-        )
+        is(ONE_TOO_MANY, self.b.claim(content(signature)).await, Claimed::TooManyContents)
     }
 
     async fn races(&self) -> Result<(), Violation> {
         for _ in 0..RACES {
-            let claim = self.claim();
+            let claim = fresh();
             self.race("one of all copies that race wins, as number 1", &claim, 1).await?;
         }
         // The same for a lease that has run out.
-        let claim = Claim { lease: Duration::from_secs(1), ..self.claim() };
-        is("the first attempt wins", self.a.claim(claim.clone()).await, Claimed::won(1))?;
+        let claim = self.won(Claim { lease: SECOND, ..fresh() }).await?;
         (self.wait)(Duration::from_secs(2)).await;
         let claim = Claim { lease: LEASE, ..claim };
         self.race("one of all copies that race for a lapsed lease wins, as number 2", &claim, 2)
@@ -347,7 +285,7 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
     async fn race(&self, rule: &'static str, claim: &Claim, attempt: u32) -> Result<(), Violation> {
         let contenders = (0..CONTENDERS).map(|number| {
             let store = Arc::clone(if number % 2 == 0 { &self.a } else { &self.b });
-            let claim = self.again(claim);
+            let claim = again(claim);
             tokio::spawn(async move { store.claim(claim).await })
         });
         let mut won = 0_usize;
@@ -367,23 +305,22 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         let lease = Duration::from_secs(1);
         let mut claims = Vec::new();
         for polls in 0..CANCELLED_AFTER {
-            let claim = Claim { lease, ..self.claim() };
+            let claim = Claim { lease, ..fresh() };
             cancel(self.a.claim(claim.clone()), polls).await;
             let rule = "a claim that was cancelled can be withdrawn";
             self.a.finish(claim.clone(), Outcome::Withdrawn).await.map_err(failed(rule))?;
             claims.push(claim);
 
-            let claim = self.claim();
-            is("the first attempt wins", self.a.claim(claim.clone()).await, Claimed::won(1))?;
+            let claim = self.won(fresh()).await?;
             cancel(self.a.finish(claim.clone(), done()), polls).await;
             let rule = "a finish that was cancelled can be repeated";
             is(rule, self.a.finish(claim.clone(), done()).await, true)?;
-            is(rule, self.b.claim(self.again(&claim)).await, Claimed::done(None))?;
+            is(rule, self.b.claim(again(&claim)).await, Claimed::done(None))?;
         }
         (self.wait)(lease.saturating_mul(2)).await;
         for claim in claims {
             let rule = "a claim that was cancelled and withdrawn is free again after its lease";
-            holds(rule, self.b.claim(self.again(&claim)).await, |claimed| {
+            holds(rule, self.b.claim(again(&claim)).await, |claimed| {
                 matches!(claimed, Claimed::Won { .. })
             })?;
         }
@@ -393,38 +330,32 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
     async fn leases(&self) -> Result<(), Violation> {
         for _ in 0..TRIES {
             let start = Instant::now();
-            let claim = Claim { lease: Duration::from_millis(1500), ..self.claim() };
-            let brief = Claim { retention: Duration::from_millis(1), ..self.claim() };
-            is("the first attempt wins", self.a.claim(claim.clone()).await, Claimed::won(1))?;
-            is("the first attempt wins", self.a.claim(brief.clone()).await, Claimed::won(1))?;
+            let lease = Duration::from_millis(1500);
+            let claim = self.won(Claim { lease, ..fresh() }).await?;
+            let retention = Duration::from_millis(1);
+            let brief = self.won(Claim { retention, ..fresh() }).await?;
             (self.wait)(SECOND).await;
             let renewed = self.a.renew(claim.clone()).await;
             (self.wait)(SECOND).await;
-            let in_flight = self.b.claim(self.again(&claim)).await;
+            let in_flight = self.b.claim(again(&claim)).await;
             // If the machine was busy for half a second, the times prove nothing: try again.
             if start.elapsed() > Duration::from_millis(2500) {
                 continue;
             }
-            is("a claim is renewed under its token", renewed, true)?;
+            is(RENEWED, renewed, true)?;
             let rule = "a lease that was renewed begins anew";
             holds(rule, in_flight, is_in_flight_until(claim.lease))?;
             let rule = "a claim is kept for its lease, however short its retention is";
-            holds(rule, self.b.claim(self.again(&brief)).await, |claimed| {
-                matches!(claimed, Claimed::InFlight { .. })
-            })?;
+            holds(rule, self.b.claim(again(&brief)).await, is_in_flight_until(brief.lease))?;
 
             (self.wait)(SECOND.saturating_mul(2)).await;
-            let next = self.again(&claim);
+            let next = again(&claim);
             let rule = "a lease that was not renewed ends, and the next attempt is number 2";
             is(rule, self.b.claim(next.clone()).await, Claimed::won(2))?;
             let rule = "an attempt that has lost its lease to another neither renews nor finishes";
             is(rule, self.a.renew(claim.clone()).await, false)?;
             is(rule, self.a.finish(claim.clone(), done()).await, false)?;
-            return is(
-                "a claim is finished under its token",
-                self.b.finish(next, Outcome::Failed).await,
-                true,
-            );
+            return is(FINISHED, self.b.finish(next, Outcome::Failed).await, true);
         }
         Err(violation("leases keep to the clock", "the machine is too slow to tell".to_owned()))
     }
@@ -434,22 +365,15 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
             let start = Instant::now();
             let time = SECOND.saturating_mul(3);
             let keep = |claim| Claim { lease: time, retention: time, ..claim };
-            let (acknowledged, refused) = (keep(self.claim()), keep(self.claim()));
-            for claim in [&acknowledged, &refused] {
-                is("the first attempt wins", self.a.claim(claim.clone()).await, Claimed::won(1))?;
-            }
+            let acknowledged = self.won(keep(fresh())).await?;
+            let refused = self.won(keep(fresh())).await?;
             (self.wait)(SECOND.saturating_mul(2)).await;
             for (claim, outcome) in [(&acknowledged, done()), (&refused, Outcome::Failed)] {
-                is(
-                    "a claim is finished under its token",
-                    self.a.finish(claim.clone(), outcome).await,
-                    true,
-                )?;
+                is(FINISHED, self.a.finish(claim.clone(), outcome).await, true)?;
             }
             (self.wait)(SECOND.saturating_mul(2)).await;
-            let repeated = self.b.claim(self.again(&acknowledged)).await;
-            let other =
-                self.b.claim(Claim { fingerprint: self.digest(), ..self.again(&refused) }).await;
+            let repeated = self.b.claim(again(&acknowledged)).await;
+            let other = self.b.claim(Claim { fingerprint: digest(), ..again(&refused) }).await;
             if start.elapsed() > Duration::from_millis(4900) {
                 continue;
             }
@@ -463,41 +387,37 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         Err(violation("retention keeps to the clock", "the machine is too slow to tell".to_owned()))
     }
 
-    /// A claim with a random key, which is also its signature.
-    fn claim(&self) -> Claim {
-        let key = self.digest();
-        let [token, _] = self.random();
-        Claim {
-            key,
-            signature: key,
-            fingerprint: self.digest(),
-            token: token as i64,
-            lease: LEASE,
-            retention: Duration::from_secs(600),
-        }
+    /// Claims at `a`, as the first attempt.
+    async fn won(&self, claim: Claim) -> Result<Claim, Violation> {
+        is(FIRST_WINS, self.a.claim(claim.clone()).await, Claimed::won(1))?;
+        Ok(claim)
     }
+}
 
-    /// A claim that is won at `a`.
-    async fn won(&self) -> Result<Claim, Violation> {
-        let first = self.claim();
-        is(FIRST_WINS, self.a.claim(first.clone()).await, Claimed::won(1))?;
-        Ok(first)
+/// A claim with a random key, which is also its signature.
+fn fresh() -> Claim {
+    let key = digest();
+    Claim {
+        key,
+        signature: key,
+        fingerprint: digest(),
+        token: random() as i64,
+        lease: LEASE,
+        retention: Duration::from_secs(600),
     }
+}
 
-    /// Another attempt at the same delivery.
-    fn again(&self, claim: &Claim) -> Claim {
-        let [token, _] = self.random();
-        Claim { token: token as i64, ..claim.clone() }
-    }
+/// Another attempt at the same delivery.
+fn again(claim: &Claim) -> Claim {
+    Claim { token: random() as i64, ..claim.clone() }
+}
 
-    fn digest(&self) -> [u8; 16] {
-        let [high, low] = self.random();
-        (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
-    }
+fn digest() -> [u8; 16] {
+    (u128::from(random()) << 64 | u128::from(random())).to_be_bytes()
+}
 
-    fn random(&self) -> [u64; 2] {
-        [0, 1].map(|half| self.seed.hash_one((self.number.fetch_add(1, Ordering::Relaxed), half)))
-    }
+fn random() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 /// Polls a call this many times, with pauses, then drops it.
@@ -547,7 +467,14 @@ fn is_in_flight_until(lease: Duration) -> impl Fn(&Claimed) -> bool {
     }
 }
 
+// Rules that are checked in several places.
 const FIRST_WINS: &str = "the first attempt wins and is number 1";
+const SAME_ATTEMPT: &str = "a claim that is made again under its token is the same attempt";
+const RENEWED: &str = "a claim is renewed under its token";
+const FINISHED: &str = "a claim is finished under its token";
+const TWICE: &str = "finishing twice is no error";
+const WITHDRAWN: &str = "a claim is withdrawn under its token";
+const ONE_TOO_MANY: &str = "another content is one too many";
 const SECOND: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(60);
 const RACES: usize = 8;

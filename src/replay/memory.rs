@@ -4,7 +4,7 @@ use super::{
     Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError,
     latest::{Latest, Millis},
 };
-use crate::ConfigError;
+use crate::{ConfigError, budget};
 use hashbrown::HashTable;
 use std::{
     cmp::Reverse,
@@ -114,7 +114,7 @@ impl MemoryStore {
     }
 
     /// The time since the store was made, by the monotonic clock.
-    pub(super) fn uptime(&self) -> Millis {
+    pub(crate) fn uptime(&self) -> Millis {
         self.shared.clock.now()
     }
 
@@ -141,7 +141,7 @@ impl MemoryStore {
     }
 
     /// Without a lease the claim is held until it is finished.
-    pub(super) fn claim_at(&self, claim: &Claim, lease: Option<Duration>, now: Millis) -> Claimed {
+    pub(crate) fn claim_at(&self, claim: &Claim, lease: Option<Duration>, now: Millis) -> Claimed {
         loop {
             let claimed = self.shared.claim(claim, lease, now);
             // Another thread may take the room that the sweep makes.
@@ -151,15 +151,10 @@ impl MemoryStore {
         }
     }
 
-    pub(super) fn renew_now(&self, claim: &Claim) -> bool {
-        let now = self.shared.clock.now();
-        self.shared.with_slot(claim, now, |_, _, slot| slot.renew(claim, now)).unwrap_or(false)
-    }
-
     pub(super) fn finish_now(&self, claim: &Claim, outcome: &Outcome) -> bool {
         let shared = &*self.shared;
         let now = shared.clock.now();
-        let finished = shared.with_slot(claim, now, |place, rest, slot| match outcome {
+        shared.with_slot(claim, now, |place, rest, slot| match outcome {
             Outcome::Done { answer } => {
                 let finished = slot.finish(claim, State::Done, now);
                 if let (true, Some(answer)) = (finished, answer) {
@@ -177,8 +172,7 @@ impl MemoryStore {
                 }
                 withdrawn
             }
-        });
-        finished.unwrap_or(false)
+        })
     }
 }
 
@@ -203,7 +197,8 @@ impl ReplayStore for MemoryStore {
     }
 
     async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
-        Ok(self.renew_now(&claim))
+        let now = self.uptime();
+        Ok(self.shared.with_slot(&claim, now, |_, _, slot| slot.renew(&claim, now)))
     }
 
     async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
@@ -239,7 +234,7 @@ impl Shared {
             claimed
         } else if claim.is_part() && table.contents(claim, now) >= Claim::MAX_CONTENTS {
             Claimed::TooManyContents
-        } else if self.take_room() {
+        } else if budget::add(&self.len, 1, self.capacity) {
             table.insert(claim, lease, now)
         } else {
             Claimed::Full
@@ -248,20 +243,17 @@ impl Shared {
         claimed
     }
 
-    fn with_slot<T>(
+    /// Changes the claim's slot; `false` without one.
+    fn with_slot(
         &self,
         claim: &Claim,
         now: Millis,
-        act: impl FnOnce(u32, &mut Places, &mut Slot) -> T,
-    ) -> Option<T> {
-        let mut table = self.shard(&claim.signature)?.lock();
-        let (place, places, slot) = table.find(claim)?;
-        (!slot.is_over(now)).then(|| act(place, places, slot))
-    }
-
-    fn take_room(&self) -> bool {
-        let take = |len: usize| len.checked_add(1).filter(|len| *len <= self.capacity);
-        self.len.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+        act: impl FnOnce(u32, &mut Places, &mut Slot) -> bool,
+    ) -> bool {
+        let Some(shard) = self.shard(&claim.signature) else { return false };
+        let mut table = shard.lock();
+        let found = table.find(claim);
+        found.is_some_and(|(place, places, slot)| !slot.is_over(now) && act(place, places, slot))
     }
 
     /// Drops one expired claim, in any shard; `false` if there is none.

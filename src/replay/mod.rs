@@ -167,7 +167,7 @@ pub use self::postgres::{DoneInError, PostgresStore};
 pub use self::redis::RedisStore;
 
 pub(crate) use self::{
-    admission::{Admission, Answered, Guard, RETRY_AFTER, Waiting},
+    admission::{Admission, Guard, Keys, RETRY_AFTER, Waiting},
     claim::{ClaimGuard, Recording},
 };
 
@@ -620,12 +620,6 @@ impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.source)
     }
-}
-
-/// Claims as the layer does.
-#[cfg(fuzzing)]
-pub(crate) fn claim_without_lease(store: &MemoryStore, claim: &Claim) -> Claimed {
-    store.claim_at(claim, None, store.uptime())
 }
 
 // Longer times would overflow.

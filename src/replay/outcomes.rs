@@ -44,7 +44,7 @@ impl Unrecorded {
     }
 
     pub(super) fn is_done(&self) -> bool {
-        is_done(&self.outcome)
+        matches!(self.outcome, Outcome::Done { .. })
     }
 
     fn is_given_up(&self, why: &'static str) {
@@ -60,10 +60,6 @@ impl Unrecorded {
             ..self.claim.clone()
         }
     }
-}
-
-fn is_done(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Done { .. })
 }
 
 /// The queue of outcomes, and the state of the one task that records them.
@@ -202,7 +198,7 @@ async fn work(store: SharedStore, mut working: Working) {
     let (mut width, mut pause) = (1, FIRST_PAUSE);
     while let Some(batch) = store.outcomes().batch(width) {
         let mut tries = JoinSet::new();
-        let mut left = batch.len();
+        let mut is_recorded = true;
         for (place, mut outcome) in batch {
             let store = store.clone();
             tries.spawn(async move {
@@ -211,12 +207,10 @@ async fn work(store: SharedStore, mut working: Working) {
                 recorded
             });
         }
-        while let Some(tried) = tries.join_next().await {
-            if let Ok(true) = tried {
-                left = left.saturating_sub(1);
-            }
+        while let Some(recorded) = tries.join_next().await {
+            is_recorded &= recorded.unwrap_or(false);
         }
-        if left == 0 {
+        if is_recorded {
             (width, pause) = (width.saturating_mul(2).min(max_width), FIRST_PAUSE);
         } else {
             let _ = timeout(pause, store.outcomes().store_is_back.notified()).await;

@@ -13,7 +13,7 @@ use std::{
     fmt,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -56,7 +56,8 @@ use tokio::{
 pub struct PostgresStore {
     pool: PgPool,
     table: Arc<Table>,
-    sweeper: Arc<Sweeper>,
+    claims: Arc<AtomicU32>,
+    sweeping: Arc<tokio::sync::Mutex<()>>,
     claiming: Arc<Claiming>,
     /// One permit for each statement that runs or waits for a connection.
     turns: Arc<Semaphore>,
@@ -70,7 +71,8 @@ impl PostgresStore {
             turns: Arc::new(Semaphore::new((turns as usize).min(Semaphore::MAX_PERMITS))),
             pool,
             table: Arc::new(Table::new("\"webhook_claims\"".to_owned())),
-            sweeper: Arc::default(),
+            claims: Arc::default(),
+            sweeping: Arc::default(),
             claiming: Arc::default(),
         }
     }
@@ -207,18 +209,20 @@ impl PostgresStore {
 
     /// Deletes one batch in the background with every 64th claim.
     fn sweep_now_and_then(&self) {
-        let due = self.sweeper.claims.fetch_add(1, Ordering::Relaxed).checked_rem(CLAIMS_PER_SWEEP)
-            == Some(0);
-        if due && !self.sweeper.sweeping.swap(true, Ordering::AcqRel) {
-            let (store, turn) = (self.clone(), SweepTurn(Arc::clone(&self.sweeper)));
-            // A batch that fails is tried again with a later claim.
-            tokio::spawn(async move {
-                let sweep = sqlx::query(&store.table.sweep).bind(SWEEP_BATCH);
-                let swept = run(store.pool.acquire().await, sweep, SWEEP_TIMEOUT, &mut None).await;
-                drop(turn);
-                swept
-            });
+        let claims = self.claims.fetch_add(1, Ordering::Relaxed);
+        if claims.checked_rem(CLAIMS_PER_SWEEP) != Some(0) {
+            return;
         }
+        // One at a time. The turn ends with the task, also if the runtime ends.
+        let Ok(turn) = Arc::clone(&self.sweeping).try_lock_owned() else { return };
+        let store = self.clone();
+        // A batch that fails is tried again with a later claim.
+        tokio::spawn(async move {
+            let sweep = sqlx::query(&store.table.sweep).bind(SWEEP_BATCH);
+            let swept = run(store.pool.acquire().await, sweep, SWEEP_TIMEOUT, &mut None).await;
+            drop(turn);
+            swept
+        });
     }
 
     /// Runs a statement, and again after a serialization failure: the database's default isolation
@@ -336,22 +340,21 @@ impl ReplayStore for PostgresStore {
 
     async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
         let retention = claim.retention_millis();
-        match outcome {
-            Outcome::Done { answer } => {
-                let head = answer.as_ref().map(ReplayedResponse::head);
-                let body = answer.as_ref().map(|answer| &answer.body[..]);
-                self.ask(&claim, || {
-                    statement(&self.table.done, &claim, retention).bind(head.as_deref()).bind(body)
-                })
-                .await
-            }
-            Outcome::Failed => {
-                self.ask(&claim, || statement(&self.table.failed, &claim, retention)).await
-            }
+        let (state, answer) = match &outcome {
+            Outcome::Done { answer } => (DONE, answer.as_ref()),
+            Outcome::Failed => (FAILED, None),
             Outcome::Withdrawn => {
-                self.ask(&claim, || statement(&self.table.withdrawn, &claim, retention)).await
+                let withdrawn = || statement(&self.table.withdrawn, &claim, retention);
+                return self.ask(&claim, withdrawn).await;
             }
-        }
+        };
+        let head = answer.map(ReplayedResponse::head);
+        let body = answer.map(|answer| &answer.body[..]);
+        let record = || {
+            let record = statement(&self.table.record, &claim, retention);
+            record.bind(state).bind(head.as_deref()).bind(body)
+        };
+        self.ask(&claim, record).await
     }
 
     fn max_claims(&self) -> usize {
@@ -467,9 +470,11 @@ async fn run(
     let answer = timeout(patience, statement.fetch_optional(&mut *connection)).await;
     let is_useless = match &answer {
         Ok(Ok(_)) => false,
-        Ok(Err(sqlx::Error::Database(error))) => {
-            error.code().is_some_and(|code| is_end_of_session(&code))
-        }
+        // The server shuts down, starts up, has cut the connection or is read-only. A read-only one
+        // was demoted, and the next connection may reach the new primary.
+        Ok(Err(sqlx::Error::Database(error))) => error.code().is_some_and(|code| {
+            code.starts_with("08") || code.starts_with("57P") || code == READ_ONLY
+        }),
         Ok(Err(error)) => {
             matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_))
         }
@@ -484,12 +489,6 @@ async fn run(
         let error = StoreError::new(error);
         if is_useless { error.disconnected() } else { error }
     })
-}
-
-/// Whether the server shuts down, starts up, has cut the connection or is read-only. A read-only
-/// one was demoted, and the next connection may reach the new primary.
-fn is_end_of_session(code: &str) -> bool {
-    code.starts_with("08") || code.starts_with("57P") || code == READ_ONLY
 }
 
 fn is_serialization_failure(error: &StoreError) -> bool {
@@ -529,29 +528,13 @@ fn decide(row: &PgRow, claim: &Claim) -> sqlx::Result<Option<Claimed>> {
         .map(|left| Claimed::in_flight(Duration::from_millis(left.unsigned_abs()))))
 }
 
-#[derive(Default)]
-struct Sweeper {
-    claims: AtomicU32,
-    sweeping: AtomicBool,
-}
-
-/// Allows the next sweep when it is dropped, also if the runtime ends.
-struct SweepTurn(Arc<Sweeper>);
-
-impl Drop for SweepTurn {
-    fn drop(&mut self) {
-        self.0.sweeping.store(false, Ordering::Release);
-    }
-}
-
 /// The statements for one table.
 struct Table {
     name: String,
     create: String,
     claim: String,
     renew: String,
-    done: String,
-    failed: String,
+    record: String,
     withdrawn: String,
     done_in: String,
     adopt: String,
@@ -572,8 +555,7 @@ impl Table {
             create,
             claim: statement(CLAIM),
             renew: statement(RENEW),
-            done: statement(RECORD_DONE),
-            failed: statement(RECORD_FAILED),
+            record: statement(RECORD),
             withdrawn: statement(WITHDRAW),
             done_in: statement(DONE_IN),
             adopt: statement(ADOPT),
@@ -661,27 +643,17 @@ with held as (
 select exists (select from $table where key = $1 and token = $2 and state = 1)
 ";
 
-// $4 status and type, and $5 body of the answer. A row that is done already is only read, unless it
-// has no answer yet.
-const RECORD_DONE: &str = r"
+// $4 the state, done or failed, $5 status and type, and $6 body of the answer. A row that is done
+// already is only read, unless it has no answer yet.
+const RECORD: &str = r"
 with held as (
     select key from $table
-    where key = $1 and token = $2 and (state = 1 or state = 3 and body is null and $5::bytea is not null)
+    where key = $1 and token = $2 and (state = 1 or state = 3 and body is null and $6::bytea is not null)
     for update skip locked
 ), recorded as (
-    update $table as c set state = 3, answer_head = $4, body = $5, $keep from held where c.key = held.key returning 1
+    update $table as c set state = $4, answer_head = $5, body = $6, $keep from held where c.key = held.key returning 1
 )
-select exists (select from recorded) or case c.state when 3 then true when 1 then null else false end
-from (select) as one left join $table as c on c.key = $1 and c.token = $2
-";
-
-const RECORD_FAILED: &str = r"
-with held as (
-    select key from $table where key = $1 and token = $2 and state = 1 for update skip locked
-), recorded as (
-    update $table as c set state = 2, $keep from held where c.key = held.key returning 1
-)
-select exists (select from recorded) or case c.state when 2 then true when 1 then null else false end
+select exists (select from recorded) or case c.state when $4 then true when 1 then null else false end
 from (select) as one left join $table as c on c.key = $1 and c.token = $2
 ";
 
@@ -734,6 +706,7 @@ with over as (
 delete from $table as c using over where c.key = over.key
 ";
 
+const FAILED: i16 = 2;
 const DONE: i16 = 3;
 const MAX_CONTENTS: i64 = Claim::MAX_CONTENTS as i64;
 const MAX_NAME: usize = 40;

@@ -90,8 +90,10 @@ impl RedisStore {
         Ok(Self::with_connector(move || {
             let client = Arc::clone(&client);
             async move {
+                // Fails if the process has one already. Without any rustls panics if it cannot
+                // choose.
                 #[cfg(feature = "redis-tls")]
-                install_crypto();
+                let _ = rustls::crypto::ring::default_provider().install_default();
                 // The layer has a time limit for each call, and `Link::open` one for connecting.
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(None)
@@ -391,14 +393,6 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Connection for C {
 
 type Answer<T> = Pin<Box<dyn Future<Output = RedisResult<T>> + Send>>;
 type Connecting = Answer<Arc<dyn Connection>>;
-
-/// Sets rustls's provider for the process if there is none. rustls panics if it cannot choose one.
-#[cfg(feature = "redis-tls")]
-fn install_crypto() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-}
 
 struct Script {
     text: &'static str,

@@ -3,7 +3,7 @@
 use super::{
     Claim, Claimed, Outcome, ReplayStore, StoreError,
     outcomes::{Outcomes, Unrecorded},
-    trace::{self, Operation, Watch},
+    trace::{self, Operation},
 };
 use std::{
     error::Error,
@@ -22,17 +22,17 @@ use tokio::{
 #[derive(Clone)]
 pub(super) struct SharedStore {
     store: Arc<dyn DynStore>,
-    limits: Limits,
+    pub(super) limits: Limits,
     link: Arc<Link>,
 }
 
 /// The layer's settings.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// For one call, its retry included.
-    pub(super) timeout: Duration,
+    pub(crate) timeout: Duration,
     /// How many outcomes may wait to be recorded.
-    pub(super) outcomes: usize,
+    pub(crate) outcomes: usize,
 }
 
 struct Link {
@@ -58,10 +58,6 @@ impl SharedStore {
         Self { store: Arc::new(store), limits, link: Arc::new(link) }
     }
 
-    pub(super) fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
-    }
-
     pub(super) fn outcomes(&self) -> &Outcomes {
         &self.link.outcomes
     }
@@ -77,11 +73,11 @@ impl SharedStore {
         Box::pin(async move {
             this.check_breaker()?;
             // A busy store has not failed: the breaker does not count this.
-            let watch = Watch::start();
+            let since = std::time::Instant::now();
             let half = this.limits.timeout.checked_div(2).unwrap_or_default();
             let Ok(Ok(_turn)) = timeout(half, this.link.turns.acquire()).await else {
                 let busy = StoreError::unsent(Busy);
-                trace::store_called(provider, Operation::Claim, watch, Some(&busy));
+                trace::store_called(provider, Operation::Claim, since, Some(&busy));
                 return Err(busy);
             };
             let asked = Instant::now();
@@ -116,11 +112,6 @@ impl SharedStore {
         Outcomes::start(self);
     }
 
-    /// Resolves when no outcome waits to be recorded.
-    pub(super) async fn drained(self) {
-        Outcomes::drained(&self).await;
-    }
-
     /// Records an outcome. If the store does not know an acknowledged claim, because it forgot it
     /// or was unavailable, the claim is made and finished at once, so that it does not run again.
     ///
@@ -152,7 +143,7 @@ impl SharedStore {
                 Ok(())
             }
             Claimed::Conflict => {
-                trace::conflicting(provider);
+                trace::outcome_lost(provider, "the store has other content under the signature");
                 Ok(())
             }
             // Another attempt runs, or there is no room: that may change.
@@ -169,7 +160,7 @@ impl SharedStore {
         caller: Caller,
         call: impl Fn() -> Call<'a, T>,
     ) -> Result<T, StoreError> {
-        let watch = Watch::start();
+        let since = std::time::Instant::now();
         let called = timeout(self.limits.timeout, async {
             match call().await {
                 // An idle connection that broke shows with the next call, so try once more. Every
@@ -181,9 +172,10 @@ impl SharedStore {
                 answer => answer,
             }
         });
-        let answer =
-            called.await.unwrap_or_else(|_| Err(StoreError::new(NoAnswer(self.limits.timeout))));
-        trace::store_called(provider, operation, watch, answer.as_ref().err());
+        let answer = called.await.unwrap_or_else(|_| {
+            Err(StoreError::new(format!("no answer within {:?}", self.limits.timeout)))
+        });
+        trace::store_called(provider, operation, since, answer.as_ref().err());
         match (answer.is_ok(), caller) {
             (true, caller) => {
                 let was_away = self.breaker().close();
@@ -202,7 +194,7 @@ impl SharedStore {
         if self.breaker().lets_through(Instant::now(), self.limits.timeout) {
             Ok(())
         } else {
-            Err(StoreError::unsent(Skipped))
+            Err(StoreError::unsent("skipped, because the last calls failed"))
         }
     }
 
@@ -253,17 +245,6 @@ impl Breaker {
     }
 }
 
-#[derive(Debug)]
-struct NoAnswer(Duration);
-
-impl fmt::Display for NoAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no answer within {:?}", self.0)
-    }
-}
-
-impl Error for NoAnswer {}
-
 /// Whether the call got no turn; the store may be well.
 pub(super) fn is_busy(error: &StoreError) -> bool {
     error.source().is_some_and(|cause| cause.is::<Busy>())
@@ -279,18 +260,6 @@ impl fmt::Display for Busy {
 }
 
 impl Error for Busy {}
-
-#[derive(Debug)]
-struct Skipped;
-
-impl fmt::Display for Skipped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("skipped, because the last calls failed")
-    }
-}
-
-impl Error for Skipped {}
-
 type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A [`ReplayStore`] as a trait object.

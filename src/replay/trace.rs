@@ -1,6 +1,7 @@
-//! Reports to `tracing` and `metrics`; does nothing, at no cost, without these features.
+//! Reports to `tracing` and `metrics`; does nothing without these features.
 
 use super::{MemoryStore, StoreError};
+use std::{sync::atomic::AtomicBool, time::Instant};
 
 #[cfg(feature = "metrics")]
 use crate::trace::metric_names::{
@@ -26,31 +27,8 @@ impl Operation {
     }
 }
 
-/// When a call began.
-#[derive(Clone, Copy)]
-pub(super) struct Watch {
-    #[cfg(feature = "metrics")]
-    start: std::time::Instant,
-}
-
-impl Watch {
-    pub(super) fn start() -> Self {
-        Self {
-            #[cfg(feature = "metrics")]
-            start: std::time::Instant::now(),
-        }
-    }
-}
-
-/// Whether it was reported that a memory store fills up.
-#[derive(Default)]
-pub(super) struct Level {
-    #[cfg(feature = "tracing")]
-    is_high: std::sync::atomic::AtomicBool,
-}
-
 /// Reports the memory store's size after a claim.
-pub(super) fn claims(provider: &'static str, store: &MemoryStore, level: &Level) {
+pub(super) fn claims(provider: &'static str, store: &MemoryStore, is_high: &AtomicBool) {
     #[cfg(feature = "metrics")]
     {
         metrics::gauge!(CLAIMS, "provider" => provider).set(store.len() as f64);
@@ -64,8 +42,8 @@ pub(super) fn claims(provider: &'static str, store: &MemoryStore, level: &Level)
         let (claims, capacity) = (store.len(), store.capacity());
         let is_over =
             |percent: usize| claims.saturating_mul(100) > capacity.saturating_mul(percent);
-        let was_high = level.is_high.load(Relaxed);
-        if is_over(80) && !was_high && !level.is_high.swap(true, Relaxed) {
+        let was_high = is_high.load(Relaxed);
+        if is_over(80) && !was_high && !is_high.swap(true, Relaxed) {
             tracing::warn!(
                 target: TARGET,
                 provider,
@@ -75,24 +53,24 @@ pub(super) fn claims(provider: &'static str, store: &MemoryStore, level: &Level)
             );
         }
         if was_high && !is_over(70) {
-            level.is_high.store(false, Relaxed);
+            is_high.store(false, Relaxed);
         }
     }
-    let _ = (provider, store, level);
+    let _ = (provider, store, is_high);
 }
 
 /// Reports a call of the shared store.
 pub(super) fn store_called(
     provider: &'static str,
     operation: Operation,
-    watch: Watch,
+    since: Instant,
     error: Option<&StoreError>,
 ) {
     let operation = operation.as_str();
     #[cfg(feature = "metrics")]
     {
         metrics::histogram!(STORE_SECONDS, "provider" => provider, "operation" => operation)
-            .record(watch.start.elapsed());
+            .record(since.elapsed());
         if error.is_some() {
             metrics::counter!(STORE_ERRORS, "provider" => provider, "operation" => operation)
                 .increment(1);
@@ -109,7 +87,7 @@ pub(super) fn store_called(
             "a call of the replay store failed"
         );
     }
-    let _ = (provider, operation, watch, error);
+    let _ = (provider, operation, since, error);
 }
 
 /// Reports that this attempt no longer holds its claim in the shared store.
@@ -125,12 +103,6 @@ pub(super) fn lease_lost(provider: &'static str, operation: Operation) {
         "the lease is lost: the claim was forgotten, or another process delivers it too"
     );
     let _ = (provider, operation);
-}
-
-/// Reports an acknowledged delivery that cannot be recorded: the shared store has other content
-/// under its signature.
-pub(super) fn conflicting(provider: &'static str) {
-    outcome_lost(provider, "the store has other content under the signature");
 }
 
 /// Counts an outcome that waits to be recorded.
@@ -150,7 +122,8 @@ pub(super) fn outcome_over(provider: &'static str, lost: Option<&'static str>) {
     let _ = provider;
 }
 
-fn outcome_lost(provider: &'static str, why: &'static str) {
+/// Reports an acknowledged delivery that will never be recorded.
+pub(super) fn outcome_lost(provider: &'static str, why: &'static str) {
     #[cfg(feature = "metrics")]
     metrics::counter!(OUTCOMES_LOST, "provider" => provider).increment(1);
     #[cfg(feature = "tracing")]

@@ -9,6 +9,8 @@ use crate::{
 use http::{HeaderMap, HeaderName};
 use md5::{Digest, Md5};
 use std::time::SystemTime;
+#[cfg(feature = "test-util")]
+use {bytes::Bytes, http::Request};
 
 /// The headers of both modes: Stardust may send all of them, whichever mode is configured.
 pub(super) const CREDENTIALS: &[&str] = &["x-stardust-key", "x-ts", "x-sign"];
@@ -108,15 +110,8 @@ impl KeyOnlySigner {
 
 #[cfg(feature = "test-util")]
 impl crate::Signer for KeyOnlySigner {
-    fn sign(
-        &self,
-        mut request: http::Request<bytes::Bytes>,
-        _now: SystemTime,
-    ) -> http::Request<bytes::Bytes> {
-        if let Ok(value) = http::HeaderValue::from_bytes(self.access_key.expose_secret()) {
-            request.headers_mut().insert("x-stardust-key", value);
-        }
-        request
+    fn sign(&self, request: Request<Bytes>, _now: SystemTime) -> Request<Bytes> {
+        crate::signer::with_headers(request, [(&KEY, self.access_key.expose_secret())])
     }
 }
 
@@ -166,21 +161,12 @@ impl Signer {
 
 #[cfg(feature = "test-util")]
 impl crate::Signer for Signer {
-    fn sign(
-        &self,
-        mut request: http::Request<bytes::Bytes>,
-        now: SystemTime,
-    ) -> http::Request<bytes::Bytes> {
+    fn sign(&self, request: Request<Bytes>, now: SystemTime) -> Request<Bytes> {
         let ts =
             now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis().to_string();
         let sign = self.signature(&ts);
         let values = [self.pair.access_key.expose_secret(), ts.as_bytes(), sign.as_bytes()];
-        for (name, value) in CREDENTIALS.iter().zip(values) {
-            if let Ok(value) = http::HeaderValue::from_bytes(value) {
-                request.headers_mut().insert(*name, value);
-            }
-        }
-        request
+        crate::signer::with_headers(request, CREDENTIALS.iter().copied().zip(values))
     }
 }
 

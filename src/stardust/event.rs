@@ -66,8 +66,7 @@ impl WebhookEvent for Event {
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        read_back(input, |body| Ok(Self::from_body(body)))
-            .map(|read| read.unwrap_or_else(Self::Unknown))
+        read_back(input, Self::from_body, Self::Unknown)
     }
 }
 

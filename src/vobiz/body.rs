@@ -41,19 +41,13 @@ impl Rules {
     }
 
     #[cfg(feature = "test-util")]
-    pub(super) fn sign(
-        &self,
-        mut request: http::Request<bytes::Bytes>,
-    ) -> http::Request<bytes::Bytes> {
+    pub(super) fn sign(&self, request: http::Request<bytes::Bytes>) -> http::Request<bytes::Bytes> {
         let signed = self
             .keys
             .first()
             .map(|key| base16ct::lower::encode_string(&key.sign(&[request.body()])));
         let value = [&*self.prefix, &*signed.unwrap_or_default()].concat();
-        if let Ok(value) = http::HeaderValue::try_from(value) {
-            request.headers_mut().insert(&self.header, value);
-        }
-        request
+        crate::signer::with_headers(request, [(&self.header, value)])
     }
 }
 

@@ -114,6 +114,6 @@ impl Alert {
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        read_back(input, Self::from_body).map(|read| read.unwrap_or_else(Self::Unknown))
+        read_back(input, Self::from_body, Err).map(|read| read.unwrap_or_else(Self::Unknown))
     }
 }

@@ -10,6 +10,8 @@ use std::{
     borrow::Cow,
     time::{Duration, SystemTime},
 };
+#[cfg(feature = "test-util")]
+use {bytes::Bytes, http::Request};
 
 pub(super) fn verify(
     members: &Object<'_>,
@@ -18,7 +20,7 @@ pub(super) fn verify(
     separates_short_nonces: bool,
     now: SystemTime,
 ) -> Result<Proof, Rejection> {
-    let Triple { timestamp, nonce, signature } = Triple::find(members)?;
+    let [timestamp, nonce, signature] = signing(members)?;
     let stamp = Timestamp::from_digits(&timestamp)
         .ok_or_else(|| malformed("timestamp: not 10 or 13 digits"))?;
     if !is_nonce(nonce.as_bytes()) {
@@ -50,36 +52,29 @@ pub(super) fn verify(
     })
 }
 
-struct Triple<'a> {
-    timestamp: Cow<'a, str>,
-    nonce: Cow<'a, str>,
-    signature: Cow<'a, str>,
-}
-
-impl<'a> Triple<'a> {
-    /// Finds the three members, all in one spelling; a repeated one is refused in either spelling.
-    fn find(members: &Object<'a>) -> Result<Self, Rejection> {
-        let mut found: [Option<Value<'a>>; 3] = [None; 3];
-        let mut spelling = None;
-        for (in_pascal, names) in [(false, SNAKE), (true, PASCAL)] {
-            for (slot, name) in found.iter_mut().zip(names) {
-                for value in members.all(name) {
-                    let before = slot.replace(value);
-                    if before.is_some() || spelling.is_some_and(|first| first != in_pascal) {
-                        return Err(malformed("a signing member is repeated or in two spellings"));
-                    }
-                    spelling = Some(in_pascal);
+/// Timestamp, nonce and signature, all in one spelling; a repeated one is refused in either
+/// spelling.
+fn signing<'a>(members: &Object<'a>) -> Result<[Cow<'a, str>; 3], Rejection> {
+    let mut found: [Option<Value<'a>>; 3] = [None; 3];
+    let mut spelling = None;
+    for (in_pascal, names) in [(false, SNAKE), (true, PASCAL)] {
+        for (slot, name) in found.iter_mut().zip(names) {
+            for value in members.all(name) {
+                let before = slot.replace(value);
+                if before.is_some() || spelling.is_some_and(|first| first != in_pascal) {
+                    return Err(malformed("a signing member is repeated or in two spellings"));
                 }
+                spelling = Some(in_pascal);
             }
         }
-        let [timestamp, nonce, signature] = found.map(|value| match value {
-            Some(value) => value
-                .scalar()
-                .ok_or_else(|| malformed("a signing member is neither string nor number")),
-            None => Err(Rejection::new(RejectionKind::CredentialMissing)),
-        });
-        Ok(Self { timestamp: timestamp?, nonce: nonce?, signature: signature? })
     }
+    let [timestamp, nonce, signature] = found.map(|value| match value {
+        Some(value) => {
+            value.scalar().ok_or_else(|| malformed("a signing member is neither string nor number"))
+        }
+        None => Err(Rejection::new(RejectionKind::CredentialMissing)),
+    });
+    Ok([timestamp?, nonce?, signature?])
 }
 
 pub(super) fn is_signing(key: &str) -> bool {
@@ -249,11 +244,7 @@ impl Signer {
 impl crate::Signer for Signer {
     /// Adds the signing members at the start of a JSON body (as `Timestamp`, `Nonce` and
     /// `Signature` if it has `Event` or `EventType`) or at the end of a form.
-    fn sign(
-        &self,
-        request: http::Request<bytes::Bytes>,
-        now: SystemTime,
-    ) -> http::Request<bytes::Bytes> {
+    fn sign(&self, request: Request<Bytes>, now: SystemTime) -> Request<Bytes> {
         let age = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let timestamp =
             if self.milliseconds { age.as_millis().to_string() } else { age.as_secs().to_string() };

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 /// A body that starts with `{` is JSON, one that starts with `%7B` is percent-encoded JSON, any
 /// other is a form. Invalid UTF-8 becomes U+FFFD.
-pub(super) fn to_json(body: &[u8]) -> Result<Cow<'_, str>, Rejection> {
+pub(crate) fn to_json(body: &[u8]) -> Result<Cow<'_, str>, Rejection> {
     let body = body.trim_ascii();
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body).trim_ascii();
     if body.starts_with(b"{") {

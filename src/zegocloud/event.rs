@@ -108,16 +108,17 @@ impl Event {
     }
 
     /// Takes the first member that holds a known name.
-    fn known(object: Object<'_>, claimed: &mut Option<String>) -> Option<Self> {
+    fn known(mut object: Object<'_>, claimed: &mut Option<String>) -> Option<Self> {
+        object.hide(&["nonce", "signature", "Nonce", "Signature"]);
         for tag in ["event", "Event", "event_type", "EventType"] {
             let Some(name) = object.name(tag) else { continue };
-            if let Some(read) = family(tag, &name, &object) {
-                object.hide(&[tag, "nonce", "signature", "Nonce", "Signature"]);
-                let event = read(&name, object);
-                if event.is_none() {
+            match family(tag, &name, object) {
+                Ok(None) => {
                     *claimed = Some(name.into_owned());
+                    return None;
                 }
-                return event;
+                Ok(event) => return event,
+                Err(other) => object = other,
             }
             claimed.get_or_insert_with(|| name.into_owned());
         }
@@ -164,18 +165,17 @@ impl WebhookEvent for Event {
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<In: Deserializer<'de>>(input: In) -> Result<Self, In::Error> {
-        let from_body = |body: &bytes::Bytes| {
-            let text = text(body).ok_or_else(|| Unknown::new(body.clone()))?;
-            Ok(Self::of(text, Tape::new(text).as_ref().and_then(Tape::object)))
+        let from_body = |body: &bytes::Bytes| match text(body) {
+            Some(text) => Self::of(text, Tape::new(text).as_ref().and_then(Tape::object)),
+            None => Self::Unknown(Unknown::new(body.clone())),
         };
-        read_back(input, from_body).map(|read| read.unwrap_or_else(Self::Unknown))
+        read_back(input, from_body, Self::Unknown)
     }
 }
 
-type Read = fn(&str, Object<'_>) -> Option<Event>;
-
-/// The family that knows the name. If several do, a member decides that only one of them has.
-fn family(tag: &str, name: &str, object: &Object<'_>) -> Option<Read> {
+/// Reads the event of the family that knows the name. If several do, a member decides that only one
+/// of them has. Gives the object back if none does; `None` if the payload is too large.
+fn family<'t>(tag: &str, name: &str, object: Object<'t>) -> Result<Option<Event>, Object<'t>> {
     // Blank is missing, as in payloads: an event that is read back is then of the same family.
     let has = |member: &str| {
         object.get(member).is_some_and(|value| !value.is_null() && !value.is_empty())
@@ -185,53 +185,41 @@ fn family(tag: &str, name: &str, object: &Object<'_>) -> Option<Read> {
         || PlayerEvent::knows(name) && ["AppID", "PlayerId", "UploadTaskId"].into_iter().any(has);
     let is_legacy =
         || LegacyRecordingEvent::knows(name) && object.iter().all(|(member, _)| member != "detail");
-    Some(match tag {
+    Ok(match tag {
         // Rooms and ZIM both have a `room_create`.
         "event" if RoomEvent::knows(name) && !is_zim() => {
-            |name, object| RoomEvent::of(name, object).map(Event::Room)
+            RoomEvent::of(name, object).map(Event::Room)
         }
-        "event" if StreamEvent::knows(name) => {
-            |name, object| StreamEvent::of(name, object).map(Event::Stream)
-        }
-        "event" if MixingEvent::knows(name) => {
-            |name, object| MixingEvent::of(name, object).map(Event::Mixing)
-        }
-        "event" if CdnEvent::knows(name) => {
-            |name, object| CdnEvent::of(name, object).map(Event::Cdn)
-        }
-        "event" if ZimEvent::knows(name) => {
-            |name, object| ZimEvent::of(name, object).map(Event::Zim)
-        }
-        "event" if BoardEvent::knows(name) => {
-            |name, object| BoardEvent::of(name, object).map(Event::Board)
-        }
+        "event" if StreamEvent::knows(name) => StreamEvent::of(name, object).map(Event::Stream),
+        "event" if MixingEvent::knows(name) => MixingEvent::of(name, object).map(Event::Mixing),
+        "event" if CdnEvent::knows(name) => CdnEvent::of(name, object).map(Event::Cdn),
+        "event" if ZimEvent::knows(name) => ZimEvent::of(name, object).map(Event::Zim),
+        "event" if BoardEvent::knows(name) => BoardEvent::of(name, object).map(Event::Board),
         // AI Agent and ASR both have an `ASRResult` and an `Exception`.
         "Event" if AiAgentEvent::knows(name) && has("AgentInstanceId") => {
-            |name, object| AiAgentEvent::of(name, object).map(Event::AiAgent)
+            AiAgentEvent::of(name, object).map(Event::AiAgent)
         }
         "Event" if AsrEvent::knows(name) && has("TaskId") => {
-            |name, object| AsrEvent::of(name, object).map(Event::Asr)
+            AsrEvent::of(name, object).map(Event::Asr)
         }
         "Event" if TranscodingEvent::knows(name) => {
-            |name, object| TranscodingEvent::of(name, object).map(Event::Transcoding)
+            TranscodingEvent::of(name, object).map(Event::Transcoding)
         }
         "Event" if ModerationEvent::knows(name) => {
-            |name, object| ModerationEvent::of(name, object).map(Event::Moderation)
+            ModerationEvent::of(name, object).map(Event::Moderation)
         }
         // Both forms have the types 1, 2 and 3, but only the newer one has a `detail`.
         "event_type" if is_legacy() => {
-            |name, object| LegacyRecordingEvent::of(name, object).map(Event::LegacyRecording)
+            LegacyRecordingEvent::of(name, object).map(Event::LegacyRecording)
         }
-        "event_type" if RecordingEvent::knows(name) => |name, object| {
+        "event_type" if RecordingEvent::knows(name) => {
             RecordingEvent::of(name, object).map(|event| Event::Recording(event.with_detail()))
-        },
+        }
         // Player and Digital Human both have the types 3 and 4.
-        "EventType" if is_player() => {
-            |name, object| PlayerEvent::of(name, object).map(Event::Player)
-        }
+        "EventType" if is_player() => PlayerEvent::of(name, object).map(Event::Player),
         "EventType" if DigitalHumanEvent::knows(name) => {
-            |name, object| DigitalHumanEvent::of(name, object).map(Event::DigitalHuman)
+            DigitalHumanEvent::of(name, object).map(Event::DigitalHuman)
         }
-        _ => return None,
+        _ => return Err(object),
     })
 }

@@ -127,7 +127,7 @@ pub mod transcoding;
 pub mod zim;
 
 mod auth;
-mod encoding;
+pub(crate) mod encoding;
 mod event;
 mod json_text;
 
@@ -233,11 +233,6 @@ impl Provider for Zegocloud {
         };
         Ok(Delivery::of(Event::of(&json, object), proof))
     }
-}
-
-#[cfg(fuzzing)]
-pub(crate) fn body_to_json(body: &[u8]) -> Option<std::borrow::Cow<'_, str>> {
-    encoding::to_json(body).ok()
 }
 
 fn unreadable(json: &str) -> Rejection {

@@ -197,8 +197,7 @@ impl Event {
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        read_back(input, |body| Ok(Self::from_json(body)))
-            .map(|read| read.unwrap_or_else(Self::Unknown))
+        read_back(input, Self::from_json, Self::Unknown)
     }
 }
 

@@ -3,12 +3,12 @@
 use super::auth::{Scheme, V2, V3};
 use crate::{
     ConfigError,
-    signer::random_digits,
+    signer::{random_digits, with_headers},
     vobiz::{key::Key, origin::Target},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{HeaderValue, Request};
+use http::Request;
 use std::time::SystemTime;
 
 /// Signs callbacks as Vobiz does, for tests and for trying out a receiver.
@@ -99,7 +99,7 @@ impl Signer {
 
 impl crate::Signer for Signer {
     /// Sets the nonce, the account's signature and, if there is a parent token, the main account's.
-    fn sign(&self, mut request: Request<Bytes>, _now: SystemTime) -> Request<Bytes> {
+    fn sign(&self, request: Request<Bytes>, _now: SystemTime) -> Request<Bytes> {
         let url = self.target.url(request.uri().path());
         let nonce = self.nonce.clone().unwrap_or_else(|| random_digits(20));
         let parent = self
@@ -107,13 +107,7 @@ impl crate::Signer for Signer {
             .as_ref()
             .map(|key| (&self.scheme.parent, self.encode(key, url.as_str(), &nonce)));
         let own = (&self.scheme.own, self.signature(url.as_str(), &nonce));
-        for (name, value) in
-            [Some((&self.scheme.nonce, nonce)), Some(own), parent].into_iter().flatten()
-        {
-            if let Ok(value) = HeaderValue::try_from(value) {
-                request.headers_mut().insert(name, value);
-            }
-        }
-        request
+        let headers = [Some((&self.scheme.nonce, nonce)), Some(own), parent];
+        with_headers(request, headers.into_iter().flatten())
     }
 }
