@@ -40,9 +40,8 @@ pub struct Issues {
 impl GitHub {
     pub fn new(secret: &str) -> Result<Self, ConfigError> {
         let secret = Secret::new(secret)?;
-        let key = Hmac::new_from_slice(secret.expose_secret())
-            .map_err(|_| ConfigError::new("not a key"))?;
-        Ok(Self { key })
+        let key = Hmac::new_from_slice(secret.expose_secret());
+        Ok(Self { key: key.map_err(|_| ConfigError::new("not a key"))? })
     }
 }
 
@@ -76,8 +75,8 @@ impl Provider for GitHub {
         // The name is not signed, so it is bound to the first request: the same signature with
         // another name is a conflict.
         let identity = Identity::new(&[&mac], Content::Signed).with_unsigned(name);
-        let proof =
-            Proof { covers: Covers::Body, key_index: 0, signed_at: None, identity: Some(identity) };
+        let (covers, identity) = (Covers::Body, Some(identity));
+        let proof = Proof { covers, key_index: 0, signed_at: None, identity };
         Ok(Delivery::new(event, kind, proof))
     }
 }
@@ -89,14 +88,10 @@ fn read<T: DeserializeOwned>(body: &Bytes, event: impl FnOnce(T) -> Event) -> Ev
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let github = GitHub::new("It's a Secret to Everybody")?;
     for body in ["Hello, World!", "Hullo, World!"] {
-        let request = Request::post("/github")
-            .header("x-hub-signature-256", PUBLISHED)
-            .header("x-github-event", "x");
-        let request = request.body(Bytes::from(body))?;
-        println!(
-            "{body}: {:?}",
-            github.verify(&request, SystemTime::now()).map(Delivery::into_event)
-        );
+        let request = Request::post("/github").header("x-hub-signature-256", PUBLISHED);
+        let request = request.header("x-github-event", "x").body(Bytes::from(body))?;
+        let verified = github.verify(&request, SystemTime::now());
+        println!("{body}: {:?}", verified.map(Delivery::into_event));
     }
     Ok(())
 }

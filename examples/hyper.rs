@@ -37,7 +37,7 @@ async fn on_event(request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>
     Ok(response)
 }
 
-/// Serves until accepting fails. Every path is the webhook's: unsigned requests are 401.
+/// Serves for ever. Every path is the webhook's: unsigned requests are 401.
 pub async fn serve(
     listener: TcpListener,
     callback_secret: &str,
@@ -48,7 +48,11 @@ pub async fn serve(
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10));
     loop {
-        let (stream, _) = listener.accept().await?;
+        let Ok((stream, _)) = listener.accept().await else {
+            // Most likely the file descriptors have run out: connections that end free some.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
         let connection = server
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(webhooks.clone()));
         // Errors on a connection are the client's doing, and there is nobody to report them to.

@@ -9,6 +9,9 @@
 //! `LEDGER_CRASH=before_commit` or `after_commit` ends the process at that point. Start it again
 //! without the variable to see what the sender's retry does: it books, or finds the booking made.
 
+#[path = "common/ended.rs"]
+mod ended;
+
 use axum::{
     Router,
     extract::State,
@@ -16,6 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use ended::ended;
 use sqlx::{PgPool, Row, postgres::PgPoolOptions};
 use std::{env, error::Error, time::Duration};
 use tokio::net::TcpListener;
@@ -99,7 +103,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let mut webhooks = WebhookLayer::new(Zegocloud::new(secret)?).shared_store(store.clone());
     if let Ok(millis) = env::var("LEDGER_LEASE_MS") {
-        webhooks = webhooks.lease(Duration::from_millis(millis.parse()?))?;
+        let millis = millis.parse().map_err(|error| format!("LEDGER_LEASE_MS: {error}"))?;
+        webhooks = webhooks.lease(Duration::from_millis(millis))?;
     }
     let app = Router::new()
         .route("/zegocloud", post(book).route_layer(webhooks.clone()))
@@ -109,8 +114,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener =
         TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
     eprintln!("listening on http://{}", listener.local_addr()?);
-    let interrupted = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
-    axum::serve(listener, app).with_graceful_shutdown(interrupted).await?;
+    axum::serve(listener, app).with_graceful_shutdown(ended()).await?;
     if tokio::time::timeout(Duration::from_secs(10), webhooks.drained()).await.is_err() {
         eprintln!("the store has not heard of every delivery");
     }

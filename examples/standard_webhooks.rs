@@ -1,5 +1,4 @@
-//! A provider of your own: the symmetric scheme of <https://www.standardwebhooks.com>, which many
-//! senders share.
+//! A provider of your own, with the symmetric scheme of <https://www.standardwebhooks.com>.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
@@ -34,11 +33,10 @@ impl StandardWebhooks {
 
     /// Takes an older secret too.
     pub fn also_accept(mut self, secret: &str) -> Result<Self, ConfigError> {
-        let text = secret.strip_prefix("whsec_").unwrap_or(secret);
-        let key = BASE64.decode(text).ok().filter(|key| (24..=64).contains(&key.len()));
+        let key = BASE64.decode(secret.strip_prefix("whsec_").unwrap_or(secret));
+        let key = key.ok().filter(|key| (24..=64).contains(&key.len()));
         let key = key.ok_or(ConfigError::new("the secret is not base64 of 24 to 64 bytes"))?;
-        let mac =
-            Hmac::new_from_slice(&key).map_err(|_| ConfigError::new("the secret is no key"))?;
+        let mac = Hmac::new_from_slice(&key).map_err(|_| ConfigError::new("not a key"))?;
         self.0.push((Secret::from_bytes(&key)?, mac));
         Ok(self)
     }
@@ -53,21 +51,15 @@ impl Provider for StandardWebhooks {
     fn check_head(&self, head: &Parts, _: SystemTime) -> Result<Self::FromHead, Rejection> {
         let header = |name| exactly_one(&head.headers, name);
         let (id, digits) = (header("webhook-id")?, header("webhook-timestamp")?);
-        let macs =
-            header("webhook-signature")?.split(' ').filter_map(|mac| mac.strip_prefix("v1,"));
-        let macs: Vec<_> =
-            macs.filter_map(|mac| BASE64.decode(mac).ok()?.try_into().ok()).collect();
-        // The signed parts are joined with points. Without a point in the id, and with digits only
-        // in the time, they can be split in one way only.
-        let well_formed = !id.contains('.') && !macs.is_empty();
-        let Some(time @ Timestamp::Seconds(_)) =
-            Timestamp::from_digits(digits).filter(|_| well_formed)
-        else {
-            let detail =
-                "an id with a point, a time that is not 10 digits, or no signature of version 1";
-            return Err(Rejection::new(RejectionKind::CredentialMalformed).with_detail(detail));
-        };
-        Ok((id.to_owned(), format!("{id}.{digits}."), time, macs))
+        let mac = |text: &str| BASE64.decode(text.strip_prefix("v1,")?).ok()?.try_into().ok();
+        let macs: Vec<_> = header("webhook-signature")?.split(' ').filter_map(mac).collect();
+        // The signed parts are joined with points. Without one in the id they split in one way only.
+        match Timestamp::from_digits(digits) {
+            Some(time @ Timestamp::Seconds(_)) if !id.contains('.') && !macs.is_empty() => {
+                Ok((id.to_owned(), format!("{id}.{digits}."), time, macs))
+            }
+            _ => Err(Rejection::new(RejectionKind::CredentialMalformed)),
+        }
     }
 
     fn check_body(
@@ -81,14 +73,11 @@ impl Provider for StandardWebhooks {
             let signed = key.clone().chain_update(&start).chain_update(body);
             macs.iter().any(|mac| signed.clone().verify_slice(mac).is_ok())
         };
-        let (Some(key_index), [(first, _), ..]) = (self.0.iter().position(signs), &self.0[..])
-        else {
-            return Err(Rejection::new(RejectionKind::CredentialWrong));
-        };
+        let wrong = Rejection::new(RejectionKind::CredentialWrong);
+        let key_index = self.0.iter().position(signs).ok_or(wrong)?;
         let signed_at = Some(Window::default().check(time, now)?);
-        // The sender signs a retry anew, perhaps with another key. The id together with the first
-        // configured key makes it the same delivery.
-        let identity = Some(Identity::new(&[first.id(), id.as_bytes()], Content::Bound));
+        // A retry is signed anew, perhaps with another key: the id and the first key stay.
+        let identity = Some(Identity::new(&[self.0[0].0.id(), id.as_bytes()], Content::Bound));
         let proof = Proof { covers: Covers::Body, key_index, signed_at, identity };
         let Message { kind, .. } = serde_json::from_slice(body).unwrap_or_default();
         let label = kind.clone().unwrap_or_else(|| "unknown".to_owned());
@@ -101,13 +90,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for body in [r#"{"test": 2432232314}"#, r#"{"test": 2432232315}"#] {
         let request = Request::post("/hooks").header("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek");
         let request = request.header("webhook-timestamp", "1614265330");
-        let request =
-            request.header("webhook-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        let mac = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+        let request = request.header("webhook-signature", mac).body(Bytes::from(body))?;
         let sender = StandardWebhooks::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")?;
-        println!(
-            "{:?}",
-            sender.verify(&request.body(Bytes::from(body))?, then).map(Delivery::into_event)
-        );
+        println!("{:?}", sender.verify(&request, then).map(Delivery::into_event));
     }
     Ok(())
 }

@@ -9,14 +9,18 @@
 //! Each event that reaches the handler is one line of JSON on stdout; everything else goes to
 //! stderr.
 
+#[path = "common/ended.rs"]
+mod ended;
+
 use axum::{
     Extension, Router,
     body::Body,
-    extract::{Path, Request, State},
+    extract::{Path, Request, State, rejection::PathRejection},
     http::{Response, StatusCode},
     middleware::{Next, from_fn_with_state},
     routing::{MethodRouter, post},
 };
+use ended::ended;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -74,13 +78,15 @@ where
 /// If there are no rules, the layer answers 404.
 async fn find_rules<P: Provider>(
     State(tenants): State<Arc<Tenants>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     mut request: Request,
     next: Next,
 ) -> Response<Body>
 where
     Tenant: Rules<P>,
 {
+    // No tenant has a name that is not UTF-8.
+    let name = name.map_or_else(|_| String::new(), |Path(name)| name);
     if let Some(rules) = tenants.find(&name).await.and_then(|tenant| tenant.rules()) {
         request.extensions_mut().insert(rules);
         request.extensions_mut().insert(TenantName(name));
@@ -283,8 +289,7 @@ async fn main() -> Result<(), Problem> {
     let listener =
         TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
     eprintln!("listening on http://{}", listener.local_addr()?);
-    let interrupted = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
-    axum::serve(listener, app(Arc::new(tenants))).with_graceful_shutdown(interrupted).await?;
+    axum::serve(listener, app(Arc::new(tenants))).with_graceful_shutdown(ended()).await?;
     Ok(())
 }
 

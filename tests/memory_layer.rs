@@ -275,6 +275,75 @@ fn attack_typed_lists_are_not_amplified() {
     }
 }
 
+#[cfg(all(feature = "geelark", feature = "vobiz"))]
+#[test]
+fn attack_deep_and_wide_bodies_of_the_others_hold_at_most_twice_themselves() {
+    use tower_webhooks::{
+        geelark::{GeeLarkToken, TokenSigner},
+        vobiz::{
+            kyc::{self, Kyc},
+            voice::{self, Voice},
+        },
+    };
+
+    /// What a body is to its provider, and the most bytes that were held besides it.
+    type Verify = fn(String) -> (String, usize);
+
+    fn verify<P: Provider>(
+        provider: P,
+        signer: impl tower_webhooks::Signer,
+        body: String,
+    ) -> (String, usize) {
+        let request = signer.sign(Request::post("/").body(Bytes::from(body)).unwrap(), now());
+        let (delivery, held) = most_held(|| provider.verify(&request, now()).unwrap());
+        (delivery.kind().to_owned(), held)
+    }
+
+    fn geelark(body: String) -> (String, usize) {
+        verify(GeeLarkToken::new(SECRET).unwrap(), TokenSigner::new(SECRET).unwrap(), body)
+    }
+
+    fn voice(body: String) -> (String, usize) {
+        let origin = "https://hooks.example.com";
+        let signer = voice::Signer::new(SECRET, origin).unwrap();
+        verify(Voice::new(SECRET, origin).unwrap(), signer, body)
+    }
+
+    fn kyc(body: String) -> (String, usize) {
+        verify(Kyc::new(SECRET).unwrap(), kyc::Signer::new(SECRET).unwrap(), body)
+    }
+
+    let _alone = alone();
+    let lists = "[".repeat(100_000) + &"]".repeat(100_000);
+    let objects = r#"{"a":"#.repeat(100_000) + "1" + &"}".repeat(100_000);
+    let keys = (0..90_000).map(|number| format!(r#""{number}":0"#)).collect::<Vec<_>>().join(",");
+    let families: [(&str, Verify, &str, &str, &str); 3] = [
+        ("GeeLark", geelark, r#""type":6"#, r#""taskId""#, r#""type":77"#),
+        ("voice", voice, r#""Event":"Ring""#, r#""From""#, r#""Event":"FromTomorrow""#),
+        ("kyc", kyc, r#""event":"kyc.failed""#, r#""session_id""#, r#""event":"from.tomorrow""#),
+    ];
+    for (family, verify, known, typed, unknown) in families {
+        for (place, members, is_known) in [
+            ("lists in an untyped member", format!(r#"{known},"later":{lists}"#), true),
+            ("lists in a typed member", format!("{known},{typed}:{lists}"), true),
+            ("lists in an unknown event", format!(r#"{unknown},"data":{lists}"#), false),
+            ("objects in an untyped member", format!(r#"{known},"later":{objects}"#), true),
+            ("objects in a typed member", format!("{known},{typed}:{objects}"), true),
+            ("objects in an unknown event", format!(r#"{unknown},"data":{objects}"#), false),
+            ("distinct keys", format!("{known},{keys}"), false),
+            ("distinct inner keys", format!(r#"{known},"later":{{{keys}}}"#), true),
+        ] {
+            let body = format!("{{{members}}}");
+            let length = body.len();
+            let (kind, held) = verify(body);
+            println!("{family}, {place}: {} KiB for a body of {} KiB", held / KIB, length / KIB);
+            assert_eq!(kind != "unknown", is_known, "{family}, {place}: {kind}");
+            // And the index of the first members.
+            assert!(held <= 2 * length + 64 * KIB, "{family}, {place}: {held} for {length}");
+        }
+    }
+}
+
 #[cfg(feature = "geelark")]
 #[test]
 fn attack_lists_of_geelark_are_not_amplified() {

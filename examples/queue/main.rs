@@ -19,14 +19,17 @@
 
 #[cfg(feature = "redis")]
 mod durable;
+#[path = "../common/ended.rs"]
+mod ended;
 mod memory;
 
 #[cfg(feature = "redis")]
 pub use durable::RedisQueue;
+pub use ended::ended;
 pub use memory::MemoryQueue;
 
 use axum::{Router, extract::State, http::StatusCode, routing::post};
-use std::{env, error::Error, future::Future, time::Duration};
+use std::{env, error::Error, future::Future, num::NonZero, time::Duration};
 use tokio::net::TcpListener;
 use tower_webhooks::{
     ConfigError, Verified, WebhookEvent as _, WebhookLayer,
@@ -64,7 +67,11 @@ async fn on_event<Q: Queue>(State(queue): State<Q>, event: Verified<Event>) -> S
 async fn main() -> Result<(), Box<dyn Error>> {
     let secret = env::var("ZEGOCLOUD_CALLBACK_SECRET")
         .unwrap_or_else(|_| "demo-zegocloud-callback-secret".to_owned());
-    let capacity = env::var("QUEUE_CAPACITY").map_or(Ok(1000), |text| text.parse())?;
+    let capacity = match env::var("QUEUE_CAPACITY") {
+        Ok(text) => text.parse().map_err(|error| format!("QUEUE_CAPACITY: {error}"))?,
+        Err(_) => const { NonZero::new(1000u32).unwrap() },
+    };
+    let capacity = capacity.get() as usize;
     if let Ok(url) = env::var("REDIS_URL") {
         return serve_durable(&url, capacity, &secret).await;
     }
@@ -102,8 +109,7 @@ async fn serve(app: Router) -> Result<(), Box<dyn Error>> {
     let listener =
         TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
     eprintln!("listening on http://{}", listener.local_addr()?);
-    let interrupted = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
-    axum::serve(listener, app).with_graceful_shutdown(interrupted).await?;
+    axum::serve(listener, app).with_graceful_shutdown(ended()).await?;
     Ok(())
 }
 

@@ -12,7 +12,8 @@ use tower_webhooks::{
 };
 use tower_webhooks_fuzz::{
     forms,
-    provider::{Asked, is_kept, request, seeds},
+    kept::is_kept,
+    provider::{Asked, request, seeds},
 };
 
 fuzz_target!(|data: &[u8]| {

@@ -1,7 +1,10 @@
 //! What the fuzz targets share.
 
 pub mod forms;
+#[path = "../../tests/support/json.rs"]
 pub mod json;
+#[path = "../../tests/support/kept.rs"]
+pub mod kept;
 pub mod mutate;
 pub mod provider;
 

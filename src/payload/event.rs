@@ -29,7 +29,8 @@ pub trait WebhookEvent {
     ///
     /// It is inferred from the members' meaning, mostly without a promise by the provider, and can
     /// be trusted no more than the body. `None` if a required member is missing or blank, if the
-    /// kind has no such members, and for an [`Unknown`].
+    /// kind has no such members, and for an [`Unknown`]. It can be as long as the body, where the
+    /// members are lists of users: store a digest of it in a unique column.
     fn dedup_key(&self) -> Option<String>;
 
     /// The members that did not fit their documented type.

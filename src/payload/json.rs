@@ -308,6 +308,22 @@ const LOW: u16 = 0xdc00;
 mod tests {
     use super::*;
 
+    /// A formatter is a serializer for scalars, and not serde_json's.
+    #[test]
+    fn other_formats_get_the_parsed_value() {
+        struct Shown(Json);
+
+        impl fmt::Display for Shown {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.serialize(f)
+            }
+        }
+
+        for (text, shown) in [(r#""a\u0062""#, "ab"), ("1.50", "1.5"), ("true", "true")] {
+            assert_eq!(Shown(Json::from_text(text).unwrap()).to_string(), shown);
+        }
+    }
+
     #[test]
     fn lone_surrogates_are_mended_and_nothing_else() {
         for (text, mended) in [

@@ -649,6 +649,36 @@ mod tests {
         tape.is_some()
     }
 
+    #[test]
+    fn names_are_compared_as_they_are_decoded() {
+        for content in [
+            "nonce",
+            r"\u006eonce",
+            r"\u006Eonce",
+            r"\u006\u0065",
+            r"nonce\n",
+            r"n\/",
+            r"n\b\f\n\r\t",
+            "nonc",
+            "nonces",
+            "noncé",
+            r"\ud83dnonce",
+            r"\u00e9",
+            r"\u0100",
+            r"\\u006e",
+            r#"\""#,
+            "",
+            r"\u000a",
+            r"nonc\u0065",
+            r"nonc\u00g5",
+        ] {
+            for name in ["nonce", "n\n", "\n", "n/", "\"", "\\u006e", "", "n\u{8}\u{c}\n\r\t"] {
+                let is_it = unescape(content).is_some_and(|decoded| decoded == name);
+                assert_eq!(spells(content.as_bytes(), name), is_it, "{content} {name:?}");
+            }
+        }
+    }
+
     fn same(value: Value<'_>, text: &str) {
         assert_eq!(value.text(), text);
         assert_eq!((value.is_null(), value.is_string()), (text == "null", text.starts_with('"')));

@@ -423,6 +423,17 @@ fn attack_members_repeated_at_each_level_are_read_a_few_times() {
     }
     assert_eq!(levels, 13);
     assert!(READ.get() <= 13 * 13, "{} reads", READ.get());
+
+    // What is not indexed is indexed anew by each read, and knows of no repeated member then.
+    let full = ["0"; 4000].join(",");
+    let full = format!("[[{full}],[{full}],[{full}],[{full}],[{}]]", ["0"; 376].join(","));
+    let text = (0..12).fold(r#"{"read":"a"}"#.to_owned(), |deep, _| {
+        format!(r#"{{"full":{full},"x":1,"x":2,"deep":{deep},"read":"a"}}"#)
+    });
+    READ.set(0);
+    let deep: Deep = Tape::new(&text).unwrap().object().unwrap().into_event().unwrap();
+    assert_eq!(deep.read, Some(Counter("a".into())));
+    assert!(READ.get() < 1000, "{} reads", READ.get());
 }
 
 #[test]
@@ -585,14 +596,18 @@ fn events_live_inside_other_enums() {
         Hook(Event),
     }
 
+    let many: String = (0..300).map(|number| format!(r#","m{number}":[{number}]"#)).collect();
     for body in [
         r#"{"event":"box.opened","id":"b","any":[1],"lid":{"x":[]}}"#,
         r#"{"event":"box.opened","angle":0.9162668585777283}"#,
         r#"{"event":"new","a":[1]}"#,
+        &format!(r#"{{"event":"box.opened"{many}}}"#),
     ] {
         let job = Job::Hook(read(body));
         let text = serde_json::to_string(&job).unwrap();
         assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job, "{text}");
+        let value = serde_json::to_value(&job).unwrap();
+        assert_eq!(serde_json::from_value::<Job>(value).unwrap(), job, "{text}");
     }
 }
 

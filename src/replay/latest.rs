@@ -54,3 +54,34 @@ pub(super) type Millis = u64;
 
 /// By how much the clocks of machines that share claims may differ.
 pub(super) const CLOCK_SKEW: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    /// A delivery each hour by a clock that gains 50 seconds in a million, as hardware may.
+    #[test]
+    fn a_clock_that_runs_fast_shuts_nobody_out() {
+        let (latest, start) = (Latest::default(), UNIX_EPOCH + 20_000 * DAY);
+        for hour in 0..365 * 24 {
+            let age = Duration::from_secs(3600 * hour);
+            let (now, uptime) = (start + age, (age + age / 20_000).as_millis() as Millis);
+            latest.note(now, uptime);
+            assert!(!latest.has_passed(now + Duration::from_secs(300), uptime), "hour {hour}");
+        }
+    }
+
+    /// What is kept for so long by such a clock is known to be over when it is forgotten.
+    #[test]
+    fn what_is_forgotten_has_passed() {
+        for matters in [60, 360, 86_460].map(Duration::from_secs) {
+            let (latest, start) = (Latest::default(), UNIX_EPOCH + 20_000 * DAY);
+            let noted = 100 * 86_400_000;
+            latest.note(start, noted);
+            let forgotten = noted + kept(matters).as_millis() as Millis;
+            assert!(latest.has_passed(start + matters - CLOCK_SKEW, forgotten));
+        }
+    }
+}

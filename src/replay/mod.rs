@@ -533,7 +533,8 @@ pub enum OutagePolicy {
     #[default]
     Reject,
     /// Deliver what this process has not seen: another process may deliver it too.
-    /// [`Metadata::checked`](crate::Metadata::checked) says so.
+    /// [`Metadata::checked`](crate::Metadata::checked) says so. A store that is only busy is not
+    /// unavailable: then the answer is 503.
     LocalFallback,
 }
 

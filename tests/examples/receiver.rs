@@ -17,10 +17,13 @@ use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
 use std::{
+    ffi::OsStr,
     fs,
-    io::{Read, Write},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    process::{Command, ExitStatus},
+    os::unix::ffi::OsStrExt,
+    process::{ChildStderr, ChildStdout, ExitStatus, Stdio},
+    sync::mpsc,
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -28,13 +31,6 @@ use tower_webhooks::zegocloud::Signer;
 
 const SECRET: &str = "a callback secret of the receiver";
 const MIB: usize = 1 << 20;
-
-/// The example without what this test has in its environment.
-fn bare(name: &str) -> Command {
-    let mut command = example(name);
-    command.env_clear();
-    command
-}
 
 struct Receiver {
     running: Running,
@@ -53,10 +49,36 @@ impl Receiver {
     }
 
     fn start_with(vars: &[(&str, &str)]) -> Self {
-        let mut example = bare("receiver");
+        let mut example = example("receiver");
         let running =
             Running::start(example.env("RECEIVER_ADDR", "127.0.0.1:0").envs(vars.iter().copied()));
         Self { addr: running.addr.parse().unwrap(), running }
+    }
+
+    /// One whose stderr is read as far as its address, and whose stdout is not.
+    fn unread() -> (Self, BufReader<ChildStderr>, ChildStdout) {
+        let mut child = example("receiver")
+            .env("RECEIVER_ADDR", "127.0.0.1:0")
+            .env("ZEGOCLOUD_CALLBACK_SECRET", SECRET)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut greeting = Vec::new();
+        let addr = loop {
+            let mut line = String::new();
+            let read = stderr.read_line(&mut line).unwrap();
+            assert!(read > 0, "it does not say where it listens: {greeting:?}");
+            match line.trim_end().strip_prefix("listening on http://") {
+                Some(addr) => break addr.to_owned(),
+                None => greeting.push(line),
+            }
+        };
+        let nothing = || mpsc::channel().1;
+        let running = Running { child, addr, greeting, stdout: nothing(), stderr: nothing() };
+        (Self { addr: running.addr.parse().unwrap(), running }, stderr, stdout)
     }
 
     fn connect(&self) -> TcpStream {
@@ -72,6 +94,14 @@ impl Receiver {
         stream.write_all(&head(&format!("content-length: {}", body.len()))).unwrap();
         stream.write_all(body).unwrap();
         status(&mut stream).expect("no answer")
+    }
+
+    /// Nothing that was sent before is printed: the line of this is the next one.
+    fn prints_nothing_else(&self) {
+        let end = body_of(r#"{"event":"room_close","room_id":"the end"}"#);
+        assert_eq!(self.post(&end), 200);
+        let line = self.line();
+        assert!(line.contains("the end"), "{line}");
     }
 
     fn line(&self) -> String {
@@ -136,6 +166,13 @@ impl Receiver {
             thread::sleep(Duration::from_millis(10));
         }
     }
+
+    /// Asks it to end, and expects that it does so in order.
+    fn terminate(&mut self) {
+        self.signal("TERM");
+        let end = self.wait();
+        assert_eq!(end.code(), Some(0), "{end}");
+    }
 }
 
 fn head(headers: &str) -> Vec<u8> {
@@ -164,6 +201,9 @@ fn body_of(json: impl Into<Bytes>) -> Bytes {
 fn room_close() -> Bytes {
     body_of(r#"{"event":"room_close","room_id":"lobby"}"#)
 }
+
+const FORGED: &[u8] =
+    br#"{"event":"room_close","timestamp":"1763680000","nonce":"1","signature":"00"}"#;
 
 fn raise_file_limit() {
     let limit = rlimit::increase_nofile_limit(8192).unwrap();
@@ -301,10 +341,55 @@ fn attack_a_declared_length_of_terabytes_is_413_at_once() {
 }
 
 #[test]
+fn attack_connections_that_say_nothing_are_closed() {
+    let receiver = Receiver::start();
+    // `P` may be the beginning of HTTP/1 and of HTTP/2.
+    let silent = ["", "P"].map(|said| {
+        let begin = Instant::now();
+        let mut stream = receiver.connect();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.write_all(said.as_bytes()).unwrap();
+        thread::spawn(move || {
+            match stream.read_to_end(&mut Vec::new()) {
+                Ok(_) => {}
+                // It is closed with a byte that was not read.
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+                Err(error) => panic!("{said:?}: {error}"),
+            }
+            (said, begin.elapsed())
+        })
+    });
+    for closed in silent {
+        let (said, after) = closed.join().unwrap();
+        println!("{said:?}: closed after {after:.1?}");
+        // After 10 s, and what a busy machine adds to it.
+        assert!(after >= Duration::from_secs(5), "{said:?}: {after:?}");
+        assert!(after < Duration::from_secs(60), "{said:?}: {after:?}");
+    }
+    assert_eq!(receiver.post(&room_close()), 200);
+}
+
+#[test]
+fn attack_refusals_that_nobody_reads_about_hold_up_nobody() {
+    let (mut receiver, stderr, _stdout) = Receiver::unread();
+    for number in 0..3000 {
+        assert_eq!(receiver.post(FORGED), 401, "{number}");
+    }
+    receiver.terminate();
+    drop(stderr);
+
+    let (mut receiver, stderr, _stdout) = Receiver::unread();
+    drop(stderr);
+    for number in 0..100 {
+        assert_eq!(receiver.post(FORGED), 401, "{number}");
+    }
+    receiver.terminate();
+}
+
+#[test]
 fn attack_forged_and_odd_requests_are_refused() {
     let receiver = Receiver::start();
-    let forged = r#"{"event":"room_close","timestamp":"1763680000","nonce":"1","signature":"00"}"#;
-    assert_eq!(receiver.post(forged.as_bytes()), 401);
+    assert_eq!(receiver.post(FORGED), 401);
     assert_eq!(receiver.post(b"not JSON"), 400);
     let mut stream = receiver.connect();
     stream.write_all(b"GET /zegocloud HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
@@ -312,7 +397,7 @@ fn attack_forged_and_odd_requests_are_refused() {
     let mut stream = receiver.connect();
     stream.write_all(&head("content-encoding: gzip\r\ncontent-length: 0")).unwrap();
     assert_eq!(status(&mut stream), Some(415));
-    assert!(receiver.running.stdout.try_recv().is_err(), "nothing of it is an event");
+    receiver.prints_nothing_else();
     for (part, look_at) in
         [("401", "the family"), ("400", "the family"), ("405", "the method"), ("415", "a proxy")]
     {
@@ -432,8 +517,7 @@ fn every_event_is_one_line_of_json() {
     assert_eq!(printed["misfits"], json!(["close_reason"]));
     assert_eq!(printed["event"]["close_reason"], "late");
 
-    thread::sleep(Duration::from_millis(100));
-    assert!(receiver.running.stdout.try_recv().is_err(), "one line each");
+    receiver.prints_nothing_else();
 }
 
 #[test]
@@ -528,6 +612,38 @@ fn an_open_page_does_not_hold_up_the_end() {
 }
 
 #[test]
+fn events_that_nobody_reads_hold_up_only_themselves() {
+    let (mut receiver, _stderr, stdout) = Receiver::unread();
+    // Each is longer than a pipe has room.
+    let body = || body_of(format!(r#"{{"event":"room_close","pad":"{}"}}"#, "x".repeat(100_000)));
+    let mut waiting: Vec<TcpStream> = (0..8)
+        .map(|_| {
+            let (mut stream, body) = (receiver.connect(), body());
+            stream.write_all(&head(&format!("content-length: {}", body.len()))).unwrap();
+            stream.write_all(&body).unwrap();
+            stream
+        })
+        .collect();
+    receiver.wait_until_drained();
+    let mut health = receiver.connect();
+    health.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    assert_eq!(status(&mut health), Some(200));
+    drop(health);
+    receiver.terminate();
+    for stream in &mut waiting {
+        assert_ne!(status(stream), Some(200), "acknowledged and not printed");
+    }
+    drop(stdout);
+}
+
+#[test]
+fn sigterm_right_after_the_start_exits_with_0() {
+    for _ in 0..20 {
+        Receiver::start().terminate();
+    }
+}
+
+#[test]
 fn the_demo_is_warned_of_only_when_no_variable_is_set() {
     let warns = |receiver: &Receiver| {
         receiver
@@ -538,18 +654,18 @@ fn the_demo_is_warned_of_only_when_no_variable_is_set() {
     };
     let demo = Receiver::start_with(&[]);
     assert!(warns(&demo), "{:?}", demo.running.greeting);
-    assert!(demo.running.stdout.try_recv().is_err(), "stdout is for events");
     assert!(!warns(&Receiver::start()));
     let signer = Signer::new("demo-zegocloud-callback-secret").unwrap();
     let body = || signed(&signer, "/", r#"{"event":"x"}"#).into_body();
     assert_eq!(demo.post(&body()), 200);
+    assert!(demo.line().starts_with('{'), "stdout is for events");
     assert_eq!(Receiver::start().post(&body()), 401, "not with a secret");
 }
 
 #[test]
 fn a_blank_secret_is_an_error_that_names_the_variable() {
     for blank in ["", " ", "secret\n"] {
-        let output = bare("receiver")
+        let output = example("receiver")
             .env("RECEIVER_ADDR", "127.0.0.1:0")
             .env("ZEGOCLOUD_CALLBACK_SECRET", blank)
             .output()
@@ -562,10 +678,41 @@ fn a_blank_secret_is_an_error_that_names_the_variable() {
 }
 
 #[test]
+fn a_blank_parent_token_is_an_error_that_names_the_variable() {
+    for blank in ["", " "] {
+        let output = example("receiver")
+            .env("RECEIVER_ADDR", "127.0.0.1:0")
+            .env("VOBIZ_AUTH_TOKEN", "a token")
+            .env("VOBIZ_PARENT_AUTH_TOKEN", blank)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        let names = |line: &str| line.starts_with("receiver: VOBIZ_PARENT_AUTH_TOKEN: ");
+        assert!(stderr.lines().any(names), "{stderr}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_not_utf_8_is_an_error_that_names_it() {
+    for name in ["REDIS_URL", "RECEIVER_ADDR", "ZEGOCLOUD_CALLBACK_SECRET"] {
+        let output = example("receiver")
+            .env("RECEIVER_ADDR", "127.0.0.1:0")
+            .env(name, OsStr::from_bytes(b"caf\xe9"))
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        let names = |line: &str| line.contains(name) && line.contains("not UTF-8");
+        assert!(stderr.lines().any(names), "{name}: {stderr}");
+    }
+}
+
+#[test]
 fn an_address_that_is_taken_is_an_error() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
-    let output = bare("receiver").env("RECEIVER_ADDR", &addr).output().unwrap();
+    let output = example("receiver").env("RECEIVER_ADDR", &addr).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains(&format!("receiver: RECEIVER_ADDR {addr}: ")), "{stderr}");
@@ -574,7 +721,7 @@ fn an_address_that_is_taken_is_an_error() {
 // The sender.
 
 fn run_send(receiver: SocketAddr, args: &[&str], secret: Option<&str>) -> (Option<i32>, String) {
-    let mut command = bare("send");
+    let mut command = example("send");
     command.env("RECEIVER_ADDR", receiver.to_string()).args(args);
     if let Some(secret) = secret {
         command.env("ZEGOCLOUD_CALLBACK_SECRET", secret);

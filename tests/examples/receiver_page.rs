@@ -114,8 +114,8 @@ fn event(secret: &str, json: impl Into<Bytes>) -> Request<Bytes> {
 
 /// The family's first event, signed with the demo's values.
 fn demo_request(family: &Family, now: SystemTime) -> Request<Bytes> {
-    let values: Vec<_> =
-        family.needs.iter().map(|(name, _)| Vars::new(family.vars).get(name).unwrap()).collect();
+    let vars = Vars::new(family.vars).unwrap();
+    let values: Vec<_> = family.needs.iter().map(|(name, _)| vars.get(name).unwrap()).collect();
     let body = (family.events)()[0].1.replace("FRESH", &fastrand::u32(..).to_string());
     let request = Request::post(format!("http://{}{}", vars::RECEIVER_ADDR, family.route))
         .header(header::CONTENT_TYPE, family.content_type)

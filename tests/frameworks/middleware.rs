@@ -188,12 +188,16 @@ async fn a_timeout_of_the_body_outside_is_400_and_not_a_hang() {
 
 #[tokio::test(start_paused = true)]
 async fn attack_capacity_inside_is_not_held_by_slow_bodies() {
-    let app = Router::new()
+    // With its state, as it is served: without, the limit is made anew for each request.
+    let app: Router = Router::new()
         .route("/zego", post(on_event))
-        .layer(ServiceBuilder::new().layer(layer()).layer(ConcurrencyLimitLayer::new(1)));
+        .layer(ServiceBuilder::new().layer(layer()).layer(ConcurrencyLimitLayer::new(1)))
+        .with_state(());
     let slow = tokio::spawn(app.clone().oneshot(stalled("/zego")));
     tokio::task::yield_now().await;
+    let start = tokio::time::Instant::now();
     assert_guarded(&app, "/zego").await;
+    assert!(start.elapsed().is_zero(), "it waited until the slow body was refused");
     assert_eq!(slow.await.unwrap().unwrap().status(), 408);
 }
 
@@ -207,11 +211,17 @@ async fn capacity_inside_bounds_the_handlers() {
         handler_gate.acquire().await.unwrap().forget();
         handler_running.fetch_sub(1, Ordering::SeqCst);
     };
-    let app = Router::new()
+    let app: Router = Router::new()
         .route("/zego", post(handler))
-        .layer(ServiceBuilder::new().layer(layer()).layer(ConcurrencyLimitLayer::new(1)));
+        .layer(ServiceBuilder::new().layer(layer()).layer(ConcurrencyLimitLayer::new(1)))
+        .with_state(());
     let requests: Vec<_> =
         (0..5).map(|_| tokio::spawn(app.clone().oneshot(genuine("/zego")))).collect();
+    // Time for all five to be polled: one is in the handler, four wait for its place.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(running.load(Ordering::SeqCst), 1);
     gate.add_permits(5);
     for request in requests {
         assert_eq!(request.await.unwrap().unwrap().status(), 200);

@@ -1,7 +1,7 @@
 //! Every documented payload, every member of it, replaced by something else: delivered, typed as
 //! far as it can be, and read back from what it was serialised to.
 
-use crate::support::{events::payloads, signed};
+use crate::support::{events::payloads, kept::is_kept, signed};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use std::{fmt::Debug, time::SystemTime};
@@ -110,7 +110,10 @@ where
                     let mut read = Value::Object(self.comes_back(&event));
                     asked += 1;
                     misfits += event.misfits().len();
+                    is_kept(&body, &serde_json::to_string(&event).unwrap(), &event);
                     if event.kind() != kind {
+                        // Only what tells the event apart may change what it is.
+                        assert!(self.tells_apart(&whole, &path, &kind), "{path}: {body}");
                         unknown += 1;
                         continue;
                     }
@@ -125,6 +128,18 @@ where
         }
         println!("{file}: {asked} asked, {misfits} misfits, {unknown} of another kind");
         assert!(asked > ODD.len() && misfits > 0);
+    }
+
+    /// Whether the event is another one without this member.
+    fn tells_apart(&self, whole: &Value, path: &str, kind: &str) -> bool {
+        let (parent, name) = path.rsplit_once('/').unwrap();
+        let mut without = whole.clone();
+        match without.pointer_mut(parent).unwrap() {
+            Value::Object(members) => drop(members.remove(name)),
+            Value::Array(elements) => drop(elements.remove(name.parse().unwrap())),
+            _ => unreachable!("a member has a parent"),
+        }
+        self.event(&without.to_string()).kind() != kind
     }
 }
 

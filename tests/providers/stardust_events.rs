@@ -2,10 +2,14 @@
 //! lost.
 #![cfg(feature = "stardust")]
 
+#[cfg(target_os = "linux")]
+use crate::support::cpu::is_cheap;
 use crate::support::events::{misfits, payloads, written};
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 use std::time::SystemTime;
 use tower_webhooks::{
     Provider, WebhookEvent as _,
@@ -495,9 +499,13 @@ fn attack_amplification() {
     assert_eq!(misfits(&parse(inside(&keys(257)))), ["task"]);
     assert_eq!(parse(beside(&keys(255))).kind(), "unknown");
 
-    let started = std::time::Instant::now();
-    assert_eq!(misfits(&parse(inside(&keys(90_000)))), ["task"]);
-    assert_eq!(parse(beside(&keys(90_000))).kind(), "unknown");
-    parse(inside(&format!(r#""pointData":[{}[]]"#, "[],".repeat(330_000))));
-    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
+    let large = || {
+        assert_eq!(misfits(&parse(inside(&keys(90_000)))), ["task"]);
+        assert_eq!(parse(beside(&keys(90_000))).kind(), "unknown");
+        parse(inside(&format!(r#""pointData":[{}[]]"#, "[],".repeat(330_000))));
+    };
+    #[cfg(target_os = "linux")]
+    assert!(is_cheap(Duration::from_secs(5), large), "3 MB took 5 s or more each time");
+    #[cfg(not(target_os = "linux"))]
+    large();
 }

@@ -3,9 +3,13 @@
 #![cfg(feature = "vobiz")]
 
 use crate::support;
+#[cfg(target_os = "linux")]
+use crate::support::{cpu::is_cheap, hostile::hostile_megabytes};
 use bytes::Bytes;
 use http::{HeaderName, Method, Request};
 use serde_json::{Map, Value, json};
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 use std::time::SystemTime;
 use tower_webhooks::{
     Content, Covers, Provider, Rejection,
@@ -557,12 +561,13 @@ fn attack_blank_secrets_are_refused_and_none_is_printed() {
         let printed = (family.debug)(KEY);
         assert!(!printed.contains(KEY) && !printed.contains(&hex::encode(KEY)), "{printed}");
         let error = (family.verify)(&["another key"], &family.genuine("{}")).unwrap_err();
-        let value = family.value(&family.genuine("{}"));
         let printed = format!("{error} {error:?}");
-        assert!(
-            !printed.contains(value.strip_prefix(family.prefix).unwrap())
-                && !printed.contains("another key")
-        );
+        // The signature that was presented, and the one that was expected.
+        for key in [KEY, "another key"] {
+            let value = family.value(&(family.sign)(key, post("{}")));
+            assert!(!printed.contains(value.strip_prefix(family.prefix).unwrap()), "{printed}");
+            assert!(!printed.contains(key), "{printed}");
+        }
     }
 }
 
@@ -775,6 +780,24 @@ fn attack_deep_json() {
             tag(family.name).unwrap()
         );
         assert_eq!(family.accept(unknown).unwrap().kind, "unknown");
+    }
+}
+
+// Row 30, behind the signature.
+#[cfg(target_os = "linux")]
+#[test]
+fn attack_cpu_of_large_hostile_bodies() {
+    let (kyc, kyc_signer) = (Kyc::new(KEY).unwrap(), kyc::Signer::new(KEY).unwrap());
+    let voice = voice::Voice::new(KEY, "https://hooks.example.com").unwrap();
+    let voice_signer = voice::Signer::new(KEY, "https://hooks.example.com").unwrap();
+    let (now, limit) = (SystemTime::now(), Duration::from_secs(2));
+    for (name, hostile) in hostile_megabytes() {
+        let [of_kyc, of_voice] = [&kyc_signer as &dyn Signer, &voice_signer]
+            .map(|signer| signer.sign(post(hostile.clone()), now));
+        let by_kyc = || drop(kyc.verify(&of_kyc, now).unwrap());
+        assert!(is_cheap(limit, by_kyc), "{name} took kyc two seconds or more each time");
+        let by_voice = || drop(voice.verify(&of_voice, now).unwrap());
+        assert!(is_cheap(limit, by_voice), "{name} took voice two seconds or more each time");
     }
 }
 

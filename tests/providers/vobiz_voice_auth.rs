@@ -550,7 +550,9 @@ fn attack_no_credential_is_printed() {
     let bad = Voice::new(TOKEN, "https://user:password@h").unwrap_err();
     let printed =
         format!("{voice:?} {voice:#?} {signer:?} {delivery:?} {error:?} {error} {bad} {bad:?}");
-    for secret in [TOKEN, "second_token", MAIN, NONCE, "password", &hex::encode(TOKEN)] {
+    let expected = signer.signature("https://hooks.example.com/vobiz/hangup", NONCE);
+    let encoded = hex::encode(TOKEN);
+    for secret in [TOKEN, "second_token", MAIN, NONCE, "password", &expected, &encoded] {
         assert!(!printed.contains(secret), "{printed}");
     }
 }

@@ -3,7 +3,6 @@
 
 use super::handler::{Handler, is_repeat, send};
 use crate::support::{
-    self,
     closed::Closed,
     zegocloud::{SECRET, layer, pair, signed},
 };
@@ -30,20 +29,6 @@ use tower_webhooks::{
 
 fn kind(response: &Response<String>) -> RejectionKind {
     response.extensions().get::<Rejection>().expect("refused").kind()
-}
-
-#[tokio::test]
-async fn attack_replay_of_the_same_body() {
-    let (layer, handler) = (layer(), Handler::default());
-    let (request, _) = pair();
-    assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
-    for _ in 0..3 {
-        let response = send(&layer, &handler, &request).await;
-        assert_eq!((response.status().as_u16(), response.body().as_str()), (200, ""));
-        assert!(response.extensions().get::<Duplicate>().is_some());
-        assert!(response.extensions().get::<Rejection>().is_none());
-    }
-    assert_eq!(handler.attempts(), [1]);
 }
 
 #[tokio::test]
@@ -160,19 +145,6 @@ async fn attack_capture_replayed_on_another_route_with_the_same_secret() {
     *request.uri_mut() = "/streams".parse().unwrap();
     assert_eq!(kind(&send(&streams, &handler, &request).await), RejectionKind::Conflict);
     assert_eq!(handler.calls(), 1);
-}
-
-#[tokio::test]
-async fn attack_tenants_that_share_a_store_stay_apart() {
-    let store = MemoryStore::new();
-    let handler = Handler::default();
-    for secret in ["secret of tenant 1", "secret of tenant 2"] {
-        let layer = WebhookLayer::new(Zegocloud::new(secret).unwrap()).local_store(store.clone());
-        let signer = Signer::new(secret).unwrap().nonce("one-nonce-for-both");
-        let request = support::signed(&signer, "/zego", r#"{"event":"room_close"}"#);
-        assert_eq!(send(&layer, &handler, &request).await.body(), "handled");
-    }
-    assert_eq!((handler.calls(), store.len()), (2, 2));
 }
 
 #[tokio::test]
@@ -327,6 +299,7 @@ async fn a_claim_outlives_a_wide_window() {
 #[tokio::test]
 async fn attack_store_flooded_by_invalid_requests() {
     let store = MemoryStore::new();
+    // A claim that is made and withdrawn leaves nothing in the store, but is called for.
     let layer = layer().local_store(store.clone());
     let handler = Handler::default();
     let genuine =

@@ -327,6 +327,15 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
     // The last try of a voice callback comes four seconds later. On a slow machine it meets it.
     let is_in_time = silence.join().unwrap() < Duration::from_secs(3);
 
+    for receiver in counted.iter().chain(&chance) {
+        let (request, start) = (room(FIRST), Instant::now());
+        // The handler still fails at times.
+        while sender.send(&receiver.addr, &request).await != 200 {
+            assert!(start.elapsed() < Duration::from_secs(60), "Redis is not found again");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     let counted: Vec<_> = counted.iter_mut().flat_map(Receiver::end).collect();
     let chance: Vec<_> = chance.iter_mut().flat_map(Receiver::end).collect();
     let (mut lost, mut twice_same) = (0, 0);
@@ -361,6 +370,11 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
             habit.name,
             sent.len(),
         );
+        // Who tries six times or more meets Redis at work in some of them, unless the machine is
+        // slow.
+        if is_in_time && habit.pauses.len() >= 5 {
+            assert!(acknowledged * 2 >= sent.len(), "{}: {acknowledged}", habit.name);
+        }
         lost += missing;
         twice_same += if habit.signs_anew { 0 } else { twice };
     }

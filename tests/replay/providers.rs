@@ -2,6 +2,8 @@
 #![cfg(all(feature = "geelark", feature = "stardust", feature = "vobiz", feature = "zegocloud"))]
 
 use super::handler::{Handler, is_repeat, kind, send};
+#[cfg(feature = "tracing")]
+use crate::support::log::Log;
 use crate::support::signed;
 #[cfg(all(feature = "redis", feature = "postgres"))]
 use crate::support::{
@@ -13,17 +15,19 @@ use futures_util::stream;
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body::Frame;
 use http_body_util::{Full, StreamBody};
+#[cfg(feature = "tracing")]
+use serde_json::Value;
 use std::{
     convert::Infallible,
     time::{Duration, SystemTime},
 };
 use tower::{Layer, ServiceExt, service_fn};
 #[cfg(all(feature = "redis", feature = "postgres"))]
-use tower_webhooks::replay::{PostgresStore, RedisStore, ReplayStore};
+use tower_webhooks::replay::{PostgresStore, RedisStore};
 use tower_webhooks::{
     Provider, RejectionKind, Signer, TestClock, WebhookLayer,
     geelark::{self, GeeLark, GeeLarkToken},
-    replay::{MemoryStore, ReplayCheck},
+    replay::{Claim, Claimed, MemoryStore, Outcome, ReplayCheck, ReplayStore, StoreError},
     stardust::{self, Stardust, StardustKeyOnly},
     vobiz::{
         self, campaign::Campaign, kyc::Kyc, ndnc::Ndnc, trunk::Trunk, voice::Voice,
@@ -132,6 +136,7 @@ async fn replayed_and_swapped<P: Provider>(name: &str, scheme: Scheme<P>) {
     assert_eq!(scheme.send(&handler, &genuine).await.body(), "handled", "{name}");
     let repeat = scheme.send(&handler, &genuine).await;
     assert_eq!(is_repeat(&repeat), scheme.guarded, "{name}");
+    assert_eq!(kind(&repeat), None, "{name}: a repeat is no refusal");
     let forged = scheme.forged(&genuine);
     assert_other(name, scheme.other, &scheme.send(&handler, &forged).await);
     let expected =
@@ -149,12 +154,11 @@ async fn attack_replays_and_swapped_bodies() {
     every!(replayed_and_swapped);
 }
 
-/// A request that differs from a genuine one in a single bit of its credentials, or of a body that
-/// is signed or bound.
+/// A request that differs from a genuine one in a single bit of its credentials is refused before
+/// a store is asked.
 async fn flipped<P: Provider>(name: &str, scheme: Scheme<P>) {
     let handler = Handler::default();
     let genuine = scheme.genuine();
-    let bits = |bytes: &[u8]| (0..bytes.len() * 8).collect::<Vec<_>>();
     let flip = |bytes: &[u8], bit: usize| {
         let mut bytes = bytes.to_vec();
         bytes[bit / 8] ^= 1 << (bit % 8);
@@ -168,44 +172,158 @@ async fn flipped<P: Provider>(name: &str, scheme: Scheme<P>) {
         if !is_looked_at || !P::CREDENTIALS.contains(&header.as_str()) {
             continue;
         }
-        for bit in bits(value.as_bytes()) {
-            let Ok(value) = HeaderValue::from_bytes(&flip(value.as_bytes(), bit)) else { continue };
+        for bit in 0..value.len() * 8 {
+            let Ok(flipped) = HeaderValue::from_bytes(&flip(value.as_bytes(), bit)) else {
+                continue;
+            };
             let mut request = genuine.clone();
-            request.headers_mut().insert(header, value);
-            forged.push((header.as_str(), bit, request));
+            request.headers_mut().insert(header, flipped);
+            let is_case = is_case(header.as_str(), value.as_bytes(), bit);
+            forged.push((header.as_str(), bit, is_case, request));
         }
     }
-    if scheme.other != Other::Delivered {
-        let body = genuine.body();
-        forged.extend(
-            bits(body)
-                .into_iter()
-                .map(|bit| ("body", bit, genuine.clone().map(|_| flip(body, bit).into()))),
-        );
+    let text = std::str::from_utf8(genuine.body()).unwrap();
+    for member in ["timestamp", "nonce", "signature"] {
+        let Some(place) = text.find(&format!("\"{member}\":\"")) else { continue };
+        let start = place + member.len() + 4;
+        let end = start + text[start..].find('"').unwrap();
+        for bit in start * 8..end * 8 {
+            let is_case = is_case(member, text.as_bytes(), bit);
+            let request = genuine.clone().map(|body| flip(&body, bit).into());
+            forged.push((member, bit, is_case, request));
+        }
     }
     assert!(forged.len() > 100, "{name}: {}", forged.len());
 
-    assert_eq!(scheme.send(&handler, &genuine).await.body(), "handled", "{name}");
-    for (place, bit, request) in forged {
-        let response = scheme.send(&handler, &request).await;
-        // The case of hex digits and of `Bearer` is no difference.
-        let is_same = is_repeat(&response) || place == "authorization" && bit / 8 < "bearer".len();
-        let is_refused = matches!(response.status().as_u16(), 400 | 401 | 409);
-        assert!(
-            is_same || is_refused,
-            "{name}: bit {bit} of {place}: {} {:?}",
-            response.status(),
-            kind(&response)
-        );
+    let open = scheme.layer.clone().dangerous_without_replay_guard();
+    let guarded = scheme.layer.clone().shared_store(Unasked);
+    assert_eq!(send(&open, &handler, &genuine).await.body(), "handled", "{name}");
+    for (place, bit, is_case, request) in forged {
+        let status = send(&open, &handler, &request).await.status().as_u16();
+        if is_case {
+            assert_eq!(status, 200, "{name}: bit {bit} of {place}");
+            continue;
+        }
+        assert!(matches!(status, 400 | 401), "{name}: bit {bit} of {place}: {status}");
+        if scheme.guarded {
+            let guarded = send(&guarded, &handler, &request).await.status();
+            assert_eq!(guarded, status, "{name}: bit {bit} of {place}");
+        }
     }
-    if scheme.guarded {
-        assert_eq!(handler.calls(), 1, "{name}");
+
+    // A body that is signed or bound.
+    if scheme.other == Other::Delivered {
+        return;
+    }
+    assert_eq!(scheme.send(&handler, &genuine).await.body(), "handled", "{name}");
+    let calls = handler.calls();
+    for bit in 0..genuine.body().len() * 8 {
+        let request = genuine.clone().map(|body| flip(&body, bit).into());
+        let response = scheme.send(&handler, &request).await;
+        let is_refused = match scheme.other {
+            Other::Forged => response.status() == 401,
+            // The case of a hex digit of ZEGOCLOUD's signature is none.
+            _ => matches!(response.status().as_u16(), 400 | 401 | 409) || is_repeat(&response),
+        };
+        assert!(is_refused, "{name}: bit {bit} of the body: {}", response.status());
+    }
+    assert_eq!(handler.calls(), calls, "{name}");
+}
+
+/// Whether the bit is the case of a hex digit or of `Bearer`, which is no difference.
+fn is_case(place: &str, bytes: &[u8], bit: usize) -> bool {
+    let at = bit / 8;
+    bit % 8 == 5
+        && bytes[at].is_ascii_alphabetic()
+        && match place {
+            "authorization" => at < "bearer".len(),
+            "sign" | "x-sign" | "x-vobiz-signature" | "x-webhook-signature" => {
+                at >= bytes.iter().position(|byte| *byte == b'=').map_or(0, |equals| equals + 1)
+            }
+            "signature" => true,
+            _ => false,
+        }
+}
+
+/// A store that nobody may ask.
+#[derive(Clone)]
+struct Unasked;
+
+impl ReplayStore for Unasked {
+    async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+        panic!("the store is asked for {claim:?}");
+    }
+
+    async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
+        panic!("the store is asked for {claim:?}");
+    }
+
+    async fn finish(&self, claim: Claim, _: Outcome) -> Result<bool, StoreError> {
+        panic!("the store is asked for {claim:?}");
     }
 }
 
 #[tokio::test]
 async fn attack_every_bit_of_every_credential() {
     every!(flipped);
+}
+
+/// Row 27: what is delivered, repeated, swapped and refused.
+#[cfg(feature = "tracing")]
+async fn logged<P: Provider>(name: &str, scheme: Scheme<P>) {
+    let genuine = scheme.genuine();
+    let credentials = |request: &Request<Bytes>| {
+        let headers = P::CREDENTIALS.iter().filter_map(|name| request.headers().get(*name));
+        let headers = headers.map(|value| value.to_str().unwrap().to_owned());
+        let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+        let members = ["nonce", "signature"].iter().filter_map(|name| body[*name].as_str());
+        // A time is no secret.
+        headers
+            .chain(members.map(str::to_owned))
+            .filter(|text| text.len() >= 16)
+            .collect::<Vec<_>>()
+    };
+    // Well formed, and wrong: another hex digit, which is one of base64 too.
+    let spoilt = |text: &str, at: usize| {
+        let other = if text[at..].starts_with('0') { "1" } else { "0" };
+        format!("{}{other}{}", &text[..at], &text[at + 1..])
+    };
+    let mut wrong = genuine.clone();
+    for name in P::CREDENTIALS {
+        let Some(value) = wrong.headers_mut().get_mut(*name).filter(|value| value.len() >= 16)
+        else {
+            continue;
+        };
+        let text = value.to_str().unwrap();
+        *value = HeaderValue::try_from(spoilt(text, text.len() - 4)).unwrap();
+    }
+    let body = String::from_utf8(wrong.body().to_vec()).unwrap();
+    let member = r#""signature":""#;
+    if let Some(at) = body.find(member) {
+        *wrong.body_mut() = spoilt(&body, at + member.len()).into();
+    }
+
+    let (log, handler) = (Log::default(), Handler::default());
+    let guard = log.install();
+    for request in [&genuine, &genuine, &scheme.forged(&genuine)] {
+        scheme.send(&handler, request).await;
+    }
+    let refused = scheme.send(&handler, &wrong).await;
+    drop(guard);
+    assert_eq!(kind(&refused), Some(RejectionKind::CredentialWrong), "{name}");
+    let text = log.text();
+    assert!(text.contains("webhook delivered") && text.contains("webhook refused"), "{text}");
+    let private = [credentials(&genuine), credentials(&wrong)].concat();
+    assert!(!private.is_empty(), "{name}");
+    for private in private.iter().map(String::as_str).chain([KEY, "AAA", "BBB"]) {
+        assert!(!text.contains(private), "{name}: {private} in {text}");
+    }
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn attack_no_scheme_logs_a_credential() {
+    every!(logged);
 }
 
 /// Row 25.
@@ -351,6 +469,7 @@ async fn attack_replay_after_the_window_or_retention() {
 async fn flooded<P: Provider>(name: &str, scheme: Scheme<P>) {
     let store = MemoryStore::with_capacity(20).unwrap();
     let layer = scheme.layer.clone().local_store(store.clone());
+    let unasked = layer.clone().shared_store(Unasked);
     let handler = Handler::default();
     let genuine = scheme.genuine();
     for number in 0..100 {
@@ -368,7 +487,8 @@ async fn flooded<P: Provider>(name: &str, scheme: Scheme<P>) {
                 *invalid.body_mut() = Bytes::from_static(b"\xff");
             }
         }
-        let refused = send(&layer, &handler, &invalid).await;
+        let layer = if scheme.guarded { &unasked } else { &layer };
+        let refused = send(layer, &handler, &invalid).await;
         assert!(refused.status().is_client_error(), "{name}: {:?}", refused.status());
     }
     assert_eq!((store.len(), handler.calls()), (0, 0), "{name}");
@@ -552,6 +672,21 @@ async fn attack_voice_with_one_of_its_signatures() {
         );
     }
     assert_eq!(handler.calls(), 3);
+}
+
+/// Voice names a claim by URL and nonce, and not by its token: tenants that share a store have URLs
+/// of their own.
+#[tokio::test]
+async fn attack_a_voice_nonce_at_another_tenant() {
+    let (store, handler) = (MemoryStore::new(), Handler::default());
+    for (token, path) in [("the token of one", "/one"), ("the token of another", "/another")] {
+        let layer =
+            WebhookLayer::new(Voice::new(token, ORIGIN).unwrap()).local_store(store.clone());
+        let signer = vobiz::voice::Signer::new(token, ORIGIN).unwrap().nonce("0".repeat(20));
+        let request = signed(&signer, path, "Event=Ring");
+        assert_eq!(send(&layer, &handler, &request).await.body(), "handled", "{path}");
+        assert!(is_repeat(&send(&layer, &handler, &request).await), "{path}");
+    }
 }
 
 /// A voice callback by GET has no body: its unsigned query is the content.

@@ -287,6 +287,37 @@ async fn claims_outlive_a_killed_server_and_the_next_call_but_one_finds_it() {
     assert!(matches!(claimed.unwrap(), Claimed::Won { .. }));
 }
 
+/// The layer sends a call whose connection broke once more: who never retries loses nothing.
+#[cfg(feature = "zegocloud")]
+#[tokio::test]
+async fn the_first_delivery_after_a_restart_is_no_503() {
+    use super::handler::{Handler, send};
+    use crate::support::zegocloud::{layer, room};
+    use tower_webhooks::Rejection;
+
+    let mut redis = Redis::start();
+    let store = connected(RedisStore::new(&redis.url()).unwrap()).await;
+    let layer = layer().shared_store(store).store_timeout(Duration::from_secs(30));
+    let handler = Handler::default();
+    for number in 0..4 {
+        if number > 0 {
+            redis.kill();
+            redis.restart();
+        }
+        let start = Instant::now();
+        let answer = loop {
+            let answer = send(&layer, &handler, &room(number)).await;
+            let refusal = answer.extensions().get::<Rejection>();
+            // A slow machine connects too late.
+            if !refusal.is_some_and(|refusal| chain(refusal).contains("timed out")) {
+                break answer;
+            }
+            assert!(start.elapsed() < PATIENCE, "connecting takes too long");
+        };
+        assert_eq!(answer.body(), "handled", "{answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_peer_that_is_gone_without_a_word_is_left() {
     let (old, new) = (Redis::start(), Redis::start());

@@ -318,7 +318,7 @@ struct Event {
 impl Honest {
     fn new() -> Self {
         let families = FAMILIES.iter().map(|family| {
-            let vars = Vars::new(family.vars);
+            let vars = Vars::new(family.vars).unwrap();
             let values: Vec<_> =
                 family.needs.iter().map(|(name, _)| vars.get(name).unwrap()).collect();
             (family, (family.signer)(&values).unwrap())

@@ -19,7 +19,7 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, sleep},
 };
-use tower::{ServiceBuilder, ServiceExt, limit::GlobalConcurrencyLimitLayer, service_fn};
+use tower::{Layer, ServiceBuilder, ServiceExt, limit::GlobalConcurrencyLimitLayer, service_fn};
 use tower_webhooks::{
     Rejection, RejectionKind, Signer as _, TestClock, WebhookLayer,
     replay::{
@@ -416,20 +416,133 @@ async fn with_local_fallback_a_lease_that_is_over_does_not_keep_from_the_call() 
     assert_eq!(handler.calls(), 1);
 }
 
+/// The lease is renewed as soon as the thread is free, not a third of the lease later.
+#[tokio::test(start_paused = true)]
+async fn attack_a_handler_that_blocks_for_less_than_the_lease_keeps_its_claim() {
+    let store = Scripted::new();
+    let (a, b, request) = (process(&store), process(&store), event());
+    let (handler, began) = (Handler::default(), Instant::now());
+    let service = a.layer(service_fn(async |_: Request<Full<Bytes>>| {
+        // Moves the clock and gives nobody else a turn.
+        tokio::time::advance(12 * SECOND).await;
+        sleep(10 * SECOND).await;
+        Ok::<_, std::convert::Infallible>(http::Response::new(String::new()))
+    }));
+    let first = tokio::spawn(service.oneshot(request.clone().map(Full::new)));
+    sleep(15 * SECOND + SECOND / 2).await;
+    assert_eq!(began.elapsed(), 15 * SECOND + SECOND / 2);
+    assert_eq!(send(&b, &handler, &request).await.status(), 409);
+    assert_eq!(first.await.unwrap().unwrap().status(), 200);
+    assert_eq!(handler.calls(), 0);
+}
+
+/// The first answer was lost. The store confirms the claim later, and then says that it is over.
+#[tokio::test(start_paused = true)]
+async fn attack_with_local_fallback_a_claim_that_the_store_confirmed_can_be_lost() {
+    let store = Scripted::new();
+    let process = || process(&store).on_outage(OutagePolicy::LocalFallback);
+    let (handler, request) = (Handler::default(), event());
+    let (room, called) = (Arc::new(Semaphore::new(0)), handler.clone());
+    let service = ServiceBuilder::new()
+        .layer(&process())
+        .layer(GlobalConcurrencyLimitLayer::with_semaphore(Arc::clone(&room)))
+        .service(service_fn(move |request| called.clone().handle::<Event>(request)));
+    store.next([Fault::Broken { after: true }, Fault::Error]);
+    let first = tokio::spawn(service.oneshot(request.clone().map(Full::new)));
+    sleep(6 * SECOND).await;
+    assert_eq!(store.calls(), ["claim", "claim", "renew"]);
+    store.always(Fault::Error);
+    sleep(20 * SECOND).await;
+    store.always(Fault::None);
+    assert_eq!(send(&process(), &handler, &request).await.body(), "handled");
+    sleep(SECOND).await;
+    room.add_permits(1);
+    assert_eq!(first.await.unwrap().unwrap().status(), 409);
+    assert_eq!(handler.calls(), 1);
+}
+
+/// Whoever sends a burst must not get around a store that is well.
+#[tokio::test(start_paused = true)]
+async fn attack_with_local_fallback_a_busy_store_is_no_outage() {
+    let store = Scripted::narrow(1);
+    let process = || process(&store).on_outage(OutagePolicy::LocalFallback);
+    let (a, b, handler, captured) = (process(), process(), Handler::default(), event());
+    assert_eq!(send(&b, &handler, &captured).await.body(), "handled");
+    store.always(Fault::Slow);
+    let events = [event(), event(), captured];
+    let answers = join_all(events.iter().map(|event| send(&a, &handler, event))).await;
+    assert_eq!(answers.last().and_then(kind), Some(RejectionKind::StoreUnavailable));
+    assert_eq!(handler.calls(), 3);
+}
+
+/// A renewal may hold what the outcome needs.
+#[tokio::test(start_paused = true)]
+async fn an_outcome_does_not_wait_for_a_renewal() {
+    #[derive(Clone)]
+    struct OneAtATime(Arc<tokio::sync::Mutex<MemoryStore>>);
+
+    impl ReplayStore for OneAtATime {
+        async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+            self.0.lock().await.claim(claim).await
+        }
+
+        async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
+            let store = self.0.lock().await;
+            sleep(200 * MILLISECOND).await;
+            store.renew(claim).await
+        }
+
+        async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
+            self.0.lock().await.finish(claim, outcome).await
+        }
+    }
+
+    let store = OneAtATime(Arc::new(tokio::sync::Mutex::new(MemoryStore::new())));
+    let (layer, began) = (alone().shared_store(store), Instant::now());
+    // The renewal begins after a third of the lease.
+    let takes = 5 * SECOND + 100 * MILLISECOND;
+    let handler = Handler::default().slow(takes);
+    assert_eq!(send(&layer, &handler, &event()).await.body(), "handled");
+    assert_eq!(began.elapsed(), takes);
+}
+
+#[test]
+fn who_waits_for_the_last_outcome_goes_on_when_its_runtime_ends() {
+    let (first, second) = (paused(), paused());
+    let store = first.block_on(async { Scripted::new() });
+    let layer = process(&store);
+    first.block_on(async {
+        store.next([Fault::None]);
+        store.always(Fault::Error);
+        send(&layer, &Handler::default(), &event()).await;
+    });
+    let mut drained = tokio_test::task::spawn(layer.drained());
+    second.block_on(async { assert!(drained.poll().is_pending()) });
+    drop(first);
+    store.always(Fault::None);
+    second.block_on(async { tokio::time::timeout(60 * SECOND, drained).await.unwrap() });
+}
+
 /// The executor stands still between the store's answer and the call.
 #[tokio::test(start_paused = true)]
 async fn attack_a_claim_that_is_older_than_its_lease_calls_nobody() {
-    for (still, calls) in [(14 * SECOND, 1), (16 * SECOND, 0)] {
+    // Nobody has taken it: if the store can be asked, it is renewed.
+    for (still, store_says, calls) in
+        [(14, Fault::Error, 1), (16, Fault::None, 1), (16, Fault::Error, 0)]
+    {
         let store = Scripted::new();
         let (a, handler, request) = (process(&store), Handler::default(), event());
         store.next([Fault::Slow]);
         let mut first = tokio_test::task::spawn(send(&a, &handler, &request));
         assert!(first.poll().is_pending());
         sleep(100 * MILLISECOND).await;
-        tokio::time::advance(still).await;
+        store.always(store_says);
+        tokio::time::advance(still * SECOND).await;
         let answer = first.await;
-        assert_eq!(answer.status(), if calls == 1 { 200 } else { 409 }, "{still:?}");
+        assert_eq!(answer.status(), if calls == 1 { 200 } else { 409 }, "{still} s");
         assert_eq!(handler.calls(), calls);
+        store.always(Fault::None);
+        a.drained().await;
         assert_eq!(send(&a, &handler, &request).await.status(), 200);
         assert_eq!(handler.calls(), 1);
     }

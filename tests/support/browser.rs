@@ -30,8 +30,14 @@ impl Drop for Driver {
 impl Browser {
     /// `None`, with a word about it, where there is no Chromium.
     pub async fn start(arguments: &[&str]) -> Option<Self> {
-        if Command::new("chromedriver").arg("--version").stdout(Stdio::null()).status().is_err() {
-            println!("skipped: there is no chromedriver (Debian: chromium, chromium-driver)");
+        let is_there = |program: &&str| {
+            let mut version = Command::new(program);
+            version.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+        };
+        if !["chromium", "google-chrome", "chrome"].iter().any(is_there)
+            || !is_there(&"chromedriver")
+        {
+            println!("skipped: there is no Chromium (Debian: chromium, chromium-driver)");
             return None;
         }
         let mut attempts = 0;

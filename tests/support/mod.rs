@@ -9,6 +9,8 @@ pub mod closed;
 pub mod cpu;
 pub mod events;
 pub mod hostile;
+pub mod json;
+pub mod kept;
 pub mod ledger;
 pub mod letterbox;
 #[cfg(feature = "tracing")]

@@ -128,13 +128,17 @@ fn spawn(dir: &Path, settings: &[String]) -> Child {
 
 /// A program of Postgres's, which Debian keeps out of the `PATH`, as a user that it accepts.
 fn command(name: &str) -> Command {
-    let mut found: Vec<_> = fs::read_dir("/usr/lib/postgresql")
-        .map(|versions| {
-            versions.flatten().map(|version| version.path().join("bin").join(name)).collect()
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest = versions
+        .filter_map(|version| {
+            let number: u32 = version.file_name().to_str()?.split('.').next()?.parse().ok()?;
+            let programs = version.path().join("bin");
+            // A client has a folder too.
+            programs.join("initdb").exists().then_some((number, programs))
         })
-        .unwrap_or_default();
-    found.sort();
-    let mut command = Command::new(found.pop().unwrap_or_else(|| name.into()));
+        .max();
+    let program = newest.map_or_else(|| PathBuf::from(name), |(_, programs)| programs.join(name));
+    let mut command = Command::new(program);
     command.current_dir("/");
     if is_root() {
         command.uid(NOBODY).gid(NOBODY);

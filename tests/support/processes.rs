@@ -19,12 +19,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The example's executable, beside the folder of the test itself.
+/// The example's executable, beside the folder of the test itself, without what the test has in
+/// its environment.
 pub fn example(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
     let path = test.parent().unwrap().parent().unwrap().join("examples").join(name);
     assert!(path.exists(), "no {}: `cargo build --examples` makes it", path.display());
-    Command::new(path)
+    let mut command = Command::new(path);
+    command.env_clear();
+    command
 }
 
 /// Starts an example and waits until it says where it listens. What else it says on stderr is

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "not every test needs all of it")]
 
 use std::{
+    io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -144,19 +145,7 @@ impl Redis {
     /// Until it answers, and has read what it had written before.
     fn wait(&mut self) {
         let start = Instant::now();
-        loop {
-            if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
-                use std::io::{Read, Write};
-                stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
-                let mut answer = [0; 5];
-                if stream.write_all(b"PING\r\n").is_ok()
-                    && stream.read_exact(&mut answer).is_ok()
-                    // Other errors are answers of a server that wants a password, for example.
-                    && &answer != b"-LOAD"
-                {
-                    return;
-                }
-            }
+        while !self.answers() {
             assert!(start.elapsed() < Duration::from_secs(60), "redis-server does not answer");
             // A program that is being started holds for a moment what this process had open, the
             // probe of the port included.
@@ -164,6 +153,26 @@ impl Redis {
                 self.child = spawn(self.port, &self.dir, &self.more);
             }
             std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Whether it answers, and is the server of this test: another process's may have taken the
+    /// port in between.
+    fn answers(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
+        stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        if stream.write_all(b"PING\r\nINFO server\r\n").is_err() {
+            return false;
+        }
+        let mut answer = BufReader::new(stream).lines().map_while(Result::ok);
+        match answer.next() {
+            // It says nothing more to those without a password.
+            Some(pong) if pong.starts_with("-NOAUTH") => true,
+            Some(pong) if !pong.starts_with("-LOAD") => {
+                let process = answer.find(|line| line.starts_with("process_id:"));
+                process == Some(format!("process_id:{}", self.child.id()))
+            }
+            _ => false,
         }
     }
 }

@@ -14,6 +14,7 @@ use axum::{
 };
 use serde::Serialize;
 use std::{
+    borrow::Cow,
     collections::HashMap,
     convert::Infallible,
     sync::{Arc, atomic::AtomicUsize},
@@ -94,7 +95,7 @@ impl Note {
             signed_at: metadata.signed_at,
             delivery_id: metadata.delivery_id,
             delivery: Delivery {
-                event: Text::of_json(&**event),
+                event: shown(event),
                 misfits: metadata
                     .misfits
                     .iter()
@@ -126,6 +127,17 @@ struct Detail {
     headers: Vec<(String, Option<String>)>,
     body: Shown,
     delivery: Option<Delivery>,
+}
+
+/// The event; one that its provider does not know may be another's, with that one's signature.
+fn shown<E: Serialize>(event: &Verified<E>) -> Option<Text> {
+    if event.kind() == "unknown" {
+        let text = serde_json::to_vec(&**event).ok()?;
+        if let Cow::Owned(shown) = redact::without_signature(&text)? {
+            return Some(Text::of(&shown, false));
+        }
+    }
+    Text::of_json(&**event)
 }
 
 #[derive(Serialize)]
