@@ -372,6 +372,12 @@ fn attack_blank_secrets_are_refused() {
         assert!(TokenSigner::new(bad).is_err(), "{bad:?}");
     }
     assert!(GeeLark::new("équipe", APP_KEY).is_err());
+    // As long as a header can carry it after `Bearer: `.
+    let longest = GeeLarkToken::new("a".repeat(1000)).unwrap();
+    let signer = TokenSigner::new("a".repeat(1000)).unwrap().with_colon();
+    let request = signer.sign(Request::post("/").body(Bytes::new()).unwrap(), at(NOW));
+    longest.verify(&request, at(NOW)).unwrap();
+    assert!(GeeLarkToken::new("a".repeat(1001)).is_err());
     assert!(GeeLarkToken::new("jeton-é").is_err());
     assert!(GeeLark::new(APP_ID, "clé").is_ok());
 }

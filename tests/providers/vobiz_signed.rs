@@ -739,6 +739,9 @@ fn keys_tell_occurrences_apart() {
     assert_eq!(contact("contact_id", "c").as_deref(), Some(r#"["contact.failed","p","c","t"]"#));
     assert_eq!(contact("call_uuid", "u").as_deref(), Some(r#"["contact.failed","p","u","t"]"#));
     assert_eq!((contact("to_number", "911"), contact("call_uuid", "")), (None, None));
+    let blank = json!({"event": "contact.failed", "campaign_id": "p", "timestamp": "t",
+        "contact_id": " ", "call_uuid": "u"});
+    assert_eq!(key("campaign", blank), contact("call_uuid", "u"));
 }
 
 #[test]

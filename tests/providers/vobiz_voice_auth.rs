@@ -310,6 +310,10 @@ fn attack_a_repeat_under_another_signature_is_the_same_delivery() {
         slash
     );
     assert_ne!(slash, first);
+    // A target in the form of `CONNECT` has no path.
+    let mut bare = root("https://hooks.example.com");
+    *bare.uri_mut() = "x".parse().unwrap();
+    assert_eq!((bare.uri().path(), identity(&voice(), &bare)), ("", slash));
 }
 
 #[test]

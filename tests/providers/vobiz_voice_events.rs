@@ -329,6 +329,10 @@ fn typed_values() {
     assert_eq!(dial.dial_b_leg_hangup_source, Some(HangupSource::Vobiz));
     let Event::DialAction(dial) = full("DialAction") else { panic!() };
     assert_eq!((dial.dial_status, dial.dial_ring_status), (Some(DialStatus::NoAnswer), Some(true)));
+    let Event::DialAction(dial) = event("Event=DialAction&HangupCause=NORMAL_CLEARING") else {
+        panic!()
+    };
+    assert_eq!(dial.dial_hangup_cause.as_deref(), Some("NORMAL_CLEARING"));
     let Event::DialAction(dial) = event("Event=Redirect&DialStatus=busy") else { panic!() };
     assert_eq!(dial.call.event.as_deref(), Some("Redirect"));
     assert!(matches!(event("Event=Redirect"), Event::Redirect(_)));
@@ -710,8 +714,12 @@ fn dedup_keys() {
         ),
         ("Event=RecordStop&CallUUID=c1&RecordingID=rec1", r#"["RecordStop","rec1"]"#),
         ("RecordingID=rec1", r#"["Record","rec1"]"#),
-        ("transcription=x&recording_id=rec1", r#"["transcription","rec1"]"#),
-        ("StableSpeech=x&SequenceNumber=3&CallUUID=c1", r#"["gather_interim","c1",3]"#),
+        ("transcription=x&recording_id=rec1", r#"["transcription","rec1",null]"#),
+        ("transcription_id=t1&recording_id=rec1", r#"["transcription","rec1","t1"]"#),
+        (
+            "StableSpeech=x&SequenceNumber=3&CallUUID=c1",
+            r#"["gather_interim","c1",3,"x",null,null]"#,
+        ),
         (
             "Event=ConferenceExit&CallUUID=c1&ConferenceUUID=f1&ConferenceMemberID=7",
             r#"["ConferenceExit","c1","f1","7"]"#,

@@ -394,7 +394,7 @@ const KEYS: &[(&str, &str)] = &[
     ("room_logout", "room_seq session_id logout_time"),
     ("stream_", "room_session_id stream_sid stream_seq"),
     ("mix_", "task_id seq"),
-    ("transcode_start", "TaskId Sequence Status timestamp"),
+    ("transcode_start", "TaskId Sequence Status"),
     ("transcode_stop", "TaskId Sequence"),
     ("recording.", "task_id sequence"),
     ("record", "stream_alias replay_url"),
@@ -409,6 +409,10 @@ const KEYS: &[(&str, &str)] = &[
     ("ai_agent.", "AgentInstanceId Sequence"),
     ("asr.Exception", "none"),
     ("asr.", "TaskId Data.Round Data.StreamId Data.UserId"),
+    ("player.status", "EventTime PlayerId Detail.Status"),
+    ("player.exception", "EventTime PlayerId Detail.Code"),
+    ("player.upload_status", "EventTime UploadTaskId Detail.Status"),
+    ("player.upload_exception", "EventTime UploadTaskId Detail.Code"),
     ("player.", "EventTime PlayerId UploadTaskId"),
     ("zim.user_action", "session_id action login_time logout_time offline_time"),
     ("zim.send_msg", "msg_id"),
@@ -1425,16 +1429,18 @@ fn deduplication_keys_hold_these_fields_and_no_others() {
     };
     assert_eq!(asr("a").as_deref(), Some(r#"["asr.ASRResult","t",7,null,"a"]"#));
     assert_ne!(asr("a"), asr("b"));
-    // Two updates of one start.
-    let update = |at: u64| {
-        let body = json!({"Event": "transcode_start", "TaskId": "t", "Sequence": 1, "Status": "TranscodeUpdated"});
+    // Two updates of one start, and a start that is signed anew.
+    let key = |status: &str, at: u64| {
+        let body =
+            json!({"Event": "transcode_start", "TaskId": "t", "Sequence": 1, "Status": status});
         accept(&sign("", &body, now() - Duration::from_secs(at)))
             .unwrap()
             .into_event()
             .dedup_key()
             .unwrap()
     };
-    assert_ne!(update(0), update(5));
+    assert_ne!(key("TranscodeUpdated", 0), key("TranscodeUpdated", 5));
+    assert_eq!(key("TranscodeStarted", 0), key("TranscodeStarted", 5));
 }
 
 #[test]

@@ -168,7 +168,7 @@ impl Event {
         let row = match event.as_deref() {
             // The Dial action of a transferred call has the `Event` of a `<Redirect>`.
             Some("Redirect") if tells(&object, DIAL_ACTION) => Some(("DialAction", DIAL_ACTION)),
-            Some("") => shape(&object),
+            Some(blank) if blank.trim().is_empty() => shape(&object),
             // The lower-case names of rows without `Event` are not valid as an `Event`.
             Some(event) if event.starts_with(char::is_lowercase) => None,
             Some(event) => Some((event, &[][..])),
