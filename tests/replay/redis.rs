@@ -318,6 +318,25 @@ async fn the_first_delivery_after_a_restart_is_no_503() {
     }
 }
 
+/// So that one whose path is gone breaks before the next delivery needs it.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_idle_connection_is_kept_alive() {
+    let redis = Redis::start();
+    let _store = connected(RedisStore::new(&redis.url()).unwrap()).await;
+    let peer = format!(":{:04X}", redis.port());
+    let is_kept_alive = |line: &str| {
+        let columns: Vec<_> = line.split_whitespace().collect();
+        // Established, and the timer that runs is the one of keepalive.
+        columns[2].ends_with(&peer) && columns[3] == "01" && columns[5].starts_with("02:")
+    };
+    let start = Instant::now();
+    while !std::fs::read_to_string("/proc/net/tcp").unwrap().lines().skip(1).any(is_kept_alive) {
+        assert!(start.elapsed() < PATIENCE);
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test]
 async fn a_peer_that_is_gone_without_a_word_is_left() {
     let (old, new) = (Redis::start(), Redis::start());
