@@ -20,7 +20,7 @@ pub fn json(data: &mut [u8], size: usize, max_size: usize, seed: u32, seeds: &[V
                 return fuzzer_mutate(data, size, max_size);
             }
             text.clear();
-            text.extend_from_slice(random.of(seeds));
+            text.extend_from_slice(random.of::<Vec<u8>>(seeds));
             if !scan(text, values) {
                 return fuzzer_mutate(data, size, max_size);
             }
