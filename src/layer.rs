@@ -90,6 +90,9 @@ impl<P: Provider> WebhookLayer<P> {
     }
 
     /// Sets what to do while the shared store is unavailable; [`OutagePolicy::Reject`] by default.
+    ///
+    /// When an outage begins, claims that wait for a turn are 503 under either policy, until three
+    /// calls have failed.
     #[must_use]
     pub fn on_outage(self, outage: OutagePolicy) -> Self {
         self.with(|settings| settings.guard.outage = outage)
@@ -154,7 +157,8 @@ impl<P: Provider> WebhookLayer<P> {
     /// ended.
     ///
     /// Without it an acknowledged delivery that is not recorded yet can be replayed at another
-    /// process. Add a timeout: while the store is unavailable, outcomes wait until they expire.
+    /// process. Add a timeout: while the store is unavailable, outcomes wait until they expire, and
+    /// a withdrawal waits until its claim can take no effect any more.
     ///
     /// ```
     /// use axum::{Router, http::StatusCode, routing::post};

@@ -102,7 +102,7 @@
 //! | `in_flight` | 409 | the same delivery is being handled |
 //! | `too_many_contents` | 503 | the signature was used with 64 contents already |
 //! | `store_full` | 503 | the replay store is full of claims that have not expired |
-//! | `store_unavailable` | 503 | the shared store is unavailable |
+//! | `store_unavailable` | 503 | the shared store is unavailable, or has no turn for the claim |
 //!
 //! With feature `tracing` each refusal is logged (target `tower_webhooks`): at `DEBUG` what a
 //! stranger can cause, such as a 401 or `too_many_contents`; at `INFO` what else was rightly

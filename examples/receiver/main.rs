@@ -17,13 +17,14 @@ mod page;
 mod routes;
 mod settings;
 
+use axum::Router;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
 use output::say;
-use std::{error::Error, io, process::ExitCode, time::Duration};
+use std::{error::Error, io, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     signal::unix::{Signal, SignalKind, signal},
@@ -32,13 +33,14 @@ use tokio::{
 };
 
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn main() {
     let ended = run().await;
     if let Err(error) = &ended {
         say(format_args!("receiver: {error}"));
     }
     output::flush();
-    if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    // The runtime's end would wait for a name that is being resolved.
+    std::process::exit(i32::from(ended.is_err()));
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
@@ -50,13 +52,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
         .with_writer(|| output::Stderr)
         .init();
-    let addr = vars::variable("RECEIVER_ADDR")?;
-    let addr = addr.as_deref().unwrap_or(vars::RECEIVER_ADDR);
-    let listener =
-        TcpListener::bind(addr).await.map_err(|error| format!("RECEIVER_ADDR {addr}: {error}"))?;
-    let mut page = page::Page::from_env(listener.local_addr()?)?;
-    let (app, drains) = tokio::select! {
-        made = routes::router(&mut page) => made?,
+    let (listener, page, app, drains) = tokio::select! {
+        started = start() => started?,
         () = end.asked_for() => return Ok(()),
     };
     say(format_args!("listening on http://{}", listener.local_addr()?));
@@ -119,6 +116,16 @@ async fn run() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+async fn start() -> Result<(TcpListener, page::Page, Router, routes::Drains), Box<dyn Error>> {
+    let addr = vars::variable("RECEIVER_ADDR")?;
+    let addr = addr.as_deref().unwrap_or(vars::RECEIVER_ADDR);
+    let listener =
+        TcpListener::bind(addr).await.map_err(|error| format!("RECEIVER_ADDR {addr}: {error}"))?;
+    let mut page = page::Page::from_env(listener.local_addr()?)?;
+    let (app, drains) = routes::router(&mut page).await?;
+    Ok((listener, page, app, drains))
+}
+
 /// The signals that end the receiver.
 struct End {
     terminate: Signal,
@@ -144,14 +151,15 @@ impl End {
 /// Waits until the first bytes tell HTTP/1 from HTTP/2. hyper has no deadline for that.
 async fn speaks(stream: TcpStream) -> io::Result<TcpStream> {
     const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    let mut first = [0; HTTP2.len()];
+    let (mut first, mut pause) = ([0; HTTP2.len()], Duration::from_millis(20));
     loop {
         let len = stream.peek(&mut first).await?;
         if len == 0 || len == HTTP2.len() || !HTTP2.starts_with(&first[..len]) {
             return Ok(stream);
         }
         // What was peeked at stays, so the next call returns at once.
-        sleep(Duration::from_millis(20)).await;
+        sleep(pause).await;
+        pause *= 2;
     }
 }
 

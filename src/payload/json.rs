@@ -16,7 +16,8 @@ use std::{any::type_name, borrow::Cow, fmt, sync::OnceLock};
 /// numbers of its own: a decimal loses the digits that an `f64` cannot hold, one beyond its range
 /// (`1e999`) is an error, only the last of repeated members remains, and the order of members may
 /// change. Nesting deeper than 128 is also an error there. Formats that are not self-describing,
-/// such as bincode and postcard, are not supported, and RON is not either.
+/// such as bincode and postcard, are not supported, and RON is not either. `erased_serde` hides which
+/// format it is, so numbers are converted there too.
 ///
 /// Equality compares [`serde_json::Value`]s: white space and the order of members do not count.
 ///
@@ -94,8 +95,8 @@ impl fmt::Debug for Json {
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Only serde_json's serializers understand a `RawValue`, and adapters around them have their
-        // error. One that returns something, as that of `to_value`, parses the text again, and
+        // Only serde_json's serializers understand a `RawValue`, and most adapters around them have
+        // their error. One that returns something, as that of `to_value`, parses the text again, and
         // misreads names that are serde_json's own.
         let is_serde_json = type_name::<S::Error>() == type_name::<serde_json::Error>();
         let writes_text = size_of::<S::Ok>() == 0;

@@ -31,7 +31,8 @@ use tokio::{
 /// claims and outcomes, and so does a failover to a standby that is not synchronous.
 ///
 /// A statement that nobody waits for any more keeps its connection for up to 5 s, because a new one
-/// would cost a busy server more.
+/// would cost a busy server more. After that the connection leaves the pool; that of a claim stays
+/// open for up to a minute more, to withdraw what may still take effect.
 ///
 /// Give the store a pool of its own: in a shared pool claims wait for connections that handlers
 /// hold. `test_before_acquire(false)` saves a round trip for each statement. It is safe, because
@@ -288,12 +289,7 @@ impl PostgresStore {
     /// Repeats a statement until it has an answer. It has none while another session has the row
     /// locked, most likely the handler's transaction during its rollback. Waiting for the lock
     /// would hold a connection.
-    async fn ask<'a>(
-        &'a self,
-        claim: &Claim,
-        statement: impl Fn() -> Statement<'a>,
-    ) -> Result<bool, StoreError> {
-        self.claiming.ended(claim).await;
+    async fn ask<'a>(&'a self, statement: impl Fn() -> Statement<'a>) -> Result<bool, StoreError> {
         let mut pause = FIRST_PAUSE;
         loop {
             let row = self.row(None, &statement).await?;
@@ -335,17 +331,22 @@ impl ReplayStore for PostgresStore {
     }
 
     async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
-        self.ask(&claim, || statement(&self.table.renew, &claim, claim.lease_millis())).await
+        self.claiming.ended(&claim).await;
+        self.ask(|| statement(&self.table.renew, &claim, claim.lease_millis())).await
     }
 
     async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
+        // What is done is so whatever becomes of the claim's statement.
+        if !matches!(outcome, Outcome::Done { .. }) {
+            self.claiming.ended(&claim).await;
+        }
         let retention = claim.retention_millis();
         let (state, answer) = match &outcome {
             Outcome::Done { answer } => (DONE, answer.as_ref()),
             Outcome::Failed => (FAILED, None),
             Outcome::Withdrawn => {
                 let withdrawn = || statement(&self.table.withdrawn, &claim, retention);
-                return self.ask(&claim, withdrawn).await;
+                return self.ask(withdrawn).await;
             }
         };
         let head = answer.map(ReplayedResponse::head);
@@ -354,7 +355,7 @@ impl ReplayStore for PostgresStore {
             let record = statement(&self.table.record, &claim, retention);
             record.bind(state).bind(head.as_deref()).bind(body)
         };
-        self.ask(&claim, record).await
+        self.ask(record).await
     }
 
     fn max_claims(&self) -> usize {

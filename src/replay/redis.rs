@@ -74,10 +74,12 @@ impl RedisStore {
     /// [`ConfigError`] for a URL of another form. The server is contacted with the first claim.
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         let client = url.into_connection_info().and_then(|info| {
-            // An idle connection that breaks without a word has to show before the next delivery.
+            // An idle connection that breaks without a word shows before a delivery that comes later.
             let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
             // Calls share a connection, and none waits to be sent with the next one.
             let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
+            #[cfg(target_os = "linux")]
+            let tcp = tcp.set_user_timeout(KEEPALIVE.saturating_mul(2));
             Client::open(info.set_tcp_settings(tcp))
         });
         let client = client.map_err(|_| {

@@ -318,7 +318,7 @@ async fn the_first_delivery_after_a_restart_is_no_503() {
     }
 }
 
-/// So that one whose path is gone breaks before the next delivery needs it.
+/// So that one whose path is gone breaks, and perhaps before a delivery needs it.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn an_idle_connection_is_kept_alive() {
