@@ -309,6 +309,16 @@ const LOW: u16 = 0xdc00;
 mod tests {
     use super::*;
 
+    #[test]
+    fn names_that_serde_json_reserves_are_kept() {
+        let text = r#"{"$serde_json::private::RawValue":1.50}"#;
+        assert_eq!(serde_json::to_string(&Json::from_text(text).unwrap()).unwrap(), text);
+        // This is a number where serde_json takes it for one.
+        let text = r#"{"$serde_json::private::Number":"1"}"#;
+        let Plain(value) = Json::from_text(text).unwrap().parse().unwrap();
+        assert_eq!(value, serde_json::from_str::<Value>(text).unwrap());
+    }
+
     /// A formatter is a serializer for scalars, and not serde_json's.
     #[test]
     fn other_formats_get_the_parsed_value() {

@@ -372,6 +372,15 @@ fn a_repeated_member_takes_no_room_twice() {
 }
 
 #[test]
+fn what_fits_without_the_repeated_members_is_no_misfit() {
+    let items = vec![r#"{"a":0,"b":0,"c":0}"#; 3100].join(",");
+    let names = ["0"; 4096].join(",");
+    let read = opened(&format!(r#","items":[{items}],"items":1,"names":[{names}]"#));
+    assert_eq!((read.items.len(), read.names.len()), (0, 4096));
+    assert_eq!((read.rest.len(), read.rest.misfits().len()), (0, 1));
+}
+
+#[test]
 fn attack_long_names_with_escapes_are_decoded_a_few_times() {
     let names: Vec<_> = (0..250).map(|n| format!(r#","{}{n}":0"#, r"\n".repeat(2000))).collect();
     let start = std::time::Instant::now();
