@@ -9,6 +9,9 @@
 //! knows which rooms are open: ask `grpc.health.v1.Health/Check` or `Watch` for the service
 //! `room/` followed by the room's id.
 
+#[path = "common/secret.rs"]
+mod secret;
+
 use axum::{Router, extract::State, http::StatusCode, routing::post};
 use std::{env, error::Error};
 use tokio::net::TcpListener;
@@ -49,8 +52,7 @@ async fn on_event(State(mut rooms): State<HealthReporter>, event: Verified<Event
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let secret = env::var("ZEGOCLOUD_CALLBACK_SECRET")
-        .unwrap_or_else(|_| "demo-zegocloud-callback-secret".to_owned());
+    let secret = secret::callback_secret()?;
     let listener =
         TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
     eprintln!("listening on http://{}", listener.local_addr()?);

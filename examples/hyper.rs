@@ -5,6 +5,9 @@
 //! cargo run --example send -- zegocloud stream_create
 //! ```
 
+#[path = "common/secret.rs"]
+mod secret;
+
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
@@ -62,8 +65,7 @@ pub async fn serve(
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let secret = env::var("ZEGOCLOUD_CALLBACK_SECRET")
-        .unwrap_or_else(|_| "demo-zegocloud-callback-secret".to_owned());
+    let secret = secret::callback_secret()?;
     let listener =
         TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
     eprintln!("listening on http://{}", listener.local_addr()?);

@@ -11,6 +11,8 @@
 
 #[path = "common/ended.rs"]
 mod ended;
+#[path = "common/secret.rs"]
+mod secret;
 
 use axum::{
     Router,
@@ -87,8 +89,7 @@ impl IntoResponse for Failure {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let url = env::var("POSTGRES_URL").map_err(|error| format!("POSTGRES_URL: {error}"))?;
-    let secret = env::var("ZEGOCLOUD_CALLBACK_SECRET")
-        .unwrap_or_else(|_| "demo-zegocloud-callback-secret".to_owned());
+    let secret = secret::callback_secret()?;
     let crash = env::var("LEDGER_CRASH").ok().filter(|point| !point.is_empty());
     if !matches!(crash.as_deref(), None | Some("before_commit" | "after_commit")) {
         return Err("LEDGER_CRASH: neither before_commit nor after_commit".into());
@@ -113,8 +114,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let listener =
         TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
+    let ended = ended()?;
     eprintln!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app).with_graceful_shutdown(ended()).await?;
+    axum::serve(listener, app).with_graceful_shutdown(ended).await?;
     if tokio::time::timeout(Duration::from_secs(10), webhooks.drained()).await.is_err() {
         eprintln!("the store has not heard of every delivery");
     }

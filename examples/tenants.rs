@@ -86,7 +86,7 @@ where
     Tenant: Rules<P>,
 {
     // No tenant has a name that is not UTF-8.
-    let name = name.map_or_else(|_| String::new(), |Path(name)| name);
+    let Ok(Path(name)) = name else { return next.run(request).await };
     if let Some(rules) = tenants.find(&name).await.and_then(|tenant| tenant.rules()) {
         request.extensions_mut().insert(rules);
         request.extensions_mut().insert(TenantName(name));
@@ -288,8 +288,9 @@ async fn main() -> Result<(), Problem> {
     let tenants = Tenants::read(path).await.map_err(|error| format!("TENANTS_FILE: {error}"))?;
     let listener =
         TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
+    let ended = ended()?;
     eprintln!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app(Arc::new(tenants))).with_graceful_shutdown(ended()).await?;
+    axum::serve(listener, app(Arc::new(tenants))).with_graceful_shutdown(ended).await?;
     Ok(())
 }
 

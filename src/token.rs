@@ -8,7 +8,7 @@ pub(crate) fn new(secret: impl AsRef<[u8]>) -> Result<Secret, ConfigError> {
     let secret = Secret::new(bytes)?;
     if bytes.len() > MAX_LEN || !bytes.iter().all(|byte| matches!(byte, b' '..=b'~')) {
         return Err(ConfigError::new(
-            "the value is not visible ASCII of at most 1,000 bytes, so no header can carry it",
+            "the value is not visible ASCII of at most 1,000 bytes, as a header carries it",
         ));
     }
     Ok(secret)

@@ -3,7 +3,8 @@
 
 use std::env::{self, VarError};
 
-/// A variable that is set. What is not UTF-8 is an error: whoever set it does not want the default.
+/// The variable's value; `None` if it is not set. What is not UTF-8 is an error: whoever set it
+/// does not want the default.
 pub fn variable(name: &str) -> Result<Option<String>, String> {
     match env::var(name) {
         Ok(value) => Ok(Some(value)),

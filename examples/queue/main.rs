@@ -22,6 +22,8 @@ mod durable;
 #[path = "../common/ended.rs"]
 mod ended;
 mod memory;
+#[path = "../common/secret.rs"]
+mod secret;
 
 #[cfg(feature = "redis")]
 pub use durable::RedisQueue;
@@ -65,8 +67,7 @@ async fn on_event<Q: Queue>(State(queue): State<Q>, event: Verified<Event>) -> S
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let secret = env::var("ZEGOCLOUD_CALLBACK_SECRET")
-        .unwrap_or_else(|_| "demo-zegocloud-callback-secret".to_owned());
+    let secret = secret::callback_secret()?;
     let capacity = match env::var("QUEUE_CAPACITY") {
         Ok(text) => text.parse().map_err(|error| format!("QUEUE_CAPACITY: {error}"))?,
         Err(_) => const { NonZero::new(1000u32).unwrap() },
@@ -108,8 +109,9 @@ async fn serve_durable(_url: &str, _capacity: usize, _secret: &str) -> Result<()
 async fn serve(app: Router) -> Result<(), Box<dyn Error>> {
     let listener =
         TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
+    let ended = ended()?;
     eprintln!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app).with_graceful_shutdown(ended()).await?;
+    axum::serve(listener, app).with_graceful_shutdown(ended).await?;
     Ok(())
 }
 

@@ -7,6 +7,8 @@
 //! Everything that is not an event goes to stderr. `examples/README.md` has the table of routes
 //! and variables.
 
+#[path = "../common/ended.rs"]
+mod ended;
 #[path = "../common/vars.rs"]
 mod vars;
 
@@ -18,16 +20,16 @@ mod routes;
 mod settings;
 
 use axum::Router;
+use ended::ended;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
 use output::say;
-use std::{error::Error, io, time::Duration};
+use std::{error::Error, io, pin::pin, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
-    signal::unix::{Signal, SignalKind, signal},
     task::JoinSet,
     time::{Instant, sleep, timeout, timeout_at},
 };
@@ -45,7 +47,7 @@ async fn main() {
 
 async fn run() -> Result<(), Box<dyn Error>> {
     // First, so that a signal at any later time ends it as documented.
-    let mut end = End::new()?;
+    let mut end = pin!(ended()?);
     #[cfg(feature = "tracing")]
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
@@ -54,7 +56,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .init();
     let (listener, page, app, drains) = tokio::select! {
         started = start() => started?,
-        () = end.asked_for() => return Ok(()),
+        () = &mut end => return Ok(()),
     };
     say(format_args!("listening on http://{}", listener.local_addr()?));
 
@@ -88,7 +90,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
                 // to.
                 tokio::spawn(async move { connection.await.ok() });
             }
-            () = end.asked_for() => break,
+            () = &mut end => break,
         }
     }
 
@@ -124,28 +126,6 @@ async fn start() -> Result<(TcpListener, page::Page, Router, routes::Drains), Bo
     let mut page = page::Page::from_env(listener.local_addr()?)?;
     let (app, drains) = routes::router(&mut page).await?;
     Ok((listener, page, app, drains))
-}
-
-/// The signals that end the receiver.
-struct End {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl End {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn asked_for(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }
 
 /// Waits until the first bytes tell HTTP/1 from HTTP/2. hyper has no deadline for that.

@@ -28,14 +28,14 @@ pub async fn print(line: Vec<u8>) -> io::Result<()> {
         sender
     });
     let (done, written) = oneshot::channel();
-    let ended = |_| io::Error::other("the thread that prints has ended");
-    LINES.send((line, done)).await.map_err(|error| ended(error.to_string()))?;
-    written.await.map_err(|error| ended(error.to_string()))?
+    let ended = || io::Error::other("the thread that prints has ended");
+    LINES.send((line, done)).await.map_err(|_| ended())?;
+    written.await.map_err(|_| ended())?
 }
 
 /// Says something on stderr. If the reader does not keep up, it is dropped.
 pub fn say(what: impl fmt::Display) {
-    Stderr.take(format!("{what}\n").into());
+    write(format!("{what}\n").into());
 }
 
 /// Waits, though not for ever, until all that was said is written.
@@ -65,18 +65,16 @@ static STDERR: LazyLock<SyncSender<Said>> = LazyLock::new(|| {
     sender
 });
 
+fn write(text: Vec<u8>) {
+    STDERR.try_send(Said::Text(text)).ok();
+}
+
 /// stderr as a writer, for `tracing`.
 pub struct Stderr;
 
-impl Stderr {
-    fn take(&self, text: Vec<u8>) {
-        STDERR.try_send(Said::Text(text)).ok();
-    }
-}
-
 impl Write for Stderr {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.take(text.to_vec());
+        write(text.to_vec());
         Ok(text.len())
     }
 

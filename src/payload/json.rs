@@ -15,9 +15,9 @@ use std::{any::type_name, borrow::Cow, fmt, sync::OnceLock};
 /// serde format ([`serde_json::Value`], CBOR, a `#[serde(tag = "…")]` enum around the event) has
 /// numbers of its own: a decimal loses the digits that an `f64` cannot hold, one beyond its range
 /// (`1e999`) is an error, only the last of repeated members remains, and the order of members may
-/// change. Nesting deeper than 128 is also an error there. Formats that are not self-describing,
-/// such as bincode and postcard, are not supported, and RON is not either. `erased_serde` hides which
-/// format it is, so numbers are converted there too.
+/// change. Nesting deeper than 128 is also an error there. So it is behind `erased_serde`, which
+/// hides that the format is JSON. RON, and formats that are not self-describing, such as bincode
+/// and postcard, are not supported.
 ///
 /// Equality compares [`serde_json::Value`]s: white space and the order of members do not count.
 ///
@@ -95,9 +95,9 @@ impl fmt::Debug for Json {
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Only serde_json's serializers understand a `RawValue`, and most adapters around them have
-        // their error. One that returns something, as that of `to_value`, parses the text again, and
-        // misreads names that are serde_json's own.
+        // Only serde_json's serializers understand a `RawValue`. Most adapters around them have
+        // their error. A serializer that returns something, as that of `to_value`, parses the text
+        // again, and misreads names that are serde_json's own.
         let is_serde_json = type_name::<S::Error>() == type_name::<serde_json::Error>();
         let writes_text = size_of::<S::Ok>() == 0;
         if is_serde_json && (writes_text || !has_reserved_name(self.get())) {

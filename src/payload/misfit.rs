@@ -4,9 +4,10 @@ use std::{fmt, sync::Arc};
 
 /// A member that is not of its documented type and is therefore absent from the typed event.
 ///
-/// Its text is in the `rest` of its payload, unless another member gave the value. Elements of lists
-/// and repeated members are only in [`Verified::body`](crate::Verified::body). Repeated members without a documented name are one
-/// misfit, with the path of the object that they are in: their names are any text.
+/// Its text is in the `rest` of its payload, unless another member gave the value. Elements of
+/// lists and repeated members are only in [`Verified::body`](crate::Verified::body). Repeated
+/// members without a documented name are one misfit, with the path of the object that they are in:
+/// their names are any text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
     path: Box<str>,

@@ -381,6 +381,15 @@ fn what_fits_without_the_repeated_members_is_no_misfit() {
 }
 
 #[test]
+fn elements_that_are_left_out_take_no_room() {
+    let items = vec![r#"{"a":0,"b":0,"c":0}"#; 3100].join(",");
+    let names = ["null"; 4095].join(",");
+    let read = opened(&format!(r#","items":[{items}],"names":[{names},"x"]"#));
+    assert_eq!((read.items.len(), &read.names[..]), (3100, &["x".to_owned()][..]));
+    comes_back(&Event::Opened(read));
+}
+
+#[test]
 fn attack_long_names_with_escapes_are_decoded_a_few_times() {
     let names: Vec<_> = (0..250).map(|n| format!(r#","{}{n}":0"#, r"\n".repeat(2000))).collect();
     let start = std::time::Instant::now();

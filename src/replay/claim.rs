@@ -79,8 +79,8 @@ impl ClaimGuard {
         &self.claim
     }
 
-    /// The shared store, asked at this instant, has granted the claim. If it `expires`, it counts as
-    /// lost when its lease is over.
+    /// The shared store, asked at this instant, has granted the claim. If it `expires`, it counts
+    /// as lost when its lease is over.
     pub(super) fn won(&mut self, asked: Instant, expires: bool) {
         (self.in_shared, self.granted) = (InShared::Yes, Some(asked));
         self.expires = expires;

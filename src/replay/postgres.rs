@@ -226,9 +226,9 @@ impl PostgresStore {
         });
     }
 
-    /// Runs a statement, and again after a serialization failure: the database's default isolation
-    /// may be stricter than `read committed`; and again on another connection if this one is broken.
-    /// `claimed` is what the statement claims, if anything.
+    /// Runs a statement. Repeats it on another connection if this one is broken, and after a
+    /// serialization failure: the database's default isolation may be stricter than `read
+    /// committed`. `claimed` is what the statement claims, if anything.
     async fn row<'a>(
         &'a self,
         claimed: Option<Attempt>,

@@ -74,7 +74,7 @@ impl RedisStore {
     /// [`ConfigError`] for a URL of another form. The server is contacted with the first claim.
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         let client = url.into_connection_info().and_then(|info| {
-            // An idle connection that breaks without a word shows before a delivery that comes later.
+            // Finds out that an idle connection has broken without a word.
             let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
             // Calls share a connection, and none waits to be sent with the next one.
             let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);

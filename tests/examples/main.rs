@@ -1,5 +1,9 @@
 //! The examples: the code of the small ones in this process, the receiver and `send` as processes
 //! of their own.
+#![allow(
+    clippy::duplicate_mod,
+    reason = "examples share modules, and each example is a module here"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

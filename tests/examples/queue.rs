@@ -4,11 +4,12 @@
 
 use crate::support::{
     call,
+    processes::{example as executable, listening, signal},
     zegocloud::{SECRET, signed},
 };
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use std::time::SystemTime;
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt, time::SystemTime};
 use tower_webhooks::{
     Provider as _, WebhookEvent as _,
     zegocloud::{Event, Zegocloud, room::RoomEvent},
@@ -28,6 +29,25 @@ fn room_create(id: &str) -> Request<Bytes> {
 fn room_id(event: &Event) -> &str {
     let Event::Room(RoomEvent::Create(room)) = event else { panic!("{event:?}") };
     room.room_id.as_deref().unwrap()
+}
+
+#[test]
+fn what_cannot_be_meant_is_an_error_that_names_the_variable() {
+    for (name, value) in [("QUEUE_CAPACITY", &b"0"[..]), ("ZEGOCLOUD_CALLBACK_SECRET", b"\xff")] {
+        let mut queue = executable("queue");
+        queue.env("ADDR", "127.0.0.1:0").env(name, OsStr::from_bytes(value));
+        let output = queue.output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains(&format!("{name}: ")) && !stderr.contains("listening"), "{stderr}");
+    }
+}
+
+#[test]
+fn sigterm_ends_it_without_an_error() {
+    let (mut queue, _) = listening(executable("queue").env("ADDR", "127.0.0.1:0"));
+    signal(&queue, "TERM");
+    assert_eq!(queue.wait().unwrap().code(), Some(0));
 }
 
 #[tokio::test]

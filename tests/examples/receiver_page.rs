@@ -426,6 +426,9 @@ async fn attack_no_credential_is_on_the_page() {
     let json = event(DEMO, r#"{"event":"room_close","room_id":"of three forms"}"#).into_body();
     let members: Value = serde_json::from_slice(&json).unwrap();
     secrets.extend(["nonce", "signature"].map(|name| members[name].as_str().unwrap().to_owned()));
+    // An authentic event of one provider that holds another one's signature.
+    let token = geelark::TokenSigner::new("demo-geelark-token").unwrap();
+    assert_eq!(shown.send(&signed(&token, "/geelark/token", json.clone())).await, 200);
     let encoded: String = json.iter().map(|byte| format!("%{byte:02X}")).collect();
     let form = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(members.as_object().unwrap().iter().map(|(name, value)| {

@@ -129,6 +129,10 @@ async fn each_tenant_has_its_own_keys() {
             signed(&zegocloud::Signer::new("acme's newest").unwrap(), "/hooks/acme/stardust", "{}"),
             404,
         ),
+        (
+            signed(&zegocloud::Signer::new("acme's newest").unwrap(), "/hooks/%ff/zegocloud", "{}"),
+            404,
+        ),
         (room("other's", "acme"), 401),
     ] {
         assert_eq!(example.send(&request).await, status, "{}", request.uri());

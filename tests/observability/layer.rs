@@ -14,8 +14,14 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use std::{collections::BTreeSet, convert::Infallible, sync::Mutex, time::SystemTime};
-use tower::{Layer, ServiceExt, service_fn};
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    sync::{Arc, Mutex},
+    time::SystemTime,
+};
+use tokio::sync::Semaphore;
+use tower::{Layer, ServiceBuilder, ServiceExt, limit::GlobalConcurrencyLimitLayer, service_fn};
 use tower_webhooks::{
     Signer as _, WebhookLayer, metric_names,
     zegocloud::{Signer, Zegocloud},
@@ -264,6 +270,29 @@ fn attack_hostile_requests_make_no_series() {
         let misfits = r#"webhooks_misfits_total{provider="zegocloud",kind="zim.group_join"}"#;
         assert!(before.contains(misfits), "{before:?}");
     });
+}
+
+/// A handler that was not called has neither failed nor been dropped.
+#[test]
+fn a_delivery_that_is_dropped_before_the_call_is_no_call() {
+    let _alone = alone();
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    let full = GlobalConcurrencyLimitLayer::with_semaphore(Arc::new(Semaphore::new(0)));
+    let service = ServiceBuilder::new().layer(layer()).layer(full).service(service_fn(
+        async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(Response::new(String::new())),
+    ));
+    let request = private(r#"{"event":"room_create"}"#).map(Full::new);
+    let log = logged(|| {
+        metrics::with_local_recorder(&recorder, || {
+            let mut waiting = tokio_test::task::spawn(service.oneshot(request));
+            assert!(waiting.poll().is_pending());
+        })
+    });
+    let rendered = handle.render();
+    assert!(rendered.contains("webhooks_claims"), "it was admitted: {rendered}");
+    assert!(!rendered.contains("webhooks_deliveries_total"), "{rendered}");
+    assert!(!log.contains("the handler of a webhook failed"), "{log}");
 }
 
 /// A service that fails to become ready has failed, and was not dropped.

@@ -215,6 +215,18 @@ mod whatever_replaces_a_member {
     super::of_each!(|asked, file| asked.check(file));
 }
 
+/// Writing adds members: a task's id and status, and an empty list.
+#[cfg(all(feature = "geelark", feature = "stardust"))]
+#[test]
+fn as_many_members_as_are_indexed_come_back() {
+    let many: String = (0..255).map(|number| format!(r#","k{number}":0"#)).collect();
+    let stardust = asked::stardust();
+    let task = format!(r#"{{"task":{{"taskId":"1","status":9}}{many}}}"#);
+    stardust.comes_back(&stardust.event(&task));
+    let geelark = asked::geelark();
+    geelark.comes_back(&geelark.event(&format!(r#"{{"type":9{many}}}"#)));
+}
+
 /// Every provider and family, each under the name of the file of its payloads.
 pub mod asked {
     use super::Asked;

@@ -48,7 +48,8 @@ events! {
         /// A recording that the REST API started is ready.
         "recording" => Recording(Recording) key |it| [it.recording_id],
         /// The transcription of a recording is ready.
-        "transcription" => Transcription(Transcription) key |it| [it.recording_id; it.transcription_id],
+        "transcription" => Transcription(Transcription)
+            key |it| [it.recording_id; it.transcription_id],
         /// A member entered a conference.
         "ConferenceEnter" => ConferenceEnter(Conference)
             key |it| [it.call.call_uuid, it.conference_uuid, it.conference_member_id],
