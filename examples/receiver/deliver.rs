@@ -46,13 +46,13 @@ impl Handlers {
         Self { settings: Arc::new(settings), unguarded: Arc::default() }
     }
 
-    /// Prints the event and returns the status that the settings ask for.
-    pub async fn take<E: Serialize>(&self, event: &Verified<E>) -> StatusCode {
-        let printed = match line(event) {
-            Ok(line) => output::print(line).await,
-            Err(error) => Err(error.into()),
-        };
-        if let Err(error) = printed {
+    /// Prints the event, notes it for the page, and returns the status that the settings ask for.
+    pub async fn take<E: Serialize>(&self, event: &Verified<E>, note: Note) -> StatusCode {
+        let printed = output::print(|| {
+            note.delivered(event);
+            Ok(line(event)?)
+        });
+        if let Err(error) = printed.await {
             say(format_args!("an event could not be printed: {error}"));
             return StatusCode::INTERNAL_SERVER_ERROR;
         }
@@ -85,8 +85,7 @@ pub async fn deliver<E: Serialize>(
     note: Note,
     event: Verified<E>,
 ) -> StatusCode {
-    note.delivered(&event);
-    handlers.take(&event).await
+    handlers.take(&event, note).await
 }
 
 /// The answer to `StartApp` controls the call, so a repeat must get the same answer.
@@ -95,8 +94,7 @@ pub async fn deliver_call(
     note: Note,
     event: Verified<voice::Event>,
 ) -> Response {
-    note.delivered(&event);
-    let status = handlers.take(&event).await;
+    let status = handlers.take(&event, note).await;
     match &*event {
         voice::Event::StartApp(_) if status.is_success() => {
             ReplayedResponse::new(HeaderValue::from_static("application/xml"), ANSWER)

@@ -146,6 +146,6 @@ async fn speaks(stream: TcpStream) -> io::Result<TcpStream> {
 /// Also for the bytes before the head.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// By default hyper lets a connection's read buffer grow to 400 KiB.
-const READ_BUFFER: usize = 32 << 10;
+const READ_BUFFER: usize = 16 << 10;
 /// For requests and then outcomes, together.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);

@@ -13,11 +13,12 @@ use std::{
 };
 use tokio::sync::{mpsc as waiting, oneshot};
 
-/// Prints the line on stdout; returns once it is flushed.
-pub async fn print(line: Vec<u8>) -> io::Result<()> {
+/// Prints a line on stdout; returns once it is flushed. The line is made when its turn has come, so
+/// that those who wait hold none.
+pub async fn print(line: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<()> {
     type Line = (Vec<u8>, oneshot::Sender<io::Result<()>>);
     static LINES: LazyLock<waiting::Sender<Line>> = LazyLock::new(|| {
-        let (sender, mut lines) = waiting::channel::<Line>(64);
+        let (sender, mut lines) = waiting::channel::<Line>(4);
         thread::spawn(move || {
             let mut stdout = io::stdout();
             while let Some((line, done)) = lines.blocking_recv() {
@@ -27,9 +28,10 @@ pub async fn print(line: Vec<u8>) -> io::Result<()> {
         });
         sender
     });
-    let (done, written) = oneshot::channel();
     let ended = || io::Error::other("the thread that prints has ended");
-    LINES.send((line, done)).await.map_err(|_| ended())?;
+    let turn = LINES.reserve().await.map_err(|_| ended())?;
+    let (done, written) = oneshot::channel();
+    turn.send((line()?, done));
     written.await.map_err(|_| ended())?
 }
 

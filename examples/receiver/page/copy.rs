@@ -111,4 +111,4 @@ impl<T> Clone for Shared<T> {
     }
 }
 
-const MOST_HELD: usize = 4 << 20;
+const MOST_HELD: usize = 1 << 20;
