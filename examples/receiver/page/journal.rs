@@ -204,5 +204,5 @@ impl Reader {
 }
 
 const MOST_ROWS: usize = 500;
-const MOST_BYTES: usize = 2 << 20;
+const MOST_BYTES: usize = 3 << 20;
 const BATCH: Duration = Duration::from_millis(100);

@@ -135,7 +135,7 @@ impl io::Write for Start {
     }
 }
 
-pub const LONGEST_TEXT: usize = 64 << 10;
+pub const LONGEST_TEXT: usize = 128 << 10;
 const SIGNATURE: &str = "signature";
 const ALWAYS_SECRET: [HeaderName; 3] =
     [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE];
