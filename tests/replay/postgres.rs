@@ -772,6 +772,58 @@ async fn a_session_that_takes_no_writes_is_given_up() {
     assert!(fresh.renew(claim).await.unwrap());
 }
 
+/// Of the database's errors some pass, some are the session's end, one says that there is no room,
+/// and the others stay.
+#[tokio::test]
+async fn errors_of_the_database_are_told_apart() {
+    let postgres = Postgres::start().await;
+    let pool = PgPoolOptions::new().max_connections(4).connect_with(postgres.options());
+    let pool = pool.await.unwrap();
+    let store = PostgresStore::new(pool.clone());
+    store.migrate().await.unwrap();
+    let observer = postgres.pool().await;
+    // The numbers of a sequence are taken even by a statement that fails.
+    let trouble = "create sequence tries; create table trouble (code text, times bigint);
+        create function fail() returns trigger language plpgsql as $$ begin
+            if nextval('tries') <= (select times from trouble) then
+                raise exception using errcode = (select code from trouble);
+            end if;
+            return new;
+        end $$;
+        create trigger fail before insert on webhook_claims for each row execute function fail()";
+    observer.execute(trouble).await.unwrap();
+
+    let won = || Ok(Claimed::won(1));
+    for (number, (code, times, expected, tries)) in (0..).zip([
+        // What the isolation level or another session caused is tried three times.
+        ("40001", 2, won(), 3),
+        ("40P01", 2, won(), 3),
+        ("40001", 3, Err(false), 3),
+        // The end of a session is tried on every idle one, and once more on a new one.
+        ("57P01", 1, won(), 2),
+        ("57P01", 4, won(), 5),
+        ("57P01", 5, Err(true), 5),
+        ("08006", 1, won(), 2),
+        ("25006", 1, won(), 2),
+        ("53100", 1, Ok(Claimed::Full), 1),
+        ("P0001", 1, Err(false), 1),
+    ]) {
+        drop(join_all((0..4).map(|_| pool.acquire())).await);
+        idle(&pool).await;
+        let set = format!(
+            "truncate trouble; insert into trouble values ('{code}', {times}); \
+             alter sequence tries restart"
+        );
+        observer.execute(&*set).await.unwrap();
+        let minute = Duration::from_secs(60);
+        let claimed = store.claim(Claim::for_test([number; 16], [0; 16], 1, minute, minute)).await;
+        let claimed = claimed.map_err(|error| error.is_disconnected());
+        assert_eq!(claimed, expected, "{code} {times} times");
+        let tried = "select last_value from tries";
+        assert_eq!(count(&observer, tried).await, tries, "{code} {times} times");
+    }
+}
+
 fn ledger(url: &str, crash: Option<&str>) -> Ledger {
     let mut variables = vec![
         ("POSTGRES_URL", url),
