@@ -34,6 +34,7 @@ use std::{
     fmt,
     future::{Future, poll_fn},
     hash::{BuildHasher, RandomState},
+    ops::RangeBounds,
     pin::pin,
     sync::Arc,
     task::Poll,
@@ -111,7 +112,10 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         is(FIRST_WINS, self.a.claim(first.clone()).await, Claimed::won(1))?;
         let rule =
             "a second attempt has to wait while the first is in flight, at most for the lease";
-        holds(rule, self.b.claim(again(&first)).await, is_in_flight_until(first.lease))?;
+        holds(rule, self.b.claim(again(&first)).await, is_in_flight_for(..=first.lease))?;
+        let rule = "a second attempt is told what is left of the first one's lease";
+        let brief = Claim { lease: Duration::from_millis(500), ..again(&first) };
+        holds(rule, self.b.claim(brief).await, is_in_flight_for(SECOND..=first.lease))?;
         is(SAME_ATTEMPT, self.b.claim(first.clone()).await, Claimed::won(1))?;
         let rule = "another token neither renews nor finishes a claim";
         is(rule, self.b.renew(again(&first)).await, false)?;
@@ -256,7 +260,7 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
         is(rule, self.a.renew(third.clone()).await, true)?;
         is(rule, self.a.claim(again(first)).await, Claimed::done(None))?;
         is(rule, self.a.claim(again(second)).await, Claimed::won(2))?;
-        holds(rule, self.a.claim(again(third)).await, is_in_flight_until(third.lease))?;
+        holds(rule, self.a.claim(again(third)).await, is_in_flight_for(..=third.lease))?;
         is(
             "what was done and failed still counts",
             self.a.claim(content(signature)).await,
@@ -344,9 +348,9 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
             }
             is(RENEWED, renewed, true)?;
             let rule = "a lease that was renewed begins anew";
-            holds(rule, in_flight, is_in_flight_until(claim.lease))?;
+            holds(rule, in_flight, is_in_flight_for(..=claim.lease))?;
             let rule = "a claim is kept for its lease, however short its retention is";
-            holds(rule, self.b.claim(again(&brief)).await, is_in_flight_until(brief.lease))?;
+            holds(rule, self.b.claim(again(&brief)).await, is_in_flight_for(..=brief.lease))?;
 
             (self.wait)(SECOND.saturating_mul(2)).await;
             let next = again(&claim);
@@ -460,11 +464,8 @@ fn violation(rule: &'static str, found: String) -> Violation {
     Violation { rule, found, source: None }
 }
 
-fn is_in_flight_until(lease: Duration) -> impl Fn(&Claimed) -> bool {
-    move |claimed| match claimed {
-        Claimed::InFlight { retry_after } => *retry_after <= lease,
-        _ => false,
-    }
+fn is_in_flight_for(left: impl RangeBounds<Duration>) -> impl Fn(&Claimed) -> bool {
+    move |claimed| matches!(claimed, Claimed::InFlight { retry_after } if left.contains(retry_after))
 }
 
 // Rules that are checked in several places.

@@ -54,6 +54,16 @@ async fn the_suite_finds_faults() {
             Fault { call: |_, claim| remade(claim, |it| it.token = 0), ..right },
         ),
         (
+            "a second attempt is told what is left",
+            Fault {
+                claimed: |claim, claimed| match claimed {
+                    Claimed::InFlight { .. } => Claimed::in_flight(claim.lease()),
+                    claimed => claimed,
+                },
+                ..right
+            },
+        ),
+        (
             "a claim that is made again under its token is the same attempt",
             Fault {
                 claimed: |claim, claimed| match claimed {
