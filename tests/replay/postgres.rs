@@ -412,7 +412,9 @@ async fn no_call_waits_for_a_transaction() {
     );
     assert!(store.renew(claim.clone()).await.unwrap(), "and yet it is held");
     for outcome in [Outcome::done(None), Outcome::Failed, Outcome::Withdrawn] {
+        let start = Instant::now();
         assert!(store.finish(claim.clone(), outcome).await.is_err());
+        assert!(start.elapsed() > Duration::from_millis(500), "it gives up too early");
         assert_eq!(count(&pool, waiting).await, 0);
     }
     // An outcome that comes while the handler's transaction is being rolled back finds its way.
@@ -772,6 +774,28 @@ async fn a_session_that_takes_no_writes_is_given_up() {
     assert!(fresh.renew(claim).await.unwrap());
 }
 
+/// Lets claims fail as [`trouble`] says.
+async fn with_trouble(pool: &PgPool) {
+    // The numbers of a sequence are taken even by a statement that fails.
+    let trouble = "create sequence tries; create table trouble (code text, times bigint);
+        create function fail() returns trigger language plpgsql as $$ begin
+            if nextval('tries') <= (select times from trouble) then
+                raise exception using errcode = (select code from trouble);
+            end if;
+            return new;
+        end $$;
+        create trigger fail before insert on webhook_claims for each row execute function fail()";
+    pool.execute(trouble).await.unwrap();
+}
+
+async fn trouble(pool: &PgPool, code: &str, times: i64) {
+    let set = format!(
+        "truncate trouble; insert into trouble values ('{code}', {times}); \
+         alter sequence tries restart"
+    );
+    pool.execute(&*set).await.unwrap();
+}
+
 /// Of the database's errors some pass, some are the session's end, one says that there is no room,
 /// and the others stay.
 #[tokio::test]
@@ -782,16 +806,7 @@ async fn errors_of_the_database_are_told_apart() {
     let store = PostgresStore::new(pool.clone());
     store.migrate().await.unwrap();
     let observer = postgres.pool().await;
-    // The numbers of a sequence are taken even by a statement that fails.
-    let trouble = "create sequence tries; create table trouble (code text, times bigint);
-        create function fail() returns trigger language plpgsql as $$ begin
-            if nextval('tries') <= (select times from trouble) then
-                raise exception using errcode = (select code from trouble);
-            end if;
-            return new;
-        end $$;
-        create trigger fail before insert on webhook_claims for each row execute function fail()";
-    observer.execute(trouble).await.unwrap();
+    with_trouble(&observer).await;
 
     let won = || Ok(Claimed::won(1));
     for (number, (code, times, expected, tries)) in (0..).zip([
@@ -810,11 +825,7 @@ async fn errors_of_the_database_are_told_apart() {
     ]) {
         drop(join_all((0..4).map(|_| pool.acquire())).await);
         idle(&pool).await;
-        let set = format!(
-            "truncate trouble; insert into trouble values ('{code}', {times}); \
-             alter sequence tries restart"
-        );
-        observer.execute(&*set).await.unwrap();
+        trouble(&observer, code, times).await;
         let minute = Duration::from_secs(60);
         let claimed = store.claim(Claim::for_test([number; 16], [0; 16], 1, minute, minute)).await;
         let claimed = claimed.map_err(|error| error.is_disconnected());
@@ -822,6 +833,24 @@ async fn errors_of_the_database_are_told_apart() {
         let tried = "select last_value from tries";
         assert_eq!(count(&observer, tried).await, tries, "{code} {times} times");
     }
+}
+
+/// The statement may have run, whatever becomes of its repetition.
+#[tokio::test]
+async fn a_statement_that_was_sent_once_counts_as_sent() {
+    let postgres = Postgres::start().await;
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(postgres.options());
+    let store = PostgresStore::new(pool.await.unwrap());
+    store.migrate().await.unwrap();
+    let observer = postgres.pool().await;
+    with_trouble(&observer).await;
+    trouble(&observer, "57P01", 1).await;
+    let nobody_else = "update pg_database set datallowconn = false where datname = 'postgres'";
+    observer.execute(nobody_else).await.unwrap();
+    let minute = Duration::from_secs(60);
+    let claim = Claim::for_test([1; 16], [0; 16], 1, minute, minute);
+    assert!(!store.claim(claim.clone()).await.unwrap_err().is_unsent());
+    assert!(store.claim(claim).await.unwrap_err().is_unsent(), "there was no connection");
 }
 
 fn ledger(url: &str, crash: Option<&str>) -> Ledger {
