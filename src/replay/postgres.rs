@@ -728,3 +728,30 @@ const SERIALIZATION_FAILURE: &str = "40001";
 const DEADLOCK: &str = "40P01";
 const DISK_FULL: &str = "53100";
 const READ_ONLY: &str = "25006";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_of_a_statement_that_has_ended() {
+        let claiming = Arc::new(Claiming::default());
+        let (one, other) = ([1; 16], [2; 16]);
+        let running = [(one, 1), (other, 1)].map(|attempt| Arc::clone(&claiming).begin(attempt));
+        let kept = || claiming.lock().iter().map(|(attempt, _)| *attempt).collect::<Vec<_>>();
+        assert_eq!(kept(), [(one, 1), (other, 1)]);
+        let [first, second] = running;
+        drop(first);
+        assert_eq!(kept(), [(other, 1)]);
+        drop(second);
+        assert!(kept().is_empty());
+    }
+
+    #[test]
+    fn an_error_of_the_database_is_the_source() {
+        let error = DoneInError::from(sqlx::Error::PoolClosed);
+        assert_eq!(error.to_string(), "the claim could not be recorded as done");
+        assert!(error.source().is_some_and(|source| source.is::<sqlx::Error>()));
+        assert!(DoneInError::ClaimLost.source().is_none());
+    }
+}

@@ -81,8 +81,13 @@ fn guarded(store: &PostgresStore) -> WebhookLayer<Zegocloud> {
     WebhookLayer::new(Zegocloud::new(SECRET).unwrap())
         .shared_store(store.clone())
         .store_timeout(Duration::from_secs(30))
-        .lease(Duration::from_secs(1))
+        .lease(Duration::from_secs(60))
         .unwrap()
+}
+
+/// Where a lease has to run out.
+fn guarded_briefly(store: &PostgresStore) -> WebhookLayer<Zegocloud> {
+    guarded(store).lease(Duration::from_secs(1)).unwrap()
 }
 
 fn is_duplicate(response: &Response<String>) -> bool {
@@ -268,7 +273,7 @@ async fn attack_a_stale_attempt_commits_after_another_took_over() {
     let stale = {
         let (pool, store, entered, go_on) =
             (pool.clone(), store.clone(), Arc::clone(&entered), Arc::clone(&go_on));
-        process(guarded(&store.clone()), move |event| {
+        process(guarded_briefly(&store.clone()), move |event| {
             let (pool, store) = (pool.clone(), store.clone());
             let (entered, go_on) = (Arc::clone(&entered), Arc::clone(&go_on));
             async move {
@@ -287,7 +292,7 @@ async fn attack_a_stale_attempt_commits_after_another_took_over() {
     };
     let fresh = {
         let (pool, store) = (pool.clone(), store.clone());
-        process(guarded(&store.clone()), move |event| {
+        process(guarded_briefly(&store.clone()), move |event| {
             let (pool, store) = (pool.clone(), store.clone());
             async move {
                 book(&pool, &store, &event)
@@ -296,12 +301,16 @@ async fn attack_a_stale_attempt_commits_after_another_took_over() {
             }
         })
     };
-    let (request, sent) = (room(1), Instant::now());
-    let mut first = Box::pin(stale.oneshot(request.clone().map(Full::new)));
-    tokio::select! {
-        _ = &mut first => panic!("the handler waits"),
-        () = entered.notified() => {}
-    }
+    let request = room(1);
+    let (first, sent) = loop {
+        let sent = Instant::now();
+        let mut first = Box::pin(stale.clone().oneshot(request.clone().map(Full::new)));
+        tokio::select! {
+            // On a slow machine the lease may run out before the claim is heard of.
+            refused = &mut first => assert_eq!(refused.unwrap().status(), StatusCode::CONFLICT),
+            () = entered.notified() => break (first, sent),
+        }
+    };
     // Nobody polls the first attempt now, as if its thread were stuck: its lease is not renewed.
     let status = call(&fresh, &request).await.status();
     // A slow machine may have let the lease run out.
@@ -353,8 +362,10 @@ async fn an_open_transaction_holds_its_claim_beyond_the_lease() {
     };
     // A statement that waited for the transaction would wait for ever, and not be refused as in
     // flight.
-    let (first, second) =
-        (process(guarded(&store), handler.clone()), process(guarded(&store), handler));
+    let (first, second) = (
+        process(guarded_briefly(&store), handler.clone()),
+        process(guarded_briefly(&store), handler),
+    );
     let request = room(1);
     for (polled, commit) in [(true, false), (false, false), (false, true)] {
         commits.store(commit, Ordering::SeqCst);
@@ -449,6 +460,7 @@ async fn a_commit_that_looked_failed_is_told_apart() {
                 // The handler has heard of an error and tries its transaction again.
                 let again = book(&pool, &store, &event).await.unwrap_err();
                 assert!(matches!(again.downcast_ref(), Some(DoneInError::AlreadyDone)), "{again}");
+                assert_eq!(again.to_string(), "this delivery is done already");
                 StatusCode::INTERNAL_SERVER_ERROR
             }
         })
@@ -562,9 +574,8 @@ async fn serialization_failures_are_failures() {
     let both_have_read = Arc::new(Barrier::new(2));
     let handled = {
         let (pool, store) = (pool.clone(), store.clone());
-        // A renewal in the middle of `done_in` would be one more failure.
-        let layer = guarded(&store).lease(Duration::from_secs(60)).unwrap();
-        process(layer, move |event| {
+        // A renewal in the middle of `done_in` would be one more failure: the lease is long.
+        process(guarded(&store), move |event| {
             let (pool, store, both_have_read) =
                 (pool.clone(), store.clone(), Arc::clone(&both_have_read));
             async move {
@@ -608,10 +619,11 @@ async fn a_pool_without_a_connection_left_is_an_outage_and_heals() {
     store(&postgres).await;
     let pool =
         PgPoolOptions::new().max_connections(2).connect_with(postgres.options()).await.unwrap();
-    let handled = process(
-        guarded(&PostgresStore::new(pool.clone())).store_timeout(Duration::from_millis(300)),
-        |_| async { StatusCode::OK },
-    );
+    let store = PostgresStore::new(pool.clone());
+    assert_eq!(store.max_claims(), 2);
+    let handled = process(guarded(&store).store_timeout(Duration::from_millis(300)), |_| async {
+        StatusCode::OK
+    });
     let held = [pool.acquire().await.unwrap(), pool.acquire().await.unwrap()];
     let refused = call(&handled, &room(1)).await;
     assert_eq!(

@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, Error, connect::HttpConnector},
-    rt::TokioExecutor,
+    rt::{TokioExecutor, TokioTimer},
 };
 use std::{
     io::{BufRead, BufReader, Read},
@@ -198,7 +198,13 @@ impl Sender {
     }
 
     pub fn new() -> Self {
-        Self(Client::builder(TokioExecutor::new()).build_http())
+        // Thirty receivers, their stores and the connections to them are more than some machines
+        // allow.
+        rlimit::increase_nofile_limit(8192).ok();
+        // A receiver closes an idle connection after 10 s.
+        let mut client = Client::builder(TokioExecutor::new());
+        client.pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(2));
+        Self(client.build_http())
     }
 
     /// What is found there.
