@@ -295,6 +295,26 @@ fn a_delivery_that_is_dropped_before_the_call_is_no_call() {
     assert!(!log.contains("the handler of a webhook failed"), "{log}");
 }
 
+#[test]
+fn a_handler_that_is_dropped_in_the_middle_counts_as_dropped() {
+    let _alone = alone();
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    let service = layer().layer(service_fn(async |_: Request<Full<Bytes>>| {
+        std::future::pending::<Result<Response<String>, Infallible>>().await
+    }));
+    let request = private(r#"{"event":"room_create"}"#).map(Full::new);
+    let log = logged(|| {
+        metrics::with_local_recorder(&recorder, || {
+            let mut waiting = tokio_test::task::spawn(service.oneshot(request));
+            assert!(waiting.poll().is_pending());
+        })
+    });
+    let rendered = handle.render();
+    assert!(rendered.contains(r#"outcome="dropped"} 1"#), "{rendered}");
+    assert!(log.contains("the handler of a webhook failed"), "{log}");
+}
+
 /// A service that fails to become ready has failed, and was not dropped.
 #[test]
 fn a_service_that_cannot_get_ready_is_a_failure() {
