@@ -1,9 +1,9 @@
 //! What every replay store must do, for the one in memory and the one in Redis.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{
-        Arc, Mutex,
+        Arc, LazyLock, Mutex,
         atomic::{AtomicI64, Ordering::SeqCst},
     },
     time::{Duration, SystemTime},
@@ -46,6 +46,8 @@ async fn a_claim_takes_no_room_for_the_time_of_one_that_was_withdrawn_before_it(
 async fn the_suite_finds_faults() {
     // The token of the last claim that won.
     static LAST: AtomicI64 = AtomicI64::new(0);
+    // Each key's first content.
+    static CONTENTS: LazyLock<Mutex<HashMap<[u8; 16], [u8; 16]>>> = LazyLock::new(Mutex::default);
     let right =
         Fault { call: |_, claim| claim, outcome: |outcome| outcome, claimed: |_, claimed| claimed };
     let faults = [
@@ -117,6 +119,47 @@ async fn the_suite_finds_faults() {
                 outcome: |outcome| match outcome {
                     Outcome::Withdrawn => Outcome::Failed,
                     outcome => outcome,
+                },
+                ..right
+            },
+        ),
+        (
+            "of a first attempt that was withdrawn nothing is left, so other content is number 1",
+            Fault {
+                claimed: |claim, claimed| {
+                    let mut contents = CONTENTS.lock().unwrap();
+                    let first = contents.entry(*claim.key()).or_insert(*claim.fingerprint());
+                    if first == claim.fingerprint() { claimed } else { Claimed::Conflict }
+                },
+                ..right
+            },
+        ),
+        (
+            "a token is any number, and a digest is any bytes",
+            Fault {
+                claimed: |claim, claimed| match *claim.fingerprint() == [0xff; 16] {
+                    true => Claimed::Conflict,
+                    false => claimed,
+                },
+                ..right
+            },
+        ),
+        (
+            "a retention and a lease can be as long as a duration can",
+            Fault {
+                claimed: |claim, claimed| match claim.lease() {
+                    Duration::MAX => Claimed::Full,
+                    _ => claimed,
+                },
+                ..right
+            },
+        ),
+        (
+            "a retention and a lease can be as long as a duration can",
+            Fault {
+                claimed: |claim, claimed| match claim.retention() {
+                    Duration::MAX => Claimed::Full,
+                    _ => claimed,
                 },
                 ..right
             },
@@ -277,4 +320,46 @@ async fn the_suite_finds_a_lock_that_stays() {
         found.to_string().starts_with("a finish that was cancelled can be repeated"),
         "{found}"
     );
+}
+
+/// A claim that is dropped half-way and takes effect after its withdrawal keeps every rule.
+#[tokio::test]
+async fn a_claim_that_comes_late_conforms() {
+    #[derive(Clone)]
+    struct Late(MemoryStore);
+
+    struct InTheEnd(MemoryStore, Option<Claim>);
+
+    impl Drop for InTheEnd {
+        fn drop(&mut self) {
+            let (store, claim) = (self.0.clone(), self.1.take());
+            tokio::spawn(async move {
+                if let Some(claim) = claim {
+                    let _ = store.claim(claim).await;
+                }
+            });
+        }
+    }
+
+    impl ReplayStore for Late {
+        async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+            let mut in_the_end = InTheEnd(self.0.clone(), Some(claim.clone()));
+            tokio::task::yield_now().await;
+            in_the_end.1 = None;
+            self.0.claim(claim).await
+        }
+
+        async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
+            self.0.renew(claim).await
+        }
+
+        async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
+            self.0.finish(claim, outcome).await
+        }
+    }
+
+    let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+    let store = Late(MemoryStore::new().clock(clock.clone()));
+    let wait = async |time| clock.advance(time);
+    conformance::check_by_clock(|| store.clone(), wait).await.unwrap();
 }
