@@ -301,3 +301,17 @@ fn strangers_are_quiet_and_a_full_store_is_not() {
     assert_line(&metrics, &[r#"webhooks_claims{provider="zegocloud"} 10"#]);
     assert_line(&metrics, &[r#"webhooks_answers_dropped_total{provider="zegocloud"} 7"#]);
 }
+
+#[test]
+fn a_store_that_fills_up_warns_once() {
+    let layer = layer().local_store(MemoryStore::with_capacity(20).unwrap());
+    let warnings = |events: usize| {
+        let (log, _) = observed(async {
+            for _ in 0..events {
+                assert_eq!(send(&layer, Duration::ZERO, event()).await, 200);
+            }
+        });
+        log.lines().filter(|line| line.contains("filled to more than 80 %")).count()
+    };
+    assert_eq!((warnings(16), warnings(1), warnings(3)), (0, 1, 0));
+}
