@@ -328,7 +328,7 @@ fn attack_a_declared_length_of_terabytes_is_413_at_once() {
     // What waits for the body has no answer in time.
     let receiver = Receiver::patient();
     assert_eq!(receiver.post(&room_close()), 200);
-    let before = receiver.memory("VmSize");
+    let before = ["VmRSS", "VmSize"].map(|what| receiver.memory(what));
     for declared in ["6597069766656", "262145"] {
         let mut stream = receiver.connect();
         stream
@@ -338,8 +338,9 @@ fn attack_a_declared_length_of_terabytes_is_413_at_once() {
         assert_eq!(status(&mut stream), Some(413), "{declared}");
         assert!(start.elapsed() < Duration::from_secs(60));
     }
-    // A thread's arena is 64 MiB.
-    assert!(receiver.memory("VmSize").saturating_sub(before) < 1024 * MIB);
+    assert!(receiver.memory("VmRSS").saturating_sub(before[0]) < 4 * MIB);
+    // What is only reserved shows here. A thread's arena is 64 MiB.
+    assert!(receiver.memory("VmSize").saturating_sub(before[1]) < 1024 * MIB);
 }
 
 #[test]
@@ -632,9 +633,9 @@ fn events_that_nobody_reads_hold_up_only_themselves() {
     assert_eq!(status(&mut health), Some(200));
     drop(health);
     receiver.terminate();
-    let answered = waiting.iter_mut().filter_map(status).filter(|status| *status == 200).count();
-    // A pipe has room for four at most.
-    assert!(answered <= 4, "{answered} acknowledged and not printed");
+    for stream in &mut waiting {
+        assert_ne!(status(stream), Some(200), "acknowledged and not printed");
+    }
     drop(stdout);
 }
 

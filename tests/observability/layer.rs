@@ -21,7 +21,9 @@ use std::{
     time::SystemTime,
 };
 use tokio::sync::Semaphore;
-use tower::{Layer, ServiceBuilder, ServiceExt, limit::GlobalConcurrencyLimitLayer, service_fn};
+use tower::{
+    Layer, Service, ServiceBuilder, ServiceExt, limit::GlobalConcurrencyLimitLayer, service_fn,
+};
 use tower_webhooks::{
     Signer as _, WebhookLayer, metric_names,
     zegocloud::{Signer, Zegocloud},
@@ -272,16 +274,13 @@ fn attack_hostile_requests_make_no_series() {
     });
 }
 
-/// A handler that was not called has neither failed nor been dropped.
-#[test]
-fn a_delivery_that_is_dropped_before_the_call_is_no_call() {
+/// The metrics and the log of a delivery that is dropped while it waits for the service.
+fn of_a_dropped_delivery<S>(service: S) -> (String, String)
+where
+    S: Service<Request<Full<Bytes>>>,
+{
     let _alone = alone();
     let recorder = PrometheusBuilder::new().build_recorder();
-    let handle = recorder.handle();
-    let full = GlobalConcurrencyLimitLayer::with_semaphore(Arc::new(Semaphore::new(0)));
-    let service = ServiceBuilder::new().layer(layer()).layer(full).service(service_fn(
-        async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(Response::new(String::new())),
-    ));
     let request = private(r#"{"event":"room_create"}"#).map(Full::new);
     let log = logged(|| {
         metrics::with_local_recorder(&recorder, || {
@@ -289,7 +288,17 @@ fn a_delivery_that_is_dropped_before_the_call_is_no_call() {
             assert!(waiting.poll().is_pending());
         })
     });
-    let rendered = handle.render();
+    (recorder.handle().render(), log)
+}
+
+/// A handler that was not called has neither failed nor been dropped.
+#[test]
+fn a_delivery_that_is_dropped_before_the_call_is_no_call() {
+    let full = GlobalConcurrencyLimitLayer::with_semaphore(Arc::new(Semaphore::new(0)));
+    let service = ServiceBuilder::new().layer(layer()).layer(full).service(service_fn(
+        async |_: Request<Full<Bytes>>| Ok::<_, Infallible>(Response::new(String::new())),
+    ));
+    let (rendered, log) = of_a_dropped_delivery(service);
     assert!(rendered.contains("webhooks_claims"), "it was admitted: {rendered}");
     assert!(!rendered.contains("webhooks_deliveries_total"), "{rendered}");
     assert!(!log.contains("the handler of a webhook failed"), "{log}");
@@ -297,20 +306,10 @@ fn a_delivery_that_is_dropped_before_the_call_is_no_call() {
 
 #[test]
 fn a_handler_that_is_dropped_in_the_middle_counts_as_dropped() {
-    let _alone = alone();
-    let recorder = PrometheusBuilder::new().build_recorder();
-    let handle = recorder.handle();
     let service = layer().layer(service_fn(async |_: Request<Full<Bytes>>| {
         std::future::pending::<Result<Response<String>, Infallible>>().await
     }));
-    let request = private(r#"{"event":"room_create"}"#).map(Full::new);
-    let log = logged(|| {
-        metrics::with_local_recorder(&recorder, || {
-            let mut waiting = tokio_test::task::spawn(service.oneshot(request));
-            assert!(waiting.poll().is_pending());
-        })
-    });
-    let rendered = handle.render();
+    let (rendered, log) = of_a_dropped_delivery(service);
     assert!(rendered.contains(r#"outcome="dropped"} 1"#), "{rendered}");
     assert!(log.contains("the handler of a webhook failed"), "{log}");
 }

@@ -13,8 +13,6 @@ use bytes::Bytes;
 use http::Request;
 use std::{
     collections::{BTreeMap, HashMap},
-    io::{Read, Write},
-    net::TcpStream,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -300,9 +298,9 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
     }
 
     let over = Arc::new(AtomicBool::new(false));
-    let in_time = std::thread::spawn({
-        let (receiver, over) = (counted[0].addr.clone(), Arc::clone(&over));
-        move || are_in_time(&url, &receiver, &over)
+    let silence = std::thread::spawn({
+        let over = Arc::clone(&over);
+        move || longest_silence(&url, &over)
     });
     let chaos = tokio::task::spawn_blocking(move || {
         for _ in 0..outages {
@@ -327,7 +325,7 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
     over.store(true, Ordering::SeqCst);
     // A claim that was given up can take effect when Redis goes on, and then holds for its second.
     // The last try of a voice callback comes four seconds later. On a slow machine it meets it.
-    let is_in_time = in_time.join().unwrap();
+    let is_in_time = silence.join().unwrap() < Duration::from_secs(3);
 
     for receiver in counted.iter().chain(&chance) {
         let (request, start) = (room(FIRST), Instant::now());
@@ -383,27 +381,21 @@ async fn senders_keep_to_their_schedules_while_redis_comes_and_goes() {
     assert_eq!((lost, twice_same), (0, 0));
 }
 
-/// Whether Redis and a receiver answer as soon as they do on a machine that is not slow, until it
-/// is over.
-fn are_in_time(url: &str, receiver: &str, over: &AtomicBool) -> bool {
+/// The longest that Redis has taken for an answer, until it is over.
+fn longest_silence(url: &str, over: &AtomicBool) -> Duration {
     let client = redis::Client::open(url).unwrap();
-    let mut in_time = true;
+    let mut longest = Duration::ZERO;
     while !over.load(Ordering::SeqCst) {
         let asked = Instant::now();
         let answer = client
             .get_connection()
             .and_then(|mut connection| redis::cmd("PING").query::<String>(&mut connection));
-        // It is stopped for two seconds.
-        in_time &= answer.is_err() || asked.elapsed() < Duration::from_secs(3);
-        // By default a receiver waits for the store for 250 ms.
-        let asked = Instant::now();
-        let mut stream = TcpStream::connect(receiver).unwrap();
-        stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").unwrap();
-        stream.read_to_end(&mut Vec::new()).unwrap();
-        in_time &= asked.elapsed() < Duration::from_millis(200);
+        if answer.is_ok() {
+            longest = longest.max(asked.elapsed());
+        }
         std::thread::sleep(Duration::from_millis(20));
     }
-    in_time
+    longest
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -458,16 +450,7 @@ async fn a_shutdown_waits_until_the_store_knows() {
     let (request, sender) = (room(8), Sender::new());
     let first = tokio::spawn({
         let (sender, addr, request) = (sender.clone(), a.addr.clone(), request.clone());
-        async move {
-            loop {
-                let status = sender.send_in_time(&addr, &request).await;
-                // On a slow machine the lease may run out before the claim is heard of.
-                if status != 409 {
-                    return status;
-                }
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
+        async move { sender.send_in_time(&addr, &request).await }
     });
     a.wait_for_a_line();
     redis.kill();

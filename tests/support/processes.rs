@@ -198,7 +198,7 @@ impl Sender {
     }
 
     pub fn new() -> Self {
-        // Thirty receivers, their stores and the connections to them are more than some machines
+        // Tests side by side, with their receivers and stores, open more files than some machines
         // allow.
         rlimit::increase_nofile_limit(8192).ok();
         // A receiver closes an idle connection after 10 s.
