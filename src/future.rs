@@ -45,17 +45,15 @@ pin_project! {
 }
 
 /// The state of a request. A step owns what later steps need, and is put back when it is pending.
-#[allow(clippy::large_enum_variant, reason = "a request is in a large one most of the time")]
 enum Step<S: Service<Request<Full<Bytes>>>, P: Provider> {
     /// Reads the body.
-    Read(Passage<S, P>, P::FromHead),
-    /// Claims in the shared store. Boxed, because it is larger than the other steps and slow
-    /// anyway.
-    Admit(Box<Asking<S, P>>),
+    Read(Box<Passage<S, P>>, P::FromHead),
+    /// Claims in the shared store.
+    Admit(Box<Passage<S, P>>, Authentic<P::Event>, Waiting),
     /// Waits until the inner service is ready.
-    Call(Delivering, S, Request<Full<Bytes>>),
+    Call(Box<Passage<S, P>>, Bytes),
     /// Waits for the inner service's response.
-    Handle(Delivering),
+    Handle(Attempt),
     /// Records the outcome in the shared store.
     Finish(Recording, Result<S::Response, S::Error>),
     /// Returns the response.
@@ -63,26 +61,21 @@ enum Step<S: Service<Request<Full<Bytes>>>, P: Provider> {
     Over,
 }
 
-/// A request before it reaches the inner service, with its context.
+/// A request before it reaches the inner service. Boxed, because it is large to move from step to
+/// step.
 struct Passage<S, P> {
     inner: S,
     shared: Arc<Shared<P>>,
     head: Parts,
     /// When the head was checked; `None` once the body was pending.
     checked_at: Option<SystemTime>,
-    trace: Trace,
+    attempt: Attempt,
 }
 
-/// A request that waits for the shared store's answer to its claim.
-struct Asking<S, P: Provider> {
-    passage: Passage<S, P>,
-    authentic: Authentic<P::Event>,
-    waiting: Waiting,
-}
-
-/// What is kept while the inner service has the request.
-struct Delivering {
-    claim: Option<ClaimGuard>,
+/// What is kept until the inner service has answered.
+struct Attempt {
+    /// `None` before it is admitted, and if it is not guarded.
+    claim: Option<Box<ClaimGuard>>,
     replayed_body_limit: usize,
     trace: Trace,
 }
@@ -101,6 +94,7 @@ where
     }
 
     /// Starts to read the body of a request whose head was accepted.
+    #[inline]
     pub(crate) fn read(
         inner: S,
         shared: &Arc<Shared<P>>,
@@ -109,9 +103,15 @@ where
         from_head: P::FromHead,
         now: SystemTime,
     ) -> Self {
+        let replayed_body_limit = shared.settings.guard.replayed_body_limit;
         let trace = Trace::start(P::NAME);
-        let passage =
-            Passage { inner, shared: Arc::clone(shared), head, checked_at: Some(now), trace };
+        let passage = Box::new(Passage {
+            inner,
+            shared: Arc::clone(shared),
+            head,
+            checked_at: Some(now),
+            attempt: Attempt { claim: None, replayed_body_limit, trace },
+        });
         Self {
             body: Some(ReadBody::new(body)),
             handler: None,
@@ -138,49 +138,44 @@ where
                 Step::Read(mut passage, from_head) => {
                     let bounds = &passage.shared.settings.bounds;
                     match poll_slot(this.body.as_mut(), |body| body.poll_read(cx, bounds)) {
-                        Poll::Ready(Ok((body, held))) => passage.read(from_head, body, held),
-                        Poll::Ready(Err(rejection)) => Step::refuse(passage.trace, rejection),
+                        Poll::Ready(Ok((body, held))) => {
+                            passage.authenticate(from_head, body, held)
+                        }
+                        Poll::Ready(Err(rejection)) => passage.refuse(rejection),
                         Poll::Pending => {
                             passage.checked_at = None;
                             break Step::Read(passage, from_head);
                         }
                     }
                 }
-                Step::Admit(mut asking) => match asking.waiting.answer.as_mut().poll(cx) {
-                    Poll::Ready(answer) => {
-                        let Asking { passage, authentic, waiting } = *asking;
-                        passage.admitted(authentic, waiting.answered(answer))
-                    }
-                    Poll::Pending => break Step::Admit(asking),
-                },
-                Step::Call(mut delivering, mut inner, request) => {
-                    match delivering.trace.within(|| inner.poll_ready(cx)) {
-                        // It took so long that another attempt may have the claim.
-                        Poll::Ready(Ok(())) if delivering.is_lost(cx) => Step::undo(delivering),
-                        Poll::Ready(Ok(())) => {
-                            delivering.called();
-                            this.handler.set(Some(delivering.trace.within(|| inner.call(request))));
-                            Step::Handle(delivering)
+                Step::Admit(passage, authentic, mut waiting) => {
+                    match waiting.answer.as_mut().poll(cx) {
+                        Poll::Ready(answer) => {
+                            passage.admitted(authentic, waiting.answered(answer))
                         }
-                        // Counts as a failed attempt, like an error of the handler.
-                        Poll::Ready(Err(error)) => Step::finish(delivering, Err(error)),
-                        Poll::Pending => {
-                            delivering.hold(cx);
-                            if !delivering.is_lost(cx) {
-                                break Step::Call(delivering, inner, request);
-                            }
-                            Step::undo(delivering)
-                        }
+                        Poll::Pending => break Step::Admit(passage, authentic, waiting),
                     }
                 }
-                Step::Handle(mut delivering) => {
+                Step::Call(mut passage, body) => match passage.poll_ready(cx) {
+                    Poll::Ready(Ok(true)) => {
+                        passage.attempt.called();
+                        let request = Request::from_parts(passage.head, Full::new(body));
+                        let handler = passage.attempt.trace.within(|| passage.inner.call(request));
+                        this.handler.set(Some(handler));
+                        Step::Handle(passage.attempt)
+                    }
+                    Poll::Ready(Ok(false)) => passage.undo(),
+                    // Counts as a failed attempt, like an error of the handler.
+                    Poll::Ready(Err(error)) => Step::finish(passage.attempt, Err(error)),
+                    Poll::Pending => break Step::Call(passage, body),
+                },
+                Step::Handle(mut attempt) => {
                     let handler = this.handler.as_mut();
-                    match delivering.trace.within(|| poll_slot(handler, |handler| handler.poll(cx)))
-                    {
-                        Poll::Ready(response) => Step::finish(delivering, response),
+                    match attempt.trace.within(|| poll_slot(handler, |handler| handler.poll(cx))) {
+                        Poll::Ready(response) => Step::finish(attempt, response),
                         Poll::Pending => {
-                            delivering.hold(cx);
-                            break Step::Handle(delivering);
+                            attempt.hold(cx);
+                            break Step::Handle(attempt);
                         }
                     }
                 }
@@ -203,22 +198,13 @@ where
     R: Default,
 {
     /// Continues with the complete body.
-    fn read(mut self, from_head: P::FromHead, body: Bytes, held: Held) -> Step<S, P> {
-        self.trace.body_read(body.len());
-        let authentic = self.authenticate(from_head, &body);
-        // The charge lasts until the request is authenticated, because that can hold memory too.
-        drop(held);
-        match authentic {
-            Ok((delivery, now)) => self.admit(body, delivery, now),
-            Err(rejection) => Step::refuse(self.trace, rejection),
-        }
-    }
-
     fn authenticate(
-        &mut self,
+        mut self: Box<Self>,
         from_head: P::FromHead,
-        body: &Bytes,
-    ) -> Result<(Delivery<P::Event>, SystemTime), Rejection> {
+        body: Bytes,
+        held: Held,
+    ) -> Step<S, P> {
+        self.attempt.trace.body_read(body.len());
         let Shared { provider, settings } = &*self.shared;
         let now = self.checked_at.unwrap_or_else(|| settings.clock.now());
         // `from_head` knows the rules that checked the head. Rules that replaced them may name
@@ -227,57 +213,93 @@ where
         for (_, value) in headers.filter(|(name, _)| provider.is_credential(&from_head, name)) {
             value.set_sensitive(true);
         }
-        let delivery = provider.check_body(from_head, &self.head, body, now)?;
-        // The head was fresh when it arrived, but the signature may have expired since.
-        let end = delivery.proof.identity.as_ref().and_then(|identity| identity.valid_until);
-        if end.is_some_and(|end| end <= now) {
-            let age = delivery.proof.signed_at.map(|signed_at| Age::between(signed_at, now));
-            return Err(Rejection::new(RejectionKind::Stale).with_age(age));
+        let checked = provider.check_body(from_head, &self.head, &body, now);
+        // The charge lasts until the request is authenticated, because that can hold memory too.
+        drop(held);
+        match checked {
+            // The head was fresh when it arrived, but the signature may have expired since.
+            Ok(delivery) if delivery.proof.is_over(now) => {
+                let age = delivery.proof.signed_at.map(|signed_at| Age::between(signed_at, now));
+                self.refuse(Rejection::new(RejectionKind::Stale).with_age(age))
+            }
+            Ok(delivery) => self.admit(body, delivery, now),
+            Err(rejection) => self.refuse(rejection),
         }
-        self.trace.authentic(&delivery, now);
-        Ok((delivery, now))
     }
 
-    fn admit(mut self, body: Bytes, delivery: Delivery<P::Event>, now: SystemTime) -> Step<S, P> {
+    fn admit(
+        mut self: Box<Self>,
+        body: Bytes,
+        delivery: Delivery<P::Event>,
+        now: SystemTime,
+    ) -> Step<S, P> {
+        self.attempt.trace.authentic(&delivery, now);
         let guard = &self.shared.settings.guard;
         // Also if it is not guarded: they make the id.
         let identity = delivery.proof.identity.as_ref();
         let keys = identity.map(|it| Keys::new(P::NAME, it, &self.head, &body, guard.on));
         let admission = guard.enter(P::NAME, &delivery.proof, keys, now);
         let delivery_id = keys.map(|keys| DeliveryId(keys.key));
-        self.trace.identified(delivery_id);
+        self.attempt.trace.identified(delivery_id);
         self.admitted(Authentic::new(P::NAME, delivery, body, delivery_id), admission)
     }
 
-    fn admitted(self, authentic: Authentic<P::Event>, admission: Admission) -> Step<S, P> {
+    fn admitted(
+        self: Box<Self>,
+        authentic: Authentic<P::Event>,
+        admission: Admission,
+    ) -> Step<S, P> {
         match admission {
             Admission::Admitted { claim, attempt, checked } => self.call(
-                authentic.admitted(attempt, checked, claim.as_ref().map(ClaimGuard::claim)),
+                authentic.admitted(attempt, checked, claim.as_deref().map(ClaimGuard::claim)),
                 claim,
             ),
-            Admission::Waiting(waiting) => {
-                Step::Admit(Box::new(Asking { passage: self, authentic, waiting }))
-            }
-            Admission::Refused(rejection) => Step::refuse(self.trace, rejection),
+            Admission::Waiting(waiting) => Step::Admit(self, authentic, waiting),
+            Admission::Refused(rejection) => self.refuse(rejection),
             Admission::Repeated(answer) => {
-                self.trace.repeated();
+                self.attempt.trace.repeated();
                 Step::Respond(Ok(repeated(authentic.metadata().delivery_id, answer)))
             }
         }
     }
 
-    fn call(mut self, event: Verified<P::Event>, claim: Option<ClaimGuard>) -> Step<S, P> {
-        self.trace.admitted(event.metadata());
-        let Self { inner, shared, mut head, checked_at: _, trace } = self;
+    fn call(
+        mut self: Box<Self>,
+        event: Verified<P::Event>,
+        claim: Option<Box<ClaimGuard>>,
+    ) -> Step<S, P> {
+        self.attempt.trace.admitted(event.metadata());
+        self.attempt.claim = claim;
         let body = event.body().clone();
-        head.extensions.insert(event);
-        let replayed_body_limit = shared.settings.guard.replayed_body_limit;
-        let delivering = Delivering { claim, replayed_body_limit, trace };
-        Step::Call(delivering, inner, Request::from_parts(head, Full::new(body)))
+        self.head.extensions.insert(event);
+        Step::Call(self, body)
+    }
+
+    /// Waits until the inner service is ready; `false` if another attempt may have the claim by
+    /// then.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, S::Error>> {
+        let Self { inner, attempt, .. } = self;
+        let ready = attempt.trace.within(|| inner.poll_ready(cx))?;
+        if ready.is_pending() {
+            attempt.hold(cx);
+        }
+        if attempt.is_lost(cx) {
+            return Poll::Ready(Ok(false));
+        }
+        ready.map(|()| Ok(true))
+    }
+
+    /// Answers without a call; the claim is undone.
+    fn undo(self) -> Step<S, P> {
+        self.refuse(Rejection::new(RejectionKind::InFlight).with_retry_after(RETRY_AFTER))
+    }
+
+    fn refuse(self, rejection: Rejection) -> Step<S, P> {
+        Step::refuse(self.attempt.trace, rejection)
     }
 }
 
-impl Delivering {
+impl Attempt {
     /// Renews the claim's lease while the inner service is pending.
     fn hold(&mut self, cx: &mut Context<'_>) {
         if let Some(claim) = &mut self.claim {
@@ -316,18 +338,12 @@ where
         Self::Respond(Ok(rejection.into_response(P::METHODS, P::CHALLENGE)))
     }
 
-    /// Answers without a call; the claim is undone.
-    fn undo(delivering: Delivering) -> Self {
-        let rejection = Rejection::new(RejectionKind::InFlight).with_retry_after(RETRY_AFTER);
-        Self::refuse(delivering.trace, rejection)
-    }
-
     /// Records the outcome before the response is sent: after a 2xx the delivery must not run
     /// again.
-    fn finish(mut delivering: Delivering, response: Result<S::Response, S::Error>) -> Self {
+    fn finish(mut attempt: Attempt, response: Result<S::Response, S::Error>) -> Self {
         let outcome = match &response {
             Ok(response) if is_done(response) => {
-                let limit = delivering.replayed_body_limit;
+                let limit = attempt.replayed_body_limit;
                 let answer = response.extensions().get::<ReplayedResponse>();
                 let answer = answer.filter(|answer| answer.body.len() <= limit);
                 Outcome::Done {
@@ -336,8 +352,8 @@ where
             }
             _ => Outcome::Failed,
         };
-        delivering.trace.ended(matches!(outcome, Outcome::Done { .. }));
-        match delivering.claim.and_then(|claim| claim.finish(outcome)) {
+        attempt.trace.ended(matches!(outcome, Outcome::Done { .. }));
+        match attempt.claim.and_then(|claim| claim.finish(outcome)) {
             Some(recording) => Self::Finish(recording, response),
             None => Self::Respond(response),
         }

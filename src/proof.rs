@@ -54,6 +54,14 @@ pub struct Identity {
     pub(crate) unsigned: Option<[u8; 32]>,
 }
 
+impl Proof {
+    /// Whether the signature has expired.
+    pub(crate) fn is_over(&self, now: SystemTime) -> bool {
+        let end = self.identity.as_ref().and_then(|identity| identity.valid_until);
+        end.is_some_and(|end| end <= now)
+    }
+}
+
 impl Identity {
     /// Creates an identity from length-prefixed `parts`, mostly the decoded MAC alone.
     ///

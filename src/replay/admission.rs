@@ -182,7 +182,7 @@ impl Keys {
 /// Whether a delivery is admitted.
 pub(crate) enum Admission {
     /// It is admitted. Without a claim it is not guarded.
-    Admitted { claim: Option<ClaimGuard>, attempt: u32, checked: ReplayCheck },
+    Admitted { claim: Option<Box<ClaimGuard>>, attempt: u32, checked: ReplayCheck },
     /// It is claimed in this process and waits for the shared store.
     Waiting(Waiting),
     /// It was acknowledged before.
@@ -211,7 +211,7 @@ impl Admission {
 /// A delivery that is claimed in this process and waits for the shared store.
 pub(crate) struct Waiting {
     pub(crate) answer: Answer<(Claimed, Instant)>,
-    claim: ClaimGuard,
+    claim: Box<ClaimGuard>,
     outage: OutagePolicy,
     attempt: u32,
 }

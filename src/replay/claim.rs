@@ -59,8 +59,8 @@ impl ClaimGuard {
         claim: Claim,
         local: MemoryStore,
         shared: Option<SharedStore>,
-    ) -> Self {
-        Self {
+    ) -> Box<Self> {
+        Box::new(Self {
             provider,
             claim,
             local,
@@ -72,7 +72,7 @@ impl ClaimGuard {
             is_lost: false,
             beat: None,
             renewal: None,
-        }
+        })
     }
 
     pub(crate) fn claim(&self) -> &Claim {
@@ -94,7 +94,7 @@ impl ClaimGuard {
     }
 
     /// The shared store has refused the claim.
-    pub(super) fn lost_to(mut self, refused: &Claimed) {
+    pub(super) fn lost_to(mut self: Box<Self>, refused: &Claimed) {
         // The shared store is right: the content that this process has just bound to the signature
         // may be a forger's.
         let outcome = match refused {
@@ -164,7 +164,7 @@ impl ClaimGuard {
     }
 
     /// Records the outcome in this process. The returned value records it in the shared store.
-    pub(crate) fn finish(mut self, outcome: Outcome) -> Option<Recording> {
+    pub(crate) fn finish(mut self: Box<Self>, outcome: Outcome) -> Option<Recording> {
         self.local.finish_now(&self.claim, &outcome);
         self.phase = Phase::Over;
         // Nobody polls it any more, and what it holds, such as a lock, the outcome may need.
@@ -206,7 +206,7 @@ impl Drop for ClaimGuard {
 /// Records an outcome in the shared store. If that fails, or this is dropped, it is retried in the
 /// background.
 pub(crate) struct Recording {
-    claim: ClaimGuard,
+    claim: Box<ClaimGuard>,
     answer: Recorded,
 }
 
