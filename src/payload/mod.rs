@@ -103,7 +103,7 @@ macro_rules! events {
             /// Reads the event of that name; `None` if the name is unknown or the payload too
             /// large.
             pub(crate) fn of(name: &str, object: $crate::payload::Object<'_>) -> Option<Self> {
-                object.hide(Self::TAG);
+                object.hide(const { &$crate::payload::Names::new(Self::TAG, &[]) });
                 Some(match name {
                     $(concat!($name) $(| concat!($alias))* => {
                         Self::$variant(object.into_event()?)

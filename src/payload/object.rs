@@ -51,6 +51,14 @@ impl<'t> Object<'t> {
         self.value.values().map(|value| (tape.name(value.node()), value))
     }
 
+    /// The members with one of these names, each with the name's place among them.
+    pub(crate) fn among(&self, names: &Names) -> impl Iterator<Item = (usize, Value<'t>)> {
+        let tape = self.value.tape();
+        self.value
+            .values()
+            .filter_map(|value| Some((tape.which(value.node(), names.names, names.bits)?, value)))
+    }
+
     /// All values under this name.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = Value<'t>> {
         let (bit, (once, twice)) = (bit(tag(name.as_bytes())), self.bits());
@@ -88,8 +96,8 @@ impl<'t> Object<'t> {
     }
 
     /// Keeps these members out of the payload and its rest.
-    pub(crate) fn hide(&self, names: &[&str]) {
-        names.iter().for_each(|name| self.all(name).for_each(|value| mark(value.node(), HIDDEN)));
+    pub(crate) fn hide(&self, names: &Names) {
+        self.among(names).for_each(|(_, value)| mark(value.node(), HIDDEN));
     }
 
     /// Keeps these members in the rest if they are typed but blank.
@@ -304,6 +312,10 @@ impl Names {
             rest = after;
         }
         Self { names, bits }
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.names.contains(&name)
     }
 
     fn first(&self) -> &'static str {

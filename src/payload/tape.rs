@@ -92,16 +92,28 @@ impl<'a> Tape<'a> {
         let (mut place, tag) = (from, tag(name.as_bytes()));
         while place < to {
             let node = self.nodes.get(place)?;
-            let is_it = match self.has_escaped_names {
-                true => spells(self.bytes(node.name), name),
-                false => node.tag == tag && self.bytes(node.name) == name.as_bytes(),
-            };
-            if is_it {
+            if self.is_named(node, name, tag) {
                 return Some(Value { tape: self, place, node });
             }
             place = node.next as usize;
         }
         None
+    }
+
+    #[inline]
+    fn is_named(&self, node: &Node, name: &str, tag: u16) -> bool {
+        match self.has_escaped_names {
+            true => spells(self.bytes(node.name), name),
+            false => node.tag == tag && self.bytes(node.name) == name.as_bytes(),
+        }
+    }
+
+    /// Which of the names is the node's; `bits` are those of all names.
+    pub(super) fn which(&self, node: &Node, names: &[&str], bits: u64) -> Option<usize> {
+        if !self.has_escaped_names && bits & bit(node.tag) == 0 {
+            return None;
+        }
+        names.iter().position(|name| self.is_named(node, name, tag(name.as_bytes())))
     }
 
     /// The [`bit`]s of the siblings' names, and those that more than one name has. A name whose bit

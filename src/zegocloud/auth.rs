@@ -2,7 +2,7 @@
 
 use crate::{
     Content, Covers, Identity, Input, Proof, Rejection, RejectionKind, Secret, Timestamp, Window,
-    payload::{Object, Value},
+    payload::{Names, Object, Value},
     signature::{find, from_hex, malformed},
 };
 use sha1::{Digest, Sha1};
@@ -57,16 +57,13 @@ pub(super) fn verify(
 fn signing<'a>(members: &Object<'a>) -> Result<[Cow<'a, str>; 3], Rejection> {
     let mut found: [Option<Value<'a>>; 3] = [None; 3];
     let mut spelling = None;
-    for (in_pascal, names) in [(false, SNAKE), (true, PASCAL)] {
-        for (slot, name) in found.iter_mut().zip(names) {
-            for value in members.all(name) {
-                let before = slot.replace(value);
-                if before.is_some() || spelling.is_some_and(|first| first != in_pascal) {
-                    return Err(malformed("a signing member is repeated or in two spellings"));
-                }
-                spelling = Some(in_pascal);
-            }
+    for (place, value) in members.among(&SIGNING) {
+        let is_snake = place < found.len();
+        let before = found.get_mut(place % 3).and_then(|slot| slot.replace(value));
+        if before.is_some() || spelling.is_some_and(|first| first != is_snake) {
+            return Err(malformed("a signing member is repeated or in two spellings"));
         }
+        spelling = Some(is_snake);
     }
     let [timestamp, nonce, signature] = found.map(|value| match value {
         Some(value) => {
@@ -75,15 +72,6 @@ fn signing<'a>(members: &Object<'a>) -> Result<[Cow<'a, str>; 3], Rejection> {
         None => Err(Rejection::new(RejectionKind::CredentialMissing)),
     });
     Ok([timestamp?, nonce?, signature?])
-}
-
-pub(super) fn is_signing(key: &str) -> bool {
-    is_consumed(key) || matches!(key, "timestamp" | "Timestamp")
-}
-
-/// Whether a member is kept out of every event.
-pub(super) fn is_consumed(key: &str) -> bool {
-    matches!(key, "nonce" | "signature" | "Nonce" | "Signature")
 }
 
 fn is_nonce(text: &[u8]) -> bool {
@@ -258,7 +246,11 @@ impl crate::Signer for Signer {
             };
             let pascal = crate::payload::only(&body, |name| ["Event", "EventType"].contains(&name));
             let pascal = pascal.is_some_and(|members| members != "{}");
-            let [t, n, s] = if pascal { PASCAL } else { SNAKE };
+            let [t, n, s] = if pascal {
+                ["Timestamp", "Nonce", "Signature"]
+            } else {
+                ["timestamp", "nonce", "signature"]
+            };
             let quote = if self.numeric { "" } else { "\"" };
             let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
             let time = format!("\"{t}\":{quote}{timestamp}{quote}");
@@ -267,8 +259,11 @@ impl crate::Signer for Signer {
     }
 }
 
-const SNAKE: [&str; 3] = ["timestamp", "nonce", "signature"];
-const PASCAL: [&str; 3] = ["Timestamp", "Nonce", "Signature"];
+/// The signing members in one spelling, then in the other.
+pub(super) static SIGNING: Names =
+    Names::new(&["timestamp", "nonce", "signature", "Timestamp", "Nonce", "Signature"], &[]);
+/// Members that are kept out of every event.
+pub(super) static CONSUMED: Names = Names::new(&["nonce", "signature", "Nonce", "Signature"], &[]);
 const FARTHEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 // With the longest window, 25 hours in both directions.
 const FARTHEST_END: Duration = Duration::from_secs((30 * 24 + 50) * 60 * 60);

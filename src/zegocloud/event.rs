@@ -3,7 +3,7 @@
 use super::{
     ai_agent::AiAgentEvent,
     asr::AsrEvent,
-    auth::is_consumed,
+    auth::CONSUMED,
     board::BoardEvent,
     cdn::CdnEvent,
     digital_human::DigitalHumanEvent,
@@ -98,7 +98,7 @@ impl Event {
         let mut claimed = None;
         object.and_then(|object| Self::known(object, &mut claimed)).unwrap_or_else(|| {
             let unknown = Unknown::new(
-                only(text, |name| !is_consumed(name)).unwrap_or_else(|| text.to_owned()),
+                only(text, |name| !CONSUMED.contains(name)).unwrap_or_else(|| text.to_owned()),
             );
             Self::Unknown(match claimed {
                 Some(name) => unknown.claiming(name),
@@ -109,7 +109,7 @@ impl Event {
 
     /// Takes the first member that holds a known name.
     fn known(mut object: Object<'_>, claimed: &mut Option<String>) -> Option<Self> {
-        object.hide(&["nonce", "signature", "Nonce", "Signature"]);
+        object.hide(&CONSUMED);
         for tag in ["event", "Event", "event_type", "EventType"] {
             let Some(name) = object.name(tag) else { continue };
             match family(tag, &name, object) {
