@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use std::{
     error::Error,
     future::Future,
-    io,
+    io, mem,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -29,16 +29,10 @@ pub(crate) struct Bounds {
 
 pin_project! {
     /// Reads one body.
-    ///
-    /// A body of one frame needs no buffer. From the second frame on all frames are copied into one
-    /// growing buffer: a frame is a slice of a read buffer, and a hundred small frames would keep a
-    /// hundred read buffers alive.
     pub(crate) struct ReadBody<B> {
         #[pin]
         body: B,
-        first: Bytes,
-        buffer: Vec<u8>,
-        held: Held,
+        arrived: Arrived,
         waiting_since: Option<Instant>,
         #[pin]
         deadline: Option<Sleep>,
@@ -51,14 +45,7 @@ where
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     pub(crate) fn new(body: B) -> Self {
-        Self {
-            body,
-            first: Bytes::new(),
-            buffer: Vec::new(),
-            held: Held::default(),
-            waiting_since: None,
-            deadline: None,
-        }
+        Self { body, arrived: Arrived::default(), waiting_since: None, deadline: None }
     }
 
     /// Charges the budget when the body is pending. Until then it only checks for room: a thread
@@ -71,17 +58,18 @@ where
         let mut this = self.project();
         for _ in 0..FRAMES_PER_POLL {
             if this.body.is_end_stream() {
-                return Poll::Ready(Ok(take(this.first, this.buffer, this.held)));
+                return Poll::Ready(Ok(this.arrived.take()));
             }
-            let frame = match this.body.as_mut().poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => frame,
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(unreadable(error.into()))),
-                Poll::Ready(None) => {
-                    return Poll::Ready(Ok(take(this.first, this.buffer, this.held)));
+            match this.body.as_mut().poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Ok(data) = frame.into_data() {
+                        this.arrived.push(data, bounds)?;
+                    }
                 }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(unreadable(error.into()))),
+                Poll::Ready(None) => return Poll::Ready(Ok(this.arrived.take())),
                 Poll::Pending => {
-                    this.held
-                        .grow_to(&bounds.budget, this.first.len().max(this.buffer.capacity()))?;
+                    this.arrived.charge(&bounds.budget)?;
                     if this.deadline.is_none() {
                         let left = bounds.timeout.saturating_sub(waited(this.waiting_since));
                         this.deadline.set(Some(sleep(left)));
@@ -91,55 +79,75 @@ where
                     }
                     return Poll::Ready(Err(Rejection::new(RejectionKind::ReadTimeout)));
                 }
-            };
-            let Ok(mut data) = frame.into_data() else { continue };
-            let arrived = data.remaining();
-            if arrived == 0 {
-                continue;
             }
-            let before = this.first.len().saturating_add(this.buffer.len());
-            let total = before.saturating_add(arrived);
-            if total > bounds.limit {
-                return Poll::Ready(Err(Rejection::new(RejectionKind::BodyTooLarge)));
-            }
-            if before == 0 {
-                this.held.check(&bounds.budget, arrived)?;
-                *this.first = data.copy_to_bytes(arrived);
-                continue;
-            }
-            if total > this.buffer.capacity() {
-                // Doubling alone must not turn a small body into a large one.
-                let most =
-                    if total > SMALL_BODY { bounds.limit } else { bounds.limit.min(SMALL_BODY) };
-                let capacity =
-                    total.max(this.buffer.capacity().saturating_mul(2)).max(MIN_BUFFER).min(most);
-                this.held.check(&bounds.budget, capacity)?;
-                this.buffer.reserve_exact(capacity.saturating_sub(this.buffer.len()));
-            }
-            this.buffer.put(std::mem::take(this.first));
-            this.buffer.put(data);
         }
         // A body that is always ready must neither starve other tasks nor escape the deadline.
         // Reading the clock is enough for that, and unlike a timer it needs no runtime.
         if waited(this.waiting_since) >= bounds.timeout {
             return Poll::Ready(Err(Rejection::new(RejectionKind::ReadTimeout)));
         }
-        this.held.grow_to(&bounds.budget, this.first.len().max(this.buffer.capacity()))?;
+        this.arrived.charge(&bounds.budget)?;
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 }
 
-fn take(first: &mut Bytes, buffer: &mut Vec<u8>, held: &mut Held) -> (Bytes, Held) {
-    let body = if !buffer.is_empty() {
-        std::mem::take(buffer).into()
-    } else if first.len() <= COPIED_OUT && !first.is_unique() {
-        // It is a slice of a larger buffer, most likely a read buffer, and would keep it alive.
-        Bytes::copy_from_slice(first)
-    } else {
-        std::mem::take(first)
-    };
-    (body, std::mem::take(held))
+/// What has arrived of a body.
+///
+/// A body of one frame needs no buffer. From the second frame on all frames are copied into one
+/// growing buffer: a frame is a slice of a read buffer, and a hundred small frames would keep a
+/// hundred read buffers alive.
+#[derive(Default)]
+struct Arrived {
+    first: Bytes,
+    buffer: Vec<u8>,
+    held: Held,
+}
+
+impl Arrived {
+    fn push(&mut self, mut data: impl Buf, bounds: &Bounds) -> Result<(), Rejection> {
+        let arrived = data.remaining();
+        if arrived == 0 {
+            return Ok(());
+        }
+        let before = self.first.len().saturating_add(self.buffer.len());
+        let total = before.saturating_add(arrived);
+        if total > bounds.limit {
+            return Err(Rejection::new(RejectionKind::BodyTooLarge));
+        }
+        if before == 0 {
+            self.held.check(&bounds.budget, arrived)?;
+            self.first = data.copy_to_bytes(arrived);
+            return Ok(());
+        }
+        if total > self.buffer.capacity() {
+            // Doubling alone must not turn a small body into a large one.
+            let most = if total > SMALL_BODY { bounds.limit } else { bounds.limit.min(SMALL_BODY) };
+            let capacity =
+                total.max(self.buffer.capacity().saturating_mul(2)).max(MIN_BUFFER).min(most);
+            self.held.check(&bounds.budget, capacity)?;
+            self.buffer.reserve_exact(capacity.saturating_sub(self.buffer.len()));
+        }
+        self.buffer.put(mem::take(&mut self.first));
+        self.buffer.put(data);
+        Ok(())
+    }
+
+    fn charge(&mut self, budget: &ReadBudget) -> Result<(), Rejection> {
+        self.held.grow_to(budget, self.first.len().max(self.buffer.capacity()))
+    }
+
+    fn take(&mut self) -> (Bytes, Held) {
+        let body = if !self.buffer.is_empty() {
+            mem::take(&mut self.buffer).into()
+        } else if self.first.len() <= COPIED_OUT && !self.first.is_unique() {
+            // It is a slice of a larger buffer, most likely a read buffer, and would keep it alive.
+            Bytes::copy_from_slice(&self.first)
+        } else {
+            mem::take(&mut self.first)
+        };
+        (body, mem::take(&mut self.held))
+    }
 }
 
 fn waited(since: &mut Option<Instant>) -> Duration {
@@ -206,7 +214,7 @@ mod tests {
             }
             assert_eq!(bounds.budget.held(), charged, "{sizes:?}");
             drop(poll);
-            let buffer = read.as_mut().project().buffer;
+            let buffer = &read.as_mut().project().arrived.buffer;
             assert!(
                 buffer.capacity() <= charged.max(buffer.len()),
                 "{sizes:?}: {} bytes",
