@@ -70,7 +70,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let secret = secret::callback_secret()?;
     let capacity = match env::var("QUEUE_CAPACITY") {
         Ok(text) => text.parse().map_err(|error| format!("QUEUE_CAPACITY: {error}"))?,
-        Err(_) => const { NonZero::new(1000u32).unwrap() },
+        Err(env::VarError::NotPresent) => const { NonZero::new(1000u32).unwrap() },
+        Err(error) => return Err(format!("QUEUE_CAPACITY: {error}").into()),
     };
     let capacity = capacity.get() as usize;
     if let Ok(url) = env::var("REDIS_URL") {

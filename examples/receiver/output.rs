@@ -72,8 +72,10 @@ fn write(text: Vec<u8>) {
 }
 
 /// stderr as a writer, for `tracing`.
+#[cfg(feature = "tracing")]
 pub struct Stderr;
 
+#[cfg(feature = "tracing")]
 impl Write for Stderr {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         write(text.to_vec());
