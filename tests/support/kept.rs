@@ -51,15 +51,17 @@ impl<E: Debug> Kept<'_, E> {
             {
                 continue;
             }
-            let documented =
-                ALIASES.iter().find(|(alias, _)| alias == name).map_or(&**name, |(_, name)| name);
+            let documented = ALIASES.iter().filter(|(alias, _)| alias == name);
+            let names: Vec<_> =
+                std::iter::once(&**name).chain(documented.map(|(_, name)| *name)).collect();
             let of = |name: &str| found.iter().find(|(found, _)| found == name);
             // For one phone, the page's table has the members where its example has a list.
             let items = of("items")
                 .and_then(|(_, items)| json::elements(items)?.pop())
                 .and_then(json::members);
             let in_items = || items?.into_iter().find(|(item, _)| json::content(item) == *name);
-            match of(name).or_else(|| of(documented)).map(|(name, value)| (name.clone(), *value)) {
+            let kept = names.iter().find_map(|name| of(name));
+            match kept.map(|(name, value)| (name.clone(), *value)) {
                 Some((documented, found)) => {
                     path.push(Segment::Member(documented));
                     self.value(value, found, path);
@@ -67,13 +69,17 @@ impl<E: Debug> Kept<'_, E> {
                 }
                 // A misfit is in the rest.
                 None => {
-                    path.push(Segment::Member(documented.to_owned()));
+                    let mut is_misfit = |name: &&str| {
+                        path.push(Segment::Member((*name).to_owned()));
+                        let is_misfit = self.is_misfit(path);
+                        path.pop();
+                        is_misfit
+                    };
                     // If no element of a list fits, the list may be absent. `{}` in its place is
                     // an empty one.
                     let is_kept = in_items().is_some()
                         || is_empty_object(value)
-                        || json::elements(value).is_some() && self.is_misfit(path);
-                    path.pop();
+                        || json::elements(value).is_some() && names.iter().any(&mut is_misfit);
                     assert!(
                         is_kept,
                         "{name} is lost: {input}\n{output}\n{:?} {:?}",
@@ -196,6 +202,8 @@ const ALIASES: &[(&str, &str)] = &[
     ("Status", "CallStatus"),
     ("stir_verification", "STIRVerification"),
     ("fileId", "file_id"),
+    ("fileId", "field_id"),
+    ("file_id", "field_id"),
     ("BusinessLabe3", "BusinessLabel3"),
 ];
 
