@@ -94,7 +94,6 @@ where
     }
 
     /// Starts to read the body of a request whose head was accepted.
-    #[inline]
     pub(crate) fn read(
         inner: S,
         shared: &Arc<Shared<P>>,
@@ -197,7 +196,7 @@ where
     P: Provider,
     R: Default,
 {
-    /// Continues with the complete body.
+    /// Checks the complete request.
     fn authenticate(
         mut self: Box<Self>,
         from_head: P::FromHead,

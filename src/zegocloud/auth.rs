@@ -246,11 +246,9 @@ impl crate::Signer for Signer {
             };
             let pascal = crate::payload::only(&body, |name| ["Event", "EventType"].contains(&name));
             let pascal = pascal.is_some_and(|members| members != "{}");
-            let [t, n, s] = if pascal {
-                ["Timestamp", "Nonce", "Signature"]
-            } else {
-                ["timestamp", "nonce", "signature"]
-            };
+            let [snake @ .., _, _, _] = SIGNING_NAMES;
+            let [_, _, _, in_pascal @ ..] = SIGNING_NAMES;
+            let [t, n, s] = if pascal { in_pascal } else { snake };
             let quote = if self.numeric { "" } else { "\"" };
             let comma = if rest.trim_start().starts_with('}') { "" } else { "," };
             let time = format!("\"{t}\":{quote}{timestamp}{quote}");
@@ -260,8 +258,9 @@ impl crate::Signer for Signer {
 }
 
 /// The signing members in one spelling, then in the other.
-pub(super) static SIGNING: Names =
-    Names::new(&["timestamp", "nonce", "signature", "Timestamp", "Nonce", "Signature"], &[]);
+const SIGNING_NAMES: [&str; 6] =
+    ["timestamp", "nonce", "signature", "Timestamp", "Nonce", "Signature"];
+pub(super) static SIGNING: Names = Names::new(&SIGNING_NAMES, &[]);
 /// Members that are kept out of every event.
 pub(super) static CONSUMED: Names = Names::new(&["nonce", "signature", "Nonce", "Signature"], &[]);
 const FARTHEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
