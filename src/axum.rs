@@ -10,17 +10,17 @@ use axum_core::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header, request::Parts};
-use std::{any::type_name, convert::Infallible, fmt, marker::PhantomData};
+use std::{any::type_name, convert::Infallible, fmt};
 
 impl<E, S> FromRequestParts<S> for Verified<E>
 where
     E: Send + Sync + 'static,
     S: Send + Sync,
 {
-    type Rejection = NotVerified<E>;
+    type Rejection = NotVerified;
 
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        parts.extensions.get().cloned().ok_or(NotVerified(PhantomData))
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, NotVerified> {
+        parts.extensions.get().cloned().ok_or(NotVerified { event: type_name::<E>() })
     }
 }
 
@@ -39,17 +39,20 @@ where
 /// The extractor's rejection: no layer has put a `Verified<E>` into the request.
 ///
 /// It is answered with 500 and a text that names the layer to add.
-pub struct NotVerified<E>(PhantomData<fn() -> E>);
+#[derive(Clone, Copy, Debug)]
+pub struct NotVerified {
+    event: &'static str,
+}
 
-impl<E> IntoResponse for NotVerified<E> {
+impl IntoResponse for NotVerified {
     fn into_response(self) -> Response {
         (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
     }
 }
 
-impl<E> fmt::Display for NotVerified<E> {
+impl fmt::Display for NotVerified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let event = type_name::<E>();
+        let Self { event } = self;
         write!(
             f,
             "this handler takes `Verified<{event}>`, but no layer has put one into the request: \
@@ -59,13 +62,7 @@ impl<E> fmt::Display for NotVerified<E> {
     }
 }
 
-impl<E> fmt::Debug for NotVerified<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl<E> std::error::Error for NotVerified<E> {}
+impl std::error::Error for NotVerified {}
 
 impl IntoResponse for ReplayedResponse {
     /// The response, with a copy in its extensions for the layer to keep.
@@ -119,6 +116,8 @@ impl ReplayedResponse {
         }
         let Some(answer) = response.extensions().get::<Self>().cloned() else { return response };
         let (mut head, _) = response.into_parts();
+        // A router that is not nested has set the empty body's.
+        head.headers.remove(header::CONTENT_LENGTH);
         head.headers.insert(header::CONTENT_TYPE, answer.content_type);
         Response::from_parts(head, Body::from(answer.body))
     }

@@ -19,6 +19,7 @@ use std::{error::Error, fmt, sync::Arc, time::Duration};
 ///         let json = serde_json::json!({ "status": rejection.status().as_u16() }).to_string();
 ///         let content_type = HeaderValue::from_static("application/json");
 ///         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+///         response.headers_mut().remove(header::CONTENT_LENGTH);
 ///         *response.body_mut() = Body::from(json);
 ///     }
 ///     response

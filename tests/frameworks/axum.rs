@@ -2,9 +2,9 @@
 #![cfg(all(feature = "axum", feature = "zegocloud"))]
 
 use crate::support::{
-    call,
+    call, exchange,
     letterbox::refusal,
-    text,
+    serve, text,
     zegocloud::{layer, signed},
 };
 use axum::{
@@ -439,6 +439,28 @@ async fn a_repeat_gets_the_kept_answer() {
     let forged =
         request.map(|body| String::from_utf8_lossy(&body).replace("lobby", "vault").into());
     assert_eq!(text(call(&filled, &forged).await).await, (409, String::new()));
+}
+
+/// A router that is not nested says how long its answers are, and the repeat's own is empty.
+#[tokio::test]
+async fn a_kept_answer_has_its_own_length() {
+    async fn answer(_: Verified<Event>) -> ReplayedResponse {
+        ReplayedResponse::new(HeaderValue::from_static("application/json"), r#"{"result":1}"#)
+    }
+    let app = Router::new().route("/zego", post(answer).route_layer(layer()));
+    let whole = MapResponseLayer::new(ReplayedResponse::restore).layer(app);
+    let addr = serve(Router::new().fallback_service(whole)).await;
+    let request = genuine("/zego");
+    let head = format!(
+        "POST /zego HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        request.body().len()
+    );
+    for attempt in 0..2 {
+        let answer = exchange(addr, [head.as_bytes(), request.body()].concat()).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{attempt}: {answer}");
+        assert!(answer.contains("content-length: 12\r\n"), "{attempt}: {answer}");
+        assert!(answer.ends_with("\r\n\r\n{\"result\":1}"), "{attempt}: {answer}");
+    }
 }
 
 /// The inner service is axum's: what it gets is the body in one piece.

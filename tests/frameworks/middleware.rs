@@ -289,7 +289,7 @@ async fn a_missing_layer_is_500_and_says_what_to_add() {
          `tower_webhooks::zegocloud::event::Event`"
     );
 
-    async fn caught(event: Result<Verified<Event>, NotVerified<Event>>) -> String {
+    async fn caught(event: Result<Verified<Event>, NotVerified>) -> String {
         event.unwrap_err().to_string()
     }
     let app = Router::new().route("/zego", post(caught));
