@@ -63,6 +63,11 @@ impl ReadBudget {
         self.shared.capacity
     }
 
+    /// The most bytes that a body of this size class can hold.
+    pub(crate) fn share_for(&self, bytes: usize) -> usize {
+        if bytes > SMALL_BODY { self.for_large() } else { self.capacity().min(SMALL_BODY) }
+    }
+
     fn for_large(&self) -> usize {
         self.capacity().saturating_sub(self.capacity().checked_div(4).unwrap_or_default())
     }

@@ -44,7 +44,7 @@ impl<P: Provider> WebhookLayer<P> {
     }
 
     /// Limits the bytes of bodies that are being read, in all layers that share the budget; beyond
-    /// it 503.
+    /// it 503. A body above three quarters of it is always 503.
     #[must_use]
     pub fn read_budget(self, budget: ReadBudget) -> Self {
         self.with(|settings| settings.bounds.budget = budget)
@@ -107,10 +107,10 @@ impl<P: Provider> WebhookLayer<P> {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] for zero: that would switch the guard off.
+    /// [`ConfigError`] for less than a second: that would switch the guard off.
     pub fn retention(self, retention: Duration) -> Result<Self, ConfigError> {
-        if retention.is_zero() {
-            return Err(ConfigError::new("the retention is zero"));
+        if retention < SHORTEST {
+            return Err(ConfigError::new("the retention is shorter than a second"));
         }
         Ok(self.with(|settings| settings.guard.retention = retention))
     }
@@ -126,7 +126,7 @@ impl<P: Provider> WebhookLayer<P> {
     ///
     /// [`ConfigError`] for less than a second.
     pub fn lease(self, lease: Duration) -> Result<Self, ConfigError> {
-        if lease < SHORTEST_LEASE {
+        if lease < SHORTEST {
             return Err(ConfigError::new("the lease is shorter than a second"));
         }
         Ok(self.with(|settings| settings.guard.lease = lease))
@@ -221,4 +221,4 @@ impl<S, P> Layer<S> for WebhookLayer<P> {
     }
 }
 
-const SHORTEST_LEASE: Duration = Duration::from_secs(1);
+const SHORTEST: Duration = Duration::from_secs(1);

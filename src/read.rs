@@ -1,9 +1,6 @@
 //! Reads a body into one `Bytes`, within a limit, a deadline and a budget.
 
-use crate::{
-    ReadBudget, Rejection, RejectionKind,
-    budget::{Held, SMALL_BODY},
-};
+use crate::{ReadBudget, Rejection, RejectionKind, budget::Held};
 use bytes::{Buf, BufMut, Bytes};
 use http_body::Body;
 use http_body_util::LengthLimitError;
@@ -121,10 +118,11 @@ impl Arrived {
             return Ok(());
         }
         if total > self.buffer.capacity() {
-            // Doubling alone must not turn a small body into a large one.
-            let most = if total > SMALL_BODY { bounds.limit } else { bounds.limit.min(SMALL_BODY) };
-            let capacity =
-                total.max(self.buffer.capacity().saturating_mul(2)).max(MIN_BUFFER).min(most);
+            // Doubling alone must neither turn a small body into a large one nor exceed a budget
+            // that has room for the body.
+            let most = bounds.limit.min(bounds.budget.share_for(total));
+            let capacity = self.buffer.capacity().saturating_mul(2).max(MIN_BUFFER);
+            let capacity = capacity.min(most).max(total);
             self.held.check(&bounds.budget, capacity)?;
             self.buffer.reserve_exact(capacity.saturating_sub(self.buffer.len()));
         }
@@ -176,6 +174,7 @@ const COPIED_OUT: usize = 4 << 10;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::SMALL_BODY;
     use futures_util::{StreamExt, stream};
     use http_body::Frame;
     use http_body_util::StreamBody;
@@ -226,14 +225,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn doubling_makes_no_small_body_large() {
-        for (sizes, charged) in [
+    async fn doubling_makes_no_small_body_large_and_exceeds_no_budget() {
+        for (budget, sizes, charged) in [
             // Twice the first two frames would be a large body's buffer.
-            (&[20_000, 20_000, 10_000], SMALL_BODY),
-            (&[20_000, 20_000, SMALL_BODY - 40_000], SMALL_BODY),
-            (&[20_000, 20_000, SMALL_BODY - 39_999], 80_000),
+            (1 << 20, &[20_000, 20_000, 10_000], SMALL_BODY),
+            (1 << 20, &[20_000, 20_000, SMALL_BODY - 40_000], SMALL_BODY),
+            (1 << 20, &[20_000, 20_000, SMALL_BODY - 39_999], 80_000),
+            // The body has room, twice its size has none.
+            (120_000, &[60_000, 10_000, 10_000], 90_000),
+            (120_000, &[60_000, 10_000, 20_000], 90_000),
+            (60_000, &[20_000, 20_000, 20_000], 60_000),
         ] {
-            let bounds = Bounds { limit: 100_000, budget: ReadBudget::new(1 << 20), ..bounds() };
+            let bounds = Bounds { limit: 100_000, budget: ReadBudget::new(budget), ..bounds() };
             let body = StreamBody::new(frames(sizes).chain(stream::pending()));
             let mut read = Box::pin(ReadBody::new(body));
             let mut poll =
