@@ -33,8 +33,8 @@ pin_project! {
     /// The response future of [`Webhook`](crate::Webhook).
     ///
     /// It resolves to a refusal, the answer to a repeat, or the inner service's response. If it is
-    /// dropped, the claim is recorded as failed, or undone if the handler was not called: the
-    /// sender's retry is delivered.
+    /// dropped before the inner service has answered, the claim is recorded as failed, or undone if
+    /// it was not called: the sender's retry is delivered.
     pub struct ResponseFuture<S: Service<Request<Full<Bytes>>>, P: Provider, B> {
         #[pin]
         body: Option<ReadBody<B>>,
@@ -232,14 +232,13 @@ where
         delivery: Delivery<P::Event>,
         now: SystemTime,
     ) -> Step<S, P> {
-        self.attempt.trace.authentic(&delivery, now);
         let guard = &self.shared.settings.guard;
         // Also if it is not guarded: they make the id.
         let identity = delivery.proof.identity.as_ref();
         let keys = identity.map(|it| Keys::new(P::NAME, it, &self.head, &body, guard.on));
-        let admission = guard.enter(P::NAME, &delivery.proof, keys, now);
         let delivery_id = keys.map(|keys| DeliveryId(keys.key));
-        self.attempt.trace.identified(delivery_id);
+        self.attempt.trace.authentic(&delivery, delivery_id, now);
+        let admission = guard.enter(P::NAME, &delivery.proof, keys, now);
         self.admitted(Authentic::new(P::NAME, delivery, body, delivery_id), admission)
     }
 

@@ -51,7 +51,12 @@ mod report {
             self.read = Some((len, took));
         }
 
-        pub(crate) fn authentic<E>(&mut self, delivery: &Delivery<E>, now: SystemTime) {
+        pub(crate) fn authentic<E>(
+            &mut self,
+            delivery: &Delivery<E>,
+            delivery_id: Option<DeliveryId>,
+            now: SystemTime,
+        ) {
             #[cfg(feature = "metrics")]
             if let Some(signed_at) = delivery.proof.signed_at {
                 metrics::histogram!(super::metric_names::AGE_SECONDS, "provider" => self.provider)
@@ -64,9 +69,6 @@ mod report {
                 Cow::Owned(_) => "other",
             };
             self.learnt = Some((label, delivery.proof.key_index));
-        }
-
-        pub(crate) fn identified(&mut self, delivery_id: Option<DeliveryId>) {
             self.delivery_id = delivery_id;
         }
 
@@ -171,7 +173,7 @@ mod report {
                     target: super::TARGET,
                     "webhook",
                     provider = self.provider,
-                    kind = &*metadata.kind,
+                    kind = self.learnt.map(|(label, _)| label),
                     key_index = metadata.key_index,
                     delivery_id = self.delivery_id.map(tracing::field::display),
                     attempt = metadata.attempt,
@@ -206,9 +208,14 @@ mod report {
             #[cfg(feature = "tracing")]
             {
                 let paths: Vec<_> = misfits.iter().map(crate::Misfit::path).collect();
+                // Repeats the span's fields: a filter that passes warnings may have disabled the
+                // span.
                 tracing::warn!(
                     target: super::TARGET,
                     parent: &self.span,
+                    provider = self.provider,
+                    kind = self.learnt.map(|(label, _)| label),
+                    delivery_id = self.delivery_id.map(tracing::field::display),
                     misfits = paths.join(", "),
                     "members of a webhook are not of their documented type"
                 );
@@ -256,8 +263,7 @@ mod report {
                     "webhook delivered"
                 );
             } else {
-                // Repeats the span's fields: a filter that passes warnings may have disabled the
-                // span.
+                // Repeats the span's fields, as above.
                 tracing::warn!(
                     target: super::TARGET,
                     parent: &self.span,
@@ -296,9 +302,13 @@ mod report {
 
         pub(crate) fn body_read(&mut self, _: usize) {}
 
-        pub(crate) fn authentic<E>(&mut self, _: &Delivery<E>, _: SystemTime) {}
-
-        pub(crate) fn identified(&mut self, _: Option<DeliveryId>) {}
+        pub(crate) fn authentic<E>(
+            &mut self,
+            _: &Delivery<E>,
+            _: Option<DeliveryId>,
+            _: SystemTime,
+        ) {
+        }
 
         pub(crate) fn refused(&self, _: &Rejection) {}
 
@@ -351,7 +361,7 @@ pub(crate) const TARGET: &str = "tower_webhooks";
 ///
 /// | name | type | labels | counts |
 /// | --- | --- | --- | --- |
-/// | `webhooks_deliveries_total` | counter | `provider`, `kind`, `checked` = [`ReplayCheck::as_str`](crate::replay::ReplayCheck::as_str), `outcome` = `done`, `failed`, `dropped` | calls of the inner service |
+/// | `webhooks_deliveries_total` | counter | `provider`, `kind`, `checked` = [`ReplayCheck::as_str`](crate::replay::ReplayCheck::as_str), `outcome` = `done`, `failed`, `dropped` | calls of the inner service; `failed` also if it fails to get ready |
 /// | `webhooks_rejections_total` | counter | `provider`, `reason` = [`RejectionKind::as_str`](crate::RejectionKind::as_str) | refused requests |
 /// | `webhooks_replays_total` | counter | `provider`, `outcome` = `repeated`, `in_flight`, `conflict`, `too_many_contents`, `full`, `unavailable` | authentic requests that the replay guard did not pass on |
 /// | `webhooks_store_errors_total` | counter | `provider`, `operation` = `claim`, `renew`, `finish` | failed calls of the shared store |

@@ -5,13 +5,15 @@ use crate::{
     support::{
         call,
         closed::Closed,
+        letterbox::PROOF,
         log::Log,
         signed, with,
         zegocloud::{self, SECRET, layer},
     },
 };
 use bytes::Bytes;
-use http::{Request, Response};
+use futures_util::FutureExt;
+use http::{Request, Response, request::Parts};
 use http_body_util::Full;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use std::{
@@ -25,7 +27,7 @@ use tower::{
     Layer, Service, ServiceBuilder, ServiceExt, limit::GlobalConcurrencyLimitLayer, service_fn,
 };
 use tower_webhooks::{
-    Signer as _, WebhookLayer, metric_names,
+    Delivery, Provider, Rejection, Signer as _, WebhookLayer, metric_names,
     zegocloud::{Signer, Zegocloud},
 };
 
@@ -130,10 +132,60 @@ fn attack_nothing_private_is_logged() {
 fn misfits_are_one_warning_that_names_their_paths() {
     let _alone = alone();
     let odd = private(r#"{"event":"room_create","room_session_id":["x"],"id_name":{"y":1}}"#);
-    let log = logged(|| assert_eq!(send(&layer(), 200, odd), 200));
-    let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
-    assert_eq!(warnings.len(), 1, "{log}");
-    assert!(warnings[0].contains(r#"misfits="room_session_id, id_name""#), "{log}");
+    let log = logged(|| assert_eq!(send(&layer(), 200, odd.clone()), 200));
+    assert_eq!(log.lines().filter(|line| line.contains("WARN")).count(), 1, "{log}");
+    // A filter that passes warnings alone has no span to say whose they are.
+    let log = logged_at(tracing::Level::WARN, || assert_eq!(send(&layer(), 200, odd), 200));
+    assert_eq!(log.lines().count(), 1, "{log}");
+    for field in [
+        "WARN",
+        r#"provider="zegocloud""#,
+        r#"kind="room_create""#,
+        "delivery_id=",
+        r#"misfits="room_session_id, id_name""#,
+    ] {
+        assert!(log.contains(field), "{field} is not in {log}");
+    }
+}
+
+/// A kind that a provider takes from the body is the sender's text.
+#[test]
+fn a_kind_from_a_body_is_in_no_log() {
+    struct Named;
+
+    impl Provider for Named {
+        const NAME: &'static str = "named";
+        const CREDENTIALS: &'static [&'static str] = &[];
+        type FromHead = ();
+        type Event = ();
+
+        fn check_head(&self, _: &Parts, _: SystemTime) -> Result<(), Rejection> {
+            Ok(())
+        }
+
+        fn check_body(
+            &self,
+            (): (),
+            _: &Parts,
+            body: &Bytes,
+            _: SystemTime,
+        ) -> Result<Delivery<()>, Rejection> {
+            Ok(Delivery::new((), String::from_utf8_lossy(body).into_owned(), PROOF))
+        }
+    }
+
+    let _alone = alone();
+    let layer = WebhookLayer::new(Named).layer(service_fn(async |_: Request<Full<Bytes>>| {
+        tracing::info!("inside the handler");
+        Ok::<_, Infallible>(Response::new(String::new()))
+    }));
+    let log = logged(|| {
+        let request = Request::post("/").body(Full::<Bytes>::from("private-kind")).unwrap();
+        assert_eq!(layer.oneshot(request).now_or_never().unwrap().unwrap().status(), 200);
+    });
+    let handler = log.lines().find(|line| line.contains("inside the handler")).unwrap();
+    assert!(handler.contains(r#"kind="other""#), "{handler}");
+    assert!(!log.contains("private-kind"), "{log}");
 }
 
 #[test]
