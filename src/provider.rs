@@ -215,14 +215,7 @@ impl<E> Delivery<E> {
         E: WebhookEvent,
     {
         let (kind, misfits) = (event.kind(), event.misfits().clone());
-        Self::new(event, kind, proof).with_misfits(misfits)
-    }
-
-    /// Adds the members that did not fit their documented type, for logs, metrics and the handler.
-    #[must_use]
-    pub fn with_misfits(mut self, misfits: Misfits) -> Self {
-        self.misfits = misfits;
-        self
+        Self { event, kind: kind.into(), proof, misfits }
     }
 
     /// The typed event.
@@ -287,7 +280,7 @@ mod tests {
     fn a_delivery_tells_what_it_was_given() {
         let proof = Proof { covers: Covers::Url, key_index: 1, signed_at: None, identity: None };
         let misfits = Misfits::new(vec![Misfit::new("a.b".to_owned(), "text")]);
-        let delivery = Delivery::new(7, "number", proof.clone()).with_misfits(misfits);
+        let delivery = Delivery { misfits, ..Delivery::new(7, "number", proof.clone()) };
         let delivery = delivery.map(|number| number + 1);
         assert_eq!((delivery.event(), delivery.kind()), (&8, "number"));
         assert_eq!((delivery.covers(), delivery.proof()), (Covers::Url, &proof));

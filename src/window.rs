@@ -43,16 +43,6 @@ impl Window {
         Ok(Self { past, future })
     }
 
-    /// How far back a timestamp may lie.
-    pub const fn past(&self) -> Duration {
-        self.past
-    }
-
-    /// How far ahead of the clock a timestamp may lie.
-    pub const fn future(&self) -> Duration {
-        self.future
-    }
-
     /// Checks that a timestamp is inside the window, and returns it as a time.
     ///
     /// `now` is truncated to the timestamp's unit first: a timestamp in seconds that is 300 s old
@@ -81,7 +71,8 @@ impl Window {
         SystemTime::UNIX_EPOCH.checked_add(signed).ok_or_else(stale)
     }
 
-    /// The first instant at which [`check`](Self::check) no longer passes `signed`.
+    /// The first instant at which [`check`](Self::check) no longer passes `signed`; less than a
+    /// unit of the timestamp later if the window is not a whole number of them.
     ///
     /// # Errors
     ///
