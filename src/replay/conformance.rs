@@ -38,8 +38,9 @@ use std::{
     pin::pin,
     sync::Arc,
     task::Poll,
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// Runs the whole suite by the real clock, in about 15 s.
 ///
@@ -338,21 +339,30 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
             let claim = self.won(Claim { lease, ..fresh() }).await?;
             let retention = Duration::from_millis(1);
             let brief = self.won(Claim { retention, ..fresh() }).await?;
+            let both = self.won(Claim { lease, retention, ..fresh() }).await?;
             (self.wait)(SECOND).await;
             let renewed = self.a.renew(claim.clone()).await;
+            let both_renewed = self.a.renew(both.clone()).await;
             (self.wait)(SECOND).await;
             let in_flight = self.b.claim(again(&claim)).await;
+            let both_in_flight = self.b.claim(again(&both)).await;
             // If the machine was busy for half a second, the times prove nothing: try again.
             if start.elapsed() > Duration::from_millis(2500) {
                 continue;
             }
             is(RENEWED, renewed, true)?;
+            is(RENEWED, both_renewed, true)?;
             let rule = "a lease that was renewed begins anew";
             holds(rule, in_flight, is_in_flight_for(..=claim.lease))?;
             let rule = "a claim is kept for its lease, however short its retention is";
             holds(rule, self.b.claim(again(&brief)).await, is_in_flight_for(..=brief.lease))?;
+            let rule = "a claim is kept for its renewed lease, however short its retention is";
+            holds(rule, both_in_flight, is_in_flight_for(..=both.lease))?;
 
             (self.wait)(SECOND.saturating_mul(2)).await;
+            let other = Claim { fingerprint: digest(), ..again(&claim) };
+            let rule = "a lease that has ended frees the attempt, not the content";
+            is(rule, self.b.claim(other).await, Claimed::Conflict)?;
             let next = again(&claim);
             let rule = "a lease that was not renewed ends, and the next attempt is number 2";
             is(rule, self.b.claim(next.clone()).await, Claimed::won(2))?;
@@ -372,15 +382,16 @@ impl<S: ReplayStore, W: AsyncFn(Duration)> Suite<S, W> {
             let acknowledged = self.won(keep(fresh())).await?;
             let refused = self.won(keep(fresh())).await?;
             (self.wait)(SECOND.saturating_mul(2)).await;
-            for (claim, outcome) in [(&acknowledged, done()), (&refused, Outcome::Failed)] {
-                is(FINISHED, self.a.finish(claim.clone(), outcome).await, true)?;
-            }
+            let done = self.a.finish(acknowledged.clone(), done()).await;
+            let failed = self.a.finish(refused.clone(), Outcome::Failed).await;
             (self.wait)(SECOND.saturating_mul(2)).await;
             let repeated = self.b.claim(again(&acknowledged)).await;
             let other = self.b.claim(Claim { fingerprint: digest(), ..again(&refused) }).await;
             if start.elapsed() > Duration::from_millis(4900) {
                 continue;
             }
+            is(FINISHED, done, true)?;
+            is(FINISHED, failed, true)?;
             is(
                 "what was done is known for its retention, counted from the finish",
                 repeated,

@@ -25,6 +25,23 @@ async fn the_memory_store_conforms() {
     assert_eq!(store.answers_dropped(), 0);
 }
 
+/// Where the machine stands still, the times prove nothing: the suite tries again.
+#[tokio::test(start_paused = true)]
+async fn a_stall_is_no_violation() {
+    for stalled in 0..12 {
+        let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+        let store = MemoryStore::new().clock(clock.clone());
+        let waits = AtomicI64::new(0);
+        let wait = async |time| {
+            let stall = if waits.fetch_add(1, SeqCst) == stalled { 4 * SECOND } else { time };
+            clock.advance(stall.max(time));
+            tokio::time::advance(stall.max(time)).await;
+        };
+        let checked = conformance::check_by_clock(|| store.clone(), wait).await;
+        assert!(checked.is_ok(), "{stalled}: {checked:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_claim_takes_no_room_for_the_time_of_one_that_was_withdrawn_before_it() {
     let clock = TestClock::at(SystemTime::UNIX_EPOCH);
@@ -205,6 +222,31 @@ async fn the_suite_finds_faults() {
             },
         ),
         (
+            "a claim is kept for its renewed lease, however short its retention is",
+            Fault {
+                // Forgets it at the end of the lease before.
+                claimed: |claim, claimed| match claimed {
+                    Claimed::InFlight { .. }
+                        if claim.retention() < claim.lease() && claim.lease() < 2 * SECOND =>
+                    {
+                        Claimed::won(1)
+                    }
+                    claimed => claimed,
+                },
+                ..right
+            },
+        ),
+        (
+            "a lease that has ended frees the attempt, not the content",
+            Fault {
+                claimed: |claim, claimed| match claimed {
+                    Claimed::Conflict if claim.lease() < 2 * SECOND => Claimed::won(2),
+                    claimed => claimed,
+                },
+                ..right
+            },
+        ),
+        (
             "a token is any number",
             // As a script does whose numbers are floating point.
             Fault {
@@ -363,3 +405,5 @@ async fn a_claim_that_comes_late_conforms() {
     let wait = async |time| clock.advance(time);
     conformance::check_by_clock(|| store.clone(), wait).await.unwrap();
 }
+
+const SECOND: Duration = Duration::from_secs(1);
