@@ -367,7 +367,7 @@ pub(crate) const TARGET: &str = "tower_webhooks";
 /// | `webhooks_store_errors_total` | counter | `provider`, `operation` = `claim`, `renew`, `finish` | failed calls of the shared store |
 /// | `webhooks_misfits_total` | counter | `provider`, `kind` | delivered members that did not fit their documented type |
 /// | `webhooks_store_seconds` | histogram | `provider`, `operation` | how long a call of the shared store took |
-/// | `webhooks_leases_lost_total` | counter | `provider`, `operation` = `renew`, `finish` | claims that an attempt no longer held: another process may have delivered too |
+/// | `webhooks_leases_lost_total` | counter | `provider`, `operation` = `renew`, `finish` | claims that an attempt no longer held: another process may have delivered too, or the handler failed or went on after it had committed with `done_in` |
 /// | `webhooks_outcomes_waiting` | gauge | `provider` | outcomes that are not recorded in the shared store yet |
 /// | `webhooks_outcomes_lost_total` | counter | `provider` | acknowledged deliveries that will never be recorded there |
 /// | `webhooks_claims`, `webhooks_claims_capacity` | gauge | `provider` | the memory store's claims and capacity, as of the last delivery |

@@ -178,7 +178,12 @@ impl ClaimGuard {
 
     /// The outcome for the shared store; `None` if the store need not know it.
     fn unrecorded(&self, outcome: Outcome) -> Option<Unrecorded> {
-        let is_news = matches!(outcome, Outcome::Done { .. }) || self.in_shared != InShared::No;
+        let is_news = match outcome {
+            Outcome::Done { .. } => true,
+            // Delivered in an outage: only this process has bound the content.
+            Outcome::Failed if self.granted.is_none() => true,
+            Outcome::Failed | Outcome::Withdrawn => self.in_shared != InShared::No,
+        };
         let held = self.in_shared == InShared::Yes;
         is_news.then(|| Unrecorded::new(self.provider, self.claim.clone(), outcome, held))
     }

@@ -34,10 +34,11 @@ pub(super) struct Unrecorded {
 
 impl Unrecorded {
     pub(super) fn new(provider: &'static str, claim: Claim, outcome: Outcome, held: bool) -> Self {
-        // Unless it is recorded, an acknowledged delivery can run again, and a withdrawn one keeps
-        // its content bound. An unrecorded failure ends with the lease.
-        let matters =
-            if matches!(outcome, Outcome::Failed) { claim.lease } else { claim.retention };
+        // Unless it is recorded, an acknowledged delivery can run again, a withdrawn one keeps its
+        // content bound, and one that failed in an outage binds none. A failure of a claim that the
+        // store has granted ends with the lease.
+        let ends = held && matches!(outcome, Outcome::Failed);
+        let matters = if ends { claim.lease } else { claim.retention };
         let now = Instant::now();
         let until = now.checked_add(matters).unwrap_or(now);
         Self { provider, claim, outcome, held, until }

@@ -112,8 +112,9 @@ impl SharedStore {
         Outcomes::start(self);
     }
 
-    /// Records an outcome. If the store does not know an acknowledged claim, because it forgot it
-    /// or was unavailable, the claim is made and finished at once, so that it does not run again.
+    /// Records an outcome. If the store does not know the claim, because it forgot it or was
+    /// unavailable, the claim is made and finished at once: an acknowledged delivery does not run
+    /// again, and of one that failed in an outage the content is bound.
     ///
     /// `Ok` means that the outcome is in the store, or never will be.
     pub(super) async fn record_now(
@@ -129,10 +130,17 @@ impl SharedStore {
             return Ok(());
         }
         // However often this is tried, the lost lease is reported once.
-        if std::mem::take(held) {
+        let was_held = std::mem::take(held);
+        let (is_lost, is_made) = match outcome {
+            Outcome::Done { .. } => (was_held, true),
+            Outcome::Failed => (was_held, !was_held),
+            // Perhaps it was withdrawn before, by a call whose answer was lost.
+            Outcome::Withdrawn => (false, false),
+        };
+        if is_lost {
             trace::lease_lost(provider, Operation::Finish);
         }
-        if !matches!(outcome, Outcome::Done { .. }) {
+        if !is_made {
             return Ok(());
         }
         match self.call(provider, Operation::Claim, caller, || self.store.claim(&claim)).await? {
@@ -143,12 +151,17 @@ impl SharedStore {
                 Ok(())
             }
             Claimed::Conflict => {
-                trace::outcome_lost(provider, "the store has other content under the signature");
+                if matches!(outcome, Outcome::Done { .. }) {
+                    trace::outcome_lost(
+                        provider,
+                        "the store has other content under the signature",
+                    );
+                }
                 Ok(())
             }
             // Another attempt runs, or there is no room: that may change.
             _ => Err(StoreError::new(
-                "the acknowledged delivery is claimed by another attempt, or there is no room",
+                "the delivery is claimed by another attempt, or there is no room",
             )),
         }
     }

@@ -23,7 +23,8 @@ use std::{
     },
     time::{Duration, SystemTime},
 };
-use tower::{Layer, ServiceExt, service_fn};
+use tokio::sync::Semaphore;
+use tower::{Layer, ServiceBuilder, ServiceExt, limit::GlobalConcurrencyLimitLayer, service_fn};
 use tower_webhooks::{
     Provider, TestClock, WebhookLayer,
     replay::{Claim, Claimed, MemoryStore, Outcome, ReplayStore, ReplayedResponse, StoreError},
@@ -244,6 +245,46 @@ fn a_lost_lease_is_counted_and_logged() {
             &[&format!("webhooks_leases_lost_total{{provider=\"zegocloud\",{operation}}} 1")],
         );
     }
+}
+
+/// No handler has run, and nobody else has the claim.
+#[test]
+fn a_withdrawal_whose_answer_was_lost_is_no_lost_lease() {
+    #[derive(Clone)]
+    struct Mute(MemoryStore);
+
+    impl ReplayStore for Mute {
+        async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
+            self.0.claim(claim).await
+        }
+
+        async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
+            self.0.renew(claim).await
+        }
+
+        async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
+            match self.0.finish(claim, outcome).await {
+                Ok(true) => Err(StoreError::new("the connection broke").disconnected()),
+                answer => answer,
+            }
+        }
+    }
+
+    let (log, metrics) = observed(async {
+        let (memory, busy) = (MemoryStore::new(), Arc::new(Semaphore::new(0)));
+        let layer = layer().shared_store(Mute(memory.clone()));
+        let service = ServiceBuilder::new()
+            .layer(layer.clone())
+            .layer(GlobalConcurrencyLimitLayer::with_semaphore(busy))
+            .service(service_fn(async |_: Request<Full<Bytes>>| {
+                Ok::<_, Infallible>(Response::new(String::new()))
+            }));
+        assert!(tokio::time::timeout(SECOND, call(&service, &event())).await.is_err());
+        layer.drained().await;
+        assert!(memory.is_empty());
+    });
+    assert!(!log.contains("the lease is lost"), "{log}");
+    assert!(!metrics.contains("webhooks_leases_lost_total"), "{metrics}");
 }
 
 /// One captured signature, many bodies.

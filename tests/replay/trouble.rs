@@ -727,6 +727,28 @@ async fn attack_local_fallback_is_written_back() {
     }
 }
 
+/// Row 25 across processes: after a failure in an outage, the retry may come to another process, and
+/// so may a thief before it.
+#[tokio::test(start_paused = true)]
+async fn attack_a_failure_in_an_outage_keeps_its_content_everywhere() {
+    for fault in [Fault::Refused, Fault::Error, Fault::Hangs] {
+        let store = Scripted::new();
+        let [a, b] = [(); 2].map(|()| process(&store).on_outage(OutagePolicy::LocalFallback));
+        let (request, forged) = pair();
+        store.always(fault);
+        assert_eq!(send(&a, &Handler::default().failing(), &request).await.status(), 500);
+        // Longer than the lease.
+        sleep(60 * SECOND).await;
+        store.always(Fault::None);
+        a.drained().await;
+        let handler = Handler::default();
+        let stolen = send(&b, &handler, &forged).await;
+        assert_eq!(kind(&stolen), Some(RejectionKind::Conflict), "{fault:?}");
+        assert_eq!(send(&b, &handler, &request).await.body(), "handled", "{fault:?}");
+        assert_eq!(handler.checks(), [(2, ReplayCheck::Shared)], "{fault:?}");
+    }
+}
+
 /// The answer waits until the store knows of the delivery, whose claim it has not seen.
 #[tokio::test(start_paused = true)]
 async fn what_a_fallback_acknowledged_is_recorded_before_the_answer() {
