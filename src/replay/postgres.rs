@@ -169,7 +169,7 @@ impl PostgresStore {
         event: &Verified<E>,
     ) -> Result<(), DoneInError> {
         let claim = event.claim().ok_or(DoneInError::ClaimLost)?;
-        let row = if event.metadata().checked == ReplayCheck::LocalFallback {
+        let record = if event.metadata().checked == ReplayCheck::LocalFallback {
             let shared = claim.is_part().then_some(&claim.signature[..]);
             statement(&self.table.adopt, claim, claim.retention_millis())
                 .bind(&claim.fingerprint[..])
@@ -177,13 +177,15 @@ impl PostgresStore {
         } else {
             statement(&self.table.done_in, claim, claim.retention_millis())
         };
-        let row = row.fetch_one(&mut **transaction).await?;
-        let (recorded, already): (bool, Option<bool>) = (row.try_get(0)?, row.try_get(1)?);
-        match already {
-            _ if recorded => Ok(()),
-            Some(true) => Err(DoneInError::AlreadyDone),
-            _ => Err(DoneInError::ClaimLost),
+        if record.fetch_optional(&mut **transaction).await?.is_some() {
+            return Ok(());
         }
+        // A statement of its own: it also sees what was committed while the first one waited.
+        let done = sqlx::query(&self.table.is_done).bind(&claim.key[..]).bind(claim.token);
+        Err(match done.fetch_optional(&mut **transaction).await? {
+            Some(_) => DoneInError::AlreadyDone,
+            None => DoneInError::ClaimLost,
+        })
     }
 
     /// Deletes expired claims, in batches of 256, and returns how many there were.
@@ -539,6 +541,7 @@ struct Table {
     withdrawn: String,
     done_in: String,
     adopt: String,
+    is_done: String,
     sweep: String,
 }
 
@@ -560,6 +563,7 @@ impl Table {
             withdrawn: statement(WITHDRAW),
             done_in: statement(DONE_IN),
             adopt: statement(ADOPT),
+            is_done: statement(IS_DONE),
             sweep: statement(SWEEP),
             name,
         }
@@ -672,24 +676,21 @@ from (select) as one left join $table as c on c.key = $1 and c.token = $2
 ";
 
 const DONE_IN: &str = r"
-with recorded as (
-    update $table as c set state = 3, $keep where key = $1 and token = $2 and state = 1 returning 1
-)
-select exists (select from recorded), (select token = $2 and state = 3 from $table where key = $1)
+update $table as c set state = 3, $keep where key = $1 and token = $2 and state = 1 returning 1
 ";
 
 // $4 fingerprint, $5 the signature if several keys share it.
 const ADOPT: &str = r"
-with recorded as (
-    insert into $table as c (key, token, fingerprint, signature, state, attempt, leased_until, expires_at, sweep_at)
-    values ($1, $2, $4, $5, 3, 1, $now, $until, $until + interval '10 seconds')
-    on conflict (key) do update set state = 3, token = $2, fingerprint = $4, answer_head = null, body = null, $keep
-    where c.expires_at <= $now
-        or c.fingerprint = $4 and (c.state = 2 or c.state = 1 and (c.token = $2 or c.leased_until <= $now))
-    returning 1
-)
-select exists (select from recorded), (select token = $2 and state = 3 from $table where key = $1)
+insert into $table as c (key, token, fingerprint, signature, state, attempt, leased_until, expires_at, sweep_at)
+values ($1, $2, $4, $5, 3, 1, $now, $until, $until + interval '10 seconds')
+on conflict (key) do update set state = 3, token = $2, fingerprint = $4, answer_head = null, body = null, $keep
+where c.expires_at <= $now
+    or c.fingerprint = $4 and (c.state = 2 or c.state = 1 and (c.token = $2 or c.leased_until <= $now))
+returning 1
 ";
+
+// $1 the key, $2 the token.
+const IS_DONE: &str = "select from $table where key = $1 and token = $2 and state = 3";
 
 const KEEP: &str = "expires_at = greatest(c.expires_at, $until), \
     sweep_at = case when c.sweep_at >= $until then c.sweep_at else $until + interval '10 seconds' end";

@@ -471,6 +471,40 @@ async fn a_commit_that_looked_failed_is_told_apart() {
     assert_eq!(count(&pool, BOOKINGS).await, 1);
 }
 
+/// The commit is still under way when the handler repeats its transaction.
+#[tokio::test]
+async fn a_commit_that_comes_late_is_told_apart() {
+    let postgres = Postgres::start().await;
+    let (pool, store) = (postgres.pool().await, store(&postgres).await);
+    let handled = {
+        let (pool, store) = (pool.clone(), store.clone());
+        process(guarded(&store.clone()), move |event| {
+            let (pool, store) = (pool.clone(), store.clone());
+            async move {
+                let mut first = pool.begin().await.unwrap();
+                store.done_in(&mut first, &event).await.unwrap();
+                let again = tokio::spawn({
+                    let (pool, store) = (pool.clone(), store.clone());
+                    async move {
+                        let mut again = pool.begin().await.unwrap();
+                        store.done_in(&mut again, &event).await
+                    }
+                });
+                let waiting =
+                    "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
+                while count(&pool, waiting).await == 0 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                first.commit().await.unwrap();
+                let again = again.await.unwrap();
+                assert!(matches!(again, Err(DoneInError::AlreadyDone)), "{again:?}");
+                StatusCode::OK
+            }
+        })
+    };
+    assert_eq!(call(&handled, &room(1)).await.status(), StatusCode::OK);
+}
+
 #[tokio::test]
 async fn a_sender_that_hangs_up_rolls_back() {
     let postgres = Postgres::start().await;
