@@ -67,7 +67,7 @@ impl<P: Provider> WebhookLayer<P> {
     /// Sets the time limit of a call of the shared store, its retry included; 250 ms by default.
     ///
     /// If the store limits concurrent claims
-    /// ([`max_claims`](crate::replay::ReplayStore::max_claims)), a claim first waits at most half
+    /// ([`claim_limit`](crate::replay::ReplayStore::claim_limit)), a claim first waits at most half
     /// as long for its turn. A call whose connection broke is tried once more. After three failures
     /// in a row claims fail at once for a second, so that a store that hangs does not slow down
     /// every request. Keep it well below the [`lease`](Self::lease): a claim that takes as long as

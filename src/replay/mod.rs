@@ -175,6 +175,7 @@ use crate::DeliveryId;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
 
 #[cfg(feature = "test-util")]
 pub mod conformance;
@@ -223,11 +224,10 @@ pub trait ReplayStore: Send + Sync + 'static {
 
     /// How many deliveries may be claimed at a time; any number by default.
     ///
-    /// More wait in the layer for their turn. A claim that gives up there was never sent, so
-    /// nothing has to be undone. Renewals and outcomes do not wait. A store with a pool of
-    /// connections returns their number.
-    fn max_claims(&self) -> usize {
-        usize::MAX
+    /// A store with a pool of connections makes one limit of their number and returns a clone of
+    /// it. Renewals and outcomes are not limited.
+    fn claim_limit(&self) -> ClaimLimit {
+        ClaimLimit::new(usize::MAX)
     }
 }
 
@@ -244,8 +244,32 @@ impl<S: ReplayStore> ReplayStore for Arc<S> {
         S::finish(self, claim, outcome).await
     }
 
-    fn max_claims(&self) -> usize {
-        S::max_claims(self)
+    fn claim_limit(&self) -> ClaimLimit {
+        S::claim_limit(self)
+    }
+}
+
+/// How many deliveries may be claimed in a store at a time. Clones share the limit, and so do all
+/// layers with the store.
+///
+/// More claims wait in the layer for their turn. One that gives up there was never sent, so nothing
+/// has to be undone.
+#[derive(Clone, Debug)]
+pub struct ClaimLimit {
+    claims: usize,
+    turns: Arc<Semaphore>,
+}
+
+impl ClaimLimit {
+    /// Creates a limit of this many claims; zero counts as one.
+    pub fn new(claims: usize) -> Self {
+        let claims = claims.clamp(1, Semaphore::MAX_PERMITS);
+        Self { claims, turns: Arc::new(Semaphore::new(claims)) }
+    }
+
+    /// The most claims at a time.
+    pub fn claims(&self) -> usize {
+        self.claims
     }
 }
 

@@ -1,6 +1,8 @@
 //! The replay store in Postgres, where a claim commits together with what the handler writes.
 
-use super::{Claim, Claimed, Outcome, ReplayCheck, ReplayStore, ReplayedResponse, StoreError};
+use super::{
+    Claim, ClaimLimit, Claimed, Outcome, ReplayCheck, ReplayStore, ReplayedResponse, StoreError,
+};
 use crate::{ConfigError, Verified};
 use sqlx::{
     Connection, Execute, Executor, PgPool, Postgres, Row, Transaction,
@@ -60,6 +62,7 @@ pub struct PostgresStore {
     claims: Arc<AtomicU32>,
     sweeping: Arc<tokio::sync::Mutex<()>>,
     claiming: Arc<Claiming>,
+    limit: ClaimLimit,
     /// One permit for each statement that runs or waits for a connection.
     turns: Arc<Semaphore>,
 }
@@ -67,8 +70,10 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// Creates a store in the table `webhook_claims`, which [`migrate`](Self::migrate) creates.
     pub fn new(pool: PgPool) -> Self {
-        let turns = pool.options().get_max_connections().saturating_mul(TURNS_PER_CONNECTION);
+        let connections = pool.options().get_max_connections();
+        let turns = connections.saturating_mul(TURNS_PER_CONNECTION);
         Self {
+            limit: ClaimLimit::new(connections as usize),
             turns: Arc::new(Semaphore::new((turns as usize).min(Semaphore::MAX_PERMITS))),
             pool,
             table: Arc::new(Table::new("\"webhook_claims\"".to_owned())),
@@ -360,8 +365,8 @@ impl ReplayStore for PostgresStore {
         self.ask(record).await
     }
 
-    fn max_claims(&self) -> usize {
-        self.pool.options().get_max_connections() as usize
+    fn claim_limit(&self) -> ClaimLimit {
+        self.limit.clone()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Calls of a shared store: time limit, circuit breaker, one retry, logs and metrics.
 
 use super::{
-    Claim, Claimed, Outcome, ReplayStore, StoreError,
+    Claim, ClaimLimit, Claimed, Outcome, ReplayStore, StoreError,
     outcomes::{Outcomes, Unrecorded},
     trace::{self, Operation},
 };
@@ -13,10 +13,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 
 /// A shared store, and what every store needs. Clones share the breaker and the queued outcomes.
 #[derive(Clone)]
@@ -38,9 +35,7 @@ pub(crate) struct Limits {
 struct Link {
     breaker: Mutex<Breaker>,
     outcomes: Outcomes,
-    /// One permit for each claim that the store works on at a time.
-    turns: Semaphore,
-    max_claims: usize,
+    limit: ClaimLimit,
 }
 
 pub(crate) type Answer<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
@@ -48,12 +43,10 @@ pub(super) type Recorded = Pin<Box<dyn Future<Output = Result<(), Unrecorded>> +
 
 impl SharedStore {
     pub(super) fn new(store: impl ReplayStore, limits: Limits) -> Self {
-        let max_claims = store.max_claims().clamp(1, Semaphore::MAX_PERMITS);
         let link = Link {
             breaker: Mutex::default(),
             outcomes: Outcomes::default(),
-            turns: Semaphore::new(max_claims),
-            max_claims,
+            limit: store.claim_limit(),
         };
         Self { store: Arc::new(store), limits, link: Arc::new(link) }
     }
@@ -64,7 +57,7 @@ impl SharedStore {
 
     /// How many claims the store works on at a time.
     pub(super) fn max_claims(&self) -> usize {
-        self.link.max_claims
+        self.link.limit.claims()
     }
 
     /// The answer, and when the store was asked.
@@ -75,7 +68,7 @@ impl SharedStore {
             // A busy store has not failed: the breaker does not count this.
             let since = std::time::Instant::now();
             let half = this.limits.timeout.checked_div(2).unwrap_or_default();
-            let Ok(Ok(_turn)) = timeout(half, this.link.turns.acquire()).await else {
+            let Ok(Ok(_turn)) = timeout(half, this.link.limit.turns.acquire()).await else {
                 let busy = StoreError::unsent(Busy);
                 trace::store_called(provider, Operation::Claim, since, Some(&busy));
                 return Err(busy);

@@ -650,7 +650,7 @@ async fn serialization_failures_are_failures() {
 async fn a_pool_without_a_connection_left_is_an_outage_and_heals() {
     let postgres = Postgres::start().await;
     let (pool, store) = store_of(&postgres, 2).await;
-    assert_eq!(store.max_claims(), 2);
+    assert_eq!(store.claim_limit().claims(), 2);
     let handled = process(guarded(&store).store_timeout(Duration::from_millis(300)), |_| async {
         StatusCode::OK
     });

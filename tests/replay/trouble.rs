@@ -23,7 +23,8 @@ use tower::{Layer, ServiceBuilder, ServiceExt, limit::GlobalConcurrencyLimitLaye
 use tower_webhooks::{
     Rejection, RejectionKind, Signer as _, TestClock, WebhookLayer,
     replay::{
-        Claim, Claimed, MemoryStore, OutagePolicy, Outcome, ReplayCheck, ReplayStore, StoreError,
+        Claim, ClaimLimit, Claimed, MemoryStore, OutagePolicy, Outcome, ReplayCheck, ReplayStore,
+        StoreError,
     },
     zegocloud::{Event, Signer, Zegocloud},
 };
@@ -42,7 +43,7 @@ struct Inner {
     next: Mutex<VecDeque<Fault>>,
     always: Mutex<Fault>,
     calls: Mutex<Vec<(&'static str, Duration)>>,
-    max_claims: usize,
+    limit: ClaimLimit,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,7 +82,7 @@ impl Scripted {
             next: Mutex::default(),
             always: Mutex::new(Fault::None),
             calls: Mutex::default(),
-            max_claims,
+            limit: ClaimLimit::new(max_claims),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -148,8 +149,8 @@ impl ReplayStore for Scripted {
         self.call("finish", self.inner.memory.finish(claim, outcome)).await
     }
 
-    fn max_claims(&self) -> usize {
-        self.inner.max_claims
+    fn claim_limit(&self) -> ClaimLimit {
+        self.inner.limit.clone()
     }
 }
 
@@ -473,6 +474,19 @@ async fn attack_with_local_fallback_a_busy_store_is_no_outage() {
     let answers = join_all(events.iter().map(|event| send(&a, &handler, event))).await;
     assert_eq!(answers.last().and_then(kind), Some(RejectionKind::StoreUnavailable));
     assert_eq!(handler.calls(), 3);
+}
+
+/// The routes of an application share its store's connections.
+#[tokio::test(start_paused = true)]
+async fn layers_share_the_limit_of_their_store() {
+    let store = Scripted::narrow(2);
+    store.always(Fault::Slow);
+    let (routes, handler) = ([(); 3].map(|()| (process(&store), event())), Handler::default());
+    join_all(routes.iter().map(|(route, event)| send(route, &handler, event))).await;
+    assert_eq!(handler.calls(), 3);
+    let calls = store.timed_calls().into_iter().filter(|(name, _)| *name == "claim");
+    let claims: Vec<_> = calls.map(|(_, at)| at.as_millis()).collect();
+    assert_eq!(claims, [0, 0, 100]);
 }
 
 /// A renewal may hold what the outcome needs.
