@@ -705,6 +705,40 @@ async fn a_paused_server_costs_no_connections() {
     }
 }
 
+/// As the documentation of the store advises.
+#[tokio::test]
+async fn with_a_statement_timeout_a_locked_table_costs_no_sessions() {
+    let postgres = Postgres::start().await;
+    let admin = postgres.pool().await;
+    store(&postgres).await;
+    let options = PgPoolOptions::new().max_connections(3).test_before_acquire(false);
+    let url = format!("{}&options[statement_timeout]=300ms&application_name=store", postgres.url());
+    let pool = options.connect(&url).await.unwrap();
+    let store = PostgresStore::new(pool.clone());
+    let layer = WebhookLayer::new(Zegocloud::new(SECRET).unwrap()).shared_store(store);
+    let handled =
+        process(layer.store_timeout(Duration::from_secs(30)), |_| async { StatusCode::OK });
+
+    let mut transaction = admin.begin().await.unwrap();
+    sqlx::query("lock table webhook_claims").execute(&mut *transaction).await.unwrap();
+    for number in 0..12 {
+        // From the fourth on most are refused by the breaker.
+        assert_eq!(call(&handled, &room(number)).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
+    while count(&admin, waiting).await > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let sessions = "select count(*) from pg_stat_activity where application_name = 'store'";
+    assert_eq!(count(&admin, sessions).await, i64::from(pool.size()));
+    transaction.rollback().await.unwrap();
+    let start = Instant::now();
+    while call(&handled, &room(100)).await.status() != StatusCode::OK {
+        assert!(start.elapsed() < Duration::from_secs(60), "the store does not come back");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// To make connections anew would keep a busy server busy.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn statements_that_nobody_waits_for_keep_their_connections() {
