@@ -22,7 +22,7 @@ use axum::{
     routing::{get, post},
 };
 use ended::ended;
-use sqlx::{PgPool, Row, postgres::PgPoolOptions};
+use sqlx::{Executor, PgPool, Row, postgres::PgPoolOptions};
 use std::{env, error::Error, time::Duration};
 use tokio::net::TcpListener;
 use tower_webhooks::{
@@ -124,16 +124,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn create_bookings(pool: &PgPool) -> sqlx::Result<()> {
-    let mut transaction = pool.begin().await?;
-    // Several ledgers may start at the same time.
-    sqlx::query("select pg_advisory_xact_lock(hashtext('bookings'))")
-        .execute(&mut *transaction)
-        .await?;
-    sqlx::query(
-        "create table if not exists bookings
+    // One transaction. Several ledgers may start at the same time.
+    pool.execute(
+        "select pg_advisory_xact_lock(hashtext('bookings'));
+        create table if not exists bookings
             (id bigserial primary key, delivery_id text, kind text, booked_at timestamptz not null default now())",
     )
-    .execute(&mut *transaction)
     .await?;
-    transaction.commit().await
+    Ok(())
 }

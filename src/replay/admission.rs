@@ -5,7 +5,7 @@ use super::{
     ReplayedResponse, StoreError,
     latest::{CLOCK_SKEW, kept},
     outcomes::Outcomes,
-    shared::{Answer, Limits, SharedStore, is_busy},
+    shared::{Answer, Limits, SharedStore},
     trace,
 };
 use crate::{Content, Identity, Input, Proof, Rejection, RejectionKind};
@@ -233,7 +233,7 @@ impl Waiting {
             Err(error) => {
                 claim.unanswered(&error);
                 // A store that is busy is no outage: whoever sends a burst could replay.
-                if outage == OutagePolicy::LocalFallback && !is_busy(&error) {
+                if outage == OutagePolicy::LocalFallback && !error.busy {
                     return Admission::Admitted {
                         claim: Some(claim),
                         attempt,

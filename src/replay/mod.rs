@@ -598,12 +598,14 @@ pub struct StoreError {
     source: Arc<dyn Error + Send + Sync>,
     unsent: bool,
     disconnected: bool,
+    /// Whether the claim got no turn; the store may be well.
+    busy: bool,
 }
 
 impl StoreError {
     /// Creates the error of a call that may have taken effect.
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { source: source.into().into(), unsent: false, disconnected: false }
+        Self { source: source.into().into(), unsent: false, disconnected: false, busy: false }
     }
 
     /// Creates the error of a call that had no effect, because it was not sent or was refused.
@@ -616,6 +618,11 @@ impl StoreError {
     pub fn disconnected(mut self) -> Self {
         self.disconnected = true;
         self
+    }
+
+    fn busy() -> Self {
+        let busy = Self::unsent("the store's maximum number of claims is in progress");
+        Self { busy: true, ..busy }
     }
 
     /// For the error of a second try: the first one was sent.

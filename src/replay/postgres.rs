@@ -113,16 +113,8 @@ impl PostgresStore {
     ///
     /// The database's error, such as a missing privilege to create tables.
     pub async fn migrate(&self) -> sqlx::Result<()> {
-        let mut transaction = self.pool.begin().await?;
-        // `if not exists` is not enough if two sessions create the table at the same time.
-        sqlx::query("select pg_advisory_xact_lock($1)")
-            .bind(MIGRATION_LOCK)
-            .execute(&mut *transaction)
-            .await?;
-        // No notices about what exists already.
-        sqlx::query("set local client_min_messages = warning").execute(&mut *transaction).await?;
-        transaction.execute(&*self.table.create).await?;
-        transaction.commit().await
+        self.pool.execute(&*self.table.create).await?;
+        Ok(())
     }
 
     /// Records the delivery as done inside the caller's transaction: what the transaction writes
@@ -580,7 +572,13 @@ impl Table {
 // state: 1 in flight, 2 failed, 3 done. `signature` is set if several keys share one. A row expires
 // at `expires_at` and is deleted after `sweep_at`, which is later and seldom changes: an index on a
 // column that every update changes would prevent HOT updates.
+//
+// Several statements at once are one transaction. `if not exists` is not enough if two sessions create
+// the table at the same time, and would give notices. The lock is any number that nobody else takes:
+// `twhkclms` in ASCII.
 const CREATE: &str = r#"
+select pg_advisory_xact_lock(x'7477686b636c6d73'::bigint);
+set local client_min_messages = warning;
 create table if not exists $table (
     token bigint not null,
     leased_until timestamptz not null,
@@ -730,8 +728,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LONGEST_STATEMENT: Duration = Duration::from_secs(60);
 const TURNS_PER_CONNECTION: u32 = 4;
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(10);
-/// Any number that nobody else takes: `twhkclms` in ASCII.
-const MIGRATION_LOCK: i64 = 0x7477_686b_636c_6d73;
 const SERIALIZATION_FAILURE: &str = "40001";
 const DEADLOCK: &str = "40P01";
 const DISK_FULL: &str = "53100";

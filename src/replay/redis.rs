@@ -15,10 +15,7 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 use tokio::sync::watch;
@@ -56,7 +53,6 @@ pub struct RedisStore {
 struct Shared {
     connect: Box<dyn Fn() -> Connecting + Send + Sync>,
     link: Mutex<Option<Arc<Link>>>,
-    start: Instant,
     claim: Script,
     renew: Script,
     finish: Script,
@@ -153,7 +149,6 @@ impl RedisStore {
         let shared = Shared {
             connect: Box::new(connect),
             link: Mutex::new(None),
-            start: Instant::now(),
             claim: Script::new(CLAIM),
             renew: Script::new(RENEW),
             finish: Script::new(FINISH),
@@ -192,7 +187,7 @@ impl RedisStore {
                 return Err(StoreError::unsent(error).disconnected());
             }
         };
-        let waiting = Waiting { link: &link, since: shared.now() };
+        let waiting = Waiting { link: &link, since: Instant::now() };
         let mut called = connection.send(command("EVALSHA", &script.hash)).await;
         if called
             .as_ref()
@@ -298,34 +293,28 @@ impl Shared {
 
     fn link(&self) -> Arc<Link> {
         let mut current = self.lock();
-        if let Some(link) = current.as_ref().filter(|link| !link.is_silent(self.now())) {
+        if let Some(link) = current.as_ref().filter(|link| !link.is_silent()) {
             return Arc::clone(link);
         }
-        Arc::clone(current.insert(Arc::new(Link::open((self.connect)(), self.now()))))
+        Arc::clone(current.insert(Arc::new(Link::open((self.connect)()))))
     }
 
     /// Makes the next call reconnect, unless another one already has.
     fn cut(&self, link: &Arc<Link>) {
         self.lock().take_if(|current| Arc::ptr_eq(current, link));
     }
-
-    /// Milliseconds since the store was made, counted from 1.
-    fn now(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
-    }
 }
 
 /// A connection that is made or being made.
 struct Link {
     connection: watch::Receiver<Option<RedisResult<Arc<dyn Connection>>>>,
-    /// See `Shared::now`.
-    opened: u64,
-    /// When the first given-up call since the last answer was sent; 0 if there is none.
-    silent_since: AtomicU64,
+    opened: Instant,
+    /// When the first given-up call since the last answer was sent.
+    silent_since: Mutex<Option<Instant>>,
 }
 
 impl Link {
-    fn open(connecting: Connecting, now: u64) -> Self {
+    fn open(connecting: Connecting) -> Self {
         let (made, connection) = watch::channel(None);
         // In a task: callers may give up before the connection is made, and would start over for
         // ever.
@@ -335,7 +324,7 @@ impl Link {
                 connected.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into())),
             ))
         });
-        Self { connection, opened: now, silent_since: AtomicU64::new(0) }
+        Self { connection, opened: Instant::now(), silent_since: Mutex::default() }
     }
 
     async fn connection(&self) -> RedisResult<Arc<dyn Connection>> {
@@ -347,37 +336,35 @@ impl Link {
     }
 
     /// Whether the peer seems to be gone without having closed the connection.
-    fn is_silent(&self, now: u64) -> bool {
-        let (since, limit) = match *self.connection.borrow() {
+    fn is_silent(&self) -> bool {
+        match *self.connection.borrow() {
             // Its task is in the runtime of whoever asked first, and that may stand still.
-            None => (self.opened, CONNECTING_MILLIS),
-            Some(_) => (self.silent_since.load(Ordering::Relaxed), SILENCE_MILLIS),
-        };
-        since != 0 && now.saturating_sub(since) > limit
+            None => self.opened.elapsed() > LONGEST_CONNECTING,
+            Some(_) => self.silence().is_some_and(|since| since.elapsed() > LONGEST_SILENCE),
+        }
+    }
+
+    fn silence(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.silent_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A call that is waiting for its answer. The layer gives it up by dropping it.
 struct Waiting<'a> {
     link: &'a Link,
-    since: u64,
+    since: Instant,
 }
 
 impl Waiting<'_> {
     fn answered(self) {
-        self.link.silent_since.store(0, Ordering::Relaxed);
+        *self.link.silence() = None;
         std::mem::forget(self);
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let _ = self.link.silent_since.compare_exchange(
-            0,
-            self.since,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
+        self.link.silence().get_or_insert(self.since);
     }
 }
 
@@ -474,7 +461,7 @@ return 1
 
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-const SILENCE_MILLIS: u64 = 1000;
+const LONGEST_SILENCE: Duration = Duration::from_secs(1);
 // Longer than `CONNECT_TIMEOUT`, which a runtime that stands still does not keep.
-const CONNECTING_MILLIS: u64 = 3000;
+const LONGEST_CONNECTING: Duration = Duration::from_secs(3);
 const CLOCK_STEP_MILLIS: i64 = 60_000;

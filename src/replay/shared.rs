@@ -6,8 +6,6 @@ use super::{
     trace::{self, Operation},
 };
 use std::{
-    error::Error,
-    fmt,
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -69,7 +67,7 @@ impl SharedStore {
             let since = std::time::Instant::now();
             let half = this.limits.timeout.checked_div(2).unwrap_or_default();
             let Ok(Ok(_turn)) = timeout(half, this.link.limit.turns.acquire()).await else {
-                let busy = StoreError::unsent(Busy);
+                let busy = StoreError::busy();
                 trace::store_called(provider, Operation::Claim, since, Some(&busy));
                 return Err(busy);
             };
@@ -251,21 +249,6 @@ impl Breaker {
     }
 }
 
-/// Whether the call got no turn; the store may be well.
-pub(super) fn is_busy(error: &StoreError) -> bool {
-    error.source().is_some_and(|cause| cause.is::<Busy>())
-}
-
-#[derive(Debug)]
-struct Busy;
-
-impl fmt::Display for Busy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the store's maximum number of claims is in progress")
-    }
-}
-
-impl Error for Busy {}
 type Call<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A [`ReplayStore`] as a trait object.
