@@ -3,15 +3,16 @@
 use super::{
     Claim, Claimed, MemoryStore, Outcome, StoreError,
     outcomes::Unrecorded,
-    shared::{Answer, Recorded, SharedStore},
+    shared::{Recorded, SharedStore},
     trace::{self, Operation},
 };
 use std::{
+    future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 /// A claim that was won in this process, and perhaps in the shared store. On drop it is finished
 /// with the outcome known so far.
@@ -30,10 +31,12 @@ pub(crate) struct ClaimGuard {
     /// Whether the claim counts as lost when its lease is over.
     expires: bool,
     is_lost: bool,
-    beat: Option<Pin<Box<Sleep>>>,
-    /// When the call was made, and its answer.
-    renewal: Option<(Instant, Answer<bool>)>,
+    /// The next renewal; it waits until it is due.
+    renewal: Option<Renewal>,
 }
+
+/// When the store was asked, and its answer.
+type Renewal = Pin<Box<dyn Future<Output = (Instant, Result<bool, StoreError>)> + Send>>;
 
 /// Whether the shared store has the claim.
 #[derive(Clone, Copy, PartialEq)]
@@ -60,17 +63,17 @@ impl ClaimGuard {
         local: MemoryStore,
         shared: Option<SharedStore>,
     ) -> Box<Self> {
+        let in_shared = if shared.is_some() { InShared::Perhaps } else { InShared::No };
         Box::new(Self {
             provider,
             claim,
             local,
             shared,
-            in_shared: InShared::Perhaps,
+            in_shared,
             phase: Phase::Claimed,
             granted: None,
             expires: false,
             is_lost: false,
-            beat: None,
             renewal: None,
         })
     }
@@ -119,48 +122,41 @@ impl ClaimGuard {
 
     /// Renews the lease, polled while the inner service is pending.
     pub(crate) fn hold(&mut self, cx: &mut Context<'_>) {
-        let Some(shared) = self.shared.as_ref().filter(|_| self.in_shared != InShared::No) else {
-            return;
-        };
         let third = self.claim.lease.checked_div(3).unwrap_or_default();
-        let mut failed = false;
-        loop {
-            if let Some((asked, renewal)) = &mut self.renewal {
-                match renewal.as_mut().poll(cx) {
-                    Poll::Pending => return,
-                    Poll::Ready(Ok(true)) => {
-                        (self.in_shared, self.granted) = (InShared::Yes, Some(*asked));
-                    }
-                    Poll::Ready(Err(_)) => failed = true,
-                    Poll::Ready(Ok(false)) => {
-                        if self.in_shared == InShared::Yes {
-                            self.is_lost = true;
-                            trace::lease_lost(self.provider, Operation::Renew);
-                        }
-                        // There is nothing to renew. An acknowledgement is recorded all the same.
-                        self.in_shared = InShared::No;
-                        self.renewal = None;
-                        return;
-                    }
-                }
-                self.renewal = None;
-            }
-            let due = match self.granted.and_then(|asked| asked.checked_add(third)) {
-                // The lease is running out: try again soon.
-                _ if failed => Instant::now().checked_add(third.min(RETRY_RENEWAL)),
+        while self.in_shared != InShared::No {
+            if self.renewal.is_none() {
                 // Counted from the grant: the handler may have blocked its thread since.
-                Some(due) => Some(due),
-                None => Instant::now().checked_add(third),
-            };
-            let Some(due) = due else { return };
-            let beat = self.beat.get_or_insert_with(|| Box::pin(sleep_until(due)));
-            if beat.as_mut().poll(cx).is_pending() {
-                return;
+                let since = self.granted.unwrap_or_else(Instant::now);
+                self.renewal = self.renew_after(since, third);
             }
-            self.beat = None;
-            let renewal = shared.renew(self.provider, self.claim.clone());
-            self.renewal = Some((Instant::now(), renewal));
+            let Some(renewal) = &mut self.renewal else { return };
+            let Poll::Ready((asked, answer)) = renewal.as_mut().poll(cx) else { return };
+            self.renewal = None;
+            match answer {
+                Ok(true) => (self.in_shared, self.granted) = (InShared::Yes, Some(asked)),
+                // The lease is running out: try again soon.
+                Err(_) => {
+                    self.renewal = self.renew_after(Instant::now(), third.min(RETRY_RENEWAL));
+                }
+                Ok(false) => {
+                    if self.in_shared == InShared::Yes {
+                        self.is_lost = true;
+                        trace::lease_lost(self.provider, Operation::Renew);
+                    }
+                    // There is nothing to renew. An acknowledgement is recorded all the same.
+                    self.in_shared = InShared::No;
+                }
+            }
         }
+    }
+
+    fn renew_after(&self, since: Instant, pause: Duration) -> Option<Renewal> {
+        let (shared, due) = self.shared.clone().zip(since.checked_add(pause))?;
+        let (provider, claim) = (self.provider, self.claim.clone());
+        Some(Box::pin(async move {
+            sleep_until(due).await;
+            (Instant::now(), shared.renew(provider, claim).await)
+        }))
     }
 
     /// Records the outcome in this process. The returned value records it in the shared store.

@@ -14,7 +14,7 @@ use std::{
     error::Error,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -416,41 +416,36 @@ type Attempt = ([u8; 16], i64);
 
 /// The claims whose statements run, perhaps for nobody any more.
 #[derive(Default)]
-struct Claiming(Mutex<Vec<(Attempt, watch::Receiver<()>)>>);
+struct Claiming(watch::Sender<Vec<Attempt>>);
 
 impl Claiming {
     fn begin(self: Arc<Self>, attempt: Attempt) -> Running {
-        let (running, ended) = watch::channel(());
-        self.lock().push((attempt, ended));
-        Running { claiming: self, running: Some(running) }
+        self.0.send_modify(|all| all.push(attempt));
+        Running { claiming: self, attempt }
     }
 
     /// Resolves when the claim's statement has ended: before that there is nothing to undo or to
     /// renew.
     async fn ended(&self, claim: &Claim) {
         let attempt = (claim.key, claim.token);
-        let running = self.lock().iter().find(|(one, _)| *one == attempt).cloned();
-        if let Some((_, mut ended)) = running {
-            let _ = ended.changed().await;
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<(Attempt, watch::Receiver<()>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let _ = self.0.subscribe().wait_for(|all| !all.contains(&attempt)).await;
     }
 }
 
 /// In the task that runs a claim's statement.
 struct Running {
     claiming: Arc<Claiming>,
-    running: Option<watch::Sender<()>>,
+    attempt: Attempt,
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let mut all = self.claiming.lock();
-        self.running = None;
-        all.retain(|(_, ended)| ended.has_changed().is_ok());
+        self.claiming.0.send_modify(|all| {
+            // Once: a repeated statement may have begun before this one ended.
+            if let Some(place) = all.iter().position(|attempt| *attempt == self.attempt) {
+                all.swap_remove(place);
+            }
+        });
     }
 }
 
@@ -742,7 +737,7 @@ mod tests {
         let claiming = Arc::new(Claiming::default());
         let (one, other) = ([1; 16], [2; 16]);
         let running = [(one, 1), (other, 1)].map(|attempt| Arc::clone(&claiming).begin(attempt));
-        let kept = || claiming.lock().iter().map(|(attempt, _)| *attempt).collect::<Vec<_>>();
+        let kept = || claiming.0.borrow().clone();
         assert_eq!(kept(), [(one, 1), (other, 1)]);
         let [first, second] = running;
         drop(first);

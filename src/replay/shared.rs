@@ -78,12 +78,13 @@ impl SharedStore {
         })
     }
 
-    pub(super) fn renew(&self, provider: &'static str, claim: Claim) -> Answer<bool> {
-        let this = self.clone();
-        Box::pin(async move {
-            this.call(provider, Operation::Renew, Caller::Background, || this.store.renew(&claim))
-                .await
-        })
+    pub(super) async fn renew(
+        &self,
+        provider: &'static str,
+        claim: Claim,
+    ) -> Result<bool, StoreError> {
+        let renew = || self.store.renew(&claim);
+        self.call(provider, Operation::Renew, Caller::Background, renew).await
     }
 
     /// Records an outcome while the response waits for it; gives it back on failure.
