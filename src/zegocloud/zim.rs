@@ -636,13 +636,14 @@ codes! {
         Delete = 1,
     }
 
-    /// Whether to send a message.
+    /// Whether to send a message. Only the Chinese page says what ZIM's content moderation changes.
     pub enum SendDecision {
-        /// No judgement; the message is sent.
+        /// No judgement: the message is sent, unless content moderation is on and refuses it.
         Neutral = 0,
-        /// Send it.
+        /// Send it, even if content moderation refuses it.
         Send = 1,
-        /// Tell the sender that it was sent, but do not send it.
+        /// Tell the sender that it was sent, but do not send it. If content moderation refuses it,
+        /// the sender is told that it was not sent.
         Silent = 2,
         /// Do not send it.
         Refuse = 3,
