@@ -39,7 +39,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// | `room_login`, `room_logout` | `room_seq`, `session_id`, `login_time` or `logout_time` |
 /// | streams | `room_session_id`, `stream_sid`, `stream_seq` |
 /// | mixing | `task_id`, `seq` |
-/// | transcoding | `TaskId`, `Sequence`, the `Status` of a start or an update (`Timestamp` of an update) |
+/// | transcoding | `TaskId`, `Sequence`, the `Status` of a start or an update (`Timestamp` of an update, see below) |
 /// | `record` | `stream_alias`, `replay_url`: two configured formats are two honest callbacks |
 /// | `compose`, `procedure`, `snapshot` | `task_id` |
 /// | moderation | `ResultTaskId` of a result, `TaskId` of a status |
@@ -52,9 +52,16 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// | `send_msg`, `bot_msg` | `msg_id`, or the `user_list` of a batch |
 /// | `before_send_msg` | `request_id` |
 /// | `call_create` | `call_id` |
-/// | the other calls | `call_id`, the users whom it is about, `invite_time` of an invitation |
+/// | the other calls | `call_id`, the users whom it is about, `invite_time` of an invitation (see below) |
 /// | groups and rooms of ZIM | `group_id` or `room_id`, `timestamp`, the users who come or go |
 /// | super board | `task_id` |
+///
+/// Two kinds of keys are weaker, because the pages offer no better member:
+///
+/// * The `Timestamp` of a transcoding update is the time of signing: a retry that is signed anew
+///   has another key. Without it, all updates of a task would have one.
+/// * Cancelled, accepted, rejected and timed-out calls have no time of their own: if a user is
+///   invited twice into one call and both invitations end the same, two events have one key.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]

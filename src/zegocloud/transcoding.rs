@@ -10,7 +10,8 @@ use crate::{
 events! {
     /// A callback of the family *single-stream transcoding*.
     pub enum TranscodingEvent in "Event" {
-        /// A task started, or was changed.
+        /// A task started, or was changed. The key of a change holds the time of signing: a retry
+        /// that is signed anew has another key.
         "transcode_start" => Start(TranscodeStart)
             key |it| [it.task_id, it.sequence, it.status; it.updated_at()],
         /// A task stopped.
@@ -112,7 +113,7 @@ words! {
 }
 
 impl TranscodeStart {
-    /// Tells the updates of one start apart.
+    /// Tells the updates of one start apart, as no other member does.
     fn updated_at(&self) -> Option<UnixSeconds> {
         self.timestamp.filter(|_| self.status == Some(TranscodeStatus::Updated))
     }

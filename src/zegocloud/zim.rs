@@ -11,6 +11,9 @@ use serde::Serialize;
 
 events! {
     /// A callback of the family *ZIM*.
+    ///
+    /// If a user is invited twice into one call and both invitations end the same, two events have
+    /// one [key](crate::WebhookEvent::dedup_key): the pages offer no member that tells them apart.
     pub enum ZimEvent in "event" {
         /// A user came online, logged out or went offline.
         "user_action" => UserAction(UserAction) as "zim.user_action"
