@@ -144,7 +144,7 @@ payload! {
         ..rest
     }
 
-    /// A point of an image, in pixels.
+    /// A point of an image; Stardust documents no unit.
     pub struct Point {
         /// From the left.
         pub x: Option<f64>,

@@ -87,7 +87,7 @@ payload! {
         pub from: Option<String> = "From",
         /// The callee.
         pub to: Option<String> = "To",
-        /// The call's direction, seen from Vobiz.
+        /// The call's direction.
         pub direction: Option<Direction> = "Direction",
         /// `initiated`.
         pub status: Option<String> = "Status",
@@ -120,7 +120,7 @@ payload! {
         pub from: Option<String> = "From",
         /// The callee.
         pub to: Option<String> = "To",
-        /// The call's direction, seen from Vobiz.
+        /// The call's direction.
         pub direction: Option<Direction> = "Direction",
         /// `completed`.
         pub status: Option<String> = "Status",
@@ -144,7 +144,7 @@ payload! {
         pub end_time: Option<String> = "EndTime",
         /// Seconds of ringing and talking.
         pub duration: Option<u64> = "Duration",
-        /// Billed seconds.
+        /// Billable seconds: for how long the call was connected.
         pub billsec: Option<u64> = "Billsec",
         /// Seconds of ringing.
         pub ring_time: Option<u64> = "RingTime",

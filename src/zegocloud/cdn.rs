@@ -52,7 +52,7 @@ payload! {
         pub file_id: Option<String> = "FileID",
         /// Wangsu: the recording's id.
         pub persistent_id: Option<String> = "PersistentId",
-        /// How long the recording is, in seconds.
+        /// How long the recording is: Huawei's in seconds; the page gives no unit for the others.
         pub duration: Option<f64> = "Duration",
         /// Huawei: the object's name in OBS.
         pub obs_object: Option<String> = "ObsObject",

@@ -24,7 +24,7 @@ payload! {
         pub appid: Option<String>,
         /// When the callback was signed.
         pub timestamp: Option<UnixSeconds>,
-        /// Grows with every callback for the task.
+        /// The number of the mixing request: it grows, and no two requests have the same.
         pub seq: Option<u64>,
         /// The task's id, `<appid>:<id>`.
         pub task_id: Option<String>,
@@ -59,7 +59,7 @@ payload! {
         pub appid: Option<String>,
         /// When the callback was signed.
         pub timestamp: Option<UnixSeconds>,
-        /// Grows with every callback for the task.
+        /// The number of the mixing request: it grows, and no two requests have the same.
         pub seq: Option<u64>,
         /// The task's id, `<appid>:<id>`.
         pub task_id: Option<String>,

@@ -51,7 +51,7 @@ payload! {
         pub title: Option<String>,
         /// A [`StreamAttr`] as JSON text.
         pub stream_attr: Option<JsonText>,
-        /// Grows with every callback for the stream.
+        /// The number of this change of the server's stream list; it grows by 1 with each change.
         pub stream_seq: Option<u64>,
         /// When it was published, to the second.
         pub create_time: Option<UnixSeconds>,
@@ -98,7 +98,7 @@ payload! {
         pub stream_id: Option<String>,
         /// The server's own id of the stream.
         pub stream_sid: Option<String>,
-        /// Grows with every callback for the stream.
+        /// The number of this change of the server's stream list; it grows by 1 with each change.
         pub stream_seq: Option<u64>,
         /// Free text of the client, usually JSON.
         pub third_define_data: Option<JsonText>,

@@ -19,7 +19,7 @@ payload! {
         pub from: Option<String> = "From",
         /// The callee, as the network gave it: with or without `+`, national or international.
         pub to: Option<String> = "To",
-        /// The call's direction, seen from Vobiz.
+        /// The call's direction.
         pub direction: Option<Direction> = "Direction",
         /// The call's state; one page spells it `Status`. Still `ringing` in an inbound call's
         /// StartApp.
@@ -40,7 +40,7 @@ payload! {
         pub timestamp: Option<String>,
         /// When the session began: `YYYY-MM-DD HH:MM:SS.ffffff` in **UTC**.
         pub session_start: Option<String> = "SessionStart",
-        /// The price of a minute, as decimal text.
+        /// The call's rate, as decimal text; no page gives its unit.
         pub bill_rate: Option<String> = "BillRate",
         /// The STIR/SHAKEN attestation.
         pub stir_attestation: Option<String> = "STIRAttestation",
@@ -175,7 +175,7 @@ payload! {
         pub call: Call,
         /// How it ended.
         pub dial_status: Option<DialStatus> = "DialStatus",
-        /// Whether the other side rang.
+        /// Vobiz's own ring status; no proof that the other side's phone rang.
         pub dial_ring_status: Option<bool> = "DialRingStatus",
         /// Such as `NORMAL_CLEARING`; `HangupCause` in the page's sample.
         pub dial_hangup_cause: Option<String> = "DialHangupCause" | "HangupCause",
@@ -262,7 +262,7 @@ payload! {
         pub duration: Option<f64>,
         /// The price, as decimal text; from the REST API.
         pub transcription_charge: Option<String>,
-        /// The price of a unit, as decimal text; from the REST API.
+        /// The price of a minute, as decimal text; from the REST API.
         pub transcription_rate: Option<String>,
         /// What failed; from the REST API.
         pub error: Option<String>,
@@ -287,7 +287,8 @@ payload! {
         pub conference_member_id: Option<String> = "ConferenceMemberID",
         /// Whether the member is the first; on enter.
         pub conference_first_member: Option<bool> = "ConferenceFirstMember",
-        /// Whether the member was the last; on exit.
+        /// Whether the room was empty at the instant of this event; on exit. It does not say that
+        /// this member was the last to leave.
         pub conference_last_member: Option<bool> = "ConferenceLastMember",
         ..rest
     }
@@ -366,9 +367,9 @@ payload! {
 words! {
     /// A call's direction.
     pub enum Direction {
-        /// To you.
+        /// To you: `To` is your number.
         Inbound = "inbound",
-        /// From you.
+        /// From you: `To` is the destination.
         Outbound = "outbound",
     }
 
