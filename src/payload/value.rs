@@ -80,7 +80,7 @@ impl FromValue for f64 {
     }
 }
 
-/// Any JSON but `null`.
+/// Any JSON; `null` and empty text count as missing.
 impl FromValue for Json {
     const EXPECTED: &'static str = "JSON";
 
@@ -88,8 +88,8 @@ impl FromValue for Json {
         Some(value.json())
     }
 
-    fn is_absent(_: Value<'_>) -> bool {
-        false
+    fn is_absent(value: Value<'_>) -> bool {
+        value.is_empty()
     }
 }
 

@@ -251,12 +251,7 @@ fn without_optional_members_and_with_nulls() {
             body["something_new"] = json!({"a": null});
             let accepted = family(name).accept(body.to_string()).unwrap();
             assert_eq!((&accepted.kind, accepted.misfits.len()), (&kind, 0));
-            // What is typed as any JSON may be an empty string.
-            let mut expected = json!({ tag: kind, "something_new": {"a": null} });
-            if name == "kyc" && nothing == "" {
-                expected["metadata"] = nothing;
-            }
-            assert_eq!(accepted.json, expected);
+            assert_eq!(accepted.json, json!({ tag: kind, "something_new": {"a": null} }));
         }
     }
     // Nulls and gaps further down.

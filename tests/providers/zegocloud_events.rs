@@ -961,6 +961,32 @@ fn empty_text_is_no_object() {
         let (event, misfits) = read(members);
         assert!(misfits.is_empty() && event.kind() != "unknown", "{members}: {misfits:?}");
     }
+
+    // The pages say that the detail of these is empty.
+    for number in [4, 5, 7, 201, 202] {
+        let (Event::Recording(event), misfits) =
+            read(&format!(r#""event_type":{number},"detail":"""#))
+        else {
+            panic!("{number}")
+        };
+        let (RecordingEvent::NoStream(it)
+        | RecordingEvent::Finished(it)
+        | RecordingEvent::Uploading(it)
+        | RecordingEvent::Paused(it)
+        | RecordingEvent::Resumed(it)) = event
+        else {
+            panic!("{number}")
+        };
+        assert_eq!((it.detail, misfits.len()), (None, 0), "{number}");
+    }
+    for number in [10001, 10006] {
+        let (Event::Player(PlayerEvent::Uploaded(it) | PlayerEvent::UploadExpired(it)), misfits) =
+            read(&format!(r#""EventType":{number},"AppID":1,"Detail":"""#))
+        else {
+            panic!("{number}")
+        };
+        assert_eq!((it.detail, misfits.len()), (None, 0), "{number}");
+    }
 }
 
 #[test]
