@@ -22,7 +22,8 @@ pub(crate) fn to_json(body: &[u8]) -> Result<Cow<'_, str>, Rejection> {
 }
 
 /// Every value becomes a string, `name[]` and `name[0]` a list of strings. A repeated name stays
-/// repeated.
+/// repeated. With too many elements in all, none is put into a list, as a list that lacks some of
+/// its elements would look complete.
 fn form_to_json(form: &[u8]) -> Result<String, Rejection> {
     if form.len() > MAX_FORM || !(form.is_empty() || form.contains(&b'=')) {
         return Err(Rejection::new(RejectionKind::Invalid)
@@ -32,12 +33,12 @@ fn form_to_json(form: &[u8]) -> Result<String, Rejection> {
     let mut writer = serde_json::Serializer::new(&mut json);
     let mut members = writer.serialize_map(None)?;
     let mut elements = Vec::new();
+    let is_element = |(name, _): &(Cow<'_, str>, _)| list_place(name).is_some();
+    let has_room = form_urlencoded::parse(form).filter(is_element).count() <= MAX_ELEMENTS;
     for (name, value) in form_urlencoded::parse(form) {
-        match list_place(&name) {
-            Some((list, place)) if elements.len() < MAX_ELEMENTS => {
-                elements.push((list.to_owned(), place, value))
-            }
-            _ => members.serialize_entry(&name, &value)?,
+        match list_place(&name).filter(|_| has_room) {
+            Some((list, place)) => elements.push((list.to_owned(), place, value)),
+            None => members.serialize_entry(&name, &value)?,
         }
     }
     elements.sort_by(|(a, at, _), (b, bt, _)| (a, at).cmp(&(b, bt)));
@@ -50,12 +51,12 @@ fn form_to_json(form: &[u8]) -> Result<String, Rejection> {
         .map_err(|error| Rejection::new(RejectionKind::Invalid).with_source(error.utf8_error()))
 }
 
-fn list_place(name: &str) -> Option<(&str, Option<u16>)> {
+fn list_place(name: &str) -> Option<(&str, Option<u32>)> {
     let (list, place) = name.strip_suffix(']')?.split_once('[')?;
     match place {
         "" => Some((list, None)),
         digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some((list, Some(digits.parse().ok()?)))
+            Some((list, Some(digits.parse().unwrap_or(u32::MAX))))
         }
         _ => None,
     }
@@ -64,4 +65,5 @@ fn list_place(name: &str) -> Option<(&str, Option<u16>)> {
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 // Only flat events are sent as forms, and a control character in one takes six bytes of JSON.
 const MAX_FORM: usize = 256 << 10;
-const MAX_ELEMENTS: usize = 1024;
+// More than the reader takes, so that a list that is only too long for it is a misfit.
+const MAX_ELEMENTS: usize = 16_384;

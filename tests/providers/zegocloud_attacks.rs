@@ -20,7 +20,7 @@ use tower::{Layer, ServiceExt};
 use tower_webhooks::{
     ConfigError, Content, Covers, Delivery, Provider, Rejection, RejectionKind, Secret,
     Signer as _, TestClock, Verified, WebhookEvent as _, WebhookLayer, Window,
-    zegocloud::{Event, Signer, Zegocloud, room::RoomEvent, stream::StreamEvent},
+    zegocloud::{Event, Signer, Zegocloud, room::RoomEvent, stream::StreamEvent, zim::ZimEvent},
 };
 
 const SECRET: &str = "zego-attack-secret";
@@ -555,9 +555,45 @@ fn forms_with_lists() {
         assert!(stream.hdl_url.is_empty() && stream.pic_url.is_empty());
         assert!(delivery.misfits().is_empty());
     }
+    let form = format!(
+        "{triple}&event=stream_create&rtmp_url[99999999999]=c&rtmp_url[70000]=b&rtmp_url[7]=a"
+    );
+    let delivery = verify(FORM, form).unwrap();
+    let Event::Stream(StreamEvent::Create(stream)) = delivery.event() else { panic!() };
+    assert_eq!(stream.rtmp_url, ["a", "b", "c"]);
+    assert!(stream.rest.is_empty() && delivery.misfits().is_empty());
+
     let delivery = verify(FORM, format!("event=stream_create&rtmp_url=&{triple}")).unwrap();
     let Event::Stream(StreamEvent::Create(stream)) = delivery.event() else { panic!() };
     assert!(stream.rtmp_url.is_empty() && delivery.misfits().is_empty());
+}
+
+#[test]
+fn attack_a_list_is_never_typed_in_part() {
+    let timestamp = NOW.to_string();
+    let triple =
+        format!("timestamp={timestamp}&nonce={NONCE}&signature={}", signature(&timestamp, NONCE));
+    for count in [1024, 1025, 4096, 4097, 16_384, 16_385] {
+        let users: Vec<_> = (0..count).map(|user| (user % 10).to_string()).collect();
+        let list: String = users.iter().map(|user| format!("&user_ids[]={user}")).collect();
+        let delivery = verify(FORM, format!("{triple}&event=call_timeout{list}")).unwrap();
+        match delivery.event() {
+            Event::Zim(ZimEvent::CallTimeout(it)) if count <= 4096 => {
+                assert_eq!((&it.user_ids, it.rest.len()), (&users, 0));
+                assert!(delivery.misfits().is_empty());
+            }
+            Event::Zim(ZimEvent::CallTimeout(it)) if count <= 16_384 => {
+                assert_eq!(it.user_ids.len(), 0);
+                assert_eq!(it.rest.get("user_ids").unwrap().parse::<Vec<String>>().unwrap(), users);
+                assert_eq!(delivery.misfits()[0].path(), "user_ids");
+            }
+            Event::Unknown(unknown) if count > 16_384 => {
+                let raw = unknown.raw().unwrap().get();
+                assert_eq!(raw.matches(r#""user_ids[]":""#).count(), count);
+            }
+            event => panic!("{count}: {}", event.kind()),
+        }
+    }
 }
 
 // 13, 14: comparing signatures.
