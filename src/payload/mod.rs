@@ -272,7 +272,8 @@ macro_rules! payload {
     )*};
 }
 
-/// Defines enums of whole numbers, with `Other` for unlisted ones.
+/// Defines enums of whole numbers, with `Other` for unlisted ones. A table of 0 and 1 also reads
+/// `false` and `true`.
 ///
 /// Generates the enum, `code`, `From<i64>`, `Display`, `Serialize` and `Deserialize`.
 macro_rules! codes {
@@ -325,7 +326,10 @@ macro_rules! codes {
                 value: $crate::payload::Value<'_>,
                 at: &mut $crate::payload::Reader<'_>,
             ) -> Option<Self> {
-                i64::from_value(value, at).map(Self::from)
+                let is_flag = matches!([$($code),*].as_slice(), [0, 1]);
+                let code = i64::from_value(value, at);
+                code.or_else(|| bool::from_value(value, at).filter(|_| is_flag).map(i64::from))
+                    .map(Self::from)
             }
         }
     )*};

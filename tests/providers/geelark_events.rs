@@ -231,11 +231,18 @@ fn outcomes_in_every_spelling() {
         (json!(0), Outcome::Failed),
         (json!("0.0"), Outcome::Failed),
         (json!(2), Outcome::Other(2)),
+        (json!(true), Outcome::Succeeded),
+        (json!(" True"), Outcome::Succeeded),
+        (json!(false), Outcome::Failed),
+        (json!("false"), Outcome::Failed),
     ] {
         let contacts = event(&json!({"type": 14, "taskId": "1", "status": spelt}));
-        assert_eq!(written(&contacts)["status"], outcome.code());
+        assert_eq!((&written(&contacts)["status"], misfits(&contacts).len()), (&json!(outcome), 0));
         let Event::ContactsImported(contacts) = contacts else { panic!() };
         assert_eq!(contacts.status, Some(outcome));
+        let app = event(&json!({"type": 15, "id": "5", "result": spelt}));
+        let Event::AppInstalled(app) = app else { panic!() };
+        assert_eq!((app.result, app.rest.misfits().len()), (Some(outcome), 0));
     }
 }
 

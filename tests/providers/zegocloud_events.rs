@@ -887,7 +887,10 @@ fn attack_odd_members_do_not_hide_an_event() {
         (r#""event":"room_create","room_session_id":["x"]"#, &["room_session_id"][..]),
         (r#""event":"room_create","operator_account":"a","attributes":"none""#, &["attributes"]),
         (r#""event":"stream_create","rtmp_url":{"0":"a"}"#, &["rtmp_url"]),
-        (r#""event":"stream_create","stream_seq":-1,"recreate":true"#, &["stream_seq", "recreate"]),
+        (
+            r#""event":"stream_create","stream_seq":-1,"recreate":"yes""#,
+            &["stream_seq", "recreate"],
+        ),
         (r#""event":"record","begin_time":true"#, &["begin_time"]),
         (
             r#""Event":"censor_audio_v2_result","Detail":{"RiskInfoList":{"RiskLevel":[]}}"#,
@@ -1120,6 +1123,23 @@ fn what_was_never_an_event_comes_back_from_a_queue() {
             "{read:?}"
         );
     }
+}
+
+#[test]
+fn tables_of_two_are_read_from_booleans() {
+    for (spelt, recreate) in
+        [("true", Recreate::Again), (r#""True""#, Recreate::Again), ("false", Recreate::New)]
+    {
+        let (Event::Stream(StreamEvent::Create(it)), misfits) =
+            read(&format!(r#""event":"stream_create","recreate":{spelt}"#))
+        else {
+            panic!("{spelt}")
+        };
+        assert_eq!((it.recreate, misfits.len()), (Some(recreate), 0), "{spelt}");
+    }
+    // A table of more than 0 and 1 has no yes and no.
+    let (_, misfits) = read(r#""event":"room_close","close_reason":true"#);
+    assert_eq!(misfits, ["close_reason"]);
 }
 
 #[test]

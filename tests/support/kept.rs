@@ -184,6 +184,8 @@ fn is_same(input: &str, output: &str) -> bool {
         || word == to
         || WORDS.contains(&(word, &to))
         || ["true", "false"].contains(&&*to) && word.eq_ignore_ascii_case(&to)
+        || to == "1" && word.eq_ignore_ascii_case("true")
+        || to == "0" && word.eq_ignore_ascii_case("false")
         || number.is_ok_and(|number| {
             let is_bool = to == if number == 1.0 { "true" } else { "false" }
                 && (number == 1.0 || number == 0.0);
