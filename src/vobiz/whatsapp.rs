@@ -160,6 +160,10 @@ payload! {
         pub to: Option<String>,
         /// What happened, such as `connect`.
         pub event: Option<String>,
+        /// The call's state, such as `ringing` or `accepted`.
+        pub status: Option<String>,
+        /// Who called, such as `USER_INITIATED`.
+        pub direction: Option<String>,
         /// When it happened.
         pub timestamp: Option<UnixSeconds>,
         ..rest

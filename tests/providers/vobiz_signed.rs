@@ -334,7 +334,11 @@ fn typed_values() {
     let sent = envelope(&body("message.status"));
     assert_eq!(sent.statuses().next().unwrap().status, Some(whatsapp::MessageStatus::Delivered));
     let called = envelope(&body("call.terminate"));
-    assert_eq!(called.calls().next().unwrap().event.as_deref(), Some("connect"));
+    let call = called.calls().next().unwrap();
+    assert_eq!(call.event.as_deref(), Some("connect"));
+    assert_eq!(call.status.as_deref(), Some("ringing"));
+    assert_eq!(call.direction.as_deref(), Some("USER_INITIATED"));
+    assert_eq!(call.rest.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["session"]);
 }
 
 #[test]
