@@ -55,6 +55,13 @@ pub struct Identity {
 }
 
 impl Proof {
+    /// A proof that covers nothing, with the signed time and the identity where something is signed.
+    #[cfg_attr(not(feature = "full"), allow(dead_code, reason = "not every scheme covers nothing"))]
+    pub(crate) fn of_nothing(key_index: usize, signed: Option<(SystemTime, Identity)>) -> Self {
+        let (signed_at, identity) = signed.unzip();
+        Self { covers: Covers::Nothing, key_index, signed_at, identity }
+    }
+
     /// Whether the signature has expired.
     pub(crate) fn is_over(&self, now: SystemTime) -> bool {
         let end = self.identity.as_ref().and_then(|identity| identity.valid_until);

@@ -147,10 +147,8 @@ impl<E> Verified<E> {
     /// ```
     #[cfg(feature = "test-util")]
     pub fn test(event: E) -> VerifiedBuilder<E> {
-        let proof =
-            Proof { covers: Covers::Nothing, key_index: 0, signed_at: None, identity: None };
         VerifiedBuilder {
-            delivery: Delivery::new(event, "test", proof),
+            delivery: Delivery::new(event, "test", Proof::of_nothing(0, None)),
             body: Bytes::new(),
             attempt: 1,
         }

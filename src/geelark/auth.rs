@@ -2,7 +2,7 @@
 //! token.
 
 use crate::{
-    ConfigError, Content, Covers, Identity, Input, Proof, Rejection, Secret, Timestamp, Window,
+    ConfigError, Content, Identity, Input, Proof, Rejection, Secret, Timestamp, Window,
     exactly_one,
     signature::{find, from_hex, malformed},
     token,
@@ -73,12 +73,7 @@ pub(super) fn verify(
     let identity = Identity::new(&[&mac], Content::Bound)
         .with_input(Input::Path)
         .with_valid_until(window.ends(stamp)?);
-    Ok(Proof {
-        covers: Covers::Nothing,
-        key_index,
-        signed_at: Some(signed_at),
-        identity: Some(identity),
-    })
+    Ok(Proof::of_nothing(key_index, Some((signed_at, identity))))
 }
 
 fn is_trace_id(text: &str) -> bool {
@@ -104,7 +99,7 @@ pub(super) fn verify_token(headers: &HeaderMap, tokens: &[Secret]) -> Result<Pro
         .filter(|token| !token.is_empty())
         .ok_or_else(|| malformed("Authorization: not a bearer token"))?;
     let (key_index, _) = find(tokens, &token::presented(token)?, |token| Some(*token.id()))?;
-    Ok(Proof { covers: Covers::Nothing, key_index, signed_at: None, identity: None })
+    Ok(Proof::of_nothing(key_index, None))
 }
 
 /// Signs callbacks as GeeLark does in key mode, for tests and for trying out a receiver.

@@ -1,8 +1,7 @@
 //! Verifies the headers: an AccessKey ID, or a signature over the time with that ID's secret.
 
 use crate::{
-    ConfigError, Content, Covers, Identity, Proof, Rejection, Secret, Timestamp, Window,
-    exactly_one,
+    ConfigError, Content, Identity, Proof, Rejection, Secret, Timestamp, Window, exactly_one,
     signature::{find, from_hex, malformed, same},
     token,
 };
@@ -61,19 +60,14 @@ pub(super) fn verify(
     let signed_at = window.check(stamp, now)?;
     // Two callbacks of one millisecond have the same signature.
     let identity = Identity::new(&[&mac], Content::Part).with_valid_until(window.ends(stamp)?);
-    Ok(Proof {
-        covers: Covers::Nothing,
-        key_index,
-        signed_at: Some(signed_at),
-        identity: Some(identity),
-    })
+    Ok(Proof::of_nothing(key_index, Some((signed_at, identity))))
 }
 
 /// Verifies the AccessKey ID in `X-STARDUST-KEY`.
 pub(super) fn verify_key(headers: &HeaderMap, access_keys: &[Secret]) -> Result<Proof, Rejection> {
     let presented = token::presented(exactly_one(headers, &KEY)?)?;
     let (key_index, _) = find(access_keys, &presented, |access_key| Some(*access_key.id()))?;
-    Ok(Proof { covers: Covers::Nothing, key_index, signed_at: None, identity: None })
+    Ok(Proof::of_nothing(key_index, None))
 }
 
 /// Adds the key to callbacks as Stardust does in key-only mode, for tests and for trying out a

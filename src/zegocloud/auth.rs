@@ -1,7 +1,7 @@
 //! Verifies the signing members: format first, then SHA-1, then the window.
 
 use crate::{
-    Content, Covers, Identity, Input, Proof, Rejection, RejectionKind, Secret, Timestamp, Window,
+    Content, Identity, Input, Proof, Rejection, RejectionKind, Secret, Timestamp, Window,
     payload::{Names, Object, Value},
     signature::{find, from_hex, malformed},
 };
@@ -44,12 +44,7 @@ pub(super) fn verify(
         Identity::new(&[&mac], Content::Bound).with_input(Input::Path)
     };
     let identity = identity.with_valid_until(end);
-    Ok(Proof {
-        covers: Covers::Nothing,
-        key_index,
-        signed_at: Some(signed_at),
-        identity: Some(identity),
-    })
+    Ok(Proof::of_nothing(key_index, Some((signed_at, identity))))
 }
 
 /// Timestamp, nonce and signature, all in one spelling; a repeated one is refused in either
