@@ -190,7 +190,6 @@ impl crate::Signer for Signer {
 #[derive(Clone, Debug)]
 pub struct TokenSigner {
     token: Secret,
-    trace_id: Option<String>,
     colon: bool,
 }
 
@@ -202,14 +201,7 @@ impl TokenSigner {
     ///
     /// As for [`GeeLarkToken::new`](super::GeeLarkToken::new).
     pub fn new(token: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        Ok(Self { token: token::new(token)?, trace_id: None, colon: false })
-    }
-
-    /// Uses this `traceId` instead of a fresh one; token mode does not check it.
-    #[must_use]
-    pub fn trace_id(mut self, trace_id: impl Into<String>) -> Self {
-        self.trace_id = Some(trace_id.into());
-        self
+        Ok(Self { token: token::new(token)?, colon: false })
     }
 
     /// Writes `Bearer: TOKEN`, as the webhook page prints it.
@@ -224,7 +216,7 @@ impl TokenSigner {
 impl crate::Signer for TokenSigner {
     /// Sets `traceId` and `Authorization`; an invalid header value is skipped.
     fn sign(&self, request: Request<Bytes>, _now: SystemTime) -> Request<Bytes> {
-        let id = self.trace_id.clone().unwrap_or_else(|| crate::signer::random_digits(32));
+        let id = crate::signer::random_digits(32);
         let scheme: &[u8] = if self.colon { b"Bearer: " } else { b"Bearer " };
         let token = [scheme, self.token.expose_secret()].concat();
         let headers = [("traceid", id.into_bytes()), ("authorization", token)];

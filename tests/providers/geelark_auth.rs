@@ -50,7 +50,9 @@ fn genuine() -> Request<Bytes> {
 }
 
 fn with_token() -> Request<Bytes> {
-    TokenSigner::new(TOKEN).unwrap().trace_id(TRACE_ID).sign(plain(BODY), at(NOW))
+    let mut request = TokenSigner::new(TOKEN).unwrap().sign(plain(BODY), at(NOW));
+    request.headers_mut().insert("traceid", HeaderValue::from_static(TRACE_ID));
+    request
 }
 
 /// A request with these values, signed over exactly them.
@@ -182,16 +184,16 @@ fn a_signer_makes_each_request_another() {
         requests.iter().map(|request| request.headers()["traceid"].clone()).collect();
     assert_eq!(trace_ids.len(), 8);
     assert!(requests.iter().all(|request| verify(request).is_ok()));
-    let request =
-        TokenSigner::new(TOKEN).unwrap().with_colon().trace_id(TRACE_ID).sign(plain(BODY), at(NOW));
-    assert_eq!(
-        (&request.headers()["authorization"], &request.headers()["traceid"]),
-        (
-            &HeaderValue::from_static("Bearer: t0ken-0f-the-Team-78"),
-            &HeaderValue::from_static(TRACE_ID),
-        )
-    );
-    assert!(token_mode().verify(&request, at(NOW)).is_ok());
+
+    let signer = TokenSigner::new(TOKEN).unwrap().with_colon();
+    let requests = [(); 8].map(|()| signer.sign(plain(BODY), at(NOW)));
+    let trace_ids: HashSet<_> =
+        requests.iter().map(|request| request.headers()["traceid"].to_str().unwrap()).collect();
+    assert!(trace_ids.len() == 8 && trace_ids.iter().all(|id| id.len() == 32), "{trace_ids:?}");
+    for request in &requests {
+        assert_eq!(request.headers()["authorization"], "Bearer: t0ken-0f-the-Team-78");
+        assert!(token_mode().verify(request, at(NOW)).is_ok());
+    }
 }
 
 #[test]
