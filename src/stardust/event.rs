@@ -244,7 +244,9 @@ impl Callback {
         let audit = task.and_then(|task| task.rest.get("auditStatus"));
         let in_task =
             [quality, audit].into_iter().flatten().filter_map(|json| Status::of(json.get()));
-        self.status.iter().cloned().chain(in_task).find(|status| status.state().is_audit())
+        self.status.iter().cloned().chain(in_task).find(|status| {
+            matches!(status.state(), State::Approved | State::Rejected | State::Fixed)
+        })
     }
 
     fn kind(&self) -> &'static str {
@@ -355,11 +357,12 @@ enum Form {
 }
 
 impl Status {
-    /// The meaning of the word or code.
+    /// The meaning of the word, in any case, or of the code.
     pub fn state(&self) -> State {
-        match &self.0 {
-            Form::Code(code) => State::of_code(*code),
-            Form::Text(text) => State::of_text(text.trim()),
+        let sent = self.to_string();
+        match State::from(sent.to_ascii_lowercase()) {
+            State::Other(_) => State::Other(sent),
+            state => state,
         }
     }
 
@@ -408,73 +411,34 @@ impl<'de> Deserialize<'de> for Status {
     }
 }
 
-/// The meaning of a [`Status`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum State {
-    /// 1: it waits for distribution.
-    WaitingForDistribution,
-    /// 2: it is distributed.
-    Distributed,
-    /// 3: somebody works on it.
-    Working,
-    /// 4: it waits for submission.
-    WaitingForSubmission,
-    /// 5: it is paused.
-    Paused,
-    /// `error` or 6: it failed.
-    Error,
-    /// 7: it is suspended.
-    Suspended,
-    /// 8: its submission failed.
-    SubmissionFailed,
-    /// `completed` or 9: it is completed.
-    Completed,
-    /// 10: it is invalid.
-    Invalid,
-    /// `approved`, by an audit.
-    Approved,
-    /// `rejected`, by an audit.
-    Rejected,
-    /// `fixed`, after an audit.
-    Fixed,
-    /// Any other word or code.
-    Other,
-}
-
-impl State {
-    fn of_code(code: i64) -> Self {
-        match code {
-            1 => Self::WaitingForDistribution,
-            2 => Self::Distributed,
-            3 => Self::Working,
-            4 => Self::WaitingForSubmission,
-            5 => Self::Paused,
-            6 => Self::Error,
-            7 => Self::Suspended,
-            8 => Self::SubmissionFailed,
-            9 => Self::Completed,
-            10 => Self::Invalid,
-            _ => Self::Other,
-        }
-    }
-
-    /// Reads a word in any case, or the digits of a code.
-    fn of_text(text: &str) -> Self {
-        let words = [
-            ("completed", Self::Completed),
-            ("error", Self::Error),
-            ("approved", Self::Approved),
-            ("rejected", Self::Rejected),
-            ("fixed", Self::Fixed),
-        ];
-        match words.into_iter().find(|(word, _)| word.eq_ignore_ascii_case(text)) {
-            Some((_, state)) => state,
-            None => text.parse().map_or(Self::Other, Self::of_code),
-        }
-    }
-
-    fn is_audit(self) -> bool {
-        matches!(self, Self::Approved | Self::Rejected | Self::Fixed)
+words! {
+    /// The meaning of a [`Status`].
+    pub enum State {
+        /// It waits for distribution.
+        WaitingForDistribution = "1",
+        /// It is distributed.
+        Distributed = "2",
+        /// Somebody works on it.
+        Working = "3",
+        /// It waits for submission.
+        WaitingForSubmission = "4",
+        /// It is paused.
+        Paused = "5",
+        /// It failed.
+        Error = "error" | "6",
+        /// It is suspended.
+        Suspended = "7",
+        /// Its submission failed.
+        SubmissionFailed = "8",
+        /// It is completed.
+        Completed = "completed" | "9",
+        /// It is invalid.
+        Invalid = "10",
+        /// Approved by an audit.
+        Approved = "approved",
+        /// Rejected by an audit.
+        Rejected = "rejected",
+        /// Fixed after an audit.
+        Fixed = "fixed",
     }
 }

@@ -235,8 +235,8 @@ fn statuses_are_written_as_they_came() {
         (json!("fixed"), State::Fixed, "audit_status_changed"),
         (json!(3), State::Working, "other"),
         (json!("10"), State::Invalid, "other"),
-        (json!(-1), State::Other, "other"),
-        (json!("Suspended"), State::Other, "other"),
+        (json!(-1), State::Other("-1".to_owned()), "other"),
+        (json!("Suspended"), State::Other("Suspended".to_owned()), "other"),
     ] {
         let body = json!({"taskId": "41", "status": spelt});
         let event = event(&body);
