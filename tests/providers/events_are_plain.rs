@@ -44,11 +44,10 @@ hold! {
     "vobiz" vobiz::trunk:
         CallInitiated, Event, Hangup;
     "vobiz" vobiz::voice:
-        Call, CallStatus, Conference, ConferenceAction, ConferenceStep, Dial, DialAction,
-        DialStatus, DialStep, Direction, Event, Gather, GatherInterim, Hangup, HangupSource,
+        Call, CallEvent, CallStatus, Conference, ConferenceAction, ConferenceStep, Dial,
+        DialAction, DialStep, Direction, Event, Gather, GatherInterim, Hangup, HangupSource,
         IfMachine, InputType, Leg, MachineDetection, Record, RecordStop, Recording,
-        RecordingEndReason, Redirect, Ring, StartApp, StirVerification, Stream, Transcription,
-        Transfer;
+        RecordingEndReason, StartApp, StirVerification, Stream, Transcription;
     "vobiz" vobiz::whatsapp:
         Call, Change, Entry, Envelope, Event, Message, MessageStatus, Payload, Status, Text,
         Value;

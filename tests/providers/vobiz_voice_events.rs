@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use tower_webhooks::{
     Delivery, Provider, Signer as _, UnixMillis, Unknown, WebhookEvent as _,
     vobiz::voice::{
-        CallStatus, ConferenceStep, DialStatus, DialStep, Direction, Event, HangupSource,
-        IfMachine, InputType, Leg, RecordingEndReason, Signer, StirVerification, Voice,
+        CallStatus, ConferenceStep, DialStep, Direction, Event, HangupSource, IfMachine, InputType,
+        Leg, RecordingEndReason, Signer, StirVerification, Voice,
     },
 };
 
@@ -328,7 +328,7 @@ fn typed_values() {
     assert_eq!((dial.dial_b_leg_duration, dial.dial_b_leg_position), (Some(31), Some(1)));
     assert_eq!(dial.dial_b_leg_hangup_source, Some(HangupSource::Vobiz));
     let Event::DialAction(dial) = full("DialAction") else { panic!() };
-    assert_eq!((dial.dial_status, dial.dial_ring_status), (Some(DialStatus::NoAnswer), Some(true)));
+    assert_eq!((dial.dial_status, dial.dial_ring_status), (Some(CallStatus::NoAnswer), Some(true)));
     let Event::DialAction(dial) = event("Event=DialAction&HangupCause=NORMAL_CLEARING") else {
         panic!()
     };

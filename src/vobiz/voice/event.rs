@@ -18,7 +18,7 @@ events! {
     /// Transfer.
     pub enum Event {
         /// An outbound call rings.
-        "Ring" => Ring(Ring) key |it| [it.call.call_uuid],
+        "Ring" => Ring(CallEvent) key |it| [it.call.call_uuid],
         /// A call requests its XML.
         "StartApp" => StartApp(StartApp) key |it| [it.call.call_uuid],
         /// A call ended.
@@ -76,9 +76,9 @@ events! {
         /// The application stopped an audio stream.
         "StopStream" => StopStream(Stream) key |it| [it.stream_id],
         /// A `<Redirect>` requests its XML.
-        "Redirect" => Redirect(Redirect),
+        "Redirect" => Redirect(CallEvent),
         /// A transferred call requests its XML.
-        "Transfer" => Transfer(Transfer),
+        "Transfer" => Transfer(CallEvent),
         /// A person or a machine answered.
         "MachineDetection" => MachineDetection(MachineDetection) key |it| [it.call.call_uuid],
         _ => Unknown(Unknown),
@@ -106,7 +106,7 @@ impl Event {
 
     fn common(&self) -> Option<(&Call, &Rest)> {
         Some(match self {
-            Self::Ring(it) => (&it.call, &it.rest),
+            Self::Ring(it) | Self::Redirect(it) | Self::Transfer(it) => (&it.call, &it.rest),
             Self::StartApp(it) => (&it.call, &it.rest),
             Self::Hangup(it) => (&it.call, &it.rest),
             Self::Gather(it) => (&it.call, &it.rest),
@@ -131,8 +131,6 @@ impl Event {
             | Self::DegradedStream(it)
             | Self::DroppedStream(it)
             | Self::StopStream(it) => (&it.call, &it.rest),
-            Self::Redirect(it) => (&it.call, &it.rest),
-            Self::Transfer(it) => (&it.call, &it.rest),
             Self::MachineDetection(it) => (&it.call, &it.rest),
             Self::Unknown(_) => return None,
         })

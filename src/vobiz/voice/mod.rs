@@ -86,10 +86,10 @@
 pub use self::{
     event::Event,
     payload::{
-        Call, CallStatus, Conference, ConferenceAction, ConferenceStep, Dial, DialAction,
-        DialStatus, DialStep, Direction, Gather, GatherInterim, Hangup, HangupSource, IfMachine,
+        Call, CallEvent, CallStatus, Conference, ConferenceAction, ConferenceStep, Dial,
+        DialAction, DialStep, Direction, Gather, GatherInterim, Hangup, HangupSource, IfMachine,
         InputType, Leg, MachineDetection, Record, RecordStop, Recording, RecordingEndReason,
-        Redirect, Ring, StartApp, StirVerification, Stream, Transcription, Transfer,
+        StartApp, StirVerification, Stream, Transcription,
     },
 };
 

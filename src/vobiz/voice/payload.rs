@@ -48,8 +48,12 @@ payload! {
         pub stir_verification: Option<StirVerification> = "STIRVerification" | "stir_verification",
     }
 
-    /// `Ring`: an outbound call rings. Sent to `ring_url`.
-    pub struct Ring {
+    /// An event with no other fields than those about the call.
+    ///
+    /// `Ring`: an outbound call rings. Sent to `ring_url`. `Redirect`: a `<Redirect>` requests its
+    /// XML. `Transfer`: a transferred call requests its XML. Sent to the API's `aleg_url` or
+    /// `bleg_url`.
+    pub struct CallEvent {
         /// The fields about the call.
         pub call: Call,
         ..rest
@@ -173,8 +177,8 @@ payload! {
     pub struct DialAction {
         /// The fields about the call.
         pub call: Call,
-        /// How it ended.
-        pub dial_status: Option<DialStatus> = "DialStatus",
+        /// How it ended; not [`CallStatus::Ringing`] or [`CallStatus::InProgress`].
+        pub dial_status: Option<CallStatus> = "DialStatus",
         /// Vobiz's own ring status; no proof that the other side's phone rang.
         pub dial_ring_status: Option<bool> = "DialRingStatus",
         /// Such as `NORMAL_CLEARING`; `HangupCause` in the page's sample.
@@ -338,20 +342,6 @@ payload! {
         ..rest
     }
 
-    /// `Redirect`: a `<Redirect>` requests its XML.
-    pub struct Redirect {
-        /// The fields about the call.
-        pub call: Call,
-        ..rest
-    }
-
-    /// `Transfer`: a transferred call requests its XML. Sent to the API's `aleg_url` or `bleg_url`.
-    pub struct Transfer {
-        /// The fields about the call.
-        pub call: Call,
-        ..rest
-    }
-
     /// `MachineDetection`: whether a person or a machine answered. Sent to `machine_detection_url`.
     pub struct MachineDetection {
         /// The fields about the call.
@@ -449,22 +439,6 @@ words! {
         A = "aleg",
         /// The second.
         B = "bleg",
-    }
-
-    /// How a `<Dial>` ended.
-    pub enum DialStatus {
-        /// Answered and ended.
-        Completed = "completed",
-        /// Busy.
-        Busy = "busy",
-        /// Failed.
-        Failed = "failed",
-        /// Cancelled.
-        Cancel = "cancel",
-        /// Timed out.
-        Timeout = "timeout",
-        /// Not answered.
-        NoAnswer = "no-answer",
     }
 
     /// Why a recording ended.
