@@ -414,31 +414,31 @@ impl<'de> Deserialize<'de> for Status {
 words! {
     /// The meaning of a [`Status`].
     pub enum State {
-        /// It waits for distribution.
+        /// 1: it waits for distribution.
         WaitingForDistribution = "1",
-        /// It is distributed.
+        /// 2: it is distributed.
         Distributed = "2",
-        /// Somebody works on it.
+        /// 3: somebody works on it.
         Working = "3",
-        /// It waits for submission.
+        /// 4: it waits for submission.
         WaitingForSubmission = "4",
-        /// It is paused.
+        /// 5: it is paused.
         Paused = "5",
-        /// It failed.
+        /// `error` or 6: it failed.
         Error = "error" | "6",
-        /// It is suspended.
+        /// 7: it is suspended.
         Suspended = "7",
-        /// Its submission failed.
+        /// 8: its submission failed.
         SubmissionFailed = "8",
-        /// It is completed.
+        /// `completed` or 9: it is completed.
         Completed = "completed" | "9",
-        /// It is invalid.
+        /// 10: it is invalid.
         Invalid = "10",
-        /// Approved by an audit.
+        /// `approved`, by an audit.
         Approved = "approved",
-        /// Rejected by an audit.
+        /// `rejected`, by an audit.
         Rejected = "rejected",
-        /// Fixed after an audit.
+        /// `fixed`, after an audit.
         Fixed = "fixed",
     }
 }

@@ -33,8 +33,8 @@ hold! {
         Phones<RenamedPhone>, RenamedPhone, Screenshot, TagsChanged, TaskCompleted, Tasks;
     "stardust" stardust:
         Annotation, AppendInfo, AttachmentType, Callback, Elements<Annotation>, Event, Plane,
-        Point, PoolInfo, PoolType, ProjectInfo, Record, RecordMetadata, Slot, Status, Task,
-        TaskParams, TaskResult;
+        Point, PoolInfo, PoolType, ProjectInfo, Record, RecordMetadata, Slot, State, Status,
+        Task, TaskParams, TaskResult;
     "vobiz" vobiz::campaign:
         Contact, Event, Update;
     "vobiz" vobiz::kyc:
