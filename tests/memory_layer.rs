@@ -221,7 +221,10 @@ fn attack_hostile_bodies_are_not_amplified() {
     let hostile = support::hostile::hostile_megabytes()
         .into_iter()
         .map(|(name, body)| (name, Bytes::from(body)));
-    for (name, body) in hostile.chain([("JSON that is no UTF-8", no_text)]) {
+    let elements = Bytes::from("a[]=&".repeat(16_384) + &"b=&".repeat(70_000));
+    for (name, body) in
+        hostile.chain([("JSON that is no UTF-8", no_text), ("form of list elements", elements)])
+    {
         let (content_type, body, most) = match name.starts_with("form") {
             // A raw control character of a form takes six bytes of JSON, and a buffer may double.
             true => ("application/x-www-form-urlencoded", body.slice(..255 * KIB), 13 * 255 * KIB),
