@@ -763,6 +763,28 @@ async fn attack_a_failure_in_an_outage_keeps_its_content_everywhere() {
     }
 }
 
+/// The attempt that took over has bound the content, and its number stands.
+#[tokio::test(start_paused = true)]
+async fn a_failure_whose_lease_was_lost_is_no_attempt_of_its_own() {
+    let clock = TestClock::at(SystemTime::now());
+    let store = MemoryStore::new().clock(clock.clone());
+    let process = || alone().shared_store(store.clone());
+    let (a, failing, request) = (process(), Handler::default().failing(), event());
+    let first = tokio::spawn({
+        let (a, slow, request) = (a.clone(), failing.slow(20 * SECOND), request.clone());
+        async move { send(&a, &slow, &request).await }
+    });
+    sleep(SECOND).await;
+    // Its lease of 15 s is over.
+    clock.advance(16 * SECOND);
+    assert_eq!(send(&process(), &failing, &request).await.status(), 500);
+    assert_eq!(first.await.unwrap().status(), 500);
+    a.drained().await;
+    let handler = Handler::default();
+    assert_eq!(send(&process(), &handler, &request).await.body(), "handled");
+    assert_eq!(handler.checks(), [(3, ReplayCheck::Shared)]);
+}
+
 /// The answer waits until the store knows of the delivery, whose claim it has not seen.
 #[tokio::test(start_paused = true)]
 async fn what_a_fallback_acknowledged_is_recorded_before_the_answer() {
