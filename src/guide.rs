@@ -29,6 +29,9 @@ pub mod rotating_keys {}
 #[doc = include_str!("guide/security_model.md")]
 pub mod security_model {}
 
+#[doc = include_str!("guide/what_to_watch.md")]
+pub mod what_to_watch {}
+
 #[cfg_attr(feature = "test-util", doc = include_str!("guide/testing_your_handlers.md"))]
 #[cfg_attr(not(feature = "test-util"), doc = "Needs feature `test-util`.")]
 pub mod testing_your_handlers {}

@@ -79,8 +79,8 @@ impl<P: Provider> WebhookLayer<P> {
 
     /// Sets how many outcomes may wait while the shared store is unavailable; 16,384 by default.
     ///
-    /// They are recorded later: acknowledged and withdrawn deliveries within their retention,
-    /// failures within their lease. If more wait, the oldest failure or withdrawal is dropped
+    /// They are recorded later: failures within their lease, all else, and failures of what was
+    /// delivered in an outage, within their retention. If more wait, the oldest failure or withdrawal is dropped
     /// first. If there is none, the oldest acknowledgement is. An acknowledged delivery that is
     /// dropped can be replayed at another process; it is counted and logged as an error. See
     /// [`drained`](Self::drained).
@@ -91,8 +91,7 @@ impl<P: Provider> WebhookLayer<P> {
 
     /// Sets what to do while the shared store is unavailable; [`OutagePolicy::Reject`] by default.
     ///
-    /// When an outage begins, claims that wait for a turn are 503 under either policy, until three
-    /// calls have failed.
+    /// Until three calls have failed, a claim that waits for its turn is a 503 under either policy.
     #[must_use]
     pub fn on_outage(self, outage: OutagePolicy) -> Self {
         self.with(|settings| settings.guard.outage = outage)
@@ -154,7 +153,7 @@ impl<P: Provider> WebhookLayer<P> {
     }
 
     /// Resolves when no outcome waits for the shared store: for a shutdown, after the server has
-    /// ended.
+    /// ended. Each layer has outcomes of its own.
     ///
     /// Without it an acknowledged delivery that is not recorded yet can be replayed at another
     /// process. Add a timeout: while the store is unavailable, outcomes wait until they expire, and
@@ -171,7 +170,9 @@ impl<P: Provider> WebhookLayer<P> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let stop = async {};
-    /// let layer = WebhookLayer::new(Zegocloud::new("a callback secret")?);
+    /// # let store = tower_webhooks::replay::MemoryStore::new();
+    /// let layer =
+    ///     WebhookLayer::new(Zegocloud::new("a callback secret")?).shared_store(store);
     /// let app = Router::new().route(
     ///     "/zegocloud",
     ///     post(async |_: Verified<Event>| StatusCode::OK).route_layer(layer.clone()),

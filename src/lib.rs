@@ -107,8 +107,9 @@
 //! With feature `tracing` each refusal is logged (target `tower_webhooks`): at `DEBUG` what a
 //! stranger can cause, such as a 401 or `too_many_contents`; at `INFO` what else was rightly
 //! signed; at `WARN` a full read budget; at `ERROR` a store that is full or unavailable, and
-//! `applied_twice`. Set `RUST_LOG=tower_webhooks=debug` while you set up a sender: at `INFO` a
-//! wrong secret leaves no line.
+//! `applied_twice`. Set `RUST_LOG=tower_webhooks=debug` while you set up a sender: at `INFO`
+//! neither a wrong secret nor a wrong clock leaves a line. See also
+//! [what to watch](guide::what_to_watch).
 //!
 //! An authentic event is delivered whatever its shape. When an acknowledged delivery is sent again,
 //! the layer answers 200 with [`Duplicate`](replay::Duplicate) in the extensions. If the handler
@@ -249,6 +250,7 @@
 //! * [Exactly once](guide::exactly_once): effects in Postgres that happen once
 //! * [Choosing limits and retention](guide::limits_and_retention)
 //! * [Rotating keys](guide::rotating_keys)
+//! * [What to watch](guide::what_to_watch): metrics and log lines to alert on
 //! * [Allow-listing addresses](guide::allow_listing_addresses)
 //! * [Testing your handlers](guide::testing_your_handlers)
 //! * [How it is tested](guide::how_it_is_tested): fuzzing, mutation, timing and long runs

@@ -124,7 +124,8 @@ pub trait Provider: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The rejection that the layer would answer with.
+    /// The rejection that the layer would answer with, by the provider's own
+    /// [`BODY_LIMIT`](Self::BODY_LIMIT).
     fn verify(
         &self,
         request: &Request<Bytes>,

@@ -246,7 +246,8 @@ kinds! {
     TooManyContents = SERVICE_UNAVAILABLE, "too_many_contents", "too many contents share the signature";
     /// 503, with `Retry-After`: the replay store is full of claims that have not expired.
     StoreFull = SERVICE_UNAVAILABLE, "store_full", "the replay store is full";
-    /// 503, with `Retry-After`: the shared replay store is unavailable.
+    /// 503, with `Retry-After`: the shared replay store is unavailable, or has no turn for the
+    /// claim.
     StoreUnavailable = SERVICE_UNAVAILABLE, "store_unavailable", "the replay store is unavailable";
 }
 

@@ -356,15 +356,14 @@ pub(crate) const TARGET: &str = "tower_webhooks";
 
 /// The names of the metrics, for dashboards and alerts.
 ///
-/// Alert on `reason` = `store_full` and `store_unavailable`, on lost outcomes and leases, on claims
-/// near their capacity, and on `conflict` and `stale` above what is usual.
+/// [What to watch](crate::guide::what_to_watch) says which of them to alert on.
 ///
 /// | name | type | labels | counts |
 /// | --- | --- | --- | --- |
 /// | `webhooks_deliveries_total` | counter | `provider`, `kind`, `checked` = [`ReplayCheck::as_str`](crate::replay::ReplayCheck::as_str), `outcome` = `done`, `failed`, `dropped` | calls of the inner service; `failed` also if it fails to get ready |
 /// | `webhooks_rejections_total` | counter | `provider`, `reason` = [`RejectionKind::as_str`](crate::RejectionKind::as_str) | refused requests |
 /// | `webhooks_replays_total` | counter | `provider`, `outcome` = `repeated`, `in_flight`, `conflict`, `too_many_contents`, `full`, `unavailable` | authentic requests that the replay guard did not pass on |
-/// | `webhooks_store_errors_total` | counter | `provider`, `operation` = `claim`, `renew`, `finish` | failed calls of the shared store |
+/// | `webhooks_store_errors_total` | counter | `provider`, `operation` = `claim`, `renew`, `finish` | failed calls of the shared store, and claims that got no turn; not the calls that are skipped for a second after three failures |
 /// | `webhooks_misfits_total` | counter | `provider`, `kind` | delivered members that did not fit their documented type |
 /// | `webhooks_store_seconds` | histogram | `provider`, `operation` | how long a call of the shared store took |
 /// | `webhooks_leases_lost_total` | counter | `provider`, `operation` = `renew`, `finish` | claims that an attempt no longer held: another process may have delivered too, or the handler failed or went on after it had committed with `done_in` |

@@ -33,8 +33,8 @@ use tokio::{
 /// claims and outcomes, and so does a failover to a standby that is not synchronous.
 ///
 /// A statement that nobody waits for any more keeps its connection for up to 5 s, because a new one
-/// would cost a busy server more. After that the connection leaves the pool; that of a claim stays
-/// open for up to a minute more, to withdraw what may still take effect.
+/// would cost a busy server more. After that the connection leaves the pool. A claim's stays open
+/// for up to a minute more, to withdraw the claim if it takes effect.
 ///
 /// Give the store a pool of its own: in a shared pool claims wait for connections that handlers
 /// hold. `test_before_acquire(false)` saves a round trip for each statement. It is safe, because
@@ -107,7 +107,8 @@ impl PostgresStore {
     }
 
     /// Creates the table and its indexes if they are missing. Several processes may do it at the
-    /// same time.
+    /// same time. The role needs `create` on the schema; all else needs `select`, `insert`, `update`
+    /// and `delete` on the table.
     ///
     /// # Errors
     ///

@@ -35,6 +35,9 @@ use tokio::sync::watch;
 /// minute longer than necessary, so that only a forward step of more than a minute forgets them too
 /// early.
 ///
+/// An ACL has to allow `EVALSHA`, `EVAL`, `TIME`, `HMGET`, `HSET`, `HDEL`, `HINCRBY`, `PTTL`,
+/// `PEXPIRE` and `DEL` on keys with the [`prefix`](Self::prefix).
+///
 /// ```
 /// use tower_webhooks::{WebhookLayer, replay::RedisStore, zegocloud::Zegocloud};
 ///

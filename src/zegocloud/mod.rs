@@ -179,14 +179,10 @@ impl Zegocloud {
     ///
     /// By default the second one is refused as a [`Conflict`](RejectionKind::Conflict): a signature
     /// is bound to the content that comes first, so that a captured one cannot carry other bodies.
-    /// ZEGOCLOUD's pages show nonces of 6 and of 19 digits, with timestamps in whole seconds, and
-    /// do not say which length is real. Random nonces of 6 digits collide: at a steady 10 callbacks
-    /// per second about 4 times per day, at 100 per second about 475 times. Nonces of 19 digits do
-    /// not.
-    ///
     /// With this setting, whoever captures a signature with a short nonce can send up to 64 bodies
     /// with it until the timestamp leaves the [`Window`]. Use it only if your logs show such nonces
-    /// and conflicts.
+    /// and conflicts: how likely they are is in the
+    /// [security model](crate::guide::security_model#two-honest-callbacks-one-signature).
     ///
     /// A nonce is short if it has fewer than 12 characters, or fewer than 9 with a timestamp of 13
     /// digits.
