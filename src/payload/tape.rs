@@ -211,16 +211,16 @@ impl<'t> Value<'t> {
         self.node.name.len() == name.len() && self.tape.bytes(self.node.name) == name.as_bytes()
     }
 
-    /// Whether it is certainly not blank: neither `null` nor text that is empty or begins with a
-    /// space or an escape.
+    /// Whether it is certainly not blank: neither `null` nor text that is empty or begins with an
+    /// escape or with a byte that white space can begin with.
     pub(super) fn is_filled(self) -> bool {
         match self.node.kind {
             Kind::Null => false,
-            Kind::Plain | Kind::Escaped => self
-                .tape
-                .bytes(self.node.value)
-                .get(1)
-                .is_some_and(|first| *first > b' ' && !matches!(first, b'"' | b'\\')),
+            Kind::Plain | Kind::Escaped => {
+                self.tape.bytes(self.node.value).get(1).is_some_and(|first| {
+                    *first > b' ' && !matches!(first, b'"' | b'\\' | 0xc2 | 0xe1..=0xe3)
+                })
+            }
             _ => true,
         }
     }

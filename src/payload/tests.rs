@@ -181,6 +181,21 @@ fn null_and_blank_are_absent() {
     assert_eq!(blank.id.as_deref(), Some("  "), "blanks are text");
     assert_eq!((blank.count, blank.lid, blank.by), (None, None, None));
     assert_eq!(opened(r#","items":" ""#), Opened::default());
+    // Raw and escaped, at the place that a field expects and elsewhere.
+    for blank in (0..=char::MAX as u32).filter_map(char::from_u32).filter(|c| c.is_whitespace()) {
+        let escaped = format!(r#""\u{:04x}""#, u32::from(blank));
+        let raw = format!("\"{blank}\"");
+        for text in [Some(escaped), (blank >= ' ').then_some(raw)].into_iter().flatten() {
+            for members in [
+                format!(r#","count":{text},"by":{text}"#),
+                format!(r#","by":{text},"count":{text}"#),
+            ] {
+                let event = read(&format!(r#"{{"event":"box.opened"{members}}}"#));
+                assert_eq!(event, Event::Opened(Opened::default()), "{members:?}");
+                assert_eq!(misfits(&event), [""; 0], "{members:?}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -280,7 +295,7 @@ fn the_documented_name_wins() {
         assert_eq!(both.rest.get("at_time").unwrap().get(), "2");
         comes_back(&Event::Opened(both));
     }
-    for blank in ["null", r#""""#, r#"" ""#] {
+    for blank in ["null", r#""""#, r#"" ""#, r#""\t\u3000""#, "\"\u{a0}\""] {
         let read = opened(&format!(r#","At":{blank},"at_time":2"#));
         assert_eq!(read.at, Some(UnixSeconds(2)), "{blank}");
         assert!(read.rest.is_empty());

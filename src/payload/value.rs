@@ -19,8 +19,7 @@ pub(crate) trait FromValue: Sized {
     /// Whether the value counts as missing, as `null` always does. So does blank text, unless the
     /// type can hold it.
     fn is_absent(value: Value<'_>) -> bool {
-        value.is_string()
-            && value.scalar().is_some_and(|text| text.bytes().all(|byte| byte == b' '))
+        value.is_string() && value.scalar().is_some_and(|text| text.trim().is_empty())
     }
 }
 

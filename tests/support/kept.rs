@@ -166,7 +166,7 @@ fn text(path: &[Segment]) -> String {
 
 /// `null`, blank text and lists of these count as absent.
 fn is_absent(value: &str) -> bool {
-    let is_blank = value.starts_with('"') && json::content(value).bytes().all(|byte| byte == b' ');
+    let is_blank = value.starts_with('"') && json::content(value).trim().is_empty();
     value == "null"
         || is_blank
         || json::elements(value)
