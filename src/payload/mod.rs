@@ -100,16 +100,18 @@ macro_rules! events {
                 }
             }
 
-            /// Reads the event of that name; `None` if the name is unknown or the payload too
-            /// large.
-            pub(crate) fn of(name: &str, object: $crate::payload::Object<'_>) -> Option<Self> {
-                object.hide(const { &$crate::payload::Names::new(Self::TAG, &[]) });
-                Some(match name {
+            /// Reads the event of that name; gives the object back if the name is unknown.
+            pub(crate) fn of<'t>(
+                name: &str,
+                object: $crate::payload::Object<'t>,
+            ) -> Result<Self, $crate::payload::Object<'t>> {
+                match name {
                     $(concat!($name) $(| concat!($alias))* => {
-                        Self::$variant(object.into_event()?)
+                        object.hide(const { &$crate::payload::Names::new(Self::TAG, &[]) });
+                        Ok(Self::$variant(object.into_event()))
                     })*
-                    _ => return None,
-                })
+                    _ => Err(object),
+                }
             }
         }
 
@@ -169,7 +171,7 @@ macro_rules! events {
                     let tape = tape.ok_or_else(unknown)?;
                     let object = tape.object().ok_or_else(unknown)?;
                     let name = object.name($tag).ok_or_else(unknown)?;
-                    Self::of(&name, object).ok_or_else(|| unknown().claiming(name))
+                    Self::of(&name, object).map_err(|_| unknown().claiming(name))
                 }
             }
 
@@ -419,7 +421,7 @@ pub(crate) fn misfits(payload: &impl Payload) -> &Misfits {
 
 pub(crate) fn from_json<T: Payload, E: serde::de::Error>(json: &Json) -> Result<T, E> {
     let tape = Tape::new(json.get());
-    let payload = tape.as_ref().and_then(Tape::object).and_then(Object::into_event);
+    let payload = tape.as_ref().and_then(Tape::object).map(Object::into_event);
     payload.ok_or_else(|| E::custom(T::EXPECTED))
 }
 

@@ -110,19 +110,18 @@ impl<'t> Object<'t> {
         self.replaced = Some((member.inside().0, value));
     }
 
-    /// Reads the payload of a whole event, with its misfits. `None` if lists and rests hold more
-    /// than [`MAX_VALUES`].
-    pub(crate) fn into_event<P: Payload>(mut self) -> Option<P> {
+    /// Reads the payload of a whole event, with its misfits.
+    pub(crate) fn into_event<P: Payload>(mut self) -> P {
         let off_tape = self.value.text().len().saturating_mul(MAX_SCANS);
         let mut log = Log { misfits: Vec::new(), room: MAX_VALUES, off_tape, has_repeated: false };
-        let mut payload: P = self.read(&mut Reader { log: &mut log, path: Path::ROOT })?;
+        let mut payload: P = self.read(&mut Reader { log: &mut log, path: Path::ROOT });
         if let Some(rest) = payload.rest_mut() {
             rest.set_misfits(Misfits::new(log.misfits));
         }
-        Some(payload)
+        payload
     }
 
-    fn read<P: Payload>(&mut self, at: &mut Reader<'_>) -> Option<P> {
+    fn read<P: Payload>(&mut self, at: &mut Reader<'_>) -> P {
         let (misfits, room) = (at.log.misfits.len(), at.log.room);
         if at.log.has_repeated {
             self.log_repeated(at);
@@ -139,10 +138,10 @@ impl<'t> Object<'t> {
                 payload = P::read(self, at);
             }
             if let Some(rest) = payload.rest_mut() {
-                *rest = self.rest(at.log)?;
+                *rest = self.rest();
             }
         }
-        Some(payload)
+        payload
     }
 
     /// Makes it as it was before it was read, but for what is known of repeated members: so they do
@@ -196,13 +195,9 @@ impl<'t> Object<'t> {
         }
     }
 
-    fn rest(&self, log: &mut Log) -> Option<Rest> {
-        let mut members = Vec::new();
-        for value in self.left() {
-            log.room = log.room.checked_sub(1)?;
-            members.push((Box::from(&*value.tape().name(value.node())), value.json()));
-        }
-        Some(Rest::new(members))
+    fn rest(&self) -> Rest {
+        let name = |value: Value<'t>| Box::from(&*value.tape().name(value.node()));
+        Rest::new(self.left().map(|value| (name(value), value.json())).collect())
     }
 
     /// The members for the rest.
@@ -395,7 +390,10 @@ impl<P: Payload> FromValue for P {
     const EXPECTED: &'static str = "an object of at most 256 members";
 
     fn from_value(value: Value<'_>, at: &mut Reader<'_>) -> Option<Self> {
-        Object::of(at.log.indexed(value, &mut None))?.read(at)
+        let mut payload: P = Object::of(at.log.indexed(value, &mut None))?.read(at);
+        let kept = payload.rest_mut().map_or(0, |rest| rest.len());
+        at.log.room = at.log.room.checked_sub(kept)?;
+        Some(payload)
     }
 }
 
@@ -434,8 +432,10 @@ impl<T: FromValue + Serialize> Field for Vec<T> {
             }),
             false => at.value(Segment::Member(names.first()), T::EXPECTED, |at| {
                 // Some languages write an empty list as `{}`.
+                let is_one = !value.is_empty_object();
+                at.log.room = at.log.room.checked_sub(is_one.into())?;
                 let one = T::from_value(value, at)?;
-                Some(if value.is_empty_object() { Vec::new() } else { vec![one] })
+                Some(if is_one { vec![one] } else { Vec::new() })
             }),
         };
         read.unwrap_or_else(|| {
@@ -454,14 +454,18 @@ fn read_list<T: FromValue>(list: Value<'_>, at: &mut Reader<'_>) -> Option<Vec<T
     if !list.is_indexed() {
         return None;
     }
-    let mut read = Vec::with_capacity(list.values().count());
+    let (mut read, mut misfits) = (Vec::with_capacity(list.values().count()), 0_usize);
     for (place, value) in list.values().enumerate() {
-        // What is left out takes no room: it is not there when the event is read back.
-        if !value.is_null() && !T::is_absent(value) {
-            at.log.room = at.log.room.checked_sub(1)?;
-            read.extend(
-                at.value(Segment::Element(place), T::EXPECTED, |at| T::from_value(value, at)),
-            );
+        if value.is_null() || T::is_absent(value) {
+            continue;
+        }
+        // What is left out takes no room: it is not there when the event is read back. With more
+        // misfits than there is room for, the list is too long: it is kept whole.
+        let room = at.log.room;
+        at.log.room = room.checked_sub(1).filter(|left| *left >= misfits)?;
+        match at.value(Segment::Element(place), T::EXPECTED, |at| T::from_value(value, at)) {
+            Some(element) => read.push(element),
+            None => (at.log.room, misfits) = (room, misfits.saturating_add(1)),
         }
     }
     read.shrink_to_fit();
@@ -509,7 +513,7 @@ impl Reader<'_> {
 
 struct Log {
     misfits: Vec<Misfit>,
-    /// How many more values the event may hold in lists and rests.
+    /// How many more values the event may hold in lists and in the rests of nested payloads.
     room: usize,
     /// How many more bytes may be indexed on their own.
     off_tape: usize,

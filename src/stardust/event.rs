@@ -271,7 +271,7 @@ impl Callback {
                 .into_iter()
                 .for_each(|data| object.replace(task, data));
         }
-        let mut callback: Self = object.into_event()?;
+        let mut callback: Self = object.into_event();
         if let Some(task) = &callback.task {
             fall_back(&mut callback.task_id, &task.task_id, "taskId", &mut callback.rest);
             fall_back(&mut callback.status, &task.status, "status", &mut callback.rest);

@@ -92,9 +92,9 @@ payload! {
 impl Event {
     pub(crate) fn from_body(body: &Bytes) -> Result<Self, Unknown> {
         let tape = text(body).and_then(Tape::new);
-        let event =
-            tape.as_ref().and_then(Tape::object).and_then(|object| Self::of("ndnc_alert", object));
-        event
+        let object = tape.as_ref().and_then(Tape::object);
+        object
+            .and_then(|object| Self::of("ndnc_alert", object).ok())
             .filter(|event| matches!(event, Self::Alert(alert) if !alert.is_empty()))
             .ok_or_else(|| Unknown::new(body.clone()))
     }

@@ -120,11 +120,7 @@ impl Event {
         for tag in ["event", "Event", "event_type", "EventType"] {
             let Some(name) = object.name(tag) else { continue };
             match family(tag, &name, object) {
-                Ok(None) => {
-                    *claimed = Some(name.into_owned());
-                    return None;
-                }
-                Ok(event) => return event,
+                Ok(event) => return Some(event),
                 Err(other) => object = other,
             }
             claimed.get_or_insert_with(|| name.into_owned());
@@ -181,8 +177,8 @@ impl<'de> Deserialize<'de> for Event {
 }
 
 /// Reads the event of the family that knows the name. If several do, a member decides that only one
-/// of them has. Gives the object back if none does; `None` if the payload is too large.
-fn family<'t>(tag: &str, name: &str, object: Object<'t>) -> Result<Option<Event>, Object<'t>> {
+/// of them has. Gives the object back if none does.
+fn family<'t>(tag: &str, name: &str, object: Object<'t>) -> Result<Event, Object<'t>> {
     // Blank is missing, as in payloads: an event that is read back is then of the same family.
     let has = |member: &str| {
         object.get(member).is_some_and(|value| !value.is_null() && !value.is_empty())
@@ -192,7 +188,7 @@ fn family<'t>(tag: &str, name: &str, object: Object<'t>) -> Result<Option<Event>
         || PlayerEvent::knows(name) && ["AppID", "PlayerId", "UploadTaskId"].into_iter().any(has);
     let is_legacy =
         || LegacyRecordingEvent::knows(name) && object.iter().all(|(member, _)| member != "detail");
-    Ok(match tag {
+    match tag {
         // Rooms and ZIM both have a `room_create`.
         "event" if RoomEvent::knows(name) && !is_zim() => {
             RoomEvent::of(name, object).map(Event::Room)
@@ -227,6 +223,6 @@ fn family<'t>(tag: &str, name: &str, object: Object<'t>) -> Result<Option<Event>
         "EventType" if DigitalHumanEvent::knows(name) => {
             DigitalHumanEvent::of(name, object).map(Event::DigitalHuman)
         }
-        _ => return Err(object),
-    })
+        _ => Err(object),
+    }
 }

@@ -228,6 +228,48 @@ fn as_many_members_as_are_indexed_come_back() {
     geelark.comes_back(&geelark.event(&format!(r#"{{"type":9{many}}}"#)));
 }
 
+/// What an event may hold is counted alike when it is read for the first time and when it is read
+/// back.
+#[cfg(feature = "vobiz")]
+#[test]
+fn as_many_values_as_an_event_may_hold_come_back() {
+    let asked = asked::vobiz_whatsapp();
+    let list = |count, element: &str| format!("[{}]", vec![element; count].join(","));
+    let change = |value: &str| format!(r#"{{"changes":[{{"value":{value}}}]}}"#);
+    let check = |entry: &str, first: Option<&str>| {
+        let payload = format!(r#"{{"entry":{entry}}}"#);
+        let event =
+            asked.event(&format!(r#"{{"event_type":"message.inbound","payload":{payload}}}"#));
+        assert_eq!(event.misfits().first().map(|misfit| misfit.path()), first);
+        asked.comes_back(&event);
+    };
+    let three = r#"{"a":0,"b":0,"c":0}"#;
+    // Elements that do not fit take no room, neither behind their list nor in it.
+    let (none, many) = (list(4096, "1"), list(4000, three));
+    let value = format!(r#"{{"messages":{none},"statuses":{many}}}"#);
+    let first = "payload.entry[0].changes[0].value.messages[0]";
+    check(&format!("[{}]", change(&value)), Some(first));
+    let value = format!(r#"{{"messages":{},"statuses":{}}}"#, list(4096, "{}"), list(3000, three));
+    check(&format!("[{}{}]", "1,".repeat(300), change(&value)), Some("payload.entry[0]"));
+    // A single value takes as much room as a list of one.
+    let one = r#"{"id":"i"}"#;
+    let value = format!(r#"{{"messages":{one},"statuses":{one},"calls":{one}}}"#);
+    let single = format!(r#"{{"changes":{{"value":{value}}}}}"#);
+    check(&list(3276, &single), None);
+    check(&list(3300, &single), Some("payload.entry"));
+}
+
+/// What the outermost payload does not type has no other bound than the number of its members.
+#[cfg(feature = "geelark")]
+#[test]
+fn an_event_that_holds_all_it_may_is_typed_beside_other_members() {
+    let asked = asked::geelark();
+    let full = vec![r#"{"a":0,"b":0,"c":0}"#; 4096].join(",");
+    let event = asked.event(&format!(r#"{{"type":9,"items":[{full}],"x":0}}"#));
+    assert_eq!((event.kind(), event.misfits().len()), ("phones_renamed", 0));
+    assert_eq!(asked.comes_back(&event)["x"], 0);
+}
+
 /// Every provider and family, each under the name of the file of its payloads.
 pub mod asked {
     use super::Asked;

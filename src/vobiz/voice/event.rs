@@ -182,7 +182,7 @@ impl Event {
             {
                 object.keep_blank(told_by);
             }
-            Self::of(row, object)
+            Self::of(row, object).ok()
         });
         known.unwrap_or_else(|| {
             let unknown = unknown();
