@@ -232,10 +232,13 @@ impl<P: Payload + Serialize + Default + PartialEq> Payload for Phones<P> {
     }
 
     fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        let is_phone = ["id", "name", "recycle"].iter().any(|name| self.rest.get(name).is_some());
-        if self.items.is_empty() && is_phone && self.rest.get("items").is_none() {
+        if self.items.is_empty() && !self.rest.is_empty() {
+            let rest = serde_json::to_string(&self.rest);
+            let read = rest.and_then(|rest| serde_json::from_str::<Self>(&rest));
             // Without `items`, a phone's members in the rest would be read back as a phone.
-            map.serialize_entry("items", &self.items)?;
+            if read.is_ok_and(|read| !read.items.is_empty()) {
+                map.serialize_entry("items", &self.items)?;
+            }
         }
         Field::write(&self.items, "items", map)?;
         self.rest.write(map)

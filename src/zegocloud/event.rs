@@ -102,11 +102,16 @@ pub enum Event {
 impl Event {
     /// Reads the event from the text. The object is its index; `None` if it has too many members.
     pub(super) fn of(text: &str, object: Option<Object<'_>>) -> Self {
-        let mut claimed = None;
+        let (is_indexed, mut claimed) = (object.is_some(), None);
+        if let Some(event) = object.and_then(|object| Self::known(object, &mut claimed)) {
+            return event;
+        }
+        let text = only(text, |name| !CONSUMED.contains(name)).unwrap_or_else(|| text.to_owned());
+        // Without the signing members there may be few enough, as when this is read back.
+        let tape = if is_indexed { None } else { Tape::new(&text) };
+        let object = tape.as_ref().and_then(Tape::object);
         object.and_then(|object| Self::known(object, &mut claimed)).unwrap_or_else(|| {
-            let unknown = Unknown::new(
-                only(text, |name| !CONSUMED.contains(name)).unwrap_or_else(|| text.to_owned()),
-            );
+            let unknown = Unknown::new(text);
             Self::Unknown(match claimed {
                 Some(name) => unknown.claiming(name),
                 None => unknown,

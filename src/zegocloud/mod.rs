@@ -43,14 +43,15 @@
 //! percent-decoded once, as a whole; any other with a `=` is read as a form, with `name[]` and
 //! `name[0]` as lists. The content type is ignored. The signing members may be spelt `timestamp`,
 //! `nonce`, `signature` or `Timestamp`, `Nonce`, `Signature`, and be strings or numbers.
-//! `timestamp` stays in the event; `nonce` and `signature` are removed.
+//! `timestamp` stays in the event; `nonce` and `signature` are removed. Only [`Event`] removes them:
+//! the enum of a single family, deserialized from a raw body, has them in its `rest`.
 //!
 //! Every validly signed body is delivered. ZEGOCLOUD documents no field as required, so all are
 //! `Option`s or lists; a member of another type is absent and a [`Misfit`](crate::Misfit). JSON
 //! inside a string stays a string ([`JsonText`]) and is parsed on demand. An event that is not
-//! listed here, or has more than 256 members, is an [`Unknown`](crate::Unknown). A list of more
-//! than 4096 elements, such as the `user_ids` of a large group, is in the event's `rest` as JSON
-//! text.
+//! listed here, or has more than 256 members beside `nonce` and `signature`, is an
+//! [`Unknown`](crate::Unknown). A list of more than 4096 elements, such as the `user_ids` of a large
+//! group, is in the event's `rest` as JSON text.
 //!
 //! The signature is in the body, so forged bodies are read to the end too; the default limit is
 //! therefore 256 KiB. The `group_destroy` of a group of more than about 7,480 users is larger and

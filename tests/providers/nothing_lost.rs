@@ -216,16 +216,35 @@ mod whatever_replaces_a_member {
     super::of_each!(|asked, file| asked.check(file));
 }
 
-/// Writing adds members: a task's id and status, and an empty list.
-#[cfg(all(feature = "geelark", feature = "stardust"))]
+/// Writing adds members: a task's id and status, and an empty list. Reading removes some: the
+/// signing ones.
+#[cfg(all(feature = "geelark", feature = "stardust", feature = "zegocloud"))]
 #[test]
 fn as_many_members_as_are_indexed_come_back() {
-    let many: String = (0..255).map(|number| format!(r#","k{number}":0"#)).collect();
+    let many = |count| (0..count).map(|place| format!(r#","k{place}":0"#)).collect::<String>();
     let stardust = asked::stardust();
-    let task = format!(r#"{{"task":{{"taskId":"1","status":9}}{many}}}"#);
+    let task = format!(r#"{{"task":{{"taskId":"1","status":9}}{}}}"#, many(255));
     stardust.comes_back(&stardust.event(&task));
     let geelark = asked::geelark();
-    geelark.comes_back(&geelark.event(&format!(r#"{{"type":9{many}}}"#)));
+    for (members, count) in [
+        (r#""type":9"#, 255),
+        (r#""type":9,"recycle":true"#, 254),
+        (r#""type":9,"id":{}"#, 254),
+        (r#""type":9,"items":[],"id":"5""#, 253),
+        (r#""type":10,"name":"till""#, 254),
+    ] {
+        let event = geelark.event(&format!("{{{members}{}}}", many(count)));
+        assert_ne!(event.kind(), "unknown", "{members}");
+        assert_eq!(geelark.comes_back(&event).len(), 256, "{members}");
+    }
+    // The signer adds the timestamp, the nonce and the signature.
+    let zegocloud = asked::zegocloud();
+    for (count, kind) in [(252, "stream_create"), (254, "stream_create"), (255, "unknown")] {
+        let body = format!(r#"{{"event":"stream_create"{}}}"#, many(count));
+        let event = zegocloud.event(&body);
+        assert_eq!(event.kind(), kind, "{count}");
+        assert_eq!(zegocloud.comes_back(&event).len(), count + 2);
+    }
 }
 
 /// What an event may hold is counted alike when it is read for the first time and when it is read
