@@ -39,7 +39,9 @@ pub trait WebhookEvent {
 
 /// An event that this version does not know, or a body that is not an event.
 ///
-/// It serializes as the body's JSON; a body that is not JSON, as a string with its text.
+/// It serializes as the body's JSON; a body that is not JSON, as a string with its text. A body that
+/// is no JSON object needs a field of its own: a `#[serde(flatten)]` field is read back as another
+/// event, and a `#[serde(tag = "…")]` enum around it is an error.
 #[derive(Clone)]
 pub struct Unknown {
     claimed: Option<Box<str>>,

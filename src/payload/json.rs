@@ -17,7 +17,8 @@ use std::{any::type_name, borrow::Cow, fmt, sync::OnceLock};
 /// (`1e999`) is an error, only the last of repeated members remains, and the order of members may
 /// change. Nesting deeper than 128 is also an error there. So it is behind `erased_serde`, which
 /// hides that the format is JSON. RON, and formats that are not self-describing, such as bincode
-/// and postcard, are not supported.
+/// and postcard, are not supported. A `Json` cannot be a `#[serde(flatten)]` field, nor the content of
+/// a `#[serde(tag = "…")]` enum.
 ///
 /// Equality compares [`serde_json::Value`]s: white space and the order of members do not count.
 ///

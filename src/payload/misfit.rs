@@ -20,7 +20,8 @@ impl Misfit {
     }
 
     /// The path from the root of the body, by documented names: `detail.file_info[2].size`. It is
-    /// empty for the body itself.
+    /// empty for the body itself. A repeated member has the name that was sent, which may be
+    /// another spelling of the documented one.
     pub fn path(&self) -> &str {
         &self.path
     }

@@ -258,6 +258,7 @@ fn what_does_not_fit_is_named_and_kept() {
         (r#","reason":"so""#, &["reason"]),
         (r#","count":99999999999999999999"#, &["count"]),
         (r#","id":"a","id":"b""#, &["id"]),
+        (r#","at_time":1,"at_time":2"#, &["at_time"]),
         (r#","lid":{"size":1,"size":2,"x":1,"x":2}"#, &["lid", "lid.size"]),
         (r#","x":1,"x":2,"y":1,"y":2"#, &[""]),
     ] {
@@ -649,6 +650,53 @@ fn events_live_inside_other_enums() {
         assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job, "{text}");
         let value = serde_json::to_value(&job).unwrap();
         assert_eq!(serde_json::from_value::<Job>(value).unwrap(), job, "{text}");
+    }
+}
+
+/// A body that is no object can only be in a field of its own.
+#[test]
+fn events_live_inside_structs() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Beside<T> {
+        at: u64,
+        #[serde(flatten)]
+        event: T,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Inside {
+        at: u64,
+        event: Event,
+    }
+
+    #[derive(Serialize)]
+    #[serde(tag = "source")]
+    enum Job<T> {
+        Hook(T),
+    }
+
+    let json = Beside { at: 1, event: Json::from_checked(r#"{"a":1}"#) };
+    let text = serde_json::to_string(&json).unwrap();
+    assert_ne!(serde_json::from_str::<Beside<Json>>(&text).unwrap(), json, "see its docs");
+    assert!(serde_json::to_string(&Job::Hook(json.event)).is_err(), "see its docs");
+    for (body, is_object) in [
+        (r#"{"event":"box.opened","id":"b","any":[1],"lid":{"x":[]}}"#, true),
+        (r#"{"event":"new","a":[1]}"#, true),
+        ("[1,2]", false),
+        ("7.50", false),
+        ("null", false),
+        ("text", false),
+    ] {
+        let inside = Inside { at: 1, event: read(body) };
+        let text = serde_json::to_string(&inside).unwrap();
+        assert_eq!(serde_json::from_str::<Inside>(&text).unwrap(), inside, "{text}");
+        let value = serde_json::to_value(&inside).unwrap();
+        assert_eq!(serde_json::from_value::<Inside>(value).unwrap(), inside, "{text}");
+        let beside = Beside { at: 1, event: read(body) };
+        let text = serde_json::to_string(&beside).unwrap();
+        let back = serde_json::from_str::<Beside<Event>>(&text);
+        assert_eq!(back.is_ok_and(|back| back == beside), is_object, "{text}");
+        assert_eq!(serde_json::to_string(&Job::Hook(read(body))).is_ok(), is_object, "{body}");
     }
 }
 

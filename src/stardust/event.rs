@@ -79,7 +79,8 @@ payload! {
         /// here.
         pub status: Option<Status>,
         /// The task with its annotations, unwrapped if it is in the envelope of Get Task; what else
-        /// that holds is only in [`Verified::body`](crate::Verified::body).
+        /// that holds is only in [`Verified::body`](crate::Verified::body). The paths of misfits are
+        /// those without the envelope: `task.status`, not `task.data.status`.
         pub task: Option<Task>,
         ..rest
     }
