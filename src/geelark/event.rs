@@ -244,10 +244,6 @@ impl<P: Payload + Serialize + Default + PartialEq> Payload for Phones<P> {
         self.rest.write(map)
     }
 
-    fn rest(&self) -> Option<&Rest> {
-        Some(&self.rest)
-    }
-
     fn rest_mut(&mut self) -> Option<&mut Rest> {
         Some(&mut self.rest)
     }

@@ -137,7 +137,7 @@ macro_rules! events {
 
             fn misfits(&self) -> &$crate::Misfits {
                 match self {
-                    $(Self::$variant(payload) => $crate::payload::misfits(payload),)*
+                    $(Self::$variant(payload) => payload.rest.misfits(),)*
                     $(Self::$unknown(_) => $crate::Misfits::none(),)?
                 }
             }
@@ -243,10 +243,6 @@ macro_rules! payload {
                 $(Field::write(&self.$field, either(&[$($name)?], stringify!($field)), _map)?;)*
                 $(self.$rest.write(_map)?;)?
                 Ok(())
-            }
-
-            fn rest(&self) -> Option<&$crate::Rest> {
-                None$(.or(Some(&self.$rest)))?
             }
 
             fn rest_mut(&mut self) -> Option<&mut $crate::Rest> {
@@ -413,10 +409,6 @@ pub(crate) const fn either(given: &[&'static str], own: &'static str) -> &'stati
         [given, ..] => given,
         [] => own,
     }
-}
-
-pub(crate) fn misfits(payload: &impl Payload) -> &Misfits {
-    payload.rest().map_or(Misfits::none(), Rest::misfits)
 }
 
 pub(crate) fn from_json<T: Payload, E: serde::de::Error>(json: &Json) -> Result<T, E> {

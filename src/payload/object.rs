@@ -47,16 +47,16 @@ impl<'t> Object<'t> {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Cow<'t, str>, Value<'t>)> + use<'t> {
-        let tape = self.value.tape();
-        self.value.values().map(|value| (tape.name(value.node()), value))
+        let tape = self.value.tape;
+        self.value.values().map(|value| (tape.name(value.node), value))
     }
 
     /// The members with one of these names, each with the name's place among them.
     pub(crate) fn among(&self, names: &Names) -> impl Iterator<Item = (usize, Value<'t>)> {
-        let tape = self.value.tape();
+        let tape = self.value.tape;
         self.value
             .values()
-            .filter_map(|value| Some((tape.which(value.node(), names.names, names.bits)?, value)))
+            .filter_map(|value| Some((tape.which(value.node, names.names, names.bits)?, value)))
     }
 
     /// All values under this name.
@@ -64,7 +64,7 @@ impl<'t> Object<'t> {
         let (bit, (once, twice)) = (bit(tag(name.as_bytes())), self.bits());
         let mut next = if once & bit == 0 { self.end } else { self.value.inside().0 };
         std::iter::from_fn(move || {
-            let value = self.value.tape().find(name, next, self.end)?;
+            let value = self.value.tape.find(name, next, self.end)?;
             next = if twice & bit == 0 { self.end } else { value.inside().1 };
             Some(value)
         })
@@ -97,12 +97,12 @@ impl<'t> Object<'t> {
 
     /// Keeps these members out of the payload and its rest.
     pub(crate) fn hide(&self, names: &Names) {
-        self.among(names).for_each(|(_, value)| mark(value.node(), HIDDEN));
+        self.among(names).for_each(|(_, value)| mark(value.node, HIDDEN));
     }
 
     /// Keeps these members in the rest if they are typed but blank.
     pub(crate) fn keep_blank(&self, names: &[&str]) {
-        names.iter().for_each(|name| self.all(name).for_each(|value| mark(value.node(), KEPT)));
+        names.iter().for_each(|name| self.all(name).for_each(|value| mark(value.node, KEPT)));
     }
 
     /// Reads `value` in place of the member's own.
@@ -161,20 +161,20 @@ impl<'t> Object<'t> {
     #[inline(never)]
     fn hide_repeated(&self) -> bool {
         let (_, twice) = self.bits();
-        let may_be = |value: &Value<'t>| twice & value.bit() != 0;
+        let may_be = |value: &Value<'t>| twice & bit(value.node.tag) != 0;
         if !self.left().any(|value| may_be(&value)) {
             return false;
         }
         let mut named: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for value in self.value.values().filter(may_be) {
-            named.entry(self.value.tape().name(value.node())).or_default().push(value);
+            named.entry(self.value.tape.name(value.node)).or_default().push(value);
         }
         let mut found = false;
         for same in named.into_values().filter(|same| same.len() > 1 && same.iter().any(is_left)) {
             found = true;
-            let is_typed = same.iter().any(|member| member.node().marks.get() & TYPED != 0);
+            let is_typed = same.iter().any(|member| member.node.marks.get() & TYPED != 0);
             let repeated = REPEATED | HIDDEN | if is_typed { TYPED } else { 0 };
-            same.iter().for_each(|member| mark(member.node(), repeated));
+            same.iter().for_each(|member| mark(member.node, repeated));
         }
         found
     }
@@ -184,10 +184,10 @@ impl<'t> Object<'t> {
     #[cold]
     fn log_repeated(&self, at: &mut Reader<'_>) {
         let repeated: BTreeSet<_> = (self.value.values())
-            .filter(|value| value.node().marks.get() & REPEATED != 0)
+            .filter(|value| value.node.marks.get() & REPEATED != 0)
             .map(|value| {
-                let is_typed = value.node().marks.get() & TYPED != 0;
-                is_typed.then(|| self.value.tape().name(value.node()))
+                let is_typed = value.node.marks.get() & TYPED != 0;
+                is_typed.then(|| self.value.tape.name(value.node))
             })
             .collect();
         for name in repeated {
@@ -196,7 +196,7 @@ impl<'t> Object<'t> {
     }
 
     fn rest(&self) -> Rest {
-        let name = |value: Value<'t>| Box::from(&*value.tape().name(value.node()));
+        let name = |value: Value<'t>| Box::from(&*value.tape.name(value.node));
         Rest::new(self.left().map(|value| (name(value), value.json())).collect())
     }
 
@@ -214,7 +214,7 @@ impl<'t> Object<'t> {
         is_absent: fn(Value<'_>) -> bool,
     ) -> Option<(&'t Node, Value<'t>)> {
         match self.next(names.first()) {
-            Some(value) => Some((value.node(), value)),
+            Some(value) => Some((value.node, value)),
             None => self.search(names, is_absent),
         }
     }
@@ -229,16 +229,15 @@ impl<'t> Object<'t> {
         if self.first == self.end || self.bits().0 & names.bits == 0 {
             return None;
         }
-        let tape = self.value.tape();
+        let tape = self.value.tape;
         for name in names.names {
             let found = tape
                 .find(name, self.hint, self.end)
                 .or_else(|| tape.find(name, self.first, self.hint));
-            let Some(member) = found.filter(|member| member.node().marks.get() & HIDDEN == 0)
-            else {
+            let Some(member) = found.filter(|member| member.node.marks.get() & HIDDEN == 0) else {
                 continue;
             };
-            let ((place, next), marks) = (member.inside(), &member.node().marks);
+            let ((place, next), marks) = (member.inside(), &member.node.marks);
             self.hint = next;
             let value = match self.replaced {
                 Some((replaced, value)) if replaced == place => value,
@@ -248,7 +247,7 @@ impl<'t> Object<'t> {
             let is_kept = !value.is_null() && marks.get() & KEPT != 0;
             marks.set(marks.get() | if !is_there && is_kept { TYPED | MISFIT } else { TYPED });
             if is_there {
-                return Some((member.node(), value));
+                return Some((member.node, value));
             }
         }
         None
@@ -258,8 +257,8 @@ impl<'t> Object<'t> {
     #[inline(always)]
     fn next(&mut self, name: &str) -> Option<Value<'t>> {
         let value = loop {
-            let value = self.value.tape().value(self.hint).filter(|_| self.hint < self.end)?;
-            if value.node().marks.get() & HIDDEN == 0 {
+            let value = self.value.tape.value(self.hint).filter(|_| self.hint < self.end)?;
+            if value.node.marks.get() & HIDDEN == 0 {
                 break value;
             }
             self.pass(value);
@@ -267,7 +266,7 @@ impl<'t> Object<'t> {
         if !value.is_named(name) || !value.is_filled() || self.replaced.is_some() {
             return None;
         }
-        mark(value.node(), TYPED);
+        mark(value.node, TYPED);
         self.pass(value);
         Some(value)
     }
@@ -288,7 +287,7 @@ impl<'t> Object<'t> {
     }
 
     fn bits(&self) -> (u64, u64) {
-        *self.bits.get_or_init(|| self.value.tape().bits(self.value.inside().0, self.end))
+        *self.bits.get_or_init(|| self.value.tape.bits(self.value.inside().0, self.end))
     }
 }
 
@@ -320,7 +319,7 @@ impl Names {
 
 /// Whether a member is neither hidden nor read into a field.
 fn is_left(member: &Value<'_>) -> bool {
-    let marks = member.node().marks.get();
+    let marks = member.node.marks.get();
     marks & HIDDEN == 0 && marks & (TYPED | MISFIT) != TYPED
 }
 
@@ -380,8 +379,6 @@ pub(crate) trait Payload: Sized {
     fn read(object: &mut Object<'_>, at: &mut Reader<'_>) -> Self;
 
     fn write<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error>;
-
-    fn rest(&self) -> Option<&Rest>;
 
     fn rest_mut(&mut self) -> Option<&mut Rest>;
 }

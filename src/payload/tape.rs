@@ -23,7 +23,7 @@ pub(super) struct Node {
     /// The index of the first node behind this one's contents.
     next: u32,
     /// The `tag` of the name, compared before the name.
-    tag: u16,
+    pub(super) tag: u16,
     kind: Kind,
     pub(super) marks: Cell<u8>,
 }
@@ -162,9 +162,9 @@ pub(super) const fn bit(tag: u16) -> u64 {
 /// A value in checked text.
 #[derive(Clone, Copy)]
 pub(crate) struct Value<'t> {
-    tape: &'t Tape<'t>,
+    pub(super) tape: &'t Tape<'t>,
     place: usize,
-    node: &'t Node,
+    pub(super) node: &'t Node,
 }
 
 impl<'t> Value<'t> {
@@ -223,19 +223,6 @@ impl<'t> Value<'t> {
             }
             _ => true,
         }
-    }
-
-    pub(super) fn tape(self) -> &'t Tape<'t> {
-        self.tape
-    }
-
-    /// Its name's [`bit`].
-    pub(super) fn bit(self) -> u64 {
-        bit(self.node.tag)
-    }
-
-    pub(super) fn node(self) -> &'t Node {
-        self.node
     }
 
     /// The range of its contents' nodes.
