@@ -25,7 +25,7 @@ use std::{fmt, iter, marker::PhantomData};
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent, bound = "")]
 pub struct Elements<T> {
     json: Json,
@@ -52,18 +52,6 @@ impl<T: DeserializeOwned> Elements<T> {
             text = text.get(values.byte_offset()..)?;
             Some(T::deserialize(value))
         })
-    }
-}
-
-impl<T> Clone for Elements<T> {
-    fn clone(&self) -> Self {
-        Self { json: self.json.clone(), of: PhantomData }
-    }
-}
-
-impl<T> PartialEq for Elements<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.json == other.json
     }
 }
 
