@@ -27,7 +27,7 @@ pub(crate) use self::{
     event::{dedup_key, part, read_back, text},
     json::mend,
     object::{Field, Names, Object, Payload, Reader, only},
-    tape::{MAX_MEMBERS, Tape, Value, scalar},
+    tape::{MAX_MEMBERS, Tape, Value},
     value::{FromValue, whole},
 };
 

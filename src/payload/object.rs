@@ -2,7 +2,7 @@
 
 use super::{
     FromValue, Misfit, Misfits, Rest,
-    tape::{Node, Tape, Value, bit, scalar, tag},
+    tape::{Node, Tape, Value, bit, tag, unescape},
     value::whole,
 };
 use serde::{
@@ -361,7 +361,7 @@ pub(super) fn each_member<'a>(
 
         fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
             while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-                scalar(name.get())
+                unescape(name.get())
                     .and_then(|name| self.0(name, value))
                     .ok_or_else(|| A::Error::custom("not this member"))?;
             }

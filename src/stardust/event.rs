@@ -4,8 +4,8 @@ use super::{Annotation, Elements};
 use crate::{
     Json, Misfits, Rest, Unknown, WebhookEvent,
     payload::{
-        FromValue, MAX_MEMBERS, Object, Reader, Tape, Value, codes, dedup_key, part, payload,
-        read_back, scalar, text, whole, words,
+        FromValue, MAX_MEMBERS, Object, Reader, Tape, Value, codes, dedup_key, mend, part, payload,
+        read_back, text, whole, words,
     },
 };
 use bytes::Bytes;
@@ -368,11 +368,9 @@ impl Status {
     }
 
     fn of(json: &str) -> Option<Self> {
-        let text = scalar(json)?;
-        Some(Self(if json.starts_with('"') {
-            Form::Text(text.into())
-        } else {
-            Form::Code(whole(&text)?)
+        Some(Self(match json.starts_with('"') {
+            true => Form::Text(serde_json::from_str(&mend(json)).ok()?),
+            false => Form::Code(whole(json)?),
         }))
     }
 }

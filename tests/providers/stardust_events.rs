@@ -348,6 +348,24 @@ fn ids_lose_no_digit() {
 }
 
 #[test]
+fn a_status_is_text_or_a_whole_number() {
+    for (json, status) in [
+        ("9", Some(Status::from(9))),
+        ("9.0", Some(Status::from(9))),
+        (r#""9""#, Some(Status::from("9"))),
+        (r#""a\u0062""#, Some(Status::from("ab"))),
+        (r#""a\ud83d""#, Some(Status::from("a\u{fffd}"))),
+        ("1.5", None),
+        ("true", None),
+        ("null", None),
+        ("[9]", None),
+        ("{}", None),
+    ] {
+        assert_eq!(serde_json::from_str(json).ok(), status, "{json}");
+    }
+}
+
+#[test]
 fn the_envelope_of_get_task_is_taken_off() {
     let bare = json!({"taskId": "410000000000000001", "status": "completed", "task": task()});
     let wrapped = json!({
