@@ -121,6 +121,7 @@ impl<'t> Object<'t> {
         payload
     }
 
+    #[inline]
     fn read<P: Payload>(&mut self, at: &mut Reader<'_>) -> P {
         let (misfits, room) = (at.log.misfits.len(), at.log.room);
         if at.log.has_repeated {
@@ -460,10 +461,12 @@ fn read_list<T: FromValue>(list: Value<'_>, at: &mut Reader<'_>) -> Option<Vec<T
         // misfits than there is room for, the list is too long: it is kept whole.
         let room = at.log.room;
         at.log.room = room.checked_sub(1).filter(|left| *left >= misfits)?;
-        match at.value(Segment::Element(place), T::EXPECTED, |at| T::from_value(value, at)) {
-            Some(element) => read.push(element),
-            None => (at.log.room, misfits) = (room, misfits.saturating_add(1)),
+        let element = at.value(Segment::Element(place), T::EXPECTED, |at| T::from_value(value, at));
+        if element.is_none() {
+            at.log.room = room;
+            misfits = misfits.saturating_add(1);
         }
+        read.extend(element);
     }
     read.shrink_to_fit();
     Some(read)
