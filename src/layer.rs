@@ -79,11 +79,11 @@ impl<P: Provider> WebhookLayer<P> {
 
     /// Sets how many outcomes may wait while the shared store is unavailable; 16,384 by default.
     ///
-    /// They are recorded later: failures within their lease, all else, and failures of what was
-    /// delivered in an outage, within their retention. If more wait, the oldest failure or withdrawal is dropped
-    /// first. If there is none, the oldest acknowledgement is. An acknowledged delivery that is
-    /// dropped can be replayed at another process; it is counted and logged as an error. See
-    /// [`drained`](Self::drained).
+    /// They are recorded later: a failure within its lease; all else, and a failure of what was
+    /// delivered in an outage, within its retention. If more wait, the oldest failure or withdrawal
+    /// is dropped first. If there is none, the oldest acknowledgement is. An acknowledged delivery
+    /// that is dropped can be replayed at another process; it is counted and logged as an error.
+    /// See [`drained`](Self::drained).
     #[must_use]
     pub fn unrecorded_limit(self, outcomes: usize) -> Self {
         self.with(|settings| settings.guard.set_limits(|limits| limits.outcomes = outcomes))

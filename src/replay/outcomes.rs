@@ -37,8 +37,8 @@ impl Unrecorded {
         // Unless it is recorded, an acknowledged delivery can run again, a withdrawn one keeps its
         // content bound, and one that failed in an outage binds none. A failure of a claim that the
         // store has granted ends with the lease.
-        let ends = held && matches!(outcome, Outcome::Failed);
-        let matters = if ends { claim.lease } else { claim.retention };
+        let ends_with_lease = held && matches!(outcome, Outcome::Failed);
+        let matters = if ends_with_lease { claim.lease } else { claim.retention };
         let now = Instant::now();
         let until = now.checked_add(matters).unwrap_or(now);
         Self { provider, claim, outcome, held, until }

@@ -569,9 +569,9 @@ impl Table {
 // at `expires_at` and is deleted after `sweep_at`, which is later and seldom changes: an index on a
 // column that every update changes would prevent HOT updates.
 //
-// Several statements at once are one transaction. `if not exists` is not enough if two sessions create
-// the table at the same time, and would give notices. The lock is any number that nobody else takes:
-// `twhkclms` in ASCII.
+// Several statements at once are one transaction. `if not exists` is not enough if two sessions
+// create the table at the same time, and would give notices. The lock is any number that nobody
+// else takes: `twhkclms` in ASCII.
 const CREATE: &str = r#"
 select pg_advisory_xact_lock(x'7477686b636c6d73'::bigint);
 set local client_min_messages = warning;
