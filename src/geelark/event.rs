@@ -235,8 +235,9 @@ impl<P: Payload + Serialize + Default + PartialEq> Payload for Phones<P> {
         if self.items.is_empty() && !self.rest.is_empty() {
             let rest = serde_json::to_string(&self.rest);
             let read = rest.and_then(|rest| serde_json::from_str::<Self>(&rest));
-            // Without `items`, a phone's members in the rest would be read back as a phone.
-            if read.is_ok_and(|read| !read.items.is_empty()) {
+            // Without `items`, a phone's members in the rest would be read back as a phone, or taken
+            // for missing.
+            if read.is_ok_and(|read| read != *self) {
                 map.serialize_entry("items", &self.items)?;
             }
         }

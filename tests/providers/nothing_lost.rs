@@ -231,6 +231,7 @@ fn as_many_members_as_are_indexed_come_back() {
         (r#""type":9,"recycle":true"#, 254),
         (r#""type":9,"id":{}"#, 254),
         (r#""type":9,"items":[],"id":"5""#, 253),
+        (r#""type":9,"items":[],"id":null"#, 253),
         (r#""type":10,"name":"till""#, 254),
     ] {
         let event = geelark.event(&format!("{{{members}{}}}", many(count)));
