@@ -135,13 +135,19 @@ async fn a_key_outlives_its_claim_by_a_minute() {
     let redis = Redis::start();
     let store = connected(RedisStore::new(&redis.url()).unwrap()).await;
     let bounds = RETENTION.as_millis() as i64 + 30_000..=RETENTION.as_millis() as i64 + 60_000;
-    let left = || {
-        let keys: Vec<String> = redis.command(&["KEYS", "*"]);
-        redis.command::<i64>(&["PTTL", &keys[0]])
-    };
-    store.claim(claim(1, 1)).await.unwrap();
+    let key = || redis.command::<Vec<String>>(&["KEYS", "*"]).swap_remove(0);
+    let left = || redis.command::<i64>(&["PTTL", &key()]);
+    let nearly_over = || assert!(redis.command::<bool>(&["PEXPIRE", &key(), "40000"]));
+    let lease = Duration::from_secs(50);
+    let claim = || Claim::for_test([1; 16], [1; 16], 1, lease, RETENTION);
+    store.claim(claim()).await.unwrap();
     assert!(bounds.contains(&left()), "{}", left());
-    store.finish(claim(1, 1), done()).await.unwrap();
+    // So that what comes next has something to extend.
+    nearly_over();
+    assert!(store.renew(claim()).await.unwrap());
+    assert!((40_001..=50_000).contains(&left()), "{}", left());
+    nearly_over();
+    assert!(store.finish(claim(), done()).await.unwrap());
     assert!(bounds.contains(&left()), "{}", left());
     let withdrawn = Claim::for_test([9; 16], [1; 16], 1, Duration::from_secs(15), RETENTION);
     store.claim(withdrawn.clone()).await.unwrap();
