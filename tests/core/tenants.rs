@@ -142,18 +142,26 @@ async fn a_request_has_the_same_rules_from_head_to_body() {
     assert_eq!(*marked.lock().unwrap(), Some(true));
 }
 
+/// What a provider says of itself is the same of its rules that are found or replaced.
+fn stays<P: Provider>() {
+    fn all<P: Provider>()
+    -> (&'static str, &'static [&'static str], Option<&'static str>, usize, &'static [http::Method])
+    {
+        (P::NAME, P::CREDENTIALS, P::CHALLENGE, P::BODY_LIMIT, P::METHODS)
+    }
+    assert_eq!(all::<PerRequest<P>>(), all::<P>());
+    assert_eq!(all::<Reloadable<P>>(), all::<P>());
+    assert_eq!(all::<Reloadable<PerRequest<P>>>(), all::<P>());
+}
+
 #[test]
 fn what_the_rules_say_of_themselves_stays() {
-    fn all<P: Provider>() -> (&'static str, &'static [&'static str], usize, Vec<String>) {
-        (
-            P::NAME,
-            P::CREDENTIALS,
-            P::BODY_LIMIT,
-            P::METHODS.iter().map(ToString::to_string).collect(),
-        )
-    }
-    assert_eq!(all::<PerRequest<Letterbox>>(), all::<Letterbox>());
-    assert_eq!(all::<Reloadable<PerRequest<Letterbox>>>(), all::<Letterbox>());
+    stays::<Letterbox>();
+    stays::<Zegocloud>();
+    #[cfg(feature = "stardust")]
+    stays::<tower_webhooks::stardust::Stardust>();
+    #[cfg(feature = "geelark")]
+    stays::<tower_webhooks::geelark::GeeLarkToken>();
     let rules = PerRequest::<Letterbox>::new();
     let mut request = paid().body(Bytes::new()).unwrap();
     assert_eq!(
