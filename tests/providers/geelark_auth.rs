@@ -350,10 +350,20 @@ async fn attack_no_mode_falls_back_to_the_other() {
     let wrong_sign = with_values(APP_ID, TRACE_ID, &NOW.to_string(), "C0FFEE", &"0".repeat(64));
     let wrong_token = TokenSigner::new("another token").unwrap().sign(plain(BODY), at(NOW));
     let name = |request| ("other mode".to_owned(), request);
-    refuses_unread(key_mode, [with_token(), merged(wrong_sign, with_token())].map(name), at(NOW))
-        .await;
-    refuses_unread(token_mode, [genuine(), merged(genuine(), wrong_token)].map(name), at(NOW))
-        .await;
+    refuses_unread(
+        key_mode,
+        None,
+        [with_token(), merged(wrong_sign, with_token())].map(name),
+        at(NOW),
+    )
+    .await;
+    refuses_unread(
+        token_mode,
+        Some("Bearer"),
+        [genuine(), merged(genuine(), wrong_token)].map(name),
+        at(NOW),
+    )
+    .await;
     for request in [merged(genuine(), with_token()), merged(with_token(), genuine())] {
         assert!(verify(&request).is_ok());
         assert!(token_mode().verify(&request, at(NOW)).is_ok());
@@ -387,8 +397,9 @@ fn attack_blank_secrets_are_refused() {
 // Rows 8, 13 to 15, 17, 19 and 26.
 #[tokio::test]
 async fn attack_damaged_heads_are_one_401_and_read_nothing() {
-    refuses_unread(key_mode, damaged(&genuine(), &KEY_HEADERS), at(NOW)).await;
-    refuses_unread(token_mode, damaged(&with_token(), &["authorization"]), at(NOW)).await;
+    refuses_unread(key_mode, None, damaged(&genuine(), &KEY_HEADERS), at(NOW)).await;
+    refuses_unread(token_mode, Some("Bearer"), damaged(&with_token(), &["authorization"]), at(NOW))
+        .await;
     let stale = [
         (0, "1970"),
         (NOW - 60_001, "ahead"),
@@ -396,10 +407,10 @@ async fn attack_damaged_heads_are_one_401_and_read_nothing() {
         (u64::MAX / 2, "the end of time"),
     ];
     for (now, what) in stale {
-        refuses_unread(key_mode, [(what.to_owned(), genuine())], at(now)).await;
+        refuses_unread(key_mode, None, [(what.to_owned(), genuine())], at(now)).await;
     }
-    refuses_unread(key_mode, [("bare".to_owned(), plain(BODY))], at(NOW)).await;
-    refuses_unread(token_mode, [("bare".to_owned(), plain(BODY))], at(NOW)).await;
+    refuses_unread(key_mode, None, [("bare".to_owned(), plain(BODY))], at(NOW)).await;
+    refuses_unread(token_mode, Some("Bearer"), [("bare".to_owned(), plain(BODY))], at(NOW)).await;
 }
 
 // Row 14.

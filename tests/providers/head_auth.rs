@@ -124,9 +124,11 @@ pub fn damaged(good: &Request<Bytes>, names: &[&'static str]) -> Vec<(String, Re
     all
 }
 
-/// Bad heads: one and the same 401, the body never polled, the handler never made ready.
+/// Bad heads: one and the same 401 with this `WWW-Authenticate`, the body never polled, the handler
+/// never made ready.
 pub async fn refuses_unread<P: Provider>(
     provider: impl Fn() -> P,
+    challenge: Option<&'static str>,
     bad: impl IntoIterator<Item = (String, Request<Bytes>)>,
     now: SystemTime,
 ) {
@@ -141,7 +143,7 @@ pub async fn refuses_unread<P: Provider>(
                 .iter()
                 .map(|(name, value)| (name.as_str(), value))
                 .collect();
-            let challenge = P::CHALLENGE.map(HeaderValue::from_static);
+            let challenge = challenge.map(HeaderValue::from_static);
             let expected: Vec<_> =
                 challenge.iter().map(|challenge| ("www-authenticate", challenge)).collect();
             assert!(

@@ -214,10 +214,15 @@ async fn attack_no_mode_falls_back_to_the_other() {
         request
     };
     let bad = [("key only", with_key()), ("wrong sign", wrong_sign), ("_ts and _sign", slips)];
-    refuses_unread(signed_mode, bad.map(|(what, request)| (what.to_owned(), request)), at(NOW))
-        .await;
+    refuses_unread(
+        signed_mode,
+        None,
+        bad.map(|(what, request)| (what.to_owned(), request)),
+        at(NOW),
+    )
+    .await;
     let other = Signer::new("another", SECRET_KEY).unwrap().sign(plain(BODY), at(NOW));
-    refuses_unread(key_only, [("signed by another".to_owned(), other)], at(NOW)).await;
+    refuses_unread(key_only, None, [("signed by another".to_owned(), other)], at(NOW)).await;
     // Key-only mode looks at the key only.
     assert!(key_only().verify(&genuine(), at(NOW)).is_ok());
 }
@@ -243,8 +248,8 @@ fn attack_blank_secrets_are_refused() {
 // Rows 8, 13 to 15, 17, 19 and 26.
 #[tokio::test]
 async fn attack_damaged_heads_are_one_401_and_read_nothing() {
-    refuses_unread(signed_mode, damaged(&genuine(), &HEADERS), at(NOW)).await;
-    refuses_unread(key_only, damaged(&with_key(), &["x-stardust-key"]), at(NOW)).await;
+    refuses_unread(signed_mode, None, damaged(&genuine(), &HEADERS), at(NOW)).await;
+    refuses_unread(key_only, None, damaged(&with_key(), &["x-stardust-key"]), at(NOW)).await;
     let stale = [
         (0, "1970"),
         (NOW - 60_001, "ahead"),
@@ -252,11 +257,12 @@ async fn attack_damaged_heads_are_one_401_and_read_nothing() {
         (u64::MAX / 2, "the end of time"),
     ];
     for (now, what) in stale {
-        refuses_unread(signed_mode, [(what.to_owned(), genuine())], at(now)).await;
+        refuses_unread(signed_mode, None, [(what.to_owned(), genuine())], at(now)).await;
     }
     let case = KeyOnlySigner::new(ACCESS_KEY.to_lowercase()).unwrap().sign(plain(BODY), at(NOW));
     refuses_unread(
         key_only,
+        None,
         [("bare".to_owned(), plain(BODY)), ("case".to_owned(), case)],
         at(NOW),
     )
