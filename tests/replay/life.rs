@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     convert::Infallible,
     future::{Future, poll_fn},
     hash::{DefaultHasher, Hash, Hasher},
@@ -83,6 +83,7 @@ fn explore(processes: usize, outage: OutagePolicy) {
     let began = std::time::Instant::now();
     let (mut seen, mut path, mut runs, mut ended) =
         (HashSet::new(), Vec::new(), 0u64, BTreeMap::new());
+    let mut happened = BTreeSet::new();
     loop {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -96,6 +97,7 @@ fn explore(processes: usize, outage: OutagePolicy) {
         }));
         let end =
             end.unwrap_or_else(|_| panic!("{processes} processes, {outage:?}: {:#?}", run.told));
+        happened.extend(run.told.iter().map(|(_, action)| action.kind()));
         runs += 1;
         *ended.entry(end).or_insert(0u64) += 1;
         // The last choice that has an alternative.
@@ -112,6 +114,22 @@ fn explore(processes: usize, outage: OutagePolicy) {
         began.elapsed()
     );
     assert!(ended.len() > 2, "nothing went wrong in any of them");
+    let mut kinds = BTreeSet::from([
+        "start",
+        "success",
+        "failure",
+        "late",
+        "drop",
+        "succeeds",
+        "refused",
+        "fails",
+        "fails after",
+        "breaks",
+        "breaks after",
+        "silent after",
+    ]);
+    kinds.extend((bound.waits > 0).then_some("wait"));
+    assert_eq!(happened, kinds);
 }
 
 /// What can happen next.
@@ -126,6 +144,28 @@ enum Action {
     Drop(usize),
     /// Nothing, until something has waited long enough.
     Wait,
+}
+
+impl Action {
+    fn kind(self) -> &'static str {
+        match self {
+            Self::Start(_) => "start",
+            Self::Answer(_, 200) => "success",
+            Self::Answer(..) => "failure",
+            Self::Late(_) => "late",
+            Self::Drop(_) => "drop",
+            Self::Wait => "wait",
+            Self::Call(_, fate) => match fate {
+                Fate::Succeeds => "succeeds",
+                Fate::Refused => "refused",
+                Fate::Fails => "fails",
+                Fate::FailsAfter => "fails after",
+                Fate::Breaks => "breaks",
+                Fate::BreaksAfter => "breaks after",
+                Fate::SilentAfter => "silent after",
+            },
+        }
+    }
 }
 
 /// What becomes of a call.
