@@ -7,7 +7,7 @@ use crate::support::{
     zegocloud::{SECRET, layer, pair, signed},
 };
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use std::{
     convert::Infallible,
@@ -370,31 +370,61 @@ fn a_layer_says_whether_its_store_is_shared() {
 
 #[tokio::test]
 async fn an_answer_is_repeated_up_to_its_limit() {
-    let layer = layer();
-    let answering = |body: &'static [u8]| {
-        service_fn(move |_: Request<Full<Bytes>>| async move {
-            let mut response = Response::new(String::from_utf8(body.to_vec()).unwrap());
-            let answer = ReplayedResponse::new(HeaderValue::from_static("application/xml"), body);
-            response.extensions_mut().insert(answer);
-            Ok::<_, Infallible>(response)
-        })
-    };
-    for (body, kept) in [(&b"<Response/>"[..], true), (&[b'x'; 4096], true), (&[b'x'; 4097], false)]
+    let raised = layer().replayed_body_limit(10_000);
+    let lowered = raised.clone().replayed_body_limit(11);
+    for (layer, limit) in
+        [(layer(), 4096), (raised, 10_000), (lowered, 11), (layer().replayed_body_limit(0), 0)]
     {
-        let (request, forged) = pair();
-        for turn in 0..3 {
-            let response =
-                layer.layer(answering(body)).oneshot(request.clone().map(Full::new)).await.unwrap();
-            let answer = response.extensions().get::<ReplayedResponse>();
-            assert_eq!(answer.is_some(), turn == 0 || kept);
-            assert!(answer.is_none_or(|answer| answer.body == body));
+        let exact: Vec<_> = b"<Response/>".iter().copied().cycle().take(limit).collect();
+        for (body, kept) in [(exact.clone(), true), ([&exact[..], b"x"].concat(), false)] {
+            let (request, forged) = pair();
+            for turn in 0..3 {
+                let response = answered(&layer, &body, &request).await;
+                let answer = response.extensions().get::<ReplayedResponse>();
+                assert_eq!(answer.is_some(), turn == 0 || kept, "{limit}");
+                assert!(answer.is_none_or(|answer| answer.body == body));
+            }
+            let response = answered(&layer, &body, &forged).await;
+            assert!(
+                response.extensions().get::<ReplayedResponse>().is_none(),
+                "a conflict learns nothing"
+            );
         }
-        let response = layer.layer(answering(body)).oneshot(forged.map(Full::new)).await.unwrap();
-        assert!(
-            response.extensions().get::<ReplayedResponse>().is_none(),
-            "a conflict learns nothing"
-        );
     }
+}
+
+/// The answer, which the handler wants to be kept.
+async fn answered(
+    layer: &WebhookLayer<Zegocloud>,
+    body: &[u8],
+    request: &Request<Bytes>,
+) -> Response<String> {
+    let answer = ReplayedResponse::new(HeaderValue::from_static("application/xml"), body.to_vec());
+    let service = layer.layer(service_fn(move |_: Request<Full<Bytes>>| {
+        let mut response = Response::new("handled".to_owned());
+        *response.status_mut() = StatusCode::ACCEPTED;
+        response.extensions_mut().insert(answer.clone());
+        async { Ok::<_, Infallible>(response) }
+    }));
+    service.oneshot(request.clone().map(Full::new)).await.unwrap()
+}
+
+/// Another process has it from the shared store, and then knows it itself.
+#[tokio::test]
+async fn an_answer_is_kept_for_all_processes() {
+    let store = Shared::default();
+    let processes = [(); 2].map(|()| layer().shared_store(store.clone()));
+    let (request, _) = pair();
+    assert_eq!(answered(&processes[0], b"kept", &request).await.body(), "handled");
+    for layer in [&processes[1], &processes[1], &processes[0]] {
+        let repeat = answered(layer, b"of no call", &request).await;
+        assert!(repeat.extensions().get::<Duplicate>().is_some());
+        assert_eq!(repeat.body(), "");
+        let kept = ReplayedResponse::new(HeaderValue::from_static("application/xml"), "kept");
+        let kept = kept.with_status(StatusCode::ACCEPTED);
+        assert_eq!(repeat.extensions().get::<ReplayedResponse>(), Some(&kept));
+    }
+    assert_eq!(store.calls(), ["claim", "finish", "claim"]);
 }
 
 /// A shared store that does what it is told and remembers what it was asked.
