@@ -10,11 +10,12 @@ use crate::support::{
     ledger::Ledger,
     postgres::Postgres,
     processes::{Receiver, Sender, example},
+    signed,
     zegocloud::{SECRET, room},
 };
 use bytes::Bytes;
 use futures_util::{FutureExt, future::join_all};
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
 use sqlx::{Executor, PgPool, Row, postgres::PgPoolOptions};
 use std::{
@@ -33,9 +34,9 @@ use tower_webhooks::{
     Rejection, RejectionKind, Verified, WebhookLayer,
     replay::{
         Claim, Claimed, DoneInError, Duplicate, OutagePolicy, Outcome, PostgresStore, ReplayStore,
-        conformance,
+        ReplayedResponse, conformance,
     },
-    zegocloud::{Event, Zegocloud},
+    zegocloud::{Event, Signer, Zegocloud},
 };
 
 const LEASE: Duration = Duration::from_millis(1500);
@@ -62,9 +63,21 @@ async fn store_of(postgres: &Postgres, connections: u32) -> (PgPool, PostgresSto
 
 /// Waits until each connection is back in the pool: on its way there it is tested.
 async fn idle(pool: &PgPool) {
-    while pool.num_idle() < pool.size() as usize {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("the connections are back in the pool", || async {
+        pool.num_idle() >= pool.size() as usize
+    })
+    .await;
+}
+
+/// Waits until it is so, and fails after a minute.
+async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let wait = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(60), wait).await;
+    assert!(waited.is_ok(), "waited a minute in vain until {what}");
 }
 
 async fn count(pool: &PgPool, query: &str) -> i64 {
@@ -145,9 +158,14 @@ async fn a_claim_that_was_too_slow_holds_nothing() {
         .store_timeout(Duration::from_secs(1));
     let handled = process(layer.clone(), |_| async { StatusCode::OK });
     let delivered = async |request: &_| {
-        while call(&handled, request).await.status() != 200 {
-            layer.clone().drained().await;
-        }
+        until("it is delivered", || async {
+            let is_delivered = call(&handled, request).await.status() == 200;
+            if !is_delivered {
+                layer.drained().await;
+            }
+            is_delivered
+        })
+        .await;
     };
     delivered(&room(0)).await;
 
@@ -261,9 +279,10 @@ async fn what_is_over_goes_while_claims_come() {
     // set off.
     let swept = store.sweep().await.unwrap();
     assert!((344..=600).contains(&swept), "{swept}");
-    while count(&pool, "select count(*) from webhook_claims").await as u128 != number - 1000 {
-        assert!(start.elapsed() < Duration::from_secs(120), "something is left");
-    }
+    until("nothing is left", || async {
+        count(&pool, "select count(*) from webhook_claims").await as u128 == number - 1000
+    })
+    .await;
     assert_eq!(store.sweep().await.unwrap(), 0);
 }
 
@@ -492,9 +511,8 @@ async fn a_commit_that_comes_late_is_told_apart() {
                 });
                 let waiting =
                     "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
-                while count(&pool, waiting).await == 0 {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
+                until("the second transaction waits", || async { count(&pool, waiting).await > 0 })
+                    .await;
                 first.commit().await.unwrap();
                 let again = again.await.unwrap();
                 assert!(matches!(again, Err(DoneInError::AlreadyDone)), "{again:?}");
@@ -540,13 +558,192 @@ async fn a_sender_that_hangs_up_rolls_back() {
     }
     stuck.store(false, Ordering::SeqCst);
     // The failure is recorded in the background, once the transaction has been rolled back.
-    let start = Instant::now();
-    while call(&handled, &request).await.status() != StatusCode::OK {
-        assert!(start.elapsed() < Duration::from_secs(60), "the claim is stuck");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("its claim is free again", || async {
+        call(&handled, &request).await.status() == StatusCode::OK
+    })
+    .await;
     assert!(is_duplicate(&call(&handled, &request).await));
     assert_eq!(count(&pool, BOOKINGS).await, 1);
+}
+
+/// The layer knows of no claim, so the handler has nothing that could commit.
+#[tokio::test]
+async fn without_a_claim_nothing_commits() {
+    let postgres = Postgres::start().await;
+    let (pool, store) = (postgres.pool().await, store(&postgres).await);
+    with_bookings(&pool).await;
+    let handled = {
+        let (pool, store) = (pool.clone(), store.clone());
+        process(guarded(&store.clone()).dangerous_without_replay_guard(), move |event| {
+            let (pool, store) = (pool.clone(), store.clone());
+            async move {
+                assert!(event.claim().is_none());
+                let error = book(&pool, &store, &event).await.unwrap_err();
+                assert!(matches!(error.downcast_ref(), Some(DoneInError::ClaimLost)), "{error}");
+                StatusCode::OK
+            }
+        })
+    };
+    assert_eq!(call(&handled, &room(1)).await.status(), StatusCode::OK);
+    let mut transaction = pool.begin().await.unwrap();
+    let made_up = Verified::test(()).build();
+    let refused = store.done_in(&mut transaction, &made_up).await;
+    assert!(matches!(refused, Err(DoneInError::ClaimLost)), "{refused:?}");
+    transaction.commit().await.unwrap();
+    assert_eq!(count(&pool, BOOKINGS).await, 0);
+    assert_eq!(count(&pool, "select count(*) from webhook_claims").await, 0);
+}
+
+#[tokio::test]
+async fn answers_are_kept() {
+    let postgres = Postgres::start().await;
+    let (pool, store) = (postgres.pool().await, store(&postgres).await);
+    let minute = Duration::from_secs(60);
+    let claim = |token| Claim::for_test([1; 16], [0; 16], token, minute, minute);
+    let answer = |body: &'static [u8]| {
+        ReplayedResponse::new(HeaderValue::from_static("application/xml"), body)
+            .with_status(StatusCode::ACCEPTED)
+    };
+    let kept = answer(b"<Response/>\0\xff");
+    assert_eq!(store.claim(claim(1)).await.unwrap(), Claimed::won(1));
+    assert!(store.finish(claim(1), Outcome::done(Some(kept.clone()))).await.unwrap());
+    assert_eq!(store.claim(claim(2)).await.unwrap(), Claimed::done(Some(kept.clone())));
+    assert!(store.finish(claim(1), Outcome::done(Some(answer(b"another")))).await.unwrap());
+    assert_eq!(store.claim(claim(2)).await.unwrap(), Claimed::done(Some(kept)));
+
+    // What the handler's transaction has recorded has no answer yet: it comes with the outcome.
+    let answers = |body: &'static [u8]| {
+        let (pool, store, layer) = (pool.clone(), store.clone(), guarded(&store));
+        let inner = service_fn(move |request: Request<Full<Bytes>>| {
+            let event = request.extensions().get::<Verified<Event>>().unwrap().clone();
+            let (pool, store, kept) = (pool.clone(), store.clone(), answer(body));
+            async move {
+                let mut transaction = pool.begin().await?;
+                store.done_in(&mut transaction, &event).await?;
+                transaction.commit().await?;
+                let mut response = Response::new(String::new());
+                response.extensions_mut().insert(kept);
+                Ok::<_, BoxError>(response)
+            }
+        });
+        layer.layer(inner)
+    };
+    let request = room(1);
+    let handled = call(&answers(b"kept"), &request).await;
+    assert!(handled.extensions().get::<Duplicate>().is_none());
+    let repeat = call(&answers(b"of no call"), &request).await;
+    assert!(repeat.extensions().get::<Duplicate>().is_some());
+    let kept = answer(b"kept").with_status(StatusCode::OK);
+    assert_eq!(repeat.extensions().get::<ReplayedResponse>(), Some(&kept));
+}
+
+/// What is in the table when a delivery commits that an outage has let in.
+#[tokio::test]
+async fn under_local_fallback_only_what_is_free_is_taken_over() {
+    let postgres = Postgres::start().await;
+    let pool = postgres.pool().await;
+    store(&postgres).await;
+    let closed = PgPoolOptions::new().connect_with(postgres.options()).await.unwrap();
+    let store = PostgresStore::new(closed.clone());
+    closed.close().await;
+
+    const MINE: &str = "$2";
+    const OTHER: &str = "'\\x00'";
+    const AHEAD: &str = "now() + interval '1 hour'";
+    const OVER: &str = "now() - interval '1 second'";
+    let run = |part: bool, number: usize, [state, fingerprint, leased, expires]: [&str; 4]| {
+        let insert = format!(
+            "insert into webhook_claims values \
+             (77, {leased}, {expires}, {expires}, 4, {state}, $1, {fingerprint}, $3, '200 a/b', 'kept')"
+        );
+        let (sent, taken) = (pool.clone(), Arc::new(Mutex::new(None)));
+        let (store, told) = (store.clone(), Arc::clone(&taken));
+        // A short nonce may be several events': each content is then a claim of its own.
+        let rules = Zegocloud::new(SECRET).unwrap().separate_short_nonces();
+        let handled = process(
+            WebhookLayer::new(rules)
+                .shared_store(store.clone())
+                .on_outage(OutagePolicy::LocalFallback),
+            move |event| {
+                let (pool, store, insert) = (sent.clone(), store.clone(), insert.clone());
+                let told = Arc::clone(&told);
+                async move {
+                    let claim = event.claim().unwrap();
+                    assert_eq!(claim.signature() != claim.key(), part);
+                    // `$2` has a use in every statement.
+                    let insert = format!("{insert} returning $2::bytea");
+                    sqlx::query(&insert)
+                        .bind(&claim.key()[..])
+                        .bind(&claim.fingerprint()[..])
+                        .bind(part.then_some(&claim.signature()[..]))
+                        .fetch_one(&pool)
+                        .await
+                        .unwrap();
+                    let mut transaction = pool.begin().await.unwrap();
+                    let recorded = store.done_in(&mut transaction, &event).await;
+                    if recorded.is_ok() {
+                        transaction.commit().await.unwrap();
+                    } else {
+                        transaction.rollback().await.unwrap();
+                    }
+                    let row = sqlx::query(
+                        "select state, token = $2, fingerprint = $3, body is null and answer_head is null, \
+                         expires_at > now() + interval '1 minute' \
+                         from webhook_claims where key = $1",
+                    )
+                    .bind(&claim.key()[..])
+                    .bind(claim.token())
+                    .bind(&claim.fingerprint()[..])
+                    .fetch_one(&pool)
+                    .await
+                    .unwrap();
+                    let row: (i16, [bool; 4]) = (row.get(0), [1, 2, 3, 4].map(|at| row.get(at)));
+                    *told.lock().unwrap() = Some((recorded, row));
+                    StatusCode::OK
+                }
+            },
+        );
+        let nonce = if part { format!("{number}") } else { format!("a-long-nonce-{number}") };
+        let body = format!(r#"{{"event":"room_create","room_id":"{number}"}}"#);
+        let request = signed(&Signer::new(SECRET).unwrap().nonce(nonce), "/zegocloud", body);
+        async move {
+            assert_eq!(call(&handled, &request).await.status(), StatusCode::OK);
+            taken.lock().unwrap().take().unwrap()
+        }
+    };
+    for (number, (what, row, is_free)) in [
+        ("it has expired", ["1", OTHER, AHEAD, OVER], true),
+        ("another attempt runs", ["1", MINE, AHEAD, AHEAD], false),
+        ("another attempt ran out of time", ["1", MINE, OVER, AHEAD], true),
+        ("another content ran out of time", ["1", OTHER, OVER, AHEAD], false),
+        ("it failed", ["2", MINE, OVER, AHEAD], true),
+        ("another content failed", ["2", OTHER, OVER, AHEAD], false),
+        ("it is done", ["3", MINE, OVER, AHEAD], false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for part in [false, true] {
+            let (recorded, (state, [mine, bound, cleared, kept])) =
+                run(part, 1000 + number, row).await;
+            let what = format!("{what}, as part: {part}");
+            if is_free {
+                assert!(recorded.is_ok(), "{what}: {recorded:?}");
+                assert_eq!(
+                    (state, mine, bound, cleared, kept),
+                    (3, true, true, true, true),
+                    "{what}"
+                );
+            } else {
+                assert!(matches!(recorded, Err(DoneInError::ClaimLost)), "{what}: {recorded:?}");
+                assert_eq!(
+                    (state.to_string(), mine, cleared),
+                    (row[0].to_owned(), false, false),
+                    "{what}"
+                );
+            }
+        }
+    }
 }
 
 /// While the store cannot be asked two processes deliver one event, and one of them commits.
@@ -661,11 +858,10 @@ async fn a_pool_without_a_connection_left_is_an_outage_and_heals() {
         RejectionKind::StoreUnavailable
     );
     drop(held);
-    let start = Instant::now();
-    while call(&handled, &room(1)).await.status() != StatusCode::OK {
-        assert!(start.elapsed() < Duration::from_secs(60), "the pool has connections again");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("the pool is asked again", || async {
+        call(&handled, &room(1)).await.status() == StatusCode::OK
+    })
+    .await;
 }
 
 /// A server that answers nothing keeps no connection of a call that nobody waits for any more.
@@ -694,11 +890,7 @@ async fn a_paused_server_costs_no_connections() {
     }
     // The sessions that were asked are given up within seconds, while the server still says
     // nothing.
-    let start = Instant::now();
-    while pool.size() > 0 {
-        assert!(start.elapsed() < Duration::from_secs(60), "{} connections are held", pool.size());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("no connection is held", || async { pool.size() == 0 }).await;
     postgres.signal("CONT");
     for number in 20..26 {
         assert_eq!(store.claim(claim(number)).await.unwrap(), Claimed::won(1));
@@ -726,17 +918,14 @@ async fn with_a_statement_timeout_a_locked_table_costs_no_sessions() {
         assert_eq!(call(&handled, &room(number)).await.status(), StatusCode::SERVICE_UNAVAILABLE);
     }
     let waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
-    while count(&admin, waiting).await > 0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("no session waits for the lock", || async { count(&admin, waiting).await == 0 }).await;
     let sessions = "select count(*) from pg_stat_activity where application_name = 'store'";
     assert_eq!(count(&admin, sessions).await, i64::from(pool.size()));
     transaction.rollback().await.unwrap();
-    let start = Instant::now();
-    while call(&handled, &room(100)).await.status() != StatusCode::OK {
-        assert!(start.elapsed() < Duration::from_secs(60), "the store does not come back");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    until("the store is back", || async {
+        call(&handled, &room(100)).await.status() == StatusCode::OK
+    })
+    .await;
 }
 
 /// To make connections anew would keep a busy server busy.
@@ -964,11 +1153,10 @@ async fn killed_before_the_commit_it_runs_again_and_after_it_does_not() {
             assert_eq!(status, at_once, "{point}");
             assert_eq!(count(&pool, BOOKINGS).await, booked, "{point}: without a call");
         }
-        let start = Instant::now();
-        while sender.send(&sound.addr, &request).await != 200 {
-            assert!(start.elapsed() < Duration::from_secs(60), "{point}: the claim is stuck");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until("the sound ledger has it", || async {
+            sender.send(&sound.addr, &request).await == 200
+        })
+        .await;
         assert_eq!(sender.send(&sound.addr, &request).await, 200);
         assert_eq!(count(&pool, BOOKINGS).await, 1, "{point}");
         assert_eq!(sender.get(&sound.addr, "/bookings").await, "1", "{point}");
