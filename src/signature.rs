@@ -42,7 +42,7 @@ pub(crate) fn find<'a, K, const N: usize>(
 }
 
 /// Whether the two are equal, compared in constant time.
-pub(crate) fn same<const N: usize>(a: &[u8; N], b: &[u8; N]) -> bool {
+pub(crate) fn same<T: CtEq + ?Sized>(a: &T, b: &T) -> bool {
     a.ct_eq(b).into()
 }
 

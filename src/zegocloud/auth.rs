@@ -3,7 +3,7 @@
 use crate::{
     Content, Identity, Input, Proof, Rejection, RejectionKind, Secret, Timestamp, Window,
     payload::{Names, Object, Value},
-    signature::{find, from_hex, malformed},
+    signature::{find, from_hex, malformed, same},
 };
 use sha1::{Digest, Sha1};
 use std::{
@@ -134,7 +134,7 @@ fn latest_cut(
             (nonce_len, &[(behind_nonce, 0)]),
             (both, &[(0, stamp_len), (nonce_len, 0)]),
         ] {
-            if cut(secret_at, secret_len) != secret.expose_secret() {
+            if !same(cut(secret_at, secret_len), secret.expose_secret()) {
                 continue;
             }
             for (stamp_at, nonce_at) in cuts {
