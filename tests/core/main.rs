@@ -10,4 +10,5 @@ mod handler;
 mod layer;
 mod manifest;
 mod public_dependencies;
+mod sources;
 mod tenants;

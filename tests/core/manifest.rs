@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-fn read(path: &str) -> String {
+pub fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -39,7 +39,7 @@ fn features() -> Vec<(String, Vec<String>)> {
         .collect()
 }
 
-fn providers() -> Vec<String> {
+pub fn providers() -> Vec<String> {
     features().into_iter().find(|(name, _)| name == "default").unwrap().1
 }
 
