@@ -27,7 +27,7 @@ use tower::{
     Layer, Service, ServiceBuilder, ServiceExt, limit::GlobalConcurrencyLimitLayer, service_fn,
 };
 use tower_webhooks::{
-    Delivery, Provider, Rejection, Signer as _, WebhookLayer, metric_names,
+    Delivery, Provider, ReadBudget, Rejection, Signer as _, WebhookLayer, metric_names,
     zegocloud::{Signer, Zegocloud},
 };
 
@@ -213,6 +213,40 @@ fn a_failing_handler_is_a_warning_with_all_that_names_the_delivery() {
             assert!(line.contains(field), "{field} is not in {line}");
         }
     }
+}
+
+/// Strangers can fill it, so it is no error; and it keeps events out, so it is not quiet either.
+#[test]
+fn a_full_read_budget_is_a_warning() {
+    let _alone = alone();
+    let layer = layer().read_budget(ReadBudget::new(8));
+    let log = logged_at(tracing::Level::DEBUG, || {
+        assert_eq!(send(&layer, 200, private(r#"{"event":"room_create"}"#)), 503);
+    });
+    let lines: Vec<_> = log.lines().collect();
+    assert_eq!(lines.len(), 1, "{log}");
+    for part in [" WARN ", "webhook refused", r#"reason="read_budget""#, "status=503"] {
+        assert!(lines[0].contains(part), "{part} is not in {log}");
+    }
+}
+
+/// It refuses every delivery of its route.
+#[test]
+fn a_layer_that_is_applied_twice_is_an_error_that_says_what_to_do() {
+    let _alone = alone();
+    let log = logged_at(tracing::Level::DEBUG, || {
+        let service = (layer(), layer()).layer(service_fn(async |_: Request<Full<Bytes>>| {
+            Ok::<_, Infallible>(Response::new(String::new()))
+        }));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let response = runtime.block_on(call(&service, &private(r#"{"event":"room_create"}"#)));
+        assert_eq!(response.status(), 500);
+    });
+    let errors: Vec<_> = log.lines().filter(|line| line.contains("ERROR ")).collect();
+    assert_eq!(errors.len(), 2, "{log}");
+    assert!(errors[0].contains(r#"reason="applied_twice""#), "{log}");
+    assert!(errors[1].contains("applied twice to one route: remove one of them"), "{log}");
+    assert!(errors.iter().all(|line| line.contains(r#"provider="zegocloud""#)), "{log}");
 }
 
 #[test]

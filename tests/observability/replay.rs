@@ -5,7 +5,7 @@ use crate::{
     support::{
         self, call,
         log::Log,
-        zegocloud::{SECRET, layer, signed},
+        zegocloud::{SECRET, layer, pair, signed},
     },
 };
 use bytes::Bytes;
@@ -27,7 +27,10 @@ use tokio::sync::Semaphore;
 use tower::{Layer, ServiceBuilder, ServiceExt, limit::GlobalConcurrencyLimitLayer, service_fn};
 use tower_webhooks::{
     Provider, TestClock, WebhookLayer,
-    replay::{Claim, Claimed, MemoryStore, Outcome, ReplayStore, ReplayedResponse, StoreError},
+    replay::{
+        Claim, Claimed, MemoryStore, OutagePolicy, Outcome, ReplayStore, ReplayedResponse,
+        StoreError,
+    },
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -157,6 +160,71 @@ fn a_store_in_trouble_is_loud_and_tells_its_cause() {
     ] {
         assert_line(&metrics, &[line]);
     }
+}
+
+/// Of an event that is authentic the operator hears: it may be lost.
+#[test]
+fn refusals_of_authentic_events_have_their_level_and_their_outcome() {
+    let (log, metrics) = observed(async {
+        let one = layer().local_store(MemoryStore::with_capacity(1).unwrap());
+        let (request, other_content) = pair();
+        let working = send(&one, SECOND, request.clone());
+        let meanwhile = async {
+            tokio::time::sleep(SECOND / 2).await;
+            for (request, status) in
+                [(request.clone(), 409), (other_content, 409), (event(), 503), (event(), 503)]
+            {
+                assert_eq!(send(&one, Duration::ZERO, request).await, status);
+            }
+        };
+        assert_eq!(tokio::join!(working, meanwhile).0, 200);
+        let store = Switched { memory: MemoryStore::new(), off: Arc::new(true.into()) };
+        let layer = layer().shared_store(store);
+        for _ in 0..3 {
+            assert_eq!(send(&layer, Duration::ZERO, event()).await, 503);
+        }
+    });
+    let refusals: Vec<_> = log.lines().filter(|line| line.contains("webhook refused")).collect();
+    let mut all = 0;
+    for (level, reason, outcome, times) in [
+        (" INFO ", "in_flight", "in_flight", 1),
+        (" INFO ", "conflict", "conflict", 1),
+        ("ERROR ", "store_full", "full", 2),
+        ("ERROR ", "store_unavailable", "unavailable", 3),
+    ] {
+        let reason = format!("reason=\"{reason}\"");
+        let lines: Vec<_> = refusals.iter().filter(|line| line.contains(&reason)).collect();
+        assert_eq!(lines.len(), times, "{reason}: {refusals:#?}");
+        for line in lines {
+            assert!(line.contains(level) && line.contains(r#"kind="room_create""#), "{line}");
+        }
+        all += times;
+        let series = format!(
+            "webhooks_replays_total{{provider=\"zegocloud\",outcome=\"{outcome}\"}} {times}"
+        );
+        assert!(metrics.lines().any(|line| line == series), "{series} is not in\n{metrics}");
+    }
+    assert_eq!(refusals.len(), all, "{refusals:#?}");
+}
+
+/// The store has bound the signature to another content while this process could not ask it.
+#[test]
+fn an_outcome_that_another_content_is_in_the_way_of_is_an_error() {
+    let (log, metrics) = observed(async {
+        let memory = MemoryStore::new();
+        let store = Switched { memory: memory.clone(), off: Arc::new(true.into()) };
+        let cut_off = layer().shared_store(store.clone()).on_outage(OutagePolicy::LocalFallback);
+        let (request, other_content) = pair();
+        assert_eq!(send(&cut_off, Duration::ZERO, request).await, 200);
+        let other = layer().shared_store(memory);
+        assert_eq!(send(&other, Duration::ZERO, other_content).await, 200);
+        store.off.store(false, Ordering::SeqCst);
+        cut_off.drained().await;
+    });
+    let why = "the store has other content under the signature";
+    assert_line(&log, &["ERROR", "an acknowledged delivery could not be recorded", why]);
+    assert_line(&metrics, &[r#"webhooks_outcomes_lost_total{provider="zegocloud"} 1"#]);
+    assert_line(&metrics, &[r#"webhooks_outcomes_waiting{provider="zegocloud"} 0"#]);
 }
 
 /// Only a body that has to be waited for holds any.
