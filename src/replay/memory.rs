@@ -108,6 +108,11 @@ impl MemoryStore {
         self.shared.capacity
     }
 
+    #[cfg(test)]
+    pub(crate) fn answer_limit(&self) -> usize {
+        self.shared.answers.budget
+    }
+
     /// How many answers the [`answer_budget`](Self::answer_budget) left no room for so far.
     pub fn answers_dropped(&self) -> u64 {
         self.shared.answers.dropped.load(Ordering::Relaxed)
