@@ -236,6 +236,58 @@ async fn tables_are_made_once_and_keep_apart() {
     }
 }
 
+/// Whoever migrates by other means has the same table.
+#[tokio::test]
+async fn the_guide_s_table_is_the_one_that_migrate_makes() {
+    let guide = include_str!("../../src/guide/exactly_once.md");
+    let (_, sql) = guide.split_once("```sql\ncreate table webhook_claims").unwrap();
+    let sql = format!("create table webhook_claims{}", sql.split("```").next().unwrap());
+    let postgres = Postgres::start().await;
+    let pool = postgres.pool().await;
+    pool.execute("create schema made; create schema guide").await.unwrap();
+    let made = PostgresStore::new(pool.clone()).table("made.webhook_claims").unwrap();
+    made.migrate().await.unwrap();
+    let script = format!("begin; set local search_path = guide; {sql}; commit");
+    pool.execute(&*script).await.unwrap();
+    let described = async |schema: &str| {
+        let mut all = Vec::new();
+        for (what, query) in [
+            (
+                "column",
+                "select concat_ws(' ', ordinal_position, column_name, data_type, \
+                    character_maximum_length, numeric_precision, datetime_precision, is_nullable, \
+                    column_default, is_identity, is_generated, collation_name) \
+                 from information_schema.columns where table_schema = $1",
+            ),
+            (
+                "index",
+                "select replace(indexdef, $1 || '.', '') from pg_indexes where schemaname = $1",
+            ),
+            (
+                "constraint",
+                "select conname || ' ' || pg_get_constraintdef(oid) from pg_constraint \
+                 where connamespace = $1::regnamespace",
+            ),
+            (
+                "storage",
+                "select concat_ws(' ', relname, relkind, relpersistence, \
+                    array_to_string(reloptions, ',')) \
+                 from pg_class where relnamespace = $1::regnamespace and relkind in ('r', 'i')",
+            ),
+        ] {
+            let rows = sqlx::query(query).bind(schema).fetch_all(&pool).await.unwrap();
+            assert!(!rows.is_empty(), "{schema} has no {what}");
+            all.extend(rows.iter().map(|row| format!("{what}: {}", row.get::<String, _>(0))));
+        }
+        all.sort();
+        all
+    };
+    let made = described("made").await;
+    assert_eq!(described("guide").await, made);
+    assert!(made.iter().any(|line| line.contains("fillfactor=70")), "{made:#?}");
+    assert!(made.iter().filter(|line| line.starts_with("column")).count() == 11, "{made:#?}");
+}
+
 #[tokio::test]
 async fn what_is_over_goes_while_claims_come() {
     let postgres = Postgres::start().await;
