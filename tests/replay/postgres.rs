@@ -703,11 +703,14 @@ async fn under_local_fallback_only_what_is_free_is_taken_over() {
     const OTHER: &str = "'\\x00'";
     const AHEAD: &str = "now() + interval '1 hour'";
     const OVER: &str = "now() - interval '1 second'";
-    let run = |part: bool, number: usize, [state, fingerprint, leased, expires]: [&str; 4]| {
-        let insert = format!(
-            "insert into webhook_claims values \
-             (77, {leased}, {expires}, {expires}, 4, {state}, $1, {fingerprint}, $3, '200 a/b', 'kept')"
-        );
+    let run = |part: bool, number: usize, row: Option<[&str; 4]>| {
+        let insert = row.map(|[state, fingerprint, leased, expires]| {
+            // `$2` has a use in each of them.
+            format!(
+                "insert into webhook_claims values (77, {leased}, {expires}, {expires}, 4, {state}, \
+                 $1, {fingerprint}, $3, '200 a/b', 'kept') returning $2::bytea"
+            )
+        });
         let (sent, taken) = (pool.clone(), Arc::new(Mutex::new(None)));
         let (store, told) = (store.clone(), Arc::clone(&taken));
         // A short nonce may be several events': each content is then a claim of its own.
@@ -722,15 +725,16 @@ async fn under_local_fallback_only_what_is_free_is_taken_over() {
                 async move {
                     let claim = event.claim().unwrap();
                     assert_eq!(claim.signature() != claim.key(), part);
-                    // `$2` has a use in every statement.
-                    let insert = format!("{insert} returning $2::bytea");
-                    sqlx::query(&insert)
-                        .bind(&claim.key()[..])
-                        .bind(&claim.fingerprint()[..])
-                        .bind(part.then_some(&claim.signature()[..]))
-                        .fetch_one(&pool)
-                        .await
-                        .unwrap();
+                    let signature = part.then_some(&claim.signature()[..]);
+                    if let Some(insert) = &insert {
+                        sqlx::query(insert)
+                            .bind(&claim.key()[..])
+                            .bind(&claim.fingerprint()[..])
+                            .bind(signature)
+                            .fetch_one(&pool)
+                            .await
+                            .unwrap();
+                    }
                     let mut transaction = pool.begin().await.unwrap();
                     let recorded = store.done_in(&mut transaction, &event).await;
                     if recorded.is_ok() {
@@ -740,16 +744,17 @@ async fn under_local_fallback_only_what_is_free_is_taken_over() {
                     }
                     let row = sqlx::query(
                         "select state, token = $2, fingerprint = $3, body is null and answer_head is null, \
-                         expires_at > now() + interval '1 minute' \
+                         expires_at > now() + interval '1 minute', signature is not distinct from $4 \
                          from webhook_claims where key = $1",
                     )
                     .bind(&claim.key()[..])
                     .bind(claim.token())
                     .bind(&claim.fingerprint()[..])
+                    .bind(signature)
                     .fetch_one(&pool)
                     .await
                     .unwrap();
-                    let row: (i16, [bool; 4]) = (row.get(0), [1, 2, 3, 4].map(|at| row.get(at)));
+                    let row: (i16, [bool; 5]) = (row.get(0), [1, 2, 3, 4, 5].map(|at| row.get(at)));
                     *told.lock().unwrap() = Some((recorded, row));
                     StatusCode::OK
                 }
@@ -764,33 +769,30 @@ async fn under_local_fallback_only_what_is_free_is_taken_over() {
         }
     };
     for (number, (what, row, is_free)) in [
-        ("it has expired", ["1", OTHER, AHEAD, OVER], true),
-        ("another attempt runs", ["1", MINE, AHEAD, AHEAD], false),
-        ("another attempt ran out of time", ["1", MINE, OVER, AHEAD], true),
-        ("another content ran out of time", ["1", OTHER, OVER, AHEAD], false),
-        ("it failed", ["2", MINE, OVER, AHEAD], true),
-        ("another content failed", ["2", OTHER, OVER, AHEAD], false),
-        ("it is done", ["3", MINE, OVER, AHEAD], false),
+        ("it is new", None, true),
+        ("it has expired", Some(["1", OTHER, AHEAD, OVER]), true),
+        ("another attempt runs", Some(["1", MINE, AHEAD, AHEAD]), false),
+        ("another attempt ran out of time", Some(["1", MINE, OVER, AHEAD]), true),
+        ("another content ran out of time", Some(["1", OTHER, OVER, AHEAD]), false),
+        ("it failed", Some(["2", MINE, OVER, AHEAD]), true),
+        ("another content failed", Some(["2", OTHER, OVER, AHEAD]), false),
+        ("it is done", Some(["3", MINE, OVER, AHEAD]), false),
     ]
     .into_iter()
     .enumerate()
     {
         for part in [false, true] {
-            let (recorded, (state, [mine, bound, cleared, kept])) =
+            let (recorded, (state, [mine, bound, cleared, kept, signed])) =
                 run(part, 1000 + number, row).await;
             let what = format!("{what}, as part: {part}");
             if is_free {
                 assert!(recorded.is_ok(), "{what}: {recorded:?}");
-                assert_eq!(
-                    (state, mine, bound, cleared, kept),
-                    (3, true, true, true, true),
-                    "{what}"
-                );
+                assert_eq!((state, [mine, bound, cleared, kept, signed]), (3, [true; 5]), "{what}");
             } else {
                 assert!(matches!(recorded, Err(DoneInError::ClaimLost)), "{what}: {recorded:?}");
                 assert_eq!(
                     (state.to_string(), mine, cleared),
-                    (row[0].to_owned(), false, false),
+                    (row.unwrap()[0].to_owned(), false, false),
                     "{what}"
                 );
             }
