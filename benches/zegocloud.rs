@@ -46,7 +46,7 @@ fn main() {
             // Starts over with an empty store.
             if turn.get() == POOL {
                 turn.set(0);
-                guarded.replace(fresh());
+                *guarded.borrow_mut() = fresh();
             }
             let response = guarded.borrow()(&pool[turn.replace(turn.get() + 1)]);
             assert!(response.extensions().is_empty(), "neither a repeat nor a refusal");
