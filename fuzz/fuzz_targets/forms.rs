@@ -51,12 +51,14 @@ fn zegocloud(data: &[u8]) {
     }
     let read = read.expect("a form");
     let mut members = json::members(&read).expect("no object").into_iter();
-    let mut lists: Vec<(String, Option<u16>, String)> = Vec::new();
-    for field in fields(body) {
+    let mut lists: Vec<(String, Option<u64>, String)> = Vec::new();
+    let fields = fields(body);
+    // With too many elements none is put into a list.
+    let has_lists =
+        fields.iter().filter(|field| place(&text(&field.name)).is_some()).count() <= 16_384;
+    for field in fields {
         let (name, value) = (text(&field.name), text(&field.value));
-        if lists.len() < 1024
-            && let Some((list, place)) = place(&name)
-        {
+        if has_lists && let Some((list, place)) = place(&name) {
             lists.push((list, place, value));
             continue;
         }
@@ -75,17 +77,17 @@ fn zegocloud(data: &[u8]) {
 }
 
 /// `name[]` or `name[12]`.
-fn place(name: &str) -> Option<(String, Option<u16>)> {
+fn place(name: &str) -> Option<(String, Option<u64>)> {
     let open = name.find('[')?;
     let inner = name[open + 1..].strip_suffix(']')?;
     if inner.is_empty() {
         return Some((name[..open].into(), None));
     }
-    let mut number = 0_u32;
+    let mut number = 0_u64;
     for digit in inner.chars() {
-        number = (number * 10 + digit.to_digit(10)?).min(70_000);
+        number = (number * 10 + u64::from(digit.to_digit(10)?)).min(u32::MAX.into());
     }
-    Some((name[..open].into(), Some(u16::try_from(number).ok()?)))
+    Some((name[..open].into(), Some(number)))
 }
 
 struct Field {
