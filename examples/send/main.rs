@@ -6,7 +6,7 @@
 //! cargo run --example send -- zegocloud stream_create --url http://127.0.0.1:3000/zegocloud --secret …
 //! ```
 //!
-//! Exits with 1 if any was refused.
+//! Exits with 1 if any was refused or not answered, and if a value cannot be used.
 
 #[path = "../common/vars.rs"]
 mod vars;
@@ -23,9 +23,14 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use std::{env, error::Error, process::ExitCode, time::SystemTime};
+use std::{
+    error::Error,
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
+use tokio::time::timeout;
 use tower_webhooks::Signer;
-use vars::Vars;
+use vars::{Vars, variable};
 
 /// Signs events as the providers would and posts them to a receiver
 ///
@@ -42,6 +47,9 @@ struct Args {
     /// Send each request a second time, as a thief could
     #[arg(long)]
     repeat: bool,
+    /// How many seconds each answer may take
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    timeout: u64,
     /// Where to post it [default: the provider's route at $RECEIVER_ADDR, else at 127.0.0.1:3000]
     #[arg(long, requires = "provider")]
     url: Option<String>,
@@ -111,8 +119,11 @@ struct Outgoing {
     signer: Box<dyn Signer>,
 }
 
+/// Which keys of a family have no value.
+struct NotSet(String);
+
 impl Outgoing {
-    fn new(family: &Family, args: &Args) -> Result<Self, Box<dyn Error>> {
+    fn new(family: &Family, args: &Args) -> Result<Result<Self, NotSet>, Box<dyn Error>> {
         let (kind, body) = match &args.event {
             None => (family.events)()[0],
             Some(event) => {
@@ -134,23 +145,35 @@ impl Outgoing {
         let vars = Vars::new(family.vars)?;
         let value = |(variable, flag): &(&str, &str)| {
             let value = args.flag(flag).cloned().or_else(|| vars.get(variable));
-            value.ok_or_else(|| format!("{}: neither {variable} nor {flag} is set", family.name))
+            value.ok_or_else(|| {
+                NotSet(format!("{}: neither {variable} nor {flag} is set", family.name))
+            })
         };
-        let values = family.needs.iter().map(value).collect::<Result<Vec<_>, _>>()?;
-        let signer =
-            (family.signer)(&values).map_err(|error| format!("{}: {error}", family.name))?;
-        let url = args.url.clone().unwrap_or_else(|| {
-            let addr = env::var("RECEIVER_ADDR").unwrap_or_else(|_| vars::RECEIVER_ADDR.to_owned());
-            format!("http://{addr}{}", family.route)
-        });
+        let values = match family.needs.iter().map(value).collect::<Result<Vec<_>, _>>() {
+            Ok(values) => values,
+            Err(not_set) => return Ok(Err(not_set)),
+        };
+        let signer = (family.signer)(&values).map_err(|error| {
+            let named = family.needs.iter().map(|(variable, flag)| format!("{variable} ({flag})"));
+            format!("{}: {}: {error}", family.name, named.collect::<Vec<_>>().join(" or "))
+        })?;
+        let (url, from) = match &args.url {
+            Some(url) => (url.clone(), "--url"),
+            None => {
+                let addr = variable("RECEIVER_ADDR")?;
+                let addr = addr.as_deref().unwrap_or(vars::RECEIVER_ADDR);
+                (format!("http://{addr}{}", family.route), "RECEIVER_ADDR")
+            }
+        };
         let request = Request::post(&url)
             .header(header::CONTENT_TYPE, family.content_type)
             .body(
                 body.replace("FRESH", &format!("{:012}", fastrand::u64(..1_000_000_000_000)))
                     .into(),
             )
-            .map_err(|error| format!("{url}: {error}"))?;
-        Ok(Self { label: format!("{} {kind}", family.name), name: family.name, request, signer })
+            .map_err(|error| format!("{from}: {url}: {error}"))?;
+        let label = format!("{} {kind}", family.name);
+        Ok(Ok(Self { label, name: family.name, request, signer }))
     }
 }
 
@@ -169,15 +192,13 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
     let mut outgoing = Vec::new();
     for family in FAMILIES {
-        match &args.provider {
-            Some(provider) if provider == family.name => {
-                outgoing.push(Outgoing::new(family, &args)?)
-            }
-            Some(_) => {}
-            None => match Outgoing::new(family, &args) {
-                Ok(event) => outgoing.push(event),
-                Err(error) => eprintln!("left out: {error}"),
-            },
+        if args.provider.as_ref().is_some_and(|provider| provider != family.name) {
+            continue;
+        }
+        match Outgoing::new(family, &args)? {
+            Ok(event) => outgoing.push(event),
+            Err(NotSet(which)) if args.provider.is_some() => return Err(which.into()),
+            Err(NotSet(which)) => eprintln!("left out: {which}"),
         }
     }
     let client = Client::builder(TokioExecutor::new()).build_http();
@@ -186,7 +207,7 @@ async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
         let Outgoing { label, name, request, signer } = event;
         let request = signer.sign(request, SystemTime::now());
         for _ in 0..=u8::from(args.repeat) {
-            accepted &= post(&client, &label, name, request.clone()).await?;
+            accepted &= post(&client, &label, name, request.clone(), args.timeout).await?;
         }
     }
     Ok(accepted)
@@ -232,11 +253,15 @@ async fn post(
     label: &str,
     name: &str,
     request: Request<Bytes>,
+    seconds: u64,
 ) -> Result<bool, Box<dyn Error>> {
     println!("{label}: {} {}", request.method(), request.uri());
     println!("  {}", String::from_utf8_lossy(request.body()));
     let url = request.uri().clone();
-    let response = client.request(request.map(Full::new)).await.map_err(|error| {
+    let answer = client.request(request.map(Full::new));
+    let answer = timeout(Duration::from_secs(seconds), answer).await;
+    let answer = answer.map_err(|_| format!("{url}: no answer within {seconds} s (--timeout)"))?;
+    let response = answer.map_err(|error| {
         let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
         format!("{url}: {error}{cause} (is the receiver running?)")
     })?;

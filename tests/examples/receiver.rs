@@ -775,3 +775,46 @@ fn send_without_arguments_and_the_demo_receiver_suit_each_other() {
     let (code, text) = run_send(receiver.addr, &[], None);
     assert_eq!(code, Some(0), "and again, signed anew: {text}");
 }
+
+#[test]
+fn send_leaves_out_only_what_is_not_set() {
+    for (name, value) in [
+        ("RECEIVER_ADDR", &b"a b"[..]),
+        ("RECEIVER_ADDR", b"caf\xe9"),
+        ("ZEGOCLOUD_CALLBACK_SECRET", b" "),
+        ("ZEGOCLOUD_CALLBACK_SECRET", b"caf\xe9"),
+        ("VOBIZ_PUBLIC_URL", b"no origin"),
+        ("VOBIZ_AUTH_TOKEN", b""),
+    ] {
+        let set = [("VOBIZ_AUTH_TOKEN", "a token")].into_iter().filter(|(set, _)| *set != name);
+        let mut command = example("send");
+        command.env("RECEIVER_ADDR", "127.0.0.1:9").envs(set);
+        let output = command.env(name, OsStr::from_bytes(value)).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{name}: {stderr}");
+        assert!(output.stdout.is_empty(), "{name}: nothing is sent before all can be");
+        let names = |line: &str| line.starts_with("send: ") && line.contains(name);
+        assert!(stderr.lines().any(names), "{name}: {stderr}");
+    }
+
+    // A provider that is set in part does not keep the others from being sent.
+    let receiver = Receiver::start_with(&[("GEELARK_TOKEN", "a token")]);
+    let output = example("send")
+        .env("RECEIVER_ADDR", receiver.addr.to_string())
+        .env("GEELARK_TOKEN", "a token")
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(stderr.contains("left out: geelark: neither GEELARK_APP_ID nor --app-id"), "{stderr}");
+    assert_eq!(String::from_utf8(output.stdout).unwrap().matches("200 OK").count(), 10);
+}
+
+#[test]
+fn send_does_not_wait_for_ever() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let args = ["zegocloud", "--timeout", "1"];
+    let (code, text) = run_send(silent.local_addr().unwrap(), &args, None);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("no answer within 1 s"), "{text}");
+}
