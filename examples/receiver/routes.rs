@@ -154,6 +154,7 @@ impl Routes<'_> {
         provider: impl FnOnce([String; N]) -> Result<P, ConfigError>,
         handler: MethodRouter<Handlers>,
     ) -> Result<(), Box<dyn Error>> {
+        self.page.strike_out::<P>();
         let values = needs.map(|name| vars.get(name));
         if values.iter().any(Option::is_none) {
             say(format_args!("{route} is not mounted: it needs {}", needs.join(" and ")));

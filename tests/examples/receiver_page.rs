@@ -17,6 +17,7 @@ mod zegocloud_catalogue;
 
 use crate::support::{
     browser::Browser,
+    cpu::memory_of,
     processes::{Receiver, Sender},
     signed, with,
 };
@@ -468,6 +469,94 @@ async fn attack_no_credential_is_on_the_page() {
         );
     }
     assert!(struck > rows.len() && hidden >= 3, "{struck} of {} rows, {hidden} bodies", rows.len());
+}
+
+#[tokio::test]
+async fn attack_credentials_of_a_provider_without_a_route_are_struck_out() {
+    let whatsapp = vobiz::whatsapp::Signer::new("a WhatsApp secret").unwrap();
+    let stardust = stardust::Signer::new("an access key", "a secret key").unwrap();
+    let signers: [(_, &dyn tower_webhooks::Signer, &[&str]); 2] = [
+        (("VOBIZ_AUTH_TOKEN", "a token"), &whatsapp, &["x-webhook-signature"]),
+        (("STARDUST_SECRET_KEY", "a secret key"), &stardust, &["x-stardust-key", "x-sign"]),
+    ];
+    for (variable, signer, names) in signers {
+        let shown = Shown::start_with(&[variable]);
+        let request = Request::post("/zegocloud").body(Bytes::from("{}")).unwrap();
+        assert_eq!(shown.send(&signer.sign(request, SystemTime::now())).await, 401);
+        let (id, _) = shown.rows().await.0.pop().unwrap();
+        let detail = shown.detail(&id).await.unwrap();
+        let headers = detail["headers"].as_array().unwrap();
+        for name in names {
+            assert!(headers.contains(&json!([name, null])), "{name}: {headers:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn attack_a_body_that_is_cut_between_nonce_and_signature_shows_neither() {
+    let shown = Shown::start();
+    let pad = "x".repeat(150_000);
+    let member = |name: &str, value: &str| format!(r#""{name}":"{value}""#);
+    let room = member("room_id", "lobby");
+    let (nonce, signature, pad) = (
+        member("nonce", "a secret nonce"),
+        member("signature", "a secret signature"),
+        member("pad", &pad),
+    );
+    let nested = format!(r#""of":{{{nonce},{pad}}}"#);
+    let join = |members: &[&str]| members.join(",");
+    for (members, room_is_shown) in [
+        (join(&[&room, &nonce, &pad, &signature]), true),
+        (join(&[&room, &signature, &pad, &nonce]), true),
+        (join(&[&room, &nested, &signature]), true),
+        (join(&[&room, &pad, &nonce, &signature]), true),
+        // No object, so nothing can be told from the rest.
+        (format!(r#"[{{{}}}]"#, join(&[&room, &nonce, &pad, &signature])), false),
+    ] {
+        let body = if members.starts_with('[') { members } else { format!("{{{members}}}") };
+        let encoded: String = body.replace('"', "%22").replace('{', "%7B");
+        for body in [body, encoded] {
+            // Refused, and delivered as an event that GeeLark does not know.
+            let refused = Request::post("/zegocloud").body(Bytes::from(body.clone())).unwrap();
+            assert!([400, 401].contains(&shown.send(&refused).await));
+            let token = geelark::TokenSigner::new("demo-geelark-token").unwrap();
+            assert_eq!(shown.send(&signed(&token, "/geelark/token", body.clone())).await, 200);
+            let (rows, _) = shown.rows().await;
+            for (id, row) in &rows[rows.len() - 2..] {
+                let detail = shown.detail(id).await.unwrap();
+                assert!(!detail.to_string().contains("a secret"), "{row} {detail}");
+                let text = detail["body"]["text"].as_str();
+                assert_eq!(text.is_some_and(|text| text.contains("lobby")), room_is_shown, "{row}");
+                assert!(text.is_none() || detail["body"]["cut"] == json!(true), "{row}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn attack_a_large_body_is_read_for_the_page_no_further_than_it_is_shown() {
+    let signer = stardust::Signer::new("demo-stardust-access-key", "demo-stardust-secret-key");
+    let signer = signer.unwrap();
+    let (mut most, mut last) = (Vec::new(), None);
+    for page in ["0", "1"] {
+        let shown = Shown::start_with(&[("RECEIVER_PAGE", page)]);
+        let small = signed(&signer, "/stardust/signed", "a&a");
+        assert_eq!(shown.send(&small).await, 200);
+        let large = signed(&signer, "/stardust/signed", "a&".repeat(8 << 20));
+        assert_eq!(shown.send(&large).await, 200);
+        most.push(memory_of(shown.receiver.id(), "VmHWM") >> 20);
+        last = Some(shown);
+    }
+    println!("16 MiB: {} MiB at most without the page, {} with it", most[0], most[1]);
+    assert!(most[1] <= most[0] + 24, "{most:?}");
+
+    let shown = last.unwrap();
+    let (id, _) = shown.rows().await.0.pop().unwrap();
+    let detail = shown.detail(&id).await.unwrap();
+    for text in [&detail["body"], &detail["delivery"]["event"]] {
+        assert_eq!(text["cut"], json!(true));
+        assert_eq!(text["text"].as_str().unwrap().len(), 128 << 10);
+    }
 }
 
 // In a browser.

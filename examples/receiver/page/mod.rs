@@ -69,6 +69,13 @@ impl Page {
         })
     }
 
+    /// Strikes out this provider's credentials in the headers of all requests.
+    pub fn strike_out<P: Provider>(&mut self) {
+        if let Some(served) = &mut self.served {
+            served.watch.strike_out::<P>();
+        }
+    }
+
     /// Shows the requests to this provider's route on the page.
     pub fn show<P: Provider>(&mut self, route: &str) {
         if let Some(served) = &mut self.served {

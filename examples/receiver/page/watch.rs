@@ -22,8 +22,8 @@ use std::{
 };
 use tower_webhooks::{Age, DeliveryId, Provider, Rejection, Verified, replay::Duplicate};
 
-/// The watched routes, and the headers that carry a credential on any of them: a request for one
-/// provider may be sent to another's route.
+/// The watched routes, and the headers that carry a credential of any provider: a request for one
+/// may be sent to another's route, also while the one has no route.
 #[derive(Clone)]
 pub struct Watch {
     journal: Arc<Journal>,
@@ -40,6 +40,9 @@ impl Watch {
 
     pub fn add<P: Provider>(&mut self, route: &str) {
         self.routes.insert(route.to_owned(), P::NAME);
+    }
+
+    pub fn strike_out<P: Provider>(&mut self) {
         self.credentials.extend_from_slice(P::CREDENTIALS);
     }
 }
@@ -132,9 +135,9 @@ struct Detail {
 /// The event; one that its provider does not know may be another's, with that one's signature.
 fn shown<E: Serialize>(event: &Verified<E>) -> Option<Text> {
     if event.kind() == "unknown" {
-        let text = serde_json::to_vec(&**event).ok()?;
-        if let Cow::Owned(shown) = redact::without_signature(&text)? {
-            return Some(Text::of(&shown, false));
+        let (text, cut) = redact::beginning_of_json(&**event)?;
+        if let Cow::Owned(shown) = redact::without_signature(&text, cut)? {
+            return Some(Text::of(&shown, cut));
         }
     }
     Text::of_json(&**event)
@@ -159,8 +162,8 @@ enum Shown {
 
 impl Shown {
     fn body(body: &[u8], cut: bool) -> Self {
-        match redact::without_signature(body) {
-            Some(body) => Self::Text(Text::of(&body, cut)),
+        match Text::of_body(body, cut) {
+            Some(text) => Self::Text(text),
             None => Self::Nothing {
                 because: "It may hold a signature that cannot be told from the rest.",
             },
