@@ -9,12 +9,12 @@
 //! knows which rooms are open: ask `grpc.health.v1.Health/Check` or `Watch` for the service
 //! `room/` followed by the room's id.
 
-#[path = "common/secret.rs"]
-mod secret;
+#[path = "common/mod.rs"]
+mod common;
 
 use axum::{Router, extract::State, http::StatusCode, routing::post};
-use std::{env, error::Error};
-use tokio::net::TcpListener;
+use common::{run::run, secret::callback_secret};
+use std::error::Error;
 use tonic::service::Routes;
 use tonic_health::{
     ServingStatus,
@@ -52,10 +52,6 @@ async fn on_event(State(mut rooms): State<HealthReporter>, event: Verified<Event
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let secret = secret::callback_secret()?;
-    let listener =
-        TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
-    eprintln!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app(&secret)?).await?;
+    run(app(&callback_secret()?)?).await?;
     Ok(())
 }

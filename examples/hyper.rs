@@ -5,10 +5,11 @@
 //! cargo run --example send -- zegocloud stream_create
 //! ```
 
-#[path = "common/secret.rs"]
-mod secret;
+#[path = "common/mod.rs"]
+mod common;
 
 use bytes::Bytes;
+use common::{run::listen, secret::callback_secret};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::server::conn::http1;
@@ -16,7 +17,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use std::{convert::Infallible, env, error::Error, time::Duration};
+use std::{convert::Infallible, error::Error, time::Duration};
 use tokio::net::TcpListener;
 use tower::{Layer, service_fn};
 use tower_webhooks::{
@@ -65,9 +66,6 @@ pub async fn serve(
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let secret = secret::callback_secret()?;
-    let listener =
-        TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
-    eprintln!("listening on http://{}", listener.local_addr()?);
-    match serve(listener, &secret).await? {}
+    let secret = callback_secret()?;
+    match serve(listen().await?, &secret).await? {}
 }

@@ -9,10 +9,8 @@
 //! `LEDGER_CRASH=before_commit` or `after_commit` ends the process at that point. Start it again
 //! without the variable to see what the sender's retry does: it books, or finds the booking made.
 
-#[path = "common/ended.rs"]
-mod ended;
-#[path = "common/secret.rs"]
-mod secret;
+#[path = "common/mod.rs"]
+mod common;
 
 use axum::{
     Router,
@@ -21,10 +19,10 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use ended::ended;
+use common::{run::run, secret::callback_secret, vars::variable};
 use sqlx::{Executor, PgPool, Row, postgres::PgPoolOptions};
-use std::{env, error::Error, time::Duration};
-use tokio::net::TcpListener;
+use std::{error::Error, time::Duration};
+use tokio::time::timeout_at;
 use tower_webhooks::{
     Verified, WebhookLayer,
     replay::{DoneInError, PostgresStore},
@@ -88,12 +86,15 @@ impl IntoResponse for Failure {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let url = env::var("POSTGRES_URL").map_err(|error| format!("POSTGRES_URL: {error}"))?;
-    let secret = secret::callback_secret()?;
-    let crash = env::var("LEDGER_CRASH").ok().filter(|point| !point.is_empty());
+    let url = variable("POSTGRES_URL")?.ok_or("POSTGRES_URL: not set")?;
+    let secret = callback_secret()?;
+    let crash = variable("LEDGER_CRASH")?.filter(|point| !point.is_empty());
     if !matches!(crash.as_deref(), None | Some("before_commit" | "after_commit")) {
         return Err("LEDGER_CRASH: neither before_commit nor after_commit".into());
     }
+
+    let lease = variable("LEDGER_LEASE_MS")?.map(|millis| millis.parse()).transpose();
+    let lease = lease.map_err(|error| format!("LEDGER_LEASE_MS: {error}"))?;
 
     let pool = PgPoolOptions::new().connect(&url).await?;
     // The store has its own pool, so that no claim waits for a handler's connection.
@@ -103,8 +104,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     create_bookings(&pool).await?;
 
     let mut webhooks = WebhookLayer::new(Zegocloud::new(secret)?).shared_store(store.clone());
-    if let Ok(millis) = env::var("LEDGER_LEASE_MS") {
-        let millis = millis.parse().map_err(|error| format!("LEDGER_LEASE_MS: {error}"))?;
+    if let Some(millis) = lease {
         webhooks = webhooks.lease(Duration::from_millis(millis))?;
     }
     let app = Router::new()
@@ -112,12 +112,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/bookings", get(bookings))
         .with_state(Ledger { pool, store, crash });
 
-    let listener =
-        TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
-    let ended = ended()?;
-    eprintln!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app).with_graceful_shutdown(ended).await?;
-    if tokio::time::timeout(Duration::from_secs(10), webhooks.drained()).await.is_err() {
+    let deadline = run(app).await?;
+    if timeout_at(deadline, webhooks.drained()).await.is_err() {
         eprintln!("the store has not heard of every delivery");
     }
     Ok(())

@@ -9,8 +9,8 @@
 //! Each event that reaches the handler is one line of JSON on stdout; everything else goes to
 //! stderr.
 
-#[path = "common/ended.rs"]
-mod ended;
+#[path = "common/mod.rs"]
+mod common;
 
 use axum::{
     Extension, Router,
@@ -20,7 +20,7 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     routing::{MethodRouter, post},
 };
-use ended::ended;
+use common::run::run;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -31,7 +31,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
-use tokio::{net::TcpListener, sync::Mutex, task::spawn_blocking};
+use tokio::{sync::Mutex, task::spawn_blocking};
 use tower::util::MapResponseLayer;
 use tower_webhooks::{
     ConfigError, PerRequest, Provider, ReadBudget, Rejection, Verified, WebhookLayer,
@@ -286,11 +286,7 @@ async fn parse(text: Vec<u8>) -> Result<ByName, Problem> {
 async fn main() -> Result<(), Problem> {
     let path = PathBuf::from(env::var_os("TENANTS_FILE").ok_or("TENANTS_FILE is not set")?);
     let tenants = Tenants::read(path).await.map_err(|error| format!("TENANTS_FILE: {error}"))?;
-    let listener =
-        TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
-    let ended = ended()?;
-    eprintln!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app(Arc::new(tenants))).with_graceful_shutdown(ended).await?;
+    run(app(Arc::new(tenants))).await?;
     Ok(())
 }
 

@@ -46,6 +46,11 @@ impl Vars {
     }
 }
 
+/// Follows the provider's name.
+#[allow(dead_code, reason = "the sender does not warn")]
+pub const DEMO_WARNING: &str =
+    "no variable is set, so the published demo values are used: anybody can forge events";
+
 pub const RECEIVER_ADDR: &str = "127.0.0.1:3000";
 
 pub const ZEGOCLOUD: Names =

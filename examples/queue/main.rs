@@ -17,22 +17,19 @@
 //!   `noeviction`). What was processed or queued just before the crash may come a second time: the
 //!   worker must tolerate that.
 
+#[path = "../common/mod.rs"]
+mod common;
 #[cfg(feature = "redis")]
 mod durable;
-#[path = "../common/ended.rs"]
-mod ended;
 mod memory;
-#[path = "../common/secret.rs"]
-mod secret;
 
 #[cfg(feature = "redis")]
 pub use durable::RedisQueue;
-pub use ended::ended;
 pub use memory::MemoryQueue;
 
 use axum::{Router, extract::State, http::StatusCode, routing::post};
-use std::{env, error::Error, future::Future, num::NonZero, time::Duration};
-use tokio::net::TcpListener;
+use common::{run::run, secret::callback_secret, vars::variable};
+use std::{error::Error, future::Future, num::NonZero, time::Duration};
 use tower_webhooks::{
     ConfigError, Verified, WebhookEvent as _, WebhookLayer,
     zegocloud::{Event, Zegocloud},
@@ -67,14 +64,13 @@ async fn on_event<Q: Queue>(State(queue): State<Q>, event: Verified<Event>) -> S
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let secret = secret::callback_secret()?;
-    let capacity = match env::var("QUEUE_CAPACITY") {
-        Ok(text) => text.parse().map_err(|error| format!("QUEUE_CAPACITY: {error}"))?,
-        Err(env::VarError::NotPresent) => const { NonZero::new(1000u32).unwrap() },
-        Err(error) => return Err(format!("QUEUE_CAPACITY: {error}").into()),
+    let secret = callback_secret()?;
+    let capacity = match variable("QUEUE_CAPACITY")? {
+        Some(text) => text.parse().map_err(|error| format!("QUEUE_CAPACITY: {error}"))?,
+        None => const { NonZero::new(1000u32).unwrap() },
     };
     let capacity = capacity.get() as usize;
-    if let Ok(url) = env::var("REDIS_URL") {
+    if let Some(url) = variable("REDIS_URL")? {
         return serve_durable(&url, capacity, &secret).await;
     }
     eprintln!("the queue is in memory");
@@ -84,7 +80,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             work(Event::clone(&event)).await;
         }
     });
-    serve(app(queue, &secret)?).await?;
+    run(app(queue, &secret)?).await?;
     // With the last handler the queue's sender is dropped, so the worker ends when the queue is
     // empty.
     worker.await?;
@@ -96,7 +92,7 @@ async fn serve_durable(url: &str, capacity: usize, secret: &str) -> Result<(), B
     eprintln!("the queue is in Redis");
     let queue = RedisQueue::new(url, capacity)?;
     let worker = tokio::spawn(queue.clone().work_off(work));
-    serve(app(queue, secret)?).await?;
+    run(app(queue, secret)?).await?;
     // What is left in the queue is processed after the next start.
     worker.abort();
     Ok(())
@@ -105,15 +101,6 @@ async fn serve_durable(url: &str, capacity: usize, secret: &str) -> Result<(), B
 #[cfg(not(feature = "redis"))]
 async fn serve_durable(_url: &str, _capacity: usize, _secret: &str) -> Result<(), Box<dyn Error>> {
     Err("REDIS_URL: this example was built without `--features redis`".into())
-}
-
-async fn serve(app: Router) -> Result<(), Box<dyn Error>> {
-    let listener =
-        TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
-    let ended = ended()?;
-    eprintln!("listening on http://{}", listener.local_addr()?);
-    axum::serve(listener, app).with_graceful_shutdown(ended).await?;
-    Ok(())
 }
 
 /// Work that takes too long for the handler.

@@ -126,10 +126,7 @@ impl Routes<'_> {
     fn vars(&self, provider: &str, names: vars::Names) -> Result<Vars, String> {
         let vars = Vars::new(names)?;
         if vars.demo {
-            say(format_args!(
-                "warning: {provider}: no variable is set, so the published demo values are used: \
-                 anybody can forge events"
-            ));
+            say(format_args!("warning: {provider}: {}", vars::DEMO_WARNING));
         }
         Ok(vars)
     }

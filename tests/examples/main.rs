@@ -11,6 +11,7 @@ mod support;
 mod github;
 mod grpc;
 mod hyper;
+mod life;
 mod queue;
 mod receiver;
 mod receiver_page;

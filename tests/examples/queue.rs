@@ -36,6 +36,7 @@ fn what_cannot_be_meant_is_an_error_that_names_the_variable() {
     for (name, value) in [
         ("QUEUE_CAPACITY", &b"0"[..]),
         ("QUEUE_CAPACITY", b"\xff"),
+        ("REDIS_URL", b"\xff"),
         ("ZEGOCLOUD_CALLBACK_SECRET", b"\xff"),
     ] {
         let mut queue = executable("queue");
