@@ -29,7 +29,14 @@ pub use memory::MemoryQueue;
 
 use axum::{Router, extract::State, http::StatusCode, routing::post};
 use common::{run::run, secret::callback_secret, vars::variable};
-use std::{error::Error, future::Future, num::NonZero, time::Duration};
+use std::{
+    error::Error,
+    future::Future,
+    io::{self, Write},
+    num::NonZero,
+    process,
+    time::Duration,
+};
 use tower_webhooks::{
     ConfigError, Verified, WebhookEvent as _, WebhookLayer,
     zegocloud::{Event, Zegocloud},
@@ -106,5 +113,10 @@ async fn serve_durable(_url: &str, _capacity: usize, _secret: &str) -> Result<()
 /// Work that takes too long for the handler.
 async fn work(event: Event) {
     tokio::time::sleep(Duration::from_secs(1)).await;
-    println!("{} {}", event.kind(), serde_json::to_string(&event).unwrap_or_default());
+    let json = serde_json::to_string(&event).unwrap_or_default();
+    if let Err(error) = writeln!(io::stdout(), "{} {json}", event.kind()) {
+        // The worker alone would end unnoticed. In Redis the event is still queued.
+        writeln!(io::stderr(), "stdout: {error}").ok();
+        process::exit(1);
+    }
 }

@@ -13,7 +13,7 @@ use std::{
     net::TcpStream,
     os::unix::ffi::OsStrExt,
     path::PathBuf,
-    process::{Command, ExitStatus},
+    process::{Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -126,6 +126,48 @@ fn the_published_secret_is_warned_of_as_by_the_receiver() {
         let own = Running::start(at_any_port(name).envs([secret]));
         assert!(!own.greeting.iter().any(|line| line.starts_with("warning")), "{name}");
     }
+}
+
+/// A queue whose output nobody reads any more; it has ended after one event.
+async fn a_queue_without_a_reader(queue: &mut Command) {
+    let secret = ("ZEGOCLOUD_CALLBACK_SECRET", SECRET);
+    // A pipe whose other end is closed.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let queue = queue.envs([secret]).stdout(writer).stderr(Stdio::piped());
+    let (mut queue, addr) = crate::support::processes::listening(queue);
+    let event = signed("/zegocloud", r#"{"event":"room_create","room_id":"lobby"}"#);
+    assert_eq!(Sender::new().send(&addr, &event).await, 200);
+    let start = Instant::now();
+    let end = loop {
+        if let Some(end) = queue.try_wait().unwrap() {
+            break end;
+        }
+        if start.elapsed() > Duration::from_secs(60) {
+            queue.kill().unwrap();
+            queue.wait().unwrap();
+            panic!("it lives on without its worker");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert_eq!(end.code(), Some(1), "{end}");
+}
+
+#[tokio::test]
+async fn a_queue_that_cannot_print_ends_with_an_error() {
+    a_queue_without_a_reader(&mut at_any_port("queue")).await;
+}
+
+#[cfg(feature = "redis")]
+#[tokio::test]
+async fn an_event_that_could_not_be_printed_stays_in_redis() {
+    let redis = crate::support::redis::Redis::start();
+    a_queue_without_a_reader(at_any_port("queue").env("REDIS_URL", redis.url())).await;
+    assert_eq!(redis.command::<usize>(&["XLEN", "webhooks"]), 1);
+    // The next worker does it.
+    let next = Running::start(at_any_port("queue").env("REDIS_URL", redis.url()));
+    let line = next.stdout.recv_timeout(PATIENCE).unwrap();
+    assert!(line.starts_with("room_create ") && line.contains("lobby"), "{line}");
 }
 
 /// Its claim would last for ten minutes, and a receiver that shares the store would refuse the
