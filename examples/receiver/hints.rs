@@ -20,10 +20,13 @@ pub fn first_look(rejection: &Rejection) -> String {
                 None => "the clock".to_owned(),
             };
         }
-        RejectionKind::CredentialWrong if is_voice => {
+        RejectionKind::CredentialWrong if is_voice && cfg!(feature = "tracing") => {
             "the public URL (VOBIZ_PUBLIC_URL: RUST_LOG=tower_webhooks=debug shows the URL that \
-             was signed here), then the \
-             auth token"
+             was signed here), then the auth token"
+        }
+        RejectionKind::CredentialWrong if is_voice => {
+            "the public URL (VOBIZ_PUBLIC_URL: a receiver built with `--features tracing` shows \
+             the URL that was signed here, with RUST_LOG=tower_webhooks=debug), then the auth token"
         }
         RejectionKind::CredentialWrong if provider.starts_with("vobiz.") => {
             "the secret, then the family: the same header means another key on another route"

@@ -454,7 +454,10 @@ fn a_refusal_says_what_to_look_at_first() {
         "first look at the clock: it was signed 3",
     );
     looks(&send(&other, "/zegocloud", now, 401), "first look at the secret");
-    looks(&send(&elsewhere, "/vobiz/voice", now, 401), "first look at the public URL");
+    let line = send(&elsewhere, "/vobiz/voice", now, 401);
+    looks(&line, "first look at the public URL");
+    // Without the feature the variable alone shows nothing.
+    assert_eq!(line.contains("built with `--features tracing`"), cfg!(not(feature = "tracing")));
     let campaign = vobiz::campaign::Signer::new("another token").unwrap();
     looks(
         &send(&campaign, "/vobiz/campaign", now, 401),
