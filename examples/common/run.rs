@@ -9,11 +9,7 @@ pub async fn run(app: Router) -> Result<Instant, String> {
     // First, so that a signal ends it in order from the time that it says that it listens.
     let end = ended().map_err(|error| error.to_string())?;
     let listener = listen().await?;
-    let (answered, deadline) = serve(listener, app, end, || ()).await;
-    if !answered {
-        eprintln!("some requests were left unanswered");
-    }
-    Ok(deadline)
+    Ok(serve(listener, app, end, || (), |what| eprintln!("{what}")).await)
 }
 
 /// Listens at `ADDR`, or at `127.0.0.1:3000` if it is not set, and says so.

@@ -7,23 +7,23 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use std::{io, pin::pin, time::Duration};
+use std::{fmt, io, pin::pin, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
     time::{Instant, sleep, timeout, timeout_at},
 };
 
-/// Serves until `end`, and calls `closed` once no new connection is accepted.
-///
-/// Returns whether all requests were answered, and until when the process should have done what is
-/// left to do. Requests that take too long are dropped by then: their handlers do not run on.
+/// Serves until `end`, calls `closed` once no new connection is accepted, and drops the requests
+/// that take too long then: their handlers do not run on. Returns until when the process should
+/// have done what is left to do.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
     end: impl Future<Output = ()>,
     closed: impl FnOnce(),
-) -> (bool, Instant) {
+    say: impl Fn(fmt::Arguments<'_>),
+) -> Instant {
     let mut end = pin!(end);
     let mut server = auto::Builder::new(TokioExecutor::new());
     server
@@ -39,9 +39,12 @@ pub async fn serve(
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => drop(silent.spawn(timeout(HEADER_READ_TIMEOUT, speaks(stream)))),
-                // Most likely the file descriptors have run out: connections that end will free
-                // some.
-                Err(_) => sleep(Duration::from_millis(50)).await,
+                Err(error) => {
+                    // Most likely the file descriptors have run out: connections that end will free
+                    // some.
+                    say(format_args!("accept: {error}"));
+                    sleep(Duration::from_millis(50)).await;
+                }
             },
             Some(spoke) = silent.join_next() => {
                 let Ok(Ok(Ok(stream))) = spoke else { continue };
@@ -60,9 +63,12 @@ pub async fn serve(
     drop((listener, silent, app));
     closed();
     let ended = Instant::now();
-    let answered = timeout_at(ended + FOR_REQUESTS, graceful.shutdown()).await.is_ok();
+    if timeout_at(ended + FOR_REQUESTS, graceful.shutdown()).await.is_err() {
+        let seconds = FOR_REQUESTS.as_secs();
+        say(format_args!("some requests were still unanswered after {seconds} s"));
+    }
     connections.shutdown().await;
-    (answered, ended + FOR_ALL)
+    ended + FOR_ALL
 }
 
 /// Waits until the first bytes tell HTTP/1 from HTTP/2. hyper has no deadline for that.

@@ -60,10 +60,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         page.close();
         say("shutting down");
     };
-    let (answered, deadline) = serve(listener, app, end, closed).await;
-    if !answered {
-        say("some requests were left unanswered");
-    }
+    let deadline = serve(listener, app, end, closed, |what| say(what)).await;
     let drained = async {
         for drained in drains {
             drained.await;
