@@ -15,7 +15,7 @@ mod families;
 mod zegocloud_catalogue;
 
 use bytes::Bytes;
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 use families::{FAMILIES, Family};
 use http::{Request, StatusCode, header};
 use http_body_util::Full;
@@ -24,6 +24,7 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use std::{
+    collections::BTreeSet,
     error::Error,
     process::ExitCode,
     time::{Duration, SystemTime},
@@ -53,6 +54,13 @@ struct Args {
     /// Where to post it [default: the provider's route at $RECEIVER_ADDR, else at 127.0.0.1:3000]
     #[arg(long, requires = "provider")]
     url: Option<String>,
+    #[command(flatten)]
+    #[allow(dead_code, reason = "its flags are looked up by name")]
+    keys: Keys,
+}
+
+#[derive(clap::Args)]
+struct Keys {
     /// The secret of zegocloud, vobiz-ndnc, vobiz-trunk or vobiz-whatsapp
     #[arg(long, requires = "provider")]
     secret: Option<String>,
@@ -82,35 +90,6 @@ struct Args {
     public_url: Option<String>,
 }
 
-const KEYS: [&str; 8] = [
-    "--secret",
-    "--app-id",
-    "--app-key",
-    "--token",
-    "--access-key",
-    "--secret-key",
-    "--auth-token",
-    "--parent-auth-token",
-];
-
-impl Args {
-    fn flag(&self, name: &str) -> Option<&String> {
-        let value = match name {
-            "--secret" => &self.secret,
-            "--app-id" => &self.app_id,
-            "--app-key" => &self.app_key,
-            "--token" => &self.token,
-            "--access-key" => &self.access_key,
-            "--secret-key" => &self.secret_key,
-            "--auth-token" => &self.auth_token,
-            "--parent-auth-token" => &self.parent_auth_token,
-            "--public-url" => &self.public_url,
-            _ => &None,
-        };
-        value.as_ref()
-    }
-}
-
 /// A request that is not signed yet, and its signer.
 struct Outgoing {
     label: String,
@@ -123,7 +102,11 @@ struct Outgoing {
 struct NotSet(String);
 
 impl Outgoing {
-    fn new(family: &Family, args: &Args) -> Result<Result<Self, NotSet>, Box<dyn Error>> {
+    fn new(
+        family: &Family,
+        args: &Args,
+        matches: &ArgMatches,
+    ) -> Result<Result<Self, NotSet>, Box<dyn Error>> {
         let (kind, body) = match &args.event {
             None => (family.events)()[0],
             Some(event) => {
@@ -137,16 +120,20 @@ impl Outgoing {
                 })?
             }
         };
-        let takes = |key: &&&str| family.needs.iter().any(|(_, flag)| flag == *key);
-        for key in KEYS.iter().filter(|key| args.flag(key).is_some() && !takes(key)) {
-            let takes: Vec<_> = KEYS.iter().filter(takes).copied().collect();
+        // clap's name of `--app-id` is `app_id`.
+        let flag =
+            |flag: &str| matches.get_one::<String>(&flag.trim_start_matches('-').replace('-', "_"));
+        let takes: Vec<_> = family.needs.iter().map(|(_, flag)| *flag).collect();
+        let all = FAMILIES.iter().flat_map(|family| family.needs).map(|(_, flag)| *flag);
+        let all: BTreeSet<_> = all.collect();
+        for key in all.iter().filter(|key| flag(key).is_some() && !takes.contains(key)) {
             eprintln!("warning: {} has no {key}; it takes {}", family.name, takes.join(", "));
         }
         let vars = Vars::new(family.vars)?;
-        let value = |(variable, flag): &(&str, &str)| {
-            let value = args.flag(flag).cloned().or_else(|| vars.get(variable));
+        let value = |(variable, name): &(&str, &str)| {
+            let value = flag(name).cloned().or_else(|| vars.get(variable));
             value.ok_or_else(|| {
-                NotSet(format!("{}: neither {variable} nor {flag} is set", family.name))
+                NotSet(format!("{}: neither {variable} nor {name} is set", family.name))
             })
         };
         let values = match family.needs.iter().map(value).collect::<Result<Vec<_>, _>>() {
@@ -179,7 +166,7 @@ impl Outgoing {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Args::parse()).await {
+    match run(Args::command().get_matches()).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -189,13 +176,14 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> Result<bool, Box<dyn Error>> {
+async fn run(matches: ArgMatches) -> Result<bool, Box<dyn Error>> {
+    let args = Args::from_arg_matches(&matches)?;
     let mut outgoing = Vec::new();
     for family in FAMILIES {
         if args.provider.as_ref().is_some_and(|provider| provider != family.name) {
             continue;
         }
-        match Outgoing::new(family, &args)? {
+        match Outgoing::new(family, &args, &matches)? {
             Ok(event) => outgoing.push(event),
             Err(NotSet(which)) if args.provider.is_some() => return Err(which.into()),
             Err(NotSet(which)) => eprintln!("left out: {which}"),

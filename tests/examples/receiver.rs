@@ -821,3 +821,23 @@ fn send_does_not_wait_for_ever() {
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("no answer within 1 s"), "{text}");
 }
+
+#[test]
+fn a_flag_of_send_overrides_the_variable_of_its_key_alone() {
+    let receiver = Receiver::start_with(&[
+        ("GEELARK_APP_ID", "an app"),
+        ("GEELARK_APP_KEY", "a key"),
+        ("VOBIZ_PARENT_AUTH_TOKEN", "a parent's token"),
+    ]);
+    for args in [
+        &["geelark", "--app-id", "an app", "--app-key", "a key"][..],
+        &["vobiz-kyc", "--parent-auth-token", "a parent's token", "--app-key", "another's"],
+    ] {
+        let (code, text) = run_send(receiver.addr, args, None);
+        assert_eq!(code, Some(0), "{text}");
+        let warning = "warning: vobiz-kyc has no --app-key; it takes --parent-auth-token";
+        assert_eq!(text.contains(warning), args[0] == "vobiz-kyc", "{text}");
+    }
+    let (code, text) = run_send(receiver.addr, &["geelark", "--app-id", "an app"], None);
+    assert_eq!(code, Some(1), "not with the demo's key: {text}");
+}
