@@ -2,7 +2,7 @@
 #![cfg(all(feature = "vobiz", feature = "zegocloud", unix))]
 
 use crate::support::{
-    processes::{PATIENCE, Running, Sender, example, signal},
+    processes::{PATIENCE, Running, Sender, example, listening, signal},
     zegocloud::{SECRET, signed},
 };
 use bytes::Bytes;
@@ -131,11 +131,8 @@ fn the_published_secret_is_warned_of_as_by_the_receiver() {
 /// A queue whose output nobody reads any more; it has ended after one event.
 async fn a_queue_without_a_reader(queue: &mut Command) {
     let secret = ("ZEGOCLOUD_CALLBACK_SECRET", SECRET);
-    // A pipe whose other end is closed.
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    let queue = queue.envs([secret]).stdout(writer).stderr(Stdio::piped());
-    let (mut queue, addr) = crate::support::processes::listening(queue);
+    let (mut queue, addr) = listening(queue.envs([secret]).stdout(Stdio::piped()));
+    drop(queue.stdout.take());
     let event = signed("/zegocloud", r#"{"event":"room_create","room_id":"lobby"}"#);
     assert_eq!(Sender::new().send(&addr, &event).await, 200);
     let start = Instant::now();
