@@ -2,7 +2,7 @@
 #![cfg(all(feature = "vobiz", feature = "zegocloud", unix))]
 
 use crate::support::{
-    processes::{PATIENCE, Running, Sender, example, listening, signal},
+    processes::{Running, Sender, example, listening, signal},
     zegocloud::{SECRET, signed},
 };
 use bytes::Bytes;
@@ -158,7 +158,9 @@ async fn a_queue_that_cannot_print_ends_with_an_error() {
 #[cfg(feature = "redis")]
 #[tokio::test]
 async fn an_event_that_could_not_be_printed_stays_in_redis() {
-    let redis = crate::support::redis::Redis::start();
+    use crate::support::{processes::PATIENCE, redis::Redis};
+
+    let redis = Redis::start();
     a_queue_without_a_reader(at_any_port("queue").env("REDIS_URL", redis.url())).await;
     assert_eq!(redis.command::<usize>(&["XLEN", "webhooks"]), 1);
     // The next worker does it.
@@ -172,7 +174,10 @@ async fn an_event_that_could_not_be_printed_stays_in_redis() {
 #[cfg(all(feature = "geelark", feature = "stardust", feature = "redis"))]
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn what_a_receiver_had_no_time_for_is_for_another_one() {
-    use crate::support::{processes::Receiver, redis::Redis};
+    use crate::support::{
+        processes::{PATIENCE, Receiver},
+        redis::Redis,
+    };
     use http_body_util::Full;
     use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 
