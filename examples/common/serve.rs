@@ -90,7 +90,6 @@ async fn speaks(stream: TcpStream) -> io::Result<TcpStream> {
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// By default hyper lets a connection's read buffer grow to 400 KiB.
 const READ_BUFFER: usize = 16 << 10;
+const FOR_REQUESTS: Duration = Duration::from_secs(10);
 /// The rest is for the outcomes of the requests that are dropped.
-const FOR_REQUESTS: Duration = Duration::from_secs(8);
-/// Docker kills after as long.
-const FOR_ALL: Duration = Duration::from_secs(10);
+const FOR_ALL: Duration = Duration::from_secs(12);
