@@ -563,6 +563,13 @@ fn forms_with_lists() {
     assert_eq!(stream.rtmp_url, ["a", "b", "c"]);
     assert!(stream.rest.is_empty() && delivery.misfits().is_empty());
 
+    let form = format!("{triple}&event=stream_create&rtmp_url[0]=a&rtmp_url[x]=b");
+    let delivery = verify(FORM, form).unwrap();
+    let Event::Stream(StreamEvent::Create(stream)) = delivery.event() else { panic!() };
+    assert_eq!(stream.rtmp_url, ["a"]);
+    let kept: Vec<_> = stream.rest.iter().map(|(name, json)| (name, json.get())).collect();
+    assert_eq!(kept, [("rtmp_url[x]", r#""b""#)]);
+
     let delivery = verify(FORM, format!("event=stream_create&rtmp_url=&{triple}")).unwrap();
     let Event::Stream(StreamEvent::Create(stream)) = delivery.event() else { panic!() };
     assert!(stream.rtmp_url.is_empty() && delivery.misfits().is_empty());
