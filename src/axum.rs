@@ -116,7 +116,7 @@ impl ReplayedResponse {
         }
         let Some(answer) = response.extensions().get::<Self>().cloned() else { return response };
         let (mut head, _) = response.into_parts();
-        // A router that is not nested has set the empty body's.
+        // That of the empty body: a router that is not nested sets it.
         head.headers.remove(header::CONTENT_LENGTH);
         head.headers.insert(header::CONTENT_TYPE, answer.content_type);
         Response::from_parts(head, Body::from(answer.body))
