@@ -45,6 +45,7 @@ pin_project! {
 }
 
 /// The state of a request. A step owns what later steps need, and is put back when it is pending.
+/// A step is small, because it moves: what is large is boxed.
 enum Step<S: Service<Request<Full<Bytes>>>, P: Provider> {
     /// Reads the body.
     Read(Box<Passage<S, P>>, P::FromHead),
@@ -55,14 +56,13 @@ enum Step<S: Service<Request<Full<Bytes>>>, P: Provider> {
     /// Waits for the inner service's response.
     Handle(Attempt),
     /// Records the outcome in the shared store.
-    Finish(Recording, Result<S::Response, S::Error>),
-    /// Returns the response.
-    Respond(Result<S::Response, S::Error>),
+    Finish(Recording, Box<Result<S::Response, S::Error>>),
+    /// Answers without a call.
+    Respond(Box<S::Response>),
     Over,
 }
 
-/// A request before it reaches the inner service. Boxed, because it is large to move from step to
-/// step.
+/// A request before it reaches the inner service.
 struct Passage<S, P> {
     inner: S,
     shared: Arc<Shared<P>>,
@@ -165,13 +165,22 @@ where
                     }
                     Poll::Ready(Ok(false)) => passage.undo(),
                     // Counts as a failed attempt, like an error of the handler.
-                    Poll::Ready(Err(error)) => Step::finish(passage.attempt, Err(error)),
+                    Poll::Ready(Err(error)) => match passage.attempt.finish(Outcome::Failed) {
+                        Some(recording) => Step::Finish(recording, Box::new(Err(error))),
+                        None => return Poll::Ready(Err(error)),
+                    },
                     Poll::Pending => break Step::Call(passage, body),
                 },
                 Step::Handle(mut attempt) => {
                     let handler = this.handler.as_mut();
                     match attempt.trace.within(|| poll_slot(handler, |handler| handler.poll(cx))) {
-                        Poll::Ready(response) => Step::finish(attempt, response),
+                        Poll::Ready(response) => {
+                            let limit = attempt.replayed_body_limit;
+                            match attempt.finish(outcome(response.as_ref().ok(), limit)) {
+                                Some(recording) => Step::Finish(recording, Box::new(response)),
+                                None => return Poll::Ready(response),
+                            }
+                        }
                         Poll::Pending => {
                             attempt.hold(cx);
                             break Step::Handle(attempt);
@@ -179,10 +188,10 @@ where
                     }
                 }
                 Step::Finish(mut recording, response) => match recording.poll_recorded(cx) {
-                    Poll::Ready(()) => Step::Respond(response),
+                    Poll::Ready(()) => return Poll::Ready(*response),
                     Poll::Pending => break Step::Finish(recording, response),
                 },
-                Step::Respond(response) => return Poll::Ready(response),
+                Step::Respond(response) => return Poll::Ready(Ok(*response)),
                 Step::Over => polled_after_completion(),
             };
         };
@@ -256,7 +265,7 @@ where
             Admission::Refused(rejection) => self.refuse(rejection),
             Admission::Repeated(answer) => {
                 self.attempt.trace.repeated();
-                Step::Respond(Ok(repeated(authentic.metadata().delivery_id, answer)))
+                Step::Respond(Box::new(repeated(authentic.metadata().delivery_id, answer)))
             }
         }
     }
@@ -322,6 +331,13 @@ impl Attempt {
             claim.called();
         }
     }
+
+    /// Records the outcome before the response is sent: after a 2xx the delivery must not run
+    /// again.
+    fn finish(mut self, outcome: Outcome) -> Option<Recording> {
+        self.trace.ended(matches!(outcome, Outcome::Done { .. }));
+        self.claim.and_then(|claim| claim.finish(outcome))
+    }
 }
 
 impl<S, P, R> Step<S, P>
@@ -333,29 +349,18 @@ where
     fn refuse(trace: Trace, rejection: Rejection) -> Self {
         let rejection = rejection.of(P::NAME);
         trace.refused(&rejection);
-        Self::Respond(Ok(rejection.into_response(P::METHODS, P::CHALLENGE)))
+        Self::Respond(Box::new(rejection.into_response(P::METHODS, P::CHALLENGE)))
     }
+}
 
-    /// Records the outcome before the response is sent: after a 2xx the delivery must not run
-    /// again.
-    fn finish(mut attempt: Attempt, response: Result<S::Response, S::Error>) -> Self {
-        let outcome = match &response {
-            Ok(response) if is_done(response) => {
-                let limit = attempt.replayed_body_limit;
-                let answer = response.extensions().get::<ReplayedResponse>();
-                let answer = answer.filter(|answer| answer.body.len() <= limit);
-                Outcome::Done {
-                    answer: answer.map(|answer| answer.clone().with_status(response.status())),
-                }
-            }
-            _ => Outcome::Failed,
-        };
-        attempt.trace.ended(matches!(outcome, Outcome::Done { .. }));
-        match attempt.claim.and_then(|claim| claim.finish(outcome)) {
-            Some(recording) => Self::Finish(recording, response),
-            None => Self::Respond(response),
-        }
-    }
+/// Only what a 2xx acknowledges is done: all else is a failed attempt.
+fn outcome<R>(response: Option<&Response<R>>, replayed_body_limit: usize) -> Outcome {
+    let Some(response) = response.filter(|response| is_done(response)) else {
+        return Outcome::Failed;
+    };
+    let answer = response.extensions().get::<ReplayedResponse>();
+    let answer = answer.filter(|answer| answer.body.len() <= replayed_body_limit);
+    Outcome::Done { answer: answer.map(|answer| answer.clone().with_status(response.status())) }
 }
 
 fn is_done<R>(response: &Response<R>) -> bool {
