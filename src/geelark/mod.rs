@@ -75,11 +75,7 @@
 //! Pages: <https://open.geelark.com/api>, "Webhook";
 //! <https://github.com/geelark-tech/geelark-openapi>.
 
-pub use self::event::{
-    AppInstalled, Channel, ContactsImported, DeletedPhone, Event, FileUploaded, Outcome,
-    PatchInstalled, PaymentCompleted, PhoneStarted, PhoneStopped, Phones, RenamedPhone, Screenshot,
-    TagsChanged, TaskCompleted, Tasks,
-};
+pub use self::event::*;
 
 #[cfg(feature = "test-util")]
 pub use self::auth::{Signer, TokenSigner};

@@ -80,13 +80,7 @@
 //! Pages: <https://docs-api.stardust.ai/tasks/callbacks>,
 //! <https://docs-api.stardust.ai/overview/authentication>.
 
-pub use self::{
-    annotation::{Annotation, Elements, Plane, Point, Slot},
-    event::{
-        AppendInfo, AttachmentType, Callback, Event, PoolInfo, PoolType, ProjectInfo, Record,
-        RecordMetadata, State, Status, Task, TaskParams, TaskResult,
-    },
-};
+pub use self::{annotation::*, event::*};
 
 #[cfg(feature = "test-util")]
 pub use self::auth::{KeyOnlySigner, Signer};

@@ -83,15 +83,7 @@
 //! Pages: <https://docs.vobiz.ai/concepts/validating-callbacks>,
 //! <https://docs.vobiz.ai/concepts/callbacks>.
 
-pub use self::{
-    event::Event,
-    payload::{
-        Call, CallEvent, CallStatus, Conference, ConferenceAction, ConferenceStep, Dial,
-        DialAction, DialStep, Direction, Gather, GatherInterim, Hangup, HangupSource, IfMachine,
-        InputType, Leg, MachineDetection, Record, RecordStop, Recording, RecordingEndReason,
-        StartApp, StirVerification, Stream, Transcription,
-    },
-};
+pub use self::{event::Event, payload::*};
 
 #[cfg(feature = "test-util")]
 pub use self::signer::Signer;
