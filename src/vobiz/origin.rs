@@ -69,7 +69,7 @@ impl SignedUrl {
     }
 }
 
-fn check(url: &str) -> Result<Uri, ConfigError> {
+fn check(url: &str) -> Result<(), ConfigError> {
     if !url.starts_with("https://") && !url.starts_with("http://") {
         return Err(ConfigError::new("the public URL does not begin with https:// or http://"));
     }
@@ -88,7 +88,7 @@ fn check(url: &str) -> Result<Uri, ConfigError> {
     if uri.host().unwrap_or_default().is_empty() || (!port.is_empty() && uri.port_u16().is_none()) {
         return Err(ConfigError::new("the public URL has no host or a bad port"));
     }
-    Ok(uri)
+    Ok(())
 }
 
 #[cfg(test)]
