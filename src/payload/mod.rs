@@ -49,9 +49,9 @@ mod value;
 /// The first name is the one that is serialized; it may be a number. Without `as` it is the kind.
 /// The [key](WebhookEvent::dedup_key) is `None` unless all parts before the semicolon are present;
 /// without `key` always. `in "member"` after the enum's name is the member that holds the name;
-/// without `in`, the caller of `of` finds the name. A last row `_ => Unknown(Unknown),` takes all
+/// without `in`, a `from_body` of its own finds it. A last row `_ => Unknown(Unknown),` takes all
 /// other events. Generates the enum with a table of its rows, `WebhookEvent`, `Serialize`,
-/// `knows(name)`, `of(name, object)`; with `in` also `from_body` and `Deserialize`.
+/// `Deserialize`, `knows(name)`, `of(name, object)` and, with `in`, `from_body`.
 macro_rules! events {
     (
         $(#[$meta:meta])*
@@ -87,7 +87,6 @@ macro_rules! events {
         impl $enum {
             const TAG: &[&str] = &[$($tag)?];
 
-            #[allow(dead_code, reason = "not every enum has the row or is read back")]
             fn unknown(unknown: $crate::Unknown) -> Result<Self, $crate::Unknown> {
                 Err(unknown)$(.or_else(|unknown| Ok(Self::$unknown(unknown))))?
             }
@@ -174,15 +173,15 @@ macro_rules! events {
                     Self::of(&name, object).map_err(|_| unknown().claiming(name))
                 }
             }
-
-            impl<'de> serde::Deserialize<'de> for $enum {
-                fn deserialize<In: serde::Deserializer<'de>>(input: In) -> Result<Self, In::Error> {
-                    let no_event = |_| serde::de::Error::custom("not an event of this family");
-                    let read = $crate::payload::read_back(input, Self::from_body, Err)?;
-                    read.or_else(Self::unknown).map_err(no_event)
-                }
-            }
         )?
+
+        impl<'de> serde::Deserialize<'de> for $enum {
+            fn deserialize<In: serde::Deserializer<'de>>(input: In) -> Result<Self, In::Error> {
+                let no_event = |_| serde::de::Error::custom("not an event of this family");
+                let read = $crate::payload::read_back(input, Self::from_body, Err)?;
+                read.or_else(Self::unknown).map_err(no_event)
+            }
+        }
     };
 }
 

@@ -34,10 +34,9 @@
 use super::body::family;
 use crate::{
     Unknown,
-    payload::{Tape, events, payload, read_back, text},
+    payload::{Tape, events, payload, text},
 };
 use bytes::Bytes;
-use serde::{Deserialize, Deserializer};
 
 family! {
     /// The rules of NDNC alerts: `X-VoBiz-Signature: <hex>`, with the secret that you sent to
@@ -109,11 +108,5 @@ impl Alert {
             && total_complaints.is_none()
             && complaints.is_empty()
             && misfits.iter().all(|name| rest.get(name).is_none())
-    }
-}
-
-impl<'de> Deserialize<'de> for Event {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        read_back(input, Self::from_body, Err).map(|read| read.unwrap_or_else(Self::Unknown))
     }
 }

@@ -3,11 +3,10 @@
 use super::payload::*;
 use crate::{
     Json, Rest, Unknown,
-    payload::{Object, Tape, events, form_to_json, read_back, text},
+    payload::{Object, Tape, events, form_to_json, text},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, header::CONTENT_TYPE, request::Parts};
-use serde::{Deserialize, Deserializer};
 
 events! {
     /// A voice callback.
@@ -137,7 +136,7 @@ impl Event {
     }
 
     /// Reads a GET's query or a POST's body; the other one is ignored.
-    pub(super) fn from_request(head: &Parts, body: &Bytes) -> Self {
+    pub(super) fn from_request(head: &Parts, body: &Bytes) -> Result<Self, Unknown> {
         if head.method == Method::GET {
             let query = head.uri.query().unwrap_or_default().as_bytes();
             return Self::from_form(query, || Bytes::copy_from_slice(query));
@@ -145,24 +144,22 @@ impl Event {
         let trimmed = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body).trim_ascii();
         match is_form(head.headers.get(CONTENT_TYPE), trimmed) {
             true => Self::from_form(trimmed, || body.clone()),
-            false => Self::from_json(body),
+            false => Self::from_body(body),
         }
     }
 
-    fn from_form(form: &[u8], bytes: impl Fn() -> Bytes) -> Self {
-        let Some(json) = form_to_json(form) else { return Self::Unknown(Unknown::new(bytes())) };
+    fn from_form(form: &[u8], bytes: impl Fn() -> Bytes) -> Result<Self, Unknown> {
+        let json = form_to_json(form).ok_or_else(|| Unknown::new(bytes()))?;
         Self::of_text(Some(&json), || Unknown::new(bytes()).meaning(Json::from_text(&json)))
     }
 
-    fn from_json(body: &Bytes) -> Self {
+    fn from_body(body: &Bytes) -> Result<Self, Unknown> {
         Self::of_text(text(body), || Unknown::new(body.clone()))
     }
 
-    fn of_text(json: Option<&str>, unknown: impl Fn() -> Unknown) -> Self {
+    fn of_text(json: Option<&str>, unknown: impl Fn() -> Unknown) -> Result<Self, Unknown> {
         let tape = json.and_then(Tape::new);
-        let Some(object) = tape.as_ref().and_then(Tape::object) else {
-            return Self::Unknown(unknown());
-        };
+        let object = tape.as_ref().and_then(Tape::object).ok_or_else(&unknown)?;
         let event = object.scalar("Event");
         let row = match event.as_deref() {
             // The Dial action of a transferred call has the `Event` of a `<Redirect>`.
@@ -184,19 +181,10 @@ impl Event {
             }
             Self::of(row, object).ok()
         });
-        known.unwrap_or_else(|| {
-            let unknown = unknown();
-            Self::Unknown(match event.filter(|event| !event.is_empty()) {
-                Some(event) => unknown.claiming(event),
-                None => unknown,
-            })
+        known.ok_or_else(|| match event.filter(|event| !event.is_empty()) {
+            Some(event) => unknown().claiming(event),
+            None => unknown(),
         })
-    }
-}
-
-impl<'de> Deserialize<'de> for Event {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        read_back(input, Self::from_json, Self::Unknown)
     }
 }
 

@@ -208,6 +208,7 @@ impl Provider for Voice {
         body: &Bytes,
         _now: SystemTime,
     ) -> Result<Delivery<Event>, Rejection> {
-        Ok(Delivery::of(Event::from_request(head, body), proof))
+        let event = Event::from_request(head, body).unwrap_or_else(Event::Unknown);
+        Ok(Delivery::of(event, proof))
     }
 }
