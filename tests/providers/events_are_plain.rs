@@ -70,7 +70,7 @@ hold! {
         DigitalHuman<StreamTask>, DigitalHumanEvent, DriveStatus, DriveTask, StreamTask,
         StreamTaskStatus;
     "zegocloud" zegocloud::mixing:
-        MixStart, MixStop, MixingEvent;
+        Mix, MixingEvent;
     "zegocloud" zegocloud::moderation:
         BusinessDetail, BusinessInfo, FaceInfo, MatchedList, ModerationDetail, ModerationEvent,
         ModerationResult, ModerationSource, ModerationState, ModerationStatus, ModerationTotal,
