@@ -337,18 +337,20 @@ payload! {
         /// The group's name.
         pub group_name: Option<String>,
         /// The group's attributes.
-        pub attributes: Vec<GroupAttribute>,
+        pub attributes: Vec<Attribute>,
         /// The members.
         pub user_ids: Vec<String>,
         ..rest
     }
 
-    /// An attribute of a group.
-    pub struct GroupAttribute {
+    /// An attribute of a group or a room.
+    pub struct Attribute {
         /// Its name.
         pub key: Option<String>,
         /// Its value.
         pub value: Option<String>,
+        /// Whether it is deleted when its owner leaves; of a room.
+        pub auto_delete: Option<AutoDelete>,
         ..rest
     }
 
@@ -416,18 +418,7 @@ payload! {
         /// The room's name.
         pub room_name: Option<String>,
         /// The room's attributes.
-        pub attributes: Vec<RoomAttribute>,
-        ..rest
-    }
-
-    /// An attribute of a room.
-    pub struct RoomAttribute {
-        /// Its name.
-        pub key: Option<String>,
-        /// Its value.
-        pub value: Option<String>,
-        /// Whether it is deleted when its owner leaves.
-        pub auto_delete: Option<AutoDelete>,
+        pub attributes: Vec<Attribute>,
         ..rest
     }
 
