@@ -44,8 +44,8 @@ hold! {
     "vobiz" vobiz::trunk:
         CallInitiated, Event, Hangup;
     "vobiz" vobiz::voice:
-        Call, CallEvent, CallStatus, Conference, ConferenceAction, ConferenceStep, Dial,
-        DialAction, DialStep, Direction, Event, Gather, GatherInterim, Hangup, HangupSource,
+        Call, CallEvent, CallStatus, Conference, ConferenceStep, Dial, DialAction, DialStep,
+        Direction, Event, Gather, GatherInterim, Hangup, HangupSource,
         IfMachine, InputType, Leg, MachineDetection, Record, RecordStop, Recording,
         RecordingEndReason, StartApp, StirVerification, Stream, Transcription;
     "vobiz" vobiz::whatsapp:

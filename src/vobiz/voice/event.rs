@@ -60,7 +60,7 @@ events! {
         /// A member waits for a conference and requests XML to listen to.
         "ConferenceRemoteSounds" => ConferenceRemoteSounds(Conference),
         /// A `<Conference>` ended for this call.
-        "conference_action" => ConferenceAction(ConferenceAction)
+        "conference_action" => ConferenceAction(Conference)
             key |it| [it.call.call_uuid, it.conference_uuid, it.conference_member_id],
         /// An audio stream began.
         "StartStream" => StartStream(Stream) key |it| [it.stream_id],
@@ -122,8 +122,8 @@ impl Event {
             Self::ConferenceEnter(it)
             | Self::ConferenceExit(it)
             | Self::ConferenceDigitsMatch(it)
-            | Self::ConferenceRemoteSounds(it) => (&it.call, &it.rest),
-            Self::ConferenceAction(it) => (&it.call, &it.rest),
+            | Self::ConferenceRemoteSounds(it)
+            | Self::ConferenceAction(it) => (&it.call, &it.rest),
             Self::StartStream(it)
             | Self::PlayedStream(it)
             | Self::ClearedAudio(it)

@@ -277,7 +277,8 @@ payload! {
     /// (whose own fields are not documented) are sent to `<Conference callbackUrl>`,
     /// `ConferenceRemoteSounds` to its `waitSound`.
     ///
-    /// They may arrive out of order.
+    /// They may arrive out of order. The Conference action, without `Event`, tells that a
+    /// `<Conference>` ended for this call. It is sent to `<Conference action>`, not reliably.
     pub struct Conference {
         /// The fields about the call.
         pub call: Call,
@@ -294,25 +295,11 @@ payload! {
         /// Whether the room was empty at the instant of this event; on exit. It does not say that
         /// this member was the last to leave.
         pub conference_last_member: Option<bool> = "ConferenceLastMember",
-        ..rest
-    }
-
-    /// A `<Conference>` ended for this call. Sent to `<Conference action>`, not reliably and
-    /// without `Event`.
-    pub struct ConferenceAction {
-        /// The fields about the call.
-        pub call: Call,
-        /// The conference's id.
-        pub conference_uuid: Option<String> = "ConferenceUUID",
-        /// The conference's name.
-        pub conference_name: Option<String> = "ConferenceName",
-        /// The member's id.
-        pub conference_member_id: Option<String> = "ConferenceMemberID",
-        /// The recording's id.
+        /// The recording's id; on the Conference action.
         pub recording_id: Option<String> = "RecordingID",
-        /// The recording's URL.
+        /// The recording's URL; on the Conference action.
         pub record_url: Option<String> = "RecordUrl",
-        /// The recording's URL.
+        /// The recording's URL; on the Conference action.
         pub record_file: Option<String> = "RecordFile",
         ..rest
     }
