@@ -17,11 +17,11 @@ events! {
         1 => PhoneStarted(PhoneStarted) as "phone_started"
             key |it| [it.id, it.event_time; it.result],
         /// A patch was installed on a phone, or the installation failed. On the Chinese pages only.
-        2 => PatchInstalled(PatchInstalled) as "patch_installed" key |it| [it.task_id; it.result],
+        2 => PatchInstalled(PhoneTask) as "patch_installed" key |it| [it.task_id; it.result],
         /// A file was uploaded to a phone, or the upload failed.
-        4 => FileUploaded(FileUploaded) as "file_uploaded" key |it| [it.task_id; it.result],
+        4 => FileUploaded(PhoneTask) as "file_uploaded" key |it| [it.task_id; it.result],
         /// A screenshot was taken, or failed.
-        5 => Screenshot(Screenshot) as "screenshot" key |it| [it.task_id; it.result],
+        5 => Screenshot(PhoneTask) as "screenshot" key |it| [it.task_id; it.result],
         /// An RPA task ended.
         6 => TaskCompleted(TaskCompleted) as "task_completed" key |it| [it.task_id; it.result],
         /// An order was paid, or the payment failed. On the Chinese pages only.
@@ -64,39 +64,17 @@ payload! {
         ..rest
     }
 
-    /// Payload of `type` 2.
-    pub struct PatchInstalled {
+    /// Payload of `type` 2, 4 and 5: a task on one phone ended.
+    pub struct PhoneTask {
         /// The cloud phone's id.
         pub id: Option<String>,
         /// The task's id.
         pub task_id: Option<String> = "taskId",
         /// Whether it worked.
         pub result: Option<bool>,
-        /// The result as text.
+        /// The result as text; of an installed patch.
         pub message: Option<String>,
-        ..rest
-    }
-
-    /// Payload of `type` 4.
-    pub struct FileUploaded {
-        /// The cloud phone's id.
-        pub id: Option<String>,
-        /// The task's id.
-        pub task_id: Option<String> = "taskId",
-        /// Whether it worked.
-        pub result: Option<bool>,
-        ..rest
-    }
-
-    /// Payload of `type` 5.
-    pub struct Screenshot {
-        /// The cloud phone's id.
-        pub id: Option<String>,
-        /// The task's id.
-        pub task_id: Option<String> = "taskId",
-        /// Whether it worked.
-        pub result: Option<bool>,
-        /// The picture's URL, which expires.
+        /// The picture's URL, which expires; of a screenshot.
         pub download_link: Option<String> = "downloadLink",
         ..rest
     }

@@ -28,9 +28,9 @@ const _: () = {
 
 hold! {
     "geelark" geelark:
-        AppInstalled, Channel, ContactsImported, DeletedPhone, Event, FileUploaded, Outcome,
-        PatchInstalled, PaymentCompleted, PhoneStarted, PhoneStopped, Phones<DeletedPhone>,
-        Phones<RenamedPhone>, RenamedPhone, Screenshot, TagsChanged, TaskCompleted, Tasks;
+        AppInstalled, Channel, ContactsImported, DeletedPhone, Event, Outcome, PaymentCompleted,
+        PhoneStarted, PhoneStopped, PhoneTask, Phones<DeletedPhone>, Phones<RenamedPhone>,
+        RenamedPhone, TagsChanged, TaskCompleted, Tasks;
     "stardust" stardust:
         Annotation, AppendInfo, AttachmentType, Callback, Elements<Annotation>, Event, Plane,
         Point, PoolInfo, PoolType, ProjectInfo, Record, RecordMetadata, Slot, State, Status,
