@@ -31,7 +31,7 @@ events! {
         "call_invite" => CallInvite(CallInvite) as "zim.call_invite"
             key |it| [it.call_id, it.user_ids, it.invite_time],
         /// A call was cancelled.
-        "call_cancel" => CallCancel(CallCancel) as "zim.call_cancel"
+        "call_cancel" => CallCancel(CallEnd) as "zim.call_cancel"
             key |it| [it.call_id, it.user_ids],
         /// A user accepted a call.
         "call_accept" => CallAccept(CallAnswer) as "zim.call_accept"
@@ -40,7 +40,7 @@ events! {
         "call_reject" => CallReject(CallAnswer) as "zim.call_reject"
             key |it| [it.call_id, it.user_id],
         /// Users did not answer a call in time.
-        "call_timeout" => CallTimeout(CallTimeout) as "zim.call_timeout"
+        "call_timeout" => CallTimeout(CallEnd) as "zim.call_timeout"
             key |it| [it.call_id, it.user_ids],
         /// A group was created.
         "group_create" => GroupCreate(GroupCreate) as "zim.group_create"
@@ -277,19 +277,19 @@ payload! {
         ..rest
     }
 
-    /// Payload of `call_cancel`.
-    pub struct CallCancel {
+    /// Payload of `call_cancel` and `call_timeout`.
+    pub struct CallEnd {
         /// The app's id.
         pub appid: Option<String>,
         /// When the callback was signed.
         pub timestamp: Option<UnixSeconds>,
         /// The call's id.
         pub call_id: Option<String>,
-        /// The callees.
+        /// The callees; on timeout those who did not answer.
         pub user_ids: Vec<String>,
-        /// Why the call was cancelled.
+        /// Why the call was cancelled; on cancel.
         pub reason: Option<CallCancelReason>,
-        /// What the caller attached.
+        /// What the caller attached; on cancel.
         pub payload: Option<String>,
         ..rest
     }
@@ -306,19 +306,6 @@ payload! {
         pub user_id: Option<String>,
         /// What the callee attached.
         pub extend_data: Option<String>,
-        ..rest
-    }
-
-    /// Payload of `call_timeout`.
-    pub struct CallTimeout {
-        /// The app's id.
-        pub appid: Option<String>,
-        /// When the callback was signed.
-        pub timestamp: Option<UnixSeconds>,
-        /// The call's id.
-        pub call_id: Option<String>,
-        /// The users who did not answer.
-        pub user_ids: Vec<String>,
         ..rest
     }
 

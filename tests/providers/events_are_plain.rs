@@ -93,9 +93,9 @@ hold! {
         StopReason, TranscodeDetails, TranscodeInput, TranscodeOutput, TranscodeStart,
         TranscodeStatus, TranscodeStop, TranscodingEvent;
     "zegocloud" zegocloud::zim:
-        Attribute, AutoDelete, BeforeSendMsg, CallAnswer, CallCancel, CallCancelReason,
-        CallCreate, CallInvite, CallTimeout, CombinedBody, ConversationType, ExitType,
-        GroupCreate, GroupDestroy, GroupExit, GroupJoin, JoinType, MediaBody, MessageReceiver,
-        MessageSource, MessageType, MultiBody, MultiPart, Os, Presence, RoomCreate, RoomDestroy,
-        RoomEnter, RoomExit, SendDecision, SendMsg, UserAction, ZimEvent;
+        Attribute, AutoDelete, BeforeSendMsg, CallAnswer, CallCancelReason, CallCreate, CallEnd,
+        CallInvite, CombinedBody, ConversationType, ExitType, GroupCreate, GroupDestroy,
+        GroupExit, GroupJoin, JoinType, MediaBody, MessageReceiver, MessageSource, MessageType,
+        MultiBody, MultiPart, Os, Presence, RoomCreate, RoomDestroy, RoomEnter, RoomExit,
+        SendDecision, SendMsg, UserAction, ZimEvent;
 }
