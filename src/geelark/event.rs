@@ -14,7 +14,7 @@ events! {
     /// equal event.
     pub enum Event in "type" {
         /// A cloud phone was started, or failed to start.
-        1 => PhoneStarted(PhoneStarted) as "phone_started"
+        1 => PhoneStarted(PhoneState) as "phone_started"
             key |it| [it.id, it.event_time; it.result],
         /// A patch was installed on a phone, or the installation failed. On the Chinese pages only.
         2 => PatchInstalled(PhoneTask) as "patch_installed" key |it| [it.task_id; it.result],
@@ -28,7 +28,7 @@ events! {
         7 => PaymentCompleted(PaymentCompleted) as "payment_completed"
             key |it| [it.order_id; it.result],
         /// A cloud phone was stopped.
-        8 => PhoneStopped(PhoneStopped) as "phone_stopped" key |it| [it.id, it.event_time],
+        8 => PhoneStopped(PhoneState) as "phone_stopped" key |it| [it.id, it.event_time],
         /// Cloud phones got new names.
         9 => PhonesRenamed(Phones<RenamedPhone>) as "phones_renamed",
         /// Cloud phones were deleted.
@@ -49,18 +49,20 @@ events! {
 }
 
 payload! {
-    /// Payload of `type` 1.
-    pub struct PhoneStarted {
+    /// Payload of `type` 1 and 8: a phone was started or stopped.
+    pub struct PhoneState {
         /// The cloud phone's id.
         pub id: Option<String>,
-        /// Whether it worked.
+        /// Whether it worked; of a start.
         pub result: Option<bool>,
-        /// Who started it: an e-mail address or a plain name. Since 2025-12-19.
+        /// Who did it: an e-mail address or a plain name. Since 2025-12-19.
         pub username: Option<String>,
         /// That user's IP address, as GeeLark saw it. Since 2025-12-19.
         pub ip: Option<String>,
         /// When it happened. Since 2025-12-19.
         pub event_time: Option<UnixSeconds> = "eventTime",
+        /// The minutes for which the phone was in use; of a stop. Since early 2026.
+        pub use_min: Option<u64> = "useMin",
         ..rest
     }
 
@@ -94,21 +96,6 @@ payload! {
         pub order_id: Option<String> = "orderId",
         /// Whether it worked; the page lists `true` only.
         pub result: Option<bool>,
-        ..rest
-    }
-
-    /// Payload of `type` 8.
-    pub struct PhoneStopped {
-        /// The cloud phone's id.
-        pub id: Option<String>,
-        /// Who stopped it: an e-mail address or a plain name. Since 2025-12-19.
-        pub username: Option<String>,
-        /// That user's IP address, as GeeLark saw it. Since 2025-12-19.
-        pub ip: Option<String>,
-        /// When it happened. Since 2025-12-19.
-        pub event_time: Option<UnixSeconds> = "eventTime",
-        /// The minutes for which the phone was in use. Since early 2026.
-        pub use_min: Option<u64> = "useMin",
         ..rest
     }
 

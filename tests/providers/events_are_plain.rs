@@ -29,8 +29,8 @@ const _: () = {
 hold! {
     "geelark" geelark:
         AppInstalled, Channel, ContactsImported, DeletedPhone, Event, Outcome, PaymentCompleted,
-        PhoneStarted, PhoneStopped, PhoneTask, Phones<DeletedPhone>, Phones<RenamedPhone>,
-        RenamedPhone, TagsChanged, TaskCompleted, Tasks;
+        PhoneState, PhoneTask, Phones<DeletedPhone>, Phones<RenamedPhone>, RenamedPhone,
+        TagsChanged, TaskCompleted, Tasks;
     "stardust" stardust:
         Annotation, AppendInfo, AttachmentType, Callback, Elements<Annotation>, Event, Plane,
         Point, PoolInfo, PoolType, ProjectInfo, Record, RecordMetadata, Slot, State, Status,
