@@ -43,10 +43,10 @@ events! {
         "call_timeout" => CallTimeout(CallEnd) as "zim.call_timeout"
             key |it| [it.call_id, it.user_ids],
         /// A group was created.
-        "group_create" => GroupCreate(GroupCreate) as "zim.group_create"
+        "group_create" => GroupCreate(Group) as "zim.group_create"
             key |it| [it.group_id, it.timestamp],
         /// A group was destroyed.
-        "group_destroy" => GroupDestroy(GroupDestroy) as "zim.group_destroy"
+        "group_destroy" => GroupDestroy(Group) as "zim.group_destroy"
             key |it| [it.group_id, it.timestamp],
         /// Users joined a group. The English page's example calls it `Apply_join_group`, which is
         /// read too.
@@ -56,10 +56,10 @@ events! {
         "group_exit" => GroupExit(GroupExit) as "zim.group_exit"
             key |it| [it.group_id, it.timestamp, it.exit_user_ids],
         /// A room was created. Unlike RTC's event of that name it has an `operator_account`.
-        "room_create" => RoomCreate(RoomCreate) as "zim.room_create"
+        "room_create" => RoomCreate(Room) as "zim.room_create"
             key |it| [it.room_id, it.timestamp],
         /// A room was destroyed.
-        "room_destroy" => RoomDestroy(RoomDestroy) as "zim.room_destroy"
+        "room_destroy" => RoomDestroy(Room) as "zim.room_destroy"
             key |it| [it.room_id, it.timestamp],
         /// A user entered a room.
         "room_enter" => RoomEnter(RoomEnter) as "zim.room_enter"
@@ -309,8 +309,8 @@ payload! {
         ..rest
     }
 
-    /// Payload of `group_create`.
-    pub struct GroupCreate {
+    /// Payload of `group_create` and `group_destroy`.
+    pub struct Group {
         /// The app's id.
         pub appid: Option<String>,
         /// When it happened; the signed time.
@@ -321,9 +321,9 @@ payload! {
         pub operator_account: Option<String>,
         /// The group's owner.
         pub owner_account: Option<String>,
-        /// The group's name.
+        /// The group's name; on creation.
         pub group_name: Option<String>,
-        /// The group's attributes.
+        /// The group's attributes; on creation.
         pub attributes: Vec<Attribute>,
         /// The members.
         pub user_ids: Vec<String>,
@@ -338,23 +338,6 @@ payload! {
         pub value: Option<String>,
         /// Whether it is deleted when its owner leaves; of a room.
         pub auto_delete: Option<AutoDelete>,
-        ..rest
-    }
-
-    /// Payload of `group_destroy`.
-    pub struct GroupDestroy {
-        /// The app's id.
-        pub appid: Option<String>,
-        /// When it happened; the signed time.
-        pub timestamp: Option<UnixMillis>,
-        /// The group's id.
-        pub group_id: Option<String>,
-        /// The user who did it.
-        pub operator_account: Option<String>,
-        /// The group's owner.
-        pub owner_account: Option<String>,
-        /// The members.
-        pub user_ids: Vec<String>,
         ..rest
     }
 
@@ -392,8 +375,8 @@ payload! {
         ..rest
     }
 
-    /// Payload of `room_create`.
-    pub struct RoomCreate {
+    /// Payload of `room_create` and `room_destroy`.
+    pub struct Room {
         /// The app's id.
         pub appid: Option<String>,
         /// When it happened; the signed time.
@@ -402,25 +385,12 @@ payload! {
         pub room_id: Option<String>,
         /// The user who did it.
         pub operator_account: Option<String>,
-        /// The room's name.
+        /// The room's name; on creation.
         pub room_name: Option<String>,
-        /// The room's attributes.
+        /// The room's attributes; on creation.
         pub attributes: Vec<Attribute>,
-        ..rest
-    }
-
-    /// Payload of `room_destroy`.
-    pub struct RoomDestroy {
-        /// The app's id.
-        pub appid: Option<String>,
-        /// When it happened; the signed time.
-        pub timestamp: Option<UnixMillis>,
-        /// The room's id.
-        pub room_id: Option<String>,
-        /// The users in it.
+        /// The users in it; on destruction.
         pub user_ids: Vec<String>,
-        /// The user who did it.
-        pub operator_account: Option<String>,
         ..rest
     }
 

@@ -94,8 +94,7 @@ hold! {
         TranscodeStatus, TranscodeStop, TranscodingEvent;
     "zegocloud" zegocloud::zim:
         Attribute, AutoDelete, BeforeSendMsg, CallAnswer, CallCancelReason, CallCreate, CallEnd,
-        CallInvite, CombinedBody, ConversationType, ExitType, GroupCreate, GroupDestroy,
-        GroupExit, GroupJoin, JoinType, MediaBody, MessageReceiver, MessageSource, MessageType,
-        MultiBody, MultiPart, Os, Presence, RoomCreate, RoomDestroy, RoomEnter, RoomExit,
-        SendDecision, SendMsg, UserAction, ZimEvent;
+        CallInvite, CombinedBody, ConversationType, ExitType, Group, GroupExit, GroupJoin,
+        JoinType, MediaBody, MessageReceiver, MessageSource, MessageType, MultiBody, MultiPart,
+        Os, Presence, Room, RoomEnter, RoomExit, SendDecision, SendMsg, UserAction, ZimEvent;
 }
