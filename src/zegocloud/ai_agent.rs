@@ -15,10 +15,10 @@ events! {
     /// `Sequence` orders the callbacks of an instance; it and `Round` grow with gaps.
     pub enum AiAgentEvent in "Event" {
         /// A user's words were recognised.
-        "ASRResult" => AsrResult(AiAgent<AgentAsrResult>) as "ai_agent.ASRResult"
+        "ASRResult" => AsrResult(AiAgent<AgentText>) as "ai_agent.ASRResult"
             key |it| [it.agent_instance_id, it.sequence],
         /// The language model generated a sentence.
-        "LLMResult" => LlmResult(AiAgent<AgentLlmResult>) as "ai_agent.LLMResult"
+        "LLMResult" => LlmResult(AiAgent<AgentText>) as "ai_agent.LLMResult"
             key |it| [it.agent_instance_id, it.sequence],
         /// Something went wrong.
         "Exception" => Exception(AiAgent<AgentException>) as "ai_agent.Exception"
@@ -76,22 +76,13 @@ payload! {
         ..rest
     }
 
-    /// Data of `ASRResult`.
-    pub struct AgentAsrResult {
-        /// The speaker.
+    /// Data of `ASRResult` and `LLMResult`.
+    pub struct AgentText {
+        /// The speaker; of `ASRResult`.
         pub user_id: Option<String> = "UserId",
         /// The round's number.
         pub round: Option<i64> = "Round",
-        /// The text.
-        pub text: Option<String> = "Text",
-        ..rest
-    }
-
-    /// Data of `LLMResult`.
-    pub struct AgentLlmResult {
-        /// The round's number.
-        pub round: Option<i64> = "Round",
-        /// The sentence.
+        /// The text; of `LLMResult` one sentence.
         pub text: Option<String> = "Text",
         ..rest
     }

@@ -54,10 +54,9 @@ hold! {
     "zegocloud" zegocloud:
         Event, JsonText;
     "zegocloud" zegocloud::ai_agent:
-        AgentAsrResult, AgentCreated, AgentDeleted, AgentException, AgentInterrupted,
-        AgentLatency, AgentLlmResult, AgentMetaInfo, AgentSpeakAction, AgentState, AgentStatus,
-        AiAgent<AgentStatus>, AiAgentEvent, DeletionCode, ExceptionCode, InterruptReason,
-        SpeakAction, UserAudioData, UserSpeakAction;
+        AgentCreated, AgentDeleted, AgentException, AgentInterrupted, AgentLatency, AgentMetaInfo,
+        AgentSpeakAction, AgentState, AgentStatus, AgentText, AiAgent<AgentStatus>, AiAgentEvent,
+        DeletionCode, ExceptionCode, InterruptReason, SpeakAction, UserAudioData, UserSpeakAction;
     "zegocloud" zegocloud::asr:
         Asr<AsrText>, AsrEvent, AsrException, AsrText;
     "zegocloud" zegocloud::board:
