@@ -177,8 +177,12 @@ pub(crate) fn read_back<'de, D: Deserializer<'de>, E>(
 
 /// The text of a body, without a byte order mark; `None` if it is not UTF-8.
 pub(crate) fn text(body: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(body).ok()?;
-    Some(text.strip_prefix('\u{feff}').unwrap_or(text))
+    std::str::from_utf8(unmarked(body)).ok()
+}
+
+/// The body without a byte order mark.
+pub(crate) fn unmarked(body: &[u8]) -> &[u8] {
+    body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
 }
 
 /// See [`WebhookEvent::dedup_key`]. `None` unless all of `needed`, and at least one part in all,

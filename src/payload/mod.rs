@@ -24,7 +24,7 @@ pub use self::{
 #[cfg(feature = "vobiz")]
 pub(crate) use self::form::form_to_json;
 pub(crate) use self::{
-    event::{dedup_key, part, read_back, text},
+    event::{dedup_key, part, read_back, text, unmarked},
     json::mend,
     object::{Field, Names, Object, Payload, Reader, only},
     tape::{MAX_MEMBERS, Tape, Value},

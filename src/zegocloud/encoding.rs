@@ -1,6 +1,6 @@
 //! Converts the three forms of a body to the text of a JSON object.
 
-use crate::{Rejection, RejectionKind};
+use crate::{Rejection, RejectionKind, payload::unmarked};
 use percent_encoding::percent_decode;
 use serde::{Serializer as _, ser::SerializeMap as _};
 use std::borrow::Cow;
@@ -8,8 +8,7 @@ use std::borrow::Cow;
 /// A body that starts with `{` is JSON, one that starts with `%7B` is percent-encoded JSON, any
 /// other is a form. Invalid UTF-8 becomes U+FFFD.
 pub(crate) fn to_json(body: &[u8]) -> Result<Cow<'_, str>, Rejection> {
-    let body = body.trim_ascii();
-    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body).trim_ascii();
+    let body = unmarked(body.trim_ascii()).trim_ascii();
     if body.starts_with(b"{") {
         return Ok(
             std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed)
@@ -62,7 +61,6 @@ fn list_place(name: &str) -> Option<(&str, Option<u32>)> {
     }
 }
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 // Only flat events are sent as forms, and a control character in one takes six bytes of JSON.
 const MAX_FORM: usize = 256 << 10;
 // More than the reader takes, so that a list that is only too long for it is a misfit.

@@ -3,7 +3,7 @@
 use super::payload::*;
 use crate::{
     Json, Rest, Unknown,
-    payload::{Object, Tape, events, form_to_json, text},
+    payload::{Object, Tape, events, form_to_json, text, unmarked},
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, header::CONTENT_TYPE, request::Parts};
@@ -141,7 +141,7 @@ impl Event {
             let query = head.uri.query().unwrap_or_default().as_bytes();
             return Self::from_form(query, || Bytes::copy_from_slice(query));
         }
-        let trimmed = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body).trim_ascii();
+        let trimmed = unmarked(body).trim_ascii();
         match is_form(head.headers.get(CONTENT_TYPE), trimmed) {
             true => Self::from_form(trimmed, || body.clone()),
             false => Self::from_body(body),
@@ -259,5 +259,4 @@ const SHAPES: &[(&str, &[&str])] = &[
 const NEVER_WITHOUT_EVENT: &[&str] =
     &["ConferenceAction", "DialAction", "DialStatus", "RecordingEndReason", "StreamID", "Machine"];
 
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
