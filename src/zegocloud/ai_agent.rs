@@ -34,7 +34,7 @@ events! {
             key |it| [it.agent_instance_id, it.sequence],
         /// The agent started or stopped speaking. Deprecated by ZEGOCLOUD in favour of
         /// `AgentInstanceStatus`, whose example on the page has this name.
-        "AgentSpeakAction" => SpeakAction(AiAgent<AgentSpeakAction>) as "ai_agent.AgentSpeakAction"
+        "AgentSpeakAction" => SpeakAction(AiAgent<AgentStatus>) as "ai_agent.AgentSpeakAction"
             key |it| [it.agent_instance_id, it.sequence],
         /// The start of a user's audio in a round.
         "UserAudioData" => UserAudioData(AiAgent<UserAudioData>) as "ai_agent.UserAudioData"
@@ -120,21 +120,12 @@ payload! {
         ..rest
     }
 
-    /// Data of `AgentInstanceStatus`.
+    /// Data of `AgentInstanceStatus`, and of `AgentSpeakAction`, which it replaces.
     pub struct AgentStatus {
         /// The agent's state.
         pub status: Option<AgentState> = "Status",
-        /// The round's number.
-        pub round: Option<i64> = "Round",
-        ..rest
-    }
-
-    /// Data of `AgentSpeakAction`: an action, or the data of `AgentInstanceStatus`.
-    pub struct AgentSpeakAction {
-        /// Whether the agent started or stopped.
+        /// Whether the agent started or stopped; of `AgentSpeakAction`.
         pub action: Option<SpeakAction> = "Action",
-        /// The agent's state.
-        pub status: Option<AgentState> = "Status",
         /// The round's number.
         pub round: Option<i64> = "Round",
         ..rest

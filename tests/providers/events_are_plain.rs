@@ -55,8 +55,8 @@ hold! {
         Event, JsonText;
     "zegocloud" zegocloud::ai_agent:
         AgentCreated, AgentDeleted, AgentException, AgentInterrupted, AgentLatency, AgentMetaInfo,
-        AgentSpeakAction, AgentState, AgentStatus, AgentText, AiAgent<AgentStatus>, AiAgentEvent,
-        DeletionCode, ExceptionCode, InterruptReason, SpeakAction, UserAudioData, UserSpeakAction;
+        AgentState, AgentStatus, AgentText, AiAgent<AgentStatus>, AiAgentEvent, DeletionCode,
+        ExceptionCode, InterruptReason, SpeakAction, UserAudioData, UserSpeakAction;
     "zegocloud" zegocloud::asr:
         Asr<AsrText>, AsrEvent, AsrException, AsrText;
     "zegocloud" zegocloud::board:
