@@ -19,9 +19,8 @@ impl Misfit {
         Self { path: path.into(), expected }
     }
 
-    /// The path from the root of the body, by documented names: `detail.file_info[2].size`. It is
-    /// empty for the body itself. A repeated member has the name that was sent, which may be
-    /// another spelling of the documented one.
+    /// The path from the root of the body: `detail.file_info[2].size`. It is empty for the body
+    /// itself. A member with several known spellings has the one that was sent.
     pub fn path(&self) -> &str {
         &self.path
     }

@@ -206,16 +206,16 @@ impl<'t> Object<'t> {
         self.value.values().filter(is_left)
     }
 
-    /// Takes the member of the first of these names that has a value. Returns its node and the
-    /// value to read.
+    /// Takes the member of the first of these names that has a value. Returns its node, the value
+    /// to read, and the name that was found.
     #[inline(always)]
     fn take(
         &mut self,
         names: &Names,
         is_absent: fn(Value<'_>) -> bool,
-    ) -> Option<(&'t Node, Value<'t>)> {
+    ) -> Option<(&'t Node, Value<'t>, &'static str)> {
         match self.next(names.first()) {
-            Some(value) => Some((value.node, value)),
+            Some(value) => Some((value.node, value, names.first())),
             None => self.search(names, is_absent),
         }
     }
@@ -226,7 +226,7 @@ impl<'t> Object<'t> {
         &mut self,
         names: &Names,
         is_absent: fn(Value<'_>) -> bool,
-    ) -> Option<(&'t Node, Value<'t>)> {
+    ) -> Option<(&'t Node, Value<'t>, &'static str)> {
         if self.first == self.end || self.bits().0 & names.bits == 0 {
             return None;
         }
@@ -248,7 +248,7 @@ impl<'t> Object<'t> {
             let is_kept = !value.is_null() && marks.get() & KEPT != 0;
             marks.set(marks.get() | if !is_there && is_kept { TYPED | MISFIT } else { TYPED });
             if is_there {
-                return Some((member.node, value));
+                return Some((member.node, value, *name));
             }
         }
         None
@@ -404,9 +404,8 @@ pub(crate) trait Field: Sized {
 
 impl<T: FromValue + Serialize> Field for Option<T> {
     fn read(object: &mut Object<'_>, names: &Names, at: &mut Reader<'_>) -> Self {
-        let (member, value) = object.take(names, T::is_absent)?;
-        let read =
-            at.value(Segment::Member(names.first()), T::EXPECTED, |at| T::from_value(value, at));
+        let (member, value, name) = object.take(names, T::is_absent)?;
+        let read = at.value(Segment::Member(name), T::EXPECTED, |at| T::from_value(value, at));
         if read.is_none() {
             object.misfit(member);
         }
@@ -423,12 +422,12 @@ impl<T: FromValue + Serialize> Field for Vec<T> {
     fn read(object: &mut Object<'_>, names: &Names, at: &mut Reader<'_>) -> Self {
         let is_absent =
             |value: Value<'_>| !value.is_list() && (T::is_absent(value) || value.is_empty());
-        let Some((member, value)) = object.take(names, is_absent) else { return Vec::new() };
+        let Some((member, value, name)) = object.take(names, is_absent) else { return Vec::new() };
         let read = match value.is_list() {
-            true => at.value(Segment::Member(names.first()), LIST, |at| {
+            true => at.value(Segment::Member(name), LIST, |at| {
                 read_list(at.log.indexed(value, &mut None), at)
             }),
-            false => at.value(Segment::Member(names.first()), T::EXPECTED, |at| {
+            false => at.value(Segment::Member(name), T::EXPECTED, |at| {
                 // Some languages write an empty list as `{}`.
                 let is_one = !value.is_empty_object();
                 at.log.room = at.log.room.checked_sub(is_one.into())?;
@@ -555,7 +554,7 @@ struct Path<'r> {
 
 enum Segment {
     Root,
-    /// The documented name, even if an alias was found.
+    /// The name that was found: the documented one or an alias.
     Member(&'static str),
     Element(usize),
 }

@@ -238,7 +238,10 @@ fn blank_members_are_kept_where_they_tell_something() {
 fn what_does_not_fit_is_named_and_kept() {
     for (members, paths) in [
         (r#","id":["x"]"#, &["id"][..]),
-        (r#","at_time":{}"#, &["At"]),
+        (r#","At":{}"#, &["At"]),
+        (r#","at_time":{}"#, &["at_time"]),
+        (r#","At":null,"at_time":{}"#, &["at_time"]),
+        (r#","At":{},"at_time":1"#, &["At"]),
         (r#","count":-1"#, &["count"]),
         (r#","count":"+7""#, &["count"]),
         (r#","count":1.5,"angle":"NaN""#, &["count", "angle"]),
@@ -285,6 +288,8 @@ fn what_does_not_fit_is_named_and_kept() {
     assert_eq!(opened(r#","items":{}"#).items, []);
     let kept = opened(r#","count":-1,"lid":{"size":"big"}"#);
     assert_eq!(kept.rest.get("count").unwrap().get(), "-1");
+    let alias = opened(r#","at_time":{}"#);
+    assert_eq!(alias.rest.get(alias.rest.misfits()[0].path()).unwrap().get(), "{}");
     assert_eq!(kept.lid.unwrap().rest.get("size").unwrap().get(), r#""big""#);
 }
 
