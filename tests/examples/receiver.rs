@@ -17,6 +17,7 @@ use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
 use std::{
+    collections::HashSet,
     ffi::OsStr,
     fs,
     io::{BufRead, BufReader, ErrorKind, Read, Write},
@@ -777,6 +778,21 @@ fn send_without_arguments_and_the_demo_receiver_suit_each_other() {
     assert_eq!(code, Some(0), "{text}");
     let (code, text) = run_send(receiver.addr, &[], None);
     assert_eq!(code, Some(0), "and again, signed anew: {text}");
+}
+
+#[test]
+fn what_send_repeats_is_delivered_once_unless_nothing_is_signed() {
+    let mut receiver = Receiver::start_with(&[]);
+    let (code, text) = run_send(receiver.addr, &["--repeat"], None);
+    assert_eq!((code, text.matches("200 OK").count()), (Some(0), 22), "{text}");
+    receiver.terminate();
+    let lines: Vec<Value> =
+        receiver.running.stdout.iter().map(|line| serde_json::from_str(&line).unwrap()).collect();
+    let (unsigned, signed): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line["id"].is_null());
+    let ids: HashSet<_> = signed.iter().map(|line| line["id"].as_str()).collect();
+    assert_eq!((signed.len(), ids.len()), (9, 9), "{lines:?}");
+    let providers: Vec<_> = unsigned.iter().map(|line| line["provider"].as_str()).collect();
+    assert_eq!(providers, ["geelark", "geelark", "stardust", "stardust"].map(Some));
 }
 
 #[test]
