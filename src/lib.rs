@@ -321,7 +321,7 @@ pub mod fuzzing {
         store: &crate::replay::MemoryStore,
         claim: &crate::replay::Claim,
     ) -> crate::replay::Claimed {
-        store.claim_at(claim, None, store.uptime())
+        store.claim_at(claim, crate::replay::Hold::UntilFinished, store.uptime())
     }
 }
 

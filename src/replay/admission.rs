@@ -4,6 +4,7 @@ use super::{
     CENTURY, Claim, ClaimGuard, Claimed, MemoryStore, OutagePolicy, ReplayCheck, ReplayStore,
     ReplayedResponse, StoreError,
     latest::{CLOCK_SKEW, kept},
+    memory::Hold,
     outcomes::Outcomes,
     shared::{Answer, Limits, SharedStore},
     trace,
@@ -120,17 +121,30 @@ impl Guard {
             lease: self.lease.min(CENTURY),
             retention: retention.min(CENTURY),
         };
-        let attempt = match self.local.claim_at(&claim, None, uptime) {
+        let here = |hold| self.local.claim_at(&claim, hold, uptime);
+        let mut contested = false;
+        let claimed = match &self.shared {
+            None => here(Hold::UntilFinished),
+            Some(_) => match here(Hold::UntilAnswered { contested }) {
+                // Only the shared store knows which content came first. If whoever waits for its
+                // answer could refuse the others, a forger would keep the sender's retry out.
+                Claimed::Conflict => {
+                    contested = true;
+                    here(Hold::UntilAnswered { contested })
+                }
+                claimed => claimed,
+            },
+        };
+        let attempt = match claimed {
             Claimed::Won { attempt } => attempt,
             refused => return Admission::refused(refused),
         };
-        let answer = self.shared.as_ref().map(|shared| shared.claim(provider, claim.clone()));
+        let answer =
+            self.shared.as_ref().map(|shared| shared.claim(provider, claim.clone(), contested));
         let claim = ClaimGuard::new(provider, claim, self.local.clone(), self.shared.clone());
         trace::claims(provider, &self.local, &self.is_high);
         match answer {
-            Some(answer) => {
-                Admission::Waiting(Waiting { answer, claim, outage: self.outage, attempt })
-            }
+            Some(answer) => Admission::Waiting(Waiting { answer, claim, outage: self.outage }),
             None => {
                 Admission::Admitted { claim: Some(claim), attempt, checked: ReplayCheck::Local }
             }
@@ -213,18 +227,24 @@ pub(crate) struct Waiting {
     pub(crate) answer: Answer<(Claimed, Instant)>,
     claim: Box<ClaimGuard>,
     outage: OutagePolicy,
-    attempt: u32,
 }
 
 impl Waiting {
     /// Applies the shared store's answer.
     pub(crate) fn answered(self, answer: Result<(Claimed, Instant), StoreError>) -> Admission {
-        let Self { answer: _, mut claim, outage, attempt } = self;
+        let Self { answer: _, mut claim, outage } = self;
         match answer {
             Ok((Claimed::Won { attempt }, asked)) => {
                 // With the fallback an event may rather run twice than be lost.
                 claim.won(asked, outage == OutagePolicy::Reject);
-                Admission::Admitted { claim: Some(claim), attempt, checked: ReplayCheck::Shared }
+                match claim.hold_here() {
+                    Claimed::Won { .. } => Admission::Admitted {
+                        claim: Some(claim),
+                        attempt,
+                        checked: ReplayCheck::Shared,
+                    },
+                    refused => Admission::refused(refused),
+                }
             }
             Ok((refused, _)) => {
                 claim.lost_to(&refused);
@@ -234,10 +254,13 @@ impl Waiting {
                 claim.unanswered(&error);
                 // A store that is busy is no outage: whoever sends a burst could replay.
                 if outage == OutagePolicy::LocalFallback && !error.busy {
-                    return Admission::Admitted {
-                        claim: Some(claim),
-                        attempt,
-                        checked: ReplayCheck::LocalFallback,
+                    return match claim.hold_here() {
+                        Claimed::Won { attempt } => Admission::Admitted {
+                            claim: Some(claim),
+                            attempt,
+                            checked: ReplayCheck::LocalFallback,
+                        },
+                        refused => Admission::refused(refused),
                     };
                 }
                 let rejection =

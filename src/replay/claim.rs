@@ -2,6 +2,7 @@
 
 use super::{
     Claim, Claimed, MemoryStore, Outcome, StoreError,
+    memory::Hold,
     outcomes::Unrecorded,
     shared::{Recorded, SharedStore},
     trace::{self, Operation},
@@ -87,6 +88,12 @@ impl ClaimGuard {
     pub(super) fn won(&mut self, asked: Instant, expires: bool) {
         (self.in_shared, self.granted) = (InShared::Yes, Some(asked));
         self.expires = expires;
+    }
+
+    /// Holds the claim in this process until it is finished. Other content may have taken its place
+    /// while the shared store was asked.
+    pub(super) fn hold_here(&self) -> Claimed {
+        self.local.claim_at(&self.claim, Hold::UntilFinished, self.local.uptime())
     }
 
     /// Whether another attempt may have the claim: the shared store says so, or the lease is over.

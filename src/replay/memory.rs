@@ -145,10 +145,9 @@ impl MemoryStore {
         }
     }
 
-    /// Without a lease the claim is held until it is finished.
-    pub(crate) fn claim_at(&self, claim: &Claim, lease: Option<Duration>, now: Millis) -> Claimed {
+    pub(crate) fn claim_at(&self, claim: &Claim, hold: Hold, now: Millis) -> Claimed {
         loop {
-            let claimed = self.shared.claim(claim, lease, now);
+            let claimed = self.shared.claim(claim, hold, now);
             // Another thread may take the room that the sweep makes.
             if !matches!(claimed, Claimed::Full) || !self.shared.sweep(now) {
                 return claimed;
@@ -181,6 +180,18 @@ impl MemoryStore {
     }
 }
 
+/// How long a claim is held.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Hold {
+    Lease(Duration),
+    UntilFinished,
+    /// Until the shared store has answered. Before that a first attempt binds no content: it gives
+    /// way to other content that is `contested`, and to whoever the shared store has admitted.
+    UntilAnswered {
+        contested: bool,
+    },
+}
+
 impl Default for MemoryStore {
     fn default() -> Self {
         Self::new()
@@ -198,7 +209,7 @@ impl fmt::Debug for MemoryStore {
 
 impl ReplayStore for MemoryStore {
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
-        Ok(self.claim_at(&claim, Some(claim.lease), self.uptime()))
+        Ok(self.claim_at(&claim, Hold::Lease(claim.lease), self.uptime()))
     }
 
     async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
@@ -218,7 +229,7 @@ impl Shared {
         self.shards.get((number.saturating_mul(self.shards.len() as u64) >> 32) as usize)
     }
 
-    fn claim(&self, claim: &Claim, lease: Option<Duration>, now: Millis) -> Claimed {
+    fn claim(&self, claim: &Claim, hold: Hold, now: Millis) -> Claimed {
         let Some(shard) = self.shard(&claim.signature) else { return Claimed::Full };
         let mut table = shard.lock();
         for _ in 0..DUE_PER_CLAIM {
@@ -232,7 +243,7 @@ impl Shared {
                 self.answers.drop(slot.answer);
                 *slot = Slot { queued: slot.queued, ..Slot::new(claim) };
             }
-            let mut claimed = slot.claim(claim, lease, now);
+            let mut claimed = slot.claim(claim, hold, now);
             if let Claimed::Done { answer } = &mut claimed {
                 *answer = self.answers.get(slot.answer);
             }
@@ -240,7 +251,7 @@ impl Shared {
         } else if claim.is_part() && table.contents(claim, now) >= Claim::MAX_CONTENTS {
             Claimed::TooManyContents
         } else if budget::add(&self.len, 1, self.capacity) {
-            table.insert(claim, lease, now)
+            table.insert(claim, hold, now)
         } else {
             Claimed::Full
         };
@@ -364,7 +375,7 @@ impl Table {
         slots.filter(|slot| slot.signature == claim.signature && !slot.is_over(now)).count()
     }
 
-    fn insert(&mut self, claim: &Claim, lease: Option<Duration>, now: Millis) -> Claimed {
+    fn insert(&mut self, claim: &Claim, hold: Hold, now: Millis) -> Claimed {
         let Self { slots, due, places: Places { index, free } } = self;
         let place = free.pop().unwrap_or(slots.len() as u32);
         if place as usize == slots.len() {
@@ -374,7 +385,7 @@ impl Table {
         let Some(slot) = slots.get_mut(place as usize) else { return Claimed::Full };
         let before = slot.expires;
         *slot = Slot { queued: slot.queued, ..Slot::new(claim) };
-        let claimed = slot.take(claim, lease, now);
+        let claimed = slot.take(claim, hold, now);
         if slot.queued && slot.expires < before {
             // The entry is left from a longer claim, and would be due long after this one expires.
             due.retain(|Reverse((_, queued))| *queued != place);
@@ -466,10 +477,17 @@ impl Slot {
         }
     }
 
-    fn claim(&mut self, claim: &Claim, lease: Option<Duration>, now: Millis) -> Claimed {
+    fn claim(&mut self, claim: &Claim, hold: Hold, now: Millis) -> Claimed {
+        let is_other = self.fingerprint != claim.fingerprint;
+        let gives_way = self.is_asked() && self.attempt == 1;
+        if is_other && gives_way && hold != (Hold::UntilAnswered { contested: false }) {
+            let Self { expires, queued, .. } = *self;
+            *self = Self { expires, queued, ..Self::new(claim) };
+        }
         match self.state {
             _ if self.fingerprint != claim.fingerprint => return Claimed::Conflict,
             State::Done => return Claimed::Done { answer: None },
+            State::InFlight if self.is_asked() && hold == Hold::UntilFinished => {}
             State::InFlight if self.leased_until > now && self.token != claim.token => {
                 let left = Duration::from_millis(self.leased_until.saturating_sub(now));
                 return Claimed::InFlight {
@@ -478,17 +496,18 @@ impl Slot {
             }
             State::Vacant | State::InFlight | State::Failed => {}
         }
-        self.take(claim, lease, now)
+        self.take(claim, hold, now)
     }
 
-    fn take(&mut self, claim: &Claim, lease: Option<Duration>, now: Millis) -> Claimed {
-        // A claim that is repeated with its token is the same attempt.
-        if self.state != State::InFlight || self.token != claim.token {
+    fn take(&mut self, claim: &Claim, hold: Hold, now: Millis) -> Claimed {
+        // A claim that is repeated with its token is the same attempt, and one that has no answer
+        // is not yet an attempt of its own.
+        if self.state != State::InFlight || self.token != claim.token && !self.is_asked() {
             self.attempt = self.attempt.saturating_add(1);
         }
         self.token = claim.token;
         self.state = State::InFlight;
-        self.lease(lease, now);
+        self.hold(hold, now);
         self.keep_for(claim.retention, now);
         Claimed::Won { attempt: self.attempt.into() }
     }
@@ -500,7 +519,7 @@ impl Slot {
     fn renew(&mut self, claim: &Claim, now: Millis) -> bool {
         let held = self.state == State::InFlight && self.token == claim.token;
         if held {
-            self.lease(Some(claim.lease), now);
+            self.hold(Hold::Lease(claim.lease), now);
         }
         held
     }
@@ -523,14 +542,24 @@ impl Slot {
         held
     }
 
-    fn lease(&mut self, lease: Option<Duration>, now: Millis) {
-        self.leased_until = lease.map_or(HELD, |lease| now.saturating_add(millis(lease)));
-        self.keep_for(lease.unwrap_or_default(), now);
+    fn hold(&mut self, hold: Hold, now: Millis) {
+        self.leased_until = match hold {
+            Hold::Lease(lease) => {
+                self.keep_for(lease, now);
+                now.saturating_add(millis(lease))
+            }
+            Hold::UntilFinished => HELD,
+            Hold::UntilAnswered { .. } => ASKED,
+        };
     }
 
     /// Whether it is in flight without a lease.
     fn is_held(&self) -> bool {
-        self.state == State::InFlight && self.leased_until == HELD
+        self.state == State::InFlight && self.leased_until >= ASKED
+    }
+
+    fn is_asked(&self) -> bool {
+        self.state == State::InFlight && self.leased_until == ASKED
     }
 
     fn keep_for(&mut self, time: Duration, now: Millis) {
@@ -634,8 +663,9 @@ const STEP: usize = if cfg!(fuzzing) { 8 } else { 1024 };
 // Few when fuzzing, to reach the case that one batch is not enough.
 const DUE_PER_CLAIM: usize = if cfg!(fuzzing) { 2 } else { 64 };
 const ANSWER_OVERHEAD: usize = 128;
-/// `leased_until` of a claim without a lease.
+/// `leased_until` of a claim without a lease: [`Hold::UntilFinished`] and [`Hold::UntilAnswered`].
 const HELD: Millis = Millis::MAX;
+const ASKED: Millis = Millis::MAX - 1;
 const HELD_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How long a claim without a lease is kept before it is looked at again.
 const HELD_SECONDS: u32 = 60;
@@ -662,24 +692,28 @@ mod tests {
         let clock = TestClock::at(SystemTime::UNIX_EPOCH);
         let store = MemoryStore::new().clock(clock.clone());
         let claimed =
-            |number, token, lease| store.claim_at(&claim(number, token), lease, store.uptime());
+            |number, token, hold| store.claim_at(&claim(number, token), hold, store.uptime());
         let entries =
             || store.shared.shards.iter().map(|shard| shard.lock().due.len()).sum::<usize>();
 
-        assert_eq!(claimed(1, 1, Some(SECOND)), Claimed::won(1));
+        assert_eq!(claimed(1, 1, Hold::Lease(SECOND)), Claimed::won(1));
         assert!(store.finish_now(&claim(1, 1), &Outcome::Withdrawn));
-        assert_eq!(claimed(2, 1, Some(SECOND)), Claimed::won(1), "in the place of the first");
+        assert_eq!(
+            claimed(2, 1, Hold::Lease(SECOND)),
+            Claimed::won(1),
+            "in the place of the first"
+        );
         assert_eq!(entries(), 1);
 
         // The entry of a claim without a lease comes up late: the claim is over, and made again.
-        assert_eq!(claimed(3, 1, None), Claimed::won(1));
+        assert_eq!(claimed(3, 1, Hold::UntilFinished), Claimed::won(1));
         clock.advance(2 * SECOND);
-        assert_eq!(claimed(3, 2, Some(SECOND)), Claimed::in_flight(HELD_RETRY_AFTER));
+        assert_eq!(claimed(3, 2, Hold::Lease(SECOND)), Claimed::in_flight(HELD_RETRY_AFTER));
         assert!(store.finish_now(&claim(3, 1), &Outcome::Failed));
         clock.advance(2 * SECOND);
-        assert_eq!(claimed(3, 2, Some(SECOND)), Claimed::won(1));
+        assert_eq!(claimed(3, 2, Hold::Lease(SECOND)), Claimed::won(1));
         assert!(store.finish_now(&claim(3, 2), &Outcome::Withdrawn));
-        assert_eq!(claimed(4, 1, Some(SECOND)), Claimed::won(1), "in its place");
+        assert_eq!(claimed(4, 1, Hold::Lease(SECOND)), Claimed::won(1), "in its place");
         assert_eq!(entries(), 1);
     }
 

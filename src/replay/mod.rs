@@ -166,6 +166,8 @@ pub use self::postgres::{DoneInError, PostgresStore};
 #[cfg(feature = "redis")]
 pub use self::redis::RedisStore;
 
+#[cfg(fuzzing)]
+pub(crate) use self::memory::Hold;
 pub(crate) use self::{
     admission::{Admission, Guard, Keys, RETRY_AFTER, Waiting},
     claim::{ClaimGuard, Recording},
@@ -258,13 +260,16 @@ impl<S: ReplayStore> ReplayStore for Arc<S> {
 pub struct ClaimLimit {
     claims: usize,
     turns: Arc<Semaphore>,
+    /// A quarter of the turns, for claims whose signature is being claimed with other content.
+    contested: Arc<Semaphore>,
 }
 
 impl ClaimLimit {
     /// Creates a limit of this many claims; zero counts as one.
     pub fn new(claims: usize) -> Self {
         let claims = claims.clamp(1, Semaphore::MAX_PERMITS);
-        Self { claims, turns: Arc::new(Semaphore::new(claims)) }
+        let turns = |claims| Arc::new(Semaphore::new(claims));
+        Self { claims, turns: turns(claims), contested: turns((claims / 4).max(1)) }
     }
 
     /// The most claims at a time.

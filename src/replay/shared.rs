@@ -11,7 +11,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::AcquireError,
+    time::{Instant, timeout},
+};
 
 /// A shared store, and what every store needs. Clones share the breaker and the queued outcomes.
 #[derive(Clone)]
@@ -58,18 +61,34 @@ impl SharedStore {
         self.link.limit.claims()
     }
 
-    /// The answer, and when the store was asked.
-    pub(super) fn claim(&self, provider: &'static str, claim: Claim) -> Answer<(Claimed, Instant)> {
+    /// The answer, and when the store was asked. A claim is `contested` if its signature is being
+    /// claimed with other content.
+    pub(super) fn claim(
+        &self,
+        provider: &'static str,
+        claim: Claim,
+        contested: bool,
+    ) -> Answer<(Claimed, Instant)> {
         let this = self.clone();
         Box::pin(async move {
             this.check_breaker()?;
             // A busy store has not failed: the breaker does not count this.
             let since = std::time::Instant::now();
             let half = this.limits.timeout.checked_div(2).unwrap_or_default();
-            let Ok(Ok(_turn)) = timeout(half, this.link.limit.turns.acquire()).await else {
-                let busy = StoreError::busy();
-                trace::store_called(provider, Operation::Claim, since, Some(&busy));
-                return Err(busy);
+            let ClaimLimit { turns, contested: few, .. } = &this.link.limit;
+            let turn = async {
+                let one_of_few = if contested { Some(few.acquire().await?) } else { None };
+                Ok::<_, AcquireError>((turns.acquire().await?, one_of_few))
+            };
+            let _turn = match timeout(half, turn).await {
+                Ok(Ok(turn)) => turn,
+                // Anybody who has captured a signature can cause this.
+                _ if contested => return Ok((Claimed::TooManyContents, Instant::now())),
+                _ => {
+                    let busy = StoreError::busy();
+                    trace::store_called(provider, Operation::Claim, since, Some(&busy));
+                    return Err(busy);
+                }
             };
             let asked = Instant::now();
             let call = || this.store.claim(&claim);

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use http::Request;
 use http_body_util::Full;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     error::Error as _,
     future::Future,
     sync::{Arc, Mutex},
@@ -761,6 +761,128 @@ async fn attack_a_failure_in_an_outage_keeps_its_content_everywhere() {
         assert_eq!(send(&b, &handler, &request).await.body(), "handled", "{fault:?}");
         assert_eq!(handler.checks(), [(2, ReplayCheck::Shared)], "{fault:?}");
     }
+}
+
+/// Row 25 across processes: forgeries wait for the store's refusal at a process that does not know
+/// the signature, and the sender's retry comes there.
+#[tokio::test(start_paused = true)]
+async fn attack_forgeries_that_wait_for_the_store_keep_no_retry_out() {
+    for outage in [OutagePolicy::Reject, OutagePolicy::LocalFallback] {
+        let store = Scripted::new();
+        let [a, b] = [(); 2].map(|()| process(&store).on_outage(outage));
+        let (request, _) = pair();
+        assert_eq!(send(&a, &Handler::default().failing(), &request).await.status(), 500);
+
+        store.always(Fault::Slow);
+        let handler = Handler::default();
+        let forgeries = (0..20).map(async |number| {
+            sleep(10 * number * MILLISECOND).await;
+            send(&b, &handler, &forged(&request, number)).await
+        });
+        let (refused, retried) = tokio::join!(join_all(forgeries), async {
+            sleep(95 * MILLISECOND).await;
+            send(&b, &handler, &request).await
+        });
+        assert!(refused.iter().all(|forged| kind(forged) == Some(RejectionKind::Conflict)));
+        assert_eq!((retried.body().as_str(), kind(&retried)), ("handled", None), "{outage:?}");
+        assert_eq!(handler.checks(), [(2, ReplayCheck::Shared)]);
+
+        // Forgeries have taken its place here and have left it again. It is known here all the same.
+        store.always(Fault::Error);
+        assert!(is_repeat(&send(&b, &handler, &request).await));
+        let forged = send(&b, &handler, &forged(&request, 20)).await;
+        assert_eq!(kind(&forged), Some(RejectionKind::Conflict));
+    }
+}
+
+/// What has failed here keeps its content, also while its retry waits for the store.
+#[tokio::test(start_paused = true)]
+async fn attack_a_retry_that_waits_for_the_store_keeps_its_content() {
+    let store = Scripted::new();
+    let layer = process(&store);
+    let (request, forged) = pair();
+    assert_eq!(send(&layer, &Handler::default().failing(), &request).await.status(), 500);
+    store.always(Fault::Slow);
+    store.calls();
+    let handler = Handler::default();
+    let (retried, ()) = tokio::join!(send(&layer, &handler, &request), async {
+        sleep(50 * MILLISECOND).await;
+        let stolen = send(&layer, &handler, &forged).await;
+        assert_eq!(kind(&stolen), Some(RejectionKind::Conflict));
+        assert_eq!(store.calls(), ["claim"], "the store was not asked");
+    });
+    assert_eq!(retried.body(), "handled");
+    assert_eq!(handler.attempts(), [2]);
+}
+
+/// Of several contents that wait for a store that has no answer, one is delivered.
+#[tokio::test(start_paused = true)]
+async fn attack_in_an_outage_contents_that_waited_are_delivered_once() {
+    let store = Scripted::new();
+    store.always(Fault::Hangs);
+    let layer = process(&store).on_outage(OutagePolicy::LocalFallback);
+    let (request, handler) = (event(), Handler::default().slow(SECOND));
+    let sent = (0..5).map(async |number| {
+        sleep(10 * number * MILLISECOND).await;
+        send(&layer, &handler, &forged(&request, number)).await
+    });
+    let answers = join_all(sent).await;
+    let conflicts = answers.iter().filter(|it| kind(it) == Some(RejectionKind::Conflict)).count();
+    assert_eq!((handler.checks(), conflicts), (vec![(1, ReplayCheck::LocalFallback)], 4));
+}
+
+/// A forgery has taken the place of a delivery that waits for the store, and has left it to a copy.
+#[tokio::test(start_paused = true)]
+async fn attack_a_copy_that_waits_for_the_store_keeps_nobody_out() {
+    let store = Scripted::new();
+    let layer = process(&store).on_outage(OutagePolicy::LocalFallback);
+    let (request, forged) = pair();
+    let withdrawn = Fault::None;
+    store.next([Fault::BreaksLate, Fault::Hangs, withdrawn, Fault::Hangs, Fault::Error]);
+    let handler = Handler::default().slow(SECOND);
+    let (first, copy, ()) = tokio::join!(
+        send(&layer, &handler, &request),
+        async {
+            sleep(50 * MILLISECOND).await;
+            send(&layer, &handler, &request).await
+        },
+        async {
+            sleep(10 * MILLISECOND).await;
+            let dropped = send(&layer, &handler, &forged);
+            assert!(tokio::time::timeout(10 * MILLISECOND, dropped).await.is_err());
+        }
+    );
+    assert_eq!((first.body().as_str(), kind(&first)), ("handled", None));
+    assert_eq!(kind(&copy), Some(RejectionKind::InFlight));
+    assert_eq!(handler.checks(), [(1, ReplayCheck::LocalFallback)]);
+}
+
+/// Row 23: one captured signature with many contents takes a quarter of the store's turns.
+#[tokio::test(start_paused = true)]
+async fn attack_many_contents_of_one_signature_leave_turns_to_others() {
+    let store = Scripted::narrow(8);
+    store.always(Fault::Slow);
+    let (layer, captured) = (process(&store), event());
+    let handler = Handler::default();
+    let forgeries =
+        (0..50).map(async |number| send(&layer, &handler, &forged(&captured, number)).await);
+    let (answers, others) = tokio::join!(join_all(forgeries), async {
+        sleep(10 * MILLISECOND).await;
+        assert_eq!(store.calls(), ["claim"; 3], "the first, and a quarter of eight");
+        join_all((0..5).map(async |_| send(&layer, &handler, &event()).await)).await
+    });
+    assert!(others.iter().all(|other| other.body() == "handled"));
+    assert_eq!(handler.calls(), 6);
+    // No alarm: the store is well.
+    let refused: BTreeSet<_> = answers.iter().filter_map(kind).map(RejectionKind::as_str).collect();
+    assert_eq!(refused, BTreeSet::from(["conflict", "too_many_contents"]));
+}
+
+/// Another content under the signature.
+fn forged(request: &Request<Bytes>, number: u32) -> Request<Bytes> {
+    let body = String::from_utf8(request.body().to_vec()).unwrap();
+    let body = body.replacen('{', &format!("{{\"room_name\":\"{number}\","), 1);
+    request.clone().map(|_| body.into())
 }
 
 /// The attempt that took over has bound the content, and its number stands.
