@@ -4,10 +4,10 @@ use crate::{Rejection, RejectionKind};
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// A limit on the bytes of bodies that are being read; clones share it.
@@ -40,6 +40,8 @@ struct Shared {
     held: AtomicUsize,
     /// The part that bodies above [`SMALL_BODY`] hold.
     held_by_large: AtomicUsize,
+    /// When it was last reported that there is no room.
+    reported: Mutex<Option<Instant>>,
 }
 
 impl ReadBudget {
@@ -49,6 +51,7 @@ impl ReadBudget {
             capacity: bytes,
             held: AtomicUsize::new(0),
             held_by_large: AtomicUsize::new(0),
+            reported: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -66,6 +69,22 @@ impl ReadBudget {
     /// The most bytes that a body of this size class can hold.
     pub(crate) fn share_for(&self, bytes: usize) -> usize {
         if bytes > SMALL_BODY { self.for_large() } else { self.capacity().min(SMALL_BODY) }
+    }
+
+    fn no_room(&self) -> Rejection {
+        Rejection::new(RejectionKind::ReadBudget)
+            .with_retry_after(Duration::from_secs(1))
+            .with_news(self.is_news(Instant::now()))
+    }
+
+    /// Once per second: strangers can cause any number of refusals.
+    fn is_news(&self, now: Instant) -> bool {
+        let mut reported = self.shared.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = reported.is_none_or(|last| now.saturating_duration_since(last) >= PAUSE);
+        if is_news {
+            *reported = Some(now);
+        }
+        is_news
     }
 
     fn for_large(&self) -> usize {
@@ -92,14 +111,14 @@ pub(crate) struct Held {
 impl Held {
     /// Fails if there is no room for a body of `bytes`. Charges nothing.
     pub(crate) fn check(&self, budget: &ReadBudget, bytes: usize) -> Result<(), Rejection> {
-        let Shared { capacity, held, held_by_large } = &*budget.shared;
+        let Shared { capacity, held, held_by_large, .. } = &*budget.shared;
         let has_room = |sum: &AtomicUsize, more, limit| {
             sum.load(Ordering::Relaxed).saturating_add(more) <= limit
         };
         let of_large = self.more_of_large(bytes);
         let is_room = (of_large == 0 || has_room(held_by_large, of_large, budget.for_large()))
             && has_room(held, bytes.saturating_sub(self.bytes), *capacity);
-        if is_room { Ok(()) } else { Err(no_room()) }
+        if is_room { Ok(()) } else { Err(budget.no_room()) }
     }
 
     pub(crate) fn grow_to(&mut self, budget: &ReadBudget, bytes: usize) -> Result<(), Rejection> {
@@ -107,14 +126,14 @@ impl Held {
         if more == 0 {
             return Ok(());
         }
-        let Shared { capacity, held, held_by_large } = &*budget.shared;
+        let Shared { capacity, held, held_by_large, .. } = &*budget.shared;
         let of_large = self.more_of_large(bytes);
         if !(of_large == 0 || add(held_by_large, of_large, budget.for_large())) {
-            return Err(no_room());
+            return Err(budget.no_room());
         }
         if !add(held, more, *capacity) {
             held_by_large.fetch_sub(of_large, Ordering::Relaxed);
-            return Err(no_room());
+            return Err(budget.no_room());
         }
         self.budget.get_or_insert_with(|| budget.clone());
         self.bytes = bytes;
@@ -148,12 +167,9 @@ pub(crate) fn add(sum: &AtomicUsize, more: usize, limit: usize) -> bool {
     sum.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
 }
 
-fn no_room() -> Rejection {
-    Rejection::new(RejectionKind::ReadBudget).with_retry_after(Duration::from_secs(1))
-}
-
 /// The largest body, in bytes, that may use the reserved quarter.
 pub(crate) const SMALL_BODY: usize = 64 << 10;
+const PAUSE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -165,6 +181,17 @@ mod tests {
         let grown = held.grow_to(budget, bytes);
         assert_eq!(checked.is_ok(), grown.is_ok());
         grown.is_ok().then_some(held)
+    }
+
+    #[test]
+    fn a_full_budget_is_news_once_per_second() {
+        let (budget, start) = (ReadBudget::new(0), Instant::now());
+        let after = |millis| budget.clone().is_news(start + Duration::from_millis(millis));
+        assert_eq!(
+            [0, 1, 999, 1000, 1001, 1999, 5000].map(after),
+            [true, false, false, true, false, false, true]
+        );
+        assert!(ReadBudget::new(0).is_news(start), "each budget tells of itself");
     }
 
     #[test]

@@ -52,12 +52,21 @@ pub struct Rejection {
     age: Option<Age>,
     retry_after: Option<Duration>,
     source: Option<Arc<dyn Error + Send + Sync>>,
+    is_news: bool,
 }
 
 impl Rejection {
     /// Creates a rejection of this kind.
     pub const fn new(kind: RejectionKind) -> Self {
-        Self { kind, detail: None, provider: None, age: None, retry_after: None, source: None }
+        Self {
+            kind,
+            detail: None,
+            provider: None,
+            age: None,
+            retry_after: None,
+            source: None,
+            is_news: true,
+        }
     }
 
     /// Adds what exactly was wrong, without text from the request: `"nonce: not 20 digits"`.
@@ -120,6 +129,17 @@ impl Rejection {
     pub(crate) fn of(mut self, provider: &'static str) -> Self {
         self.provider = Some(provider);
         self
+    }
+
+    /// Whether it is more than one of many in a moment, for the level at which it is logged.
+    pub(crate) fn with_news(mut self, is_news: bool) -> Self {
+        self.is_news = is_news;
+        self
+    }
+
+    #[cfg_attr(not(feature = "tracing"), allow(dead_code, reason = "only lines have a level"))]
+    pub(crate) fn is_news(&self) -> bool {
+        self.is_news
     }
 
     pub(crate) fn into_response<B: Default>(

@@ -138,7 +138,7 @@ mod report {
                 }
                 // An authentic event is lost if its sender does not retry.
                 RejectionKind::StoreFull | RejectionKind::StoreUnavailable => log!(error),
-                RejectionKind::ReadBudget => log!(warn),
+                RejectionKind::ReadBudget if rejection.is_news() => log!(warn),
                 // A captured signature can be sent with many bodies.
                 RejectionKind::TooManyContents => log!(debug),
                 _ if self.learnt.is_some() => log!(info),

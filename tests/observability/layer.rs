@@ -230,6 +230,22 @@ fn a_full_read_budget_is_a_warning() {
     }
 }
 
+/// They can do that as often as they like.
+#[test]
+fn attack_a_full_read_budget_is_no_flood_of_warnings() {
+    let _alone = alone();
+    let began = std::time::Instant::now();
+    let layer = layer().read_budget(ReadBudget::new(8));
+    let log = logged_at(tracing::Level::DEBUG, || {
+        for _ in 0..50 {
+            assert_eq!(send(&layer, 200, private(r#"{"event":"room_create"}"#)), 503);
+        }
+    });
+    let warnings = log.lines().filter(|line| line.contains(" WARN ")).count();
+    assert!((1..=1 + began.elapsed().as_secs() as usize).contains(&warnings), "{log}");
+    assert_eq!(log.matches(r#"reason="read_budget""#).count(), 50, "all others are for debugging");
+}
+
 /// It refuses every delivery of its route.
 #[test]
 fn a_layer_that_is_applied_twice_is_an_error_that_says_what_to_do() {
