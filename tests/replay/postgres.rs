@@ -338,6 +338,23 @@ async fn what_is_over_goes_while_claims_come() {
     assert_eq!(store.sweep().await.unwrap(), 0);
 }
 
+/// A layer whose retention is shorter neither claims nor finishes for less time than another one.
+#[tokio::test]
+async fn attack_a_shorter_retention_ends_nothing_early() {
+    let postgres = Postgres::start().await;
+    let (pool, store) = (postgres.pool().await, store(&postgres).await);
+    let [second, hour] = [1, 3600].map(Duration::from_secs);
+    let claim = |token, retention| Claim::for_test([1; 16], [1; 16], token, second, retention);
+    let is_kept =
+        "select count(*) from webhook_claims where expires_at > now() + interval '50 minutes'";
+    assert_eq!(store.claim(claim(1, hour)).await.unwrap(), Claimed::won(1));
+    assert!(store.finish(claim(1, hour), Outcome::Failed).await.unwrap());
+    assert_eq!(store.claim(claim(2, second)).await.unwrap(), Claimed::won(2));
+    assert_eq!(count(&pool, is_kept).await, 1);
+    assert!(store.finish(claim(2, second), Outcome::done(None)).await.unwrap());
+    assert_eq!(count(&pool, is_kept).await, 1);
+}
+
 /// An attempt that was overtaken must not commit what it did.
 #[tokio::test]
 async fn attack_a_stale_attempt_commits_after_another_took_over() {

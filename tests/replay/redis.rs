@@ -155,6 +155,23 @@ async fn a_key_outlives_its_claim_by_a_minute() {
     assert_eq!(redis.command::<i64>(&["DBSIZE"]), 1);
 }
 
+/// A layer whose retention is shorter neither claims nor finishes for less time than another one.
+#[tokio::test]
+async fn attack_a_shorter_retention_ends_nothing_early() {
+    let redis = Redis::start();
+    let store = connected(RedisStore::new(&redis.url()).unwrap()).await;
+    let [second, hour] = [1, 3600].map(Duration::from_secs);
+    let claim = |token, retention| Claim::for_test([1; 16], [1; 16], token, second, retention);
+    assert_eq!(store.claim(claim(1, hour)).await.unwrap(), Claimed::won(1));
+    assert!(store.finish(claim(1, hour), Outcome::Failed).await.unwrap());
+    let key = redis.command::<Vec<String>>(&["KEYS", "*"]).swap_remove(0);
+    let left = || redis.command::<i64>(&["PTTL", &key]);
+    assert_eq!(store.claim(claim(2, second)).await.unwrap(), Claimed::won(2));
+    assert!(left() > 3_000_000, "{}", left());
+    assert!(store.finish(claim(2, second), done()).await.unwrap());
+    assert!(left() > 3_000_000, "{}", left());
+}
+
 #[tokio::test]
 async fn what_was_acknowledged_is_recorded_at_the_memory_limit() {
     let redis = Redis::start();
