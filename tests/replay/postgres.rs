@@ -355,6 +355,27 @@ async fn attack_a_shorter_retention_ends_nothing_early() {
     assert_eq!(count(&pool, is_kept).await, 1);
 }
 
+/// A row that has expired and is not swept yet: nothing of it is left, neither
+/// content nor attempts nor the kept answer.
+#[tokio::test]
+async fn attack_what_has_expired_binds_nothing() {
+    let postgres = Postgres::start().await;
+    let (pool, store) = (postgres.pool().await, store(&postgres).await);
+    let hour = Duration::from_secs(3600);
+    let claim = |token, content| Claim::for_test([1; 16], [content; 16], token, hour, hour);
+    let answer = ReplayedResponse::new(HeaderValue::from_static("text/plain"), "of the first");
+    assert_eq!(store.claim(claim(1, 1)).await.unwrap(), Claimed::won(1));
+    assert!(store.finish(claim(1, 1), Outcome::done(Some(answer))).await.unwrap());
+    let expire = "update webhook_claims set expires_at = now() - interval '1 s'";
+    sqlx::query(expire).execute(&pool).await.unwrap();
+    // A forgery takes its place, and its handler is not called.
+    assert_eq!(store.claim(claim(2, 2)).await.unwrap(), Claimed::won(1));
+    let bare = "select count(*) from webhook_claims where body is null and answer_head is null";
+    assert_eq!(count(&pool, bare).await, 1);
+    assert!(store.finish(claim(2, 2), Outcome::Withdrawn).await.unwrap());
+    assert_eq!(store.claim(claim(3, 3)).await.unwrap(), Claimed::won(1));
+}
+
 /// An attempt that was overtaken must not commit what it did.
 #[tokio::test]
 async fn attack_a_stale_attempt_commits_after_another_took_over() {
