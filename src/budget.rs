@@ -13,7 +13,9 @@ use std::{
 /// A limit on the bytes of bodies that are being read; clones share it.
 ///
 /// A body is charged once reading it has to wait. Until then it is only checked for room, so each
-/// polling thread can exceed the budget by one body.
+/// polling thread can exceed the budget by one body. A small event that arrives in one piece is not
+/// even checked, up to a 16,384th of the budget (4 KiB of 64 MiB): strangers who hold all of it with
+/// slow bodies do not shut such events out.
 ///
 /// A quarter is reserved for bodies of up to 64 KiB, so that large forged requests cannot shut out
 /// real events, which are a few KiB. Layers can share a budget. Many tenants need only one layer:
@@ -69,6 +71,11 @@ impl ReadBudget {
     /// The most bytes that a body of this size class can hold.
     pub(crate) fn share_for(&self, bytes: usize) -> usize {
         if bytes > SMALL_BODY { self.for_large() } else { self.capacity().min(SMALL_BODY) }
+    }
+
+    /// The largest body that is read without room if it does not have to be waited for.
+    pub(crate) fn spared(&self) -> usize {
+        self.capacity() >> 14
     }
 
     fn no_room(&self) -> Rejection {

@@ -113,7 +113,9 @@ impl Arrived {
             return Err(Rejection::new(RejectionKind::BodyTooLarge));
         }
         if before == 0 {
-            self.held.check(&bounds.budget, arrived)?;
+            if arrived > bounds.budget.spared() {
+                self.held.check(&bounds.budget, arrived)?;
+            }
             self.first = data.copy_to_bytes(arrived);
             return Ok(());
         }
@@ -280,6 +282,32 @@ mod tests {
         for sizes in [&[2001][..], &[1000, 1001], &[1000, 1000, 1]] {
             assert_eq!(read(sizes).unwrap_err().kind(), RejectionKind::ReadBudget, "{sizes:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn attack_a_full_budget_does_not_shut_out_a_small_body_in_one_piece() {
+        let budget = ReadBudget::new(64 << 20);
+        let bounds = Bounds { budget: budget.clone(), ..bounds() };
+        let mut strangers: Vec<_> = (0..1024).map(|_| Held::default()).collect();
+        strangers.iter_mut().for_each(|one| one.grow_to(&budget, SMALL_BODY).unwrap());
+        assert_eq!(budget.held(), budget.capacity());
+        let read = |sizes, wait| {
+            let end =
+                if wait { stream::pending().left_stream() } else { stream::empty().right_stream() };
+            let mut read = Box::pin(ReadBody::new(StreamBody::new(frames(sizes).chain(end))));
+            let mut poll =
+                task::spawn(std::future::poll_fn(|cx| read.as_mut().poll_read(cx, &bounds)));
+            match poll.poll() {
+                Poll::Ready(Ok((body, _held))) => Ok(body.len()),
+                Poll::Ready(Err(rejection)) => Err(rejection.kind()),
+                Poll::Pending => panic!(),
+            }
+        };
+        assert_eq!(read(&[4096], false), Ok(4096));
+        for sizes in [&[4097][..], &[1, 1], &[4096, 1]] {
+            assert_eq!(read(sizes, false), Err(RejectionKind::ReadBudget), "{sizes:?}");
+        }
+        assert_eq!(read(&[1], true), Err(RejectionKind::ReadBudget), "what is waited for is held");
     }
 
     fn bounds() -> Bounds {
