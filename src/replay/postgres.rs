@@ -33,8 +33,9 @@ use tokio::{
 /// claims and outcomes, and so does a failover to a standby that is not synchronous.
 ///
 /// A statement that nobody waits for any more keeps its connection for up to 5 s, because a new one
-/// would cost a busy server more. After that the connection leaves the pool. A claim's stays open
-/// for up to a minute more, to withdraw the claim if it takes effect.
+/// would cost a busy server more. After that the connection leaves the pool, and so do the idle ones
+/// if the server has answered nothing meanwhile. A claim's stays open for up to a minute more, to
+/// withdraw the claim if it takes effect.
 ///
 /// Give the store a pool of its own: in a shared pool claims wait for connections that handlers
 /// hold. `test_before_acquire(false)` saves a round trip for each statement. It is safe, because
@@ -62,6 +63,8 @@ pub struct PostgresStore {
     pool: PgPool,
     table: Arc<Table>,
     claims: Arc<AtomicU32>,
+    /// How often the server has answered; wraps around.
+    answers: Arc<AtomicU32>,
     sweeping: Arc<tokio::sync::Mutex<()>>,
     claiming: Arc<Claiming>,
     limit: ClaimLimit,
@@ -80,6 +83,7 @@ impl PostgresStore {
             pool,
             table: Arc::new(Table::new("\"webhook_claims\"".to_owned())),
             claims: Arc::default(),
+            answers: Arc::default(),
             sweeping: Arc::default(),
             claiming: Arc::default(),
         }
@@ -263,18 +267,23 @@ impl PostgresStore {
         // Who gives up here leaves nothing behind.
         let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(StoreError::unsent)?;
         let (answer, asked) = oneshot::channel();
-        let connection = self.pool.acquire();
-        let claiming = Arc::clone(&self.claiming);
+        let store = self.clone();
         tokio::spawn(async move {
-            let connection = connection.await;
-            let running = claimed.map(|attempt| claiming.begin(attempt));
+            let connection = store.pool.acquire().await;
+            let running = claimed.map(|attempt| Arc::clone(&store.claiming).begin(attempt));
             // If nobody waits any more, the statement is not sent.
             if answer.is_closed() {
                 return;
             }
             let mut given_up = None;
             let statement = sqlx::query_with(&sql, arguments);
+            let answers = store.answers.load(Ordering::Relaxed);
             let row = run(connection, statement, PATIENCE, &mut given_up).await;
+            if row.as_ref().err().is_none_or(|error| sql_state(error).is_some()) {
+                store.answers.fetch_add(1, Ordering::Relaxed);
+            } else if given_up.is_some() && store.answers.load(Ordering::Relaxed) == answers {
+                store.give_up_idle();
+            }
             let _ = answer.send(row);
             drop(turn);
             if let Some((_running, mut session)) = running.zip(given_up) {
@@ -286,6 +295,15 @@ impl PostgresStore {
             .await
             .map_err(StoreError::new)??
             .ok_or_else(|| StoreError::new(sqlx::Error::RowNotFound))
+    }
+
+    /// Closes the idle connections. A server that answers nothing for so long has most likely
+    /// vanished without a word, and each of them would cost a claim its time limit.
+    fn give_up_idle(&self) {
+        for _ in 0..self.pool.num_idle() {
+            let Some(idle) = self.pool.try_acquire() else { return };
+            drop(idle.detach());
+        }
     }
 
     /// Repeats a statement until it has an answer. It has none while another session has the row

@@ -989,6 +989,79 @@ async fn a_paused_server_costs_no_connections() {
     }
 }
 
+/// Sessions whose peer vanished without a word, as in a failover. New ones reach the new server.
+#[tokio::test]
+async fn silent_sessions_are_given_up_together() {
+    let postgres = Postgres::start().await;
+    let (pool, store, sessions) = of_idle_sessions(&postgres, 6).await;
+    pause(&sessions);
+    let asked = tokio::time::timeout(Duration::from_millis(100), store.claim(any_claim(1))).await;
+    assert!(asked.is_err(), "nobody can have answered");
+    until("no session is left", || async { pool.size() == 0 }).await;
+    assert_eq!(store.claim(any_claim(2)).await.unwrap(), Claimed::won(1));
+}
+
+#[tokio::test]
+async fn a_session_that_is_silent_alone_costs_no_other() {
+    let postgres = Postgres::start().await;
+    let (pool, store, sessions) = of_idle_sessions(&postgres, 3).await;
+    // The one that the pool hands out first.
+    pause(&sessions[..1]);
+    let since = Instant::now();
+    let asked = tokio::time::timeout(Duration::from_millis(100), store.claim(any_claim(1))).await;
+    assert!(asked.is_err(), "nobody can have answered");
+    assert_eq!(store.claim(any_claim(2)).await.unwrap(), Claimed::won(1));
+    let was_answered = since.elapsed() < Duration::from_secs(5);
+    until("it is given up", || async { pool.size() < 3 }).await;
+    if was_answered {
+        assert_eq!(pool.size(), 2);
+        idle(&pool).await;
+        assert_eq!(pids(&pool, 2).await, sessions[1..].iter().copied().collect());
+    }
+}
+
+fn any_claim(number: u8) -> Claim {
+    Claim::for_test([number; 16], [0; 16], 1, Duration::from_secs(60), Duration::from_secs(60))
+}
+
+/// A store with so many idle sessions, in the order in which the pool hands them out.
+async fn of_idle_sessions(postgres: &Postgres, number: u32) -> (PgPool, PostgresStore, Vec<i32>) {
+    store(postgres).await;
+    let options = PgPoolOptions::new().max_connections(number).test_before_acquire(false);
+    let pool = options.connect_with(postgres.options()).await.unwrap();
+    let store = PostgresStore::new(pool.clone());
+    // The first claim deletes what has expired, on a connection of its own.
+    assert_eq!(store.claim(any_claim(0)).await.unwrap(), Claimed::won(1));
+    let held = join_all((0..number).map(|_| pool.acquire())).await;
+    let mut sessions = Vec::new();
+    for connection in held {
+        let mut connection = connection.unwrap();
+        let pid = sqlx::query("select pg_backend_pid()").fetch_one(&mut *connection).await;
+        sessions.push(pid.unwrap().get(0));
+        drop(connection);
+        until("it is back in the pool", || async { pool.num_idle() == sessions.len() }).await;
+    }
+    (pool, store, sessions)
+}
+
+async fn pids(pool: &PgPool, number: usize) -> HashSet<i32> {
+    let mut held = join_all((0..number).map(|_| pool.acquire())).await;
+    let mut pids = HashSet::new();
+    for connection in &mut held {
+        let connection = connection.as_deref_mut().unwrap();
+        let pid = sqlx::query("select pg_backend_pid()").fetch_one(connection).await;
+        pids.insert(pid.unwrap().get(0));
+    }
+    pids
+}
+
+/// They go on when the server is dropped.
+fn pause(sessions: &[i32]) {
+    let sessions = sessions.iter().map(i32::to_string);
+    let status = std::process::Command::new("kill").arg("-STOP").args(sessions).status();
+    assert!(status.unwrap().success());
+}
+
 /// As the documentation of the store advises.
 #[tokio::test]
 async fn with_a_statement_timeout_a_locked_table_costs_no_sessions() {
