@@ -157,7 +157,8 @@ impl<P: Provider> WebhookLayer<P> {
     ///
     /// Without it an acknowledged delivery that is not recorded yet can be replayed at another
     /// process. Add a timeout: while the store is unavailable, outcomes wait until they expire, and
-    /// a withdrawal waits until its claim can take no effect any more.
+    /// a withdrawal waits until its claim can take no effect any more. The server's end needs one
+    /// too: [at shutdown](crate::guide::acknowledging_fast#at-shutdown) shows both.
     ///
     /// ```
     /// use axum::{Router, http::StatusCode, routing::post};
