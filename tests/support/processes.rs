@@ -213,7 +213,7 @@ impl Sender {
         super::text(self.answer(addr, &request).await.unwrap()).await.1
     }
 
-    /// What is answered to the request.
+    /// What is answered to the request within a minute: a test that waits for ever tells nothing.
     pub async fn answer(
         &self,
         addr: &str,
@@ -222,7 +222,8 @@ impl Sender {
         let mut request = request.clone();
         *request.uri_mut() =
             format!("http://{addr}{}", request.uri().path_and_query().unwrap()).parse().unwrap();
-        self.0.request(request.map(Full::new)).await
+        let answer = self.0.request(request.map(Full::new));
+        tokio::time::timeout(Duration::from_secs(60), answer).await.expect("no answer")
     }
 
     /// The status, once the receiver has heard of its store: on a slow machine that takes longer
