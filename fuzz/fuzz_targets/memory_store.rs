@@ -27,8 +27,7 @@ fuzz_target!(|data: &[u8]| {
     // With a small budget old answers are dropped; with the default one they never are.
     let (store, keeps_answers) =
         if data.byte() % 2 == 0 { (store.answer_budget(400), false) } else { (store, true) };
-    let mut model =
-        Model { capacity, keeps_answers, now: 0, entries: BTreeMap::new(), held_at: None };
+    let mut model = Model { capacity, keeps_answers, now: 0, entries: BTreeMap::new() };
     while !data.0.is_empty() {
         let step = data.byte();
         let (which, token) = (usize::from(data.byte()), i64::from(data.byte() % 4));
@@ -112,9 +111,6 @@ struct Model {
     keeps_answers: bool,
     now: u64,
     entries: BTreeMap<[u8; 16], Entry>,
-    /// When there was last a claim without a lease. The store looks at such a claim once per minute,
-    /// so that it may be kept for longer.
-    held_at: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -166,7 +162,6 @@ impl Model {
         is_part: bool,
     ) {
         let now = self.now;
-        self.note_held();
         self.entries.retain(|_, entry| entry.ends() > now);
         let attempt = match self.entries.get_mut(claim.key()) {
             Some(entry) if entry.fingerprint != *claim.fingerprint() => {
@@ -207,12 +202,6 @@ impl Model {
                 if self.entries.len() >= self.capacity {
                     return assert_eq!(*claimed, Claimed::Full);
                 }
-                if *claimed == Claimed::Full {
-                    return assert!(
-                        self.held_at.is_some_and(|held_at| now < held_at + 61_000),
-                        "there is room"
-                    );
-                }
                 1
             }
         };
@@ -233,14 +222,7 @@ impl Model {
         self.entries.insert(*claim.key(), entry);
     }
 
-    fn note_held(&mut self) {
-        if self.entries.values().any(|entry| entry.ends() == HELD) {
-            self.held_at = Some(self.now);
-        }
-    }
-
     fn entry(&mut self, claim: &Claim) -> Option<&mut Entry> {
-        self.note_held();
         let now = self.now;
         self.entries
             .get_mut(claim.key())
