@@ -187,7 +187,7 @@ where
                         }
                     }
                 }
-                Step::Finish(mut recording, response) => match recording.poll_recorded(cx) {
+                Step::Finish(mut recording, response) => match recording.as_mut().poll(cx) {
                     Poll::Ready(()) => return Poll::Ready(*response),
                     Poll::Pending => break Step::Finish(recording, response),
                 },

@@ -4,13 +4,13 @@ use super::{
     Claim, Claimed, MemoryStore, Outcome, StoreError,
     memory::Hold,
     outcomes::Unrecorded,
-    shared::{Recorded, SharedStore},
+    shared::{Recording, SharedStore},
     trace::{self, Operation},
 };
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 use tokio::time::{Instant, sleep_until};
@@ -26,14 +26,12 @@ pub(crate) struct ClaimGuard {
     local: MemoryStore,
     shared: Option<SharedStore>,
     in_shared: InShared,
-    phase: Phase,
-    /// When the shared store was asked for what it has granted last.
-    granted: Option<Instant>,
     /// Whether the claim counts as lost when its lease is over.
     expires: bool,
-    is_lost: bool,
     /// The next renewal; it waits until it is due.
     renewal: Option<Renewal>,
+    /// How it ends if it is dropped; `None` once it has ended.
+    if_dropped: Option<Outcome>,
 }
 
 /// When the store was asked, and its answer.
@@ -44,17 +42,12 @@ type Renewal = Pin<Box<dyn Future<Output = (Instant, Result<bool, StoreError>)> 
 enum InShared {
     /// It may have: the call has no answer yet, or failed.
     Perhaps,
-    Yes,
+    /// It has granted the claim, when it was asked at this instant for the last time.
+    Since(Instant),
+    /// It has granted the claim, and no longer holds it for this attempt.
+    Lost,
+    /// It has not granted the claim.
     No,
-}
-
-enum Phase {
-    /// The handler is not called yet.
-    Claimed,
-    Called,
-    /// Recorded in this process, and perhaps in the shared store.
-    Recording(Outcome),
-    Over,
 }
 
 impl ClaimGuard {
@@ -71,11 +64,10 @@ impl ClaimGuard {
             local,
             shared,
             in_shared,
-            phase: Phase::Claimed,
-            granted: None,
             expires: false,
-            is_lost: false,
             renewal: None,
+            // Until the handler is called, the claim can be undone.
+            if_dropped: Some(Outcome::Withdrawn),
         })
     }
 
@@ -86,8 +78,7 @@ impl ClaimGuard {
     /// The shared store, asked at this instant, has granted the claim. If it `expires`, it counts
     /// as lost when its lease is over.
     pub(super) fn won(&mut self, asked: Instant, expires: bool) {
-        (self.in_shared, self.granted) = (InShared::Yes, Some(asked));
-        self.expires = expires;
+        (self.in_shared, self.expires) = (InShared::Since(asked), expires);
     }
 
     /// Holds the claim in this process until it is finished. Other content may have taken its place
@@ -99,8 +90,14 @@ impl ClaimGuard {
     /// Whether another attempt may have the claim: the shared store says so, or the lease is over.
     /// What it never granted, as in an outage, is not lost.
     pub(crate) fn is_lost(&self) -> bool {
-        let until = self.granted.and_then(|asked| asked.checked_add(self.claim.lease));
-        self.is_lost || self.expires && until.is_some_and(|until| until <= Instant::now())
+        match self.in_shared {
+            InShared::Since(asked) => {
+                let until = asked.checked_add(self.claim.lease);
+                self.expires && until.is_some_and(|until| until <= Instant::now())
+            }
+            InShared::Lost => true,
+            InShared::Perhaps | InShared::No => false,
+        }
     }
 
     /// The shared store has refused the claim.
@@ -112,7 +109,7 @@ impl ClaimGuard {
             _ => Outcome::Withdrawn,
         };
         self.local.finish_now(&self.claim, &outcome);
-        self.phase = Phase::Over;
+        self.if_dropped = None;
     }
 
     /// The call of the shared store failed.
@@ -124,34 +121,36 @@ impl ClaimGuard {
 
     /// From here on a drop is a failure.
     pub(crate) fn called(&mut self) {
-        self.phase = Phase::Called;
+        self.if_dropped = Some(Outcome::Failed);
     }
 
     /// Renews the lease, polled while the inner service is pending.
     pub(crate) fn hold(&mut self, cx: &mut Context<'_>) {
         let third = self.claim.lease.checked_div(3).unwrap_or_default();
-        while self.in_shared != InShared::No {
+        loop {
+            let granted = match self.in_shared {
+                InShared::Since(asked) => Some(asked),
+                InShared::Perhaps => None,
+                InShared::Lost | InShared::No => return,
+            };
             if self.renewal.is_none() {
                 // Counted from the grant: the handler may have blocked its thread since.
-                let since = self.granted.unwrap_or_else(Instant::now);
-                self.renewal = self.renew_after(since, third);
+                self.renewal = self.renew_after(granted.unwrap_or_else(Instant::now), third);
             }
             let Some(renewal) = &mut self.renewal else { return };
             let Poll::Ready((asked, answer)) = renewal.as_mut().poll(cx) else { return };
             self.renewal = None;
             match answer {
-                Ok(true) => (self.in_shared, self.granted) = (InShared::Yes, Some(asked)),
+                Ok(true) => self.in_shared = InShared::Since(asked),
                 // The lease is running out: try again soon.
                 Err(_) => {
                     self.renewal = self.renew_after(Instant::now(), third.min(RETRY_RENEWAL));
                 }
+                // There is nothing to renew. An acknowledgement is recorded all the same.
+                Ok(false) if granted.is_none() => self.in_shared = InShared::No,
                 Ok(false) => {
-                    if self.in_shared == InShared::Yes {
-                        self.is_lost = true;
-                        trace::lease_lost(self.provider, Operation::Renew);
-                    }
-                    // There is nothing to renew. An acknowledgement is recorded all the same.
-                    self.in_shared = InShared::No;
+                    self.in_shared = InShared::Lost;
+                    trace::lease_lost(self.provider, Operation::Renew);
                 }
             }
         }
@@ -166,66 +165,37 @@ impl ClaimGuard {
         }))
     }
 
-    /// Records the outcome in this process. The returned value records it in the shared store.
+    /// Records the outcome in this process. The returned future records it in the shared store.
     pub(crate) fn finish(mut self: Box<Self>, outcome: Outcome) -> Option<Recording> {
-        self.local.finish_now(&self.claim, &outcome);
-        self.phase = Phase::Over;
-        // Nobody polls it any more, and what it holds, such as a lock, the outcome may need.
-        self.renewal = None;
-        let shared = self.shared.as_ref()?;
-        let unrecorded = self.unrecorded(outcome)?;
-        let answer = shared.record(unrecorded.clone());
-        self.phase = Phase::Recording(unrecorded.outcome);
-        Some(Recording { claim: self, answer })
+        // The renewal ends with this: what it holds, such as a lock, the outcome may need.
+        self.if_dropped = None;
+        let (shared, unrecorded) = self.end(outcome)?;
+        Some(shared.record(unrecorded))
     }
 
-    /// The outcome for the shared store; `None` if the store need not know it.
-    fn unrecorded(&self, outcome: Outcome) -> Option<Unrecorded> {
-        let is_news = match outcome {
-            Outcome::Done { .. } => true,
-            // Delivered in an outage: only this process has bound the content.
-            Outcome::Failed if self.granted.is_none() => true,
-            Outcome::Failed | Outcome::Withdrawn => self.in_shared != InShared::No,
+    /// Records the outcome in this process. Returns what the shared store has to know, if anything.
+    fn end(&self, outcome: Outcome) -> Option<(&SharedStore, Unrecorded)> {
+        self.local.finish_now(&self.claim, &outcome);
+        let shared = self.shared.as_ref()?;
+        let is_news = match (&outcome, self.in_shared) {
+            (Outcome::Done { .. }, _) => true,
+            // What was delivered in an outage: only this process has bound the content.
+            (Outcome::Failed, in_shared) => in_shared != InShared::Lost,
+            (Outcome::Withdrawn, in_shared) => {
+                matches!(in_shared, InShared::Perhaps | InShared::Since(_))
+            }
         };
-        let held = self.in_shared == InShared::Yes;
-        is_news.then(|| Unrecorded::new(self.provider, self.claim.clone(), outcome, held))
+        let held = matches!(self.in_shared, InShared::Since(_));
+        is_news.then(|| (shared, Unrecorded::new(self.provider, self.claim.clone(), outcome, held)))
     }
 }
 
 impl Drop for ClaimGuard {
     fn drop(&mut self) {
-        let (outcome, here) = match std::mem::replace(&mut self.phase, Phase::Over) {
-            Phase::Over => return,
-            // The handler was not called, so the claim is undone.
-            Phase::Claimed => (Outcome::Withdrawn, false),
-            Phase::Called => (Outcome::Failed, false),
-            Phase::Recording(outcome) => (outcome, true),
-        };
-        if !here {
-            self.local.finish_now(&self.claim, &outcome);
-        }
-        let Some(shared) = &self.shared else { return };
-        if let Some(unrecorded) = self.unrecorded(outcome) {
+        let Some(outcome) = self.if_dropped.take() else { return };
+        if let Some((shared, unrecorded)) = self.end(outcome) {
             shared.record_later(unrecorded);
         }
-    }
-}
-
-/// Records an outcome in the shared store. If that fails, or this is dropped, it is retried in the
-/// background.
-pub(crate) struct Recording {
-    claim: Box<ClaimGuard>,
-    answer: Recorded,
-}
-
-impl Recording {
-    pub(crate) fn poll_recorded(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let recorded = ready!(self.answer.as_mut().poll(cx));
-        self.claim.phase = Phase::Over;
-        if let (Err(unrecorded), Some(shared)) = (recorded, &self.claim.shared) {
-            shared.record_later(unrecorded);
-        }
-        Poll::Ready(())
     }
 }
 

@@ -170,7 +170,8 @@ pub use self::redis::RedisStore;
 pub(crate) use self::memory::Hold;
 pub(crate) use self::{
     admission::{Admission, Guard, Keys, RETRY_AFTER, Waiting},
-    claim::{ClaimGuard, Recording},
+    claim::ClaimGuard,
+    shared::Recording,
 };
 
 use crate::DeliveryId;

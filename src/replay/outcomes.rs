@@ -7,10 +7,7 @@ use super::{
 };
 use std::{
     collections::{BTreeMap, btree_map::Entry},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{
@@ -69,8 +66,6 @@ pub(super) struct Outcomes {
     queue: Mutex<Queue>,
     store_is_back: Notify,
     empty: Notify,
-    /// Whether outcomes may wait without a task, because its runtime has ended or there was none.
-    stranded: AtomicBool,
 }
 
 #[derive(Default)]
@@ -115,22 +110,19 @@ impl Outcomes {
     /// Another call than the task's was answered: starts a task if there should be one. If the
     /// store was away, ends the task's pause.
     pub(super) fn answered(store: &SharedStore, was_away: bool) {
-        let outcomes = store.outcomes();
-        if outcomes.stranded.load(Ordering::Relaxed) {
-            Self::start(store);
-        }
-        if was_away && outcomes.lock().working {
-            outcomes.store_is_back.notify_one();
+        Self::start(store);
+        if was_away && store.outcomes().lock().working {
+            store.outcomes().store_is_back.notify_one();
         }
     }
 
     /// Starts the task, unless it runs, nothing waits, or there is no runtime.
     pub(super) fn start(store: &SharedStore) {
         let mut queue = store.outcomes().lock();
-        let runtime = Handle::try_current();
-        store.outcomes().stranded.store(runtime.is_err(), Ordering::Relaxed);
-        let Ok(runtime) = runtime else { return };
-        if !queue.working && !queue.waiting.is_empty() {
+        if queue.working || queue.waiting.is_empty() {
+            return;
+        }
+        if let Ok(runtime) = Handle::try_current() {
             queue.working = true;
             drop(queue);
             runtime.spawn(work(store.clone(), Working { store: store.clone(), ended: false }));
@@ -232,7 +224,6 @@ impl Drop for Working {
         if !self.ended {
             let outcomes = self.store.outcomes();
             outcomes.lock().working = false;
-            outcomes.stranded.store(true, Ordering::Relaxed);
             // Whoever waits in `drained` starts it again.
             outcomes.empty.notify_waiters();
         }

@@ -40,7 +40,8 @@ struct Link {
 }
 
 pub(crate) type Answer<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
-pub(super) type Recorded = Pin<Box<dyn Future<Output = Result<(), Unrecorded>> + Send>>;
+/// Records an outcome.
+pub(crate) type Recording = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl SharedStore {
     pub(super) fn new(store: impl ReplayStore, limits: Limits) -> Self {
@@ -106,15 +107,9 @@ impl SharedStore {
         self.call(provider, Operation::Renew, Caller::Background, renew).await
     }
 
-    /// Records an outcome while the response waits for it; gives it back on failure.
-    pub(super) fn record(&self, mut outcome: Unrecorded) -> Recorded {
-        let this = self.clone();
-        Box::pin(async move {
-            if this.check_breaker().is_err() {
-                return Err(outcome);
-            }
-            this.record_now(&mut outcome, Caller::Request).await.map_err(|_| outcome)
-        })
+    /// Records an outcome while the response waits for it.
+    pub(super) fn record(&self, outcome: Unrecorded) -> Recording {
+        Box::pin(NowOrLater { store: self.clone(), outcome: Some(outcome) }.record())
     }
 
     /// Records an outcome in the background, with retries until it is recorded or expires.
@@ -224,6 +219,32 @@ impl SharedStore {
 
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
         self.link.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An outcome that is recorded in the background if recording it now fails or is dropped.
+struct NowOrLater {
+    store: SharedStore,
+    /// `None` once it is recorded.
+    outcome: Option<Unrecorded>,
+}
+
+impl NowOrLater {
+    async fn record(mut self) {
+        let Some(outcome) = &mut self.outcome else { return };
+        if self.store.check_breaker().is_ok()
+            && self.store.record_now(outcome, Caller::Request).await.is_ok()
+        {
+            self.outcome = None;
+        }
+    }
+}
+
+impl Drop for NowOrLater {
+    fn drop(&mut self) {
+        if let Some(outcome) = self.outcome.take() {
+            self.store.record_later(outcome);
+        }
     }
 }
 
