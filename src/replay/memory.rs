@@ -158,7 +158,7 @@ impl MemoryStore {
     pub(super) fn finish_now(&self, claim: &Claim, outcome: &Outcome) -> bool {
         let shared = &*self.shared;
         let now = shared.clock.now();
-        shared.with_slot(claim, now, |place, rest, slot| match outcome {
+        shared.with_slot(claim, now, |slot| match outcome {
             Outcome::Done { answer } => {
                 let finished = slot.finish(claim, State::Done, now);
                 if let (true, Some(answer)) = (finished, answer) {
@@ -168,14 +168,7 @@ impl MemoryStore {
                 finished
             }
             Outcome::Failed => slot.finish(claim, State::Failed, now),
-            Outcome::Withdrawn => {
-                let withdrawn = slot.withdraw(claim);
-                if slot.state == State::Vacant {
-                    rest.vacate(slot, place);
-                    shared.len.fetch_sub(1, Ordering::Relaxed);
-                }
-                withdrawn
-            }
+            Outcome::Withdrawn => slot.withdraw(claim),
         })
     }
 }
@@ -214,7 +207,7 @@ impl ReplayStore for MemoryStore {
 
     async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
         let now = self.uptime();
-        Ok(self.shared.with_slot(&claim, now, |_, _, slot| slot.renew(&claim, now)))
+        Ok(self.shared.with_slot(&claim, now, |slot| slot.renew(&claim, now)))
     }
 
     async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
@@ -234,8 +227,8 @@ impl Shared {
         let mut table = shard.lock();
         let looked_at = table.next_places();
         self.drop_expired(&mut table, looked_at, now);
-        let slot = match table.find(claim) {
-            Some((_, _, slot)) => Some(slot),
+        let place = match table.find(claim) {
+            Some(place) => place,
             None => {
                 if claim.is_part() && table.contents(claim, now) >= Claim::MAX_CONTENTS {
                     return Claimed::TooManyContents;
@@ -246,7 +239,7 @@ impl Shared {
                 table.insert(claim)
             }
         };
-        let Some(slot) = slot else { return Claimed::Full };
+        let Some(slot) = table.slots.get_mut(place as usize) else { return Claimed::Full };
         if slot.is_over(now) {
             // The expired claim's answer goes with it.
             self.answers.drop(slot.answer);
@@ -261,17 +254,17 @@ impl Shared {
     }
 
     /// Changes the claim's slot; `false` without one.
-    fn with_slot(
-        &self,
-        claim: &Claim,
-        now: Millis,
-        act: impl FnOnce(u32, &mut Places, &mut Slot) -> bool,
-    ) -> bool {
+    fn with_slot(&self, claim: &Claim, now: Millis, act: impl FnOnce(&mut Slot) -> bool) -> bool {
         let Some(shard) = self.shard(&claim.signature) else { return false };
         let mut table = shard.lock();
-        let Some((place, places, slot)) = table.find(claim) else { return false };
-        let acted = !slot.is_over(now) && act(place, places, slot);
+        let Some(place) = table.find(claim) else { return false };
+        let Some(slot) = table.slots.get_mut(place as usize) else { return false };
+        let acted = !slot.is_over(now) && act(slot);
         shard.next_due.fetch_min(slot.expires, Ordering::Relaxed);
+        if slot.state == State::Vacant {
+            table.vacate(place);
+            self.len.fetch_sub(1, Ordering::Relaxed);
+        }
         acted
     }
 
@@ -282,7 +275,7 @@ impl Shared {
                 return false;
             }
             let mut table = shard.lock();
-            let all = 0..table.slots.len();
+            let all = 0..table.slots.len() as u32;
             let dropped = self.drop_expired(&mut table, all, now);
             // A claim without a lease tells when it is over once it is finished.
             let left = table.slots.iter().filter(|slot| slot.state != State::Vacant);
@@ -293,7 +286,7 @@ impl Shared {
     }
 
     /// Drops the expired claims in these places; `false` if there are none.
-    fn drop_expired(&self, table: &mut Table, places: Range<usize>, now: Millis) -> bool {
+    fn drop_expired(&self, table: &mut Table, places: Range<u32>, now: Millis) -> bool {
         let mut dropped: usize = 0;
         for place in places {
             if let Some(answer) = table.drop_if_over(place, now) {
@@ -324,52 +317,35 @@ impl Shard {
     }
 }
 
-/// Slots, and an index of them by signature.
+/// Slots, and an index of their places by signature.
 #[derive(Default)]
 struct Table {
     slots: Vec<Slot>,
-    places: Places,
-    /// Where the search for expired claims goes on.
-    next: usize,
-}
-
-#[derive(Default)]
-struct Places {
     index: HashTable<u32>,
     free: Vec<u32>,
-}
-
-impl Places {
-    fn vacate(&mut self, slot: &Slot, place: u32) {
-        if let Ok(entry) = self.index.find_entry(hash(&slot.signature), |other| *other == place) {
-            entry.remove();
-        }
-        self.free.push(place);
-    }
+    /// Where the search for expired claims goes on.
+    next: u32,
 }
 
 impl Table {
-    fn find(&mut self, claim: &Claim) -> Option<(u32, &mut Places, &mut Slot)> {
-        let Self { slots, places, .. } = self;
+    fn find(&self, claim: &Claim) -> Option<u32> {
         let is_it = |slot: &Slot| {
             slot.signature == claim.signature
                 && (!claim.is_part() || slot.fingerprint == claim.fingerprint)
         };
-        let place = *places
-            .index
-            .find(hash(&claim.signature), |place| slots.get(*place as usize).is_some_and(is_it))?;
-        Some((place, places, slots.get_mut(place as usize)?))
+        let is_there = |place: &u32| self.slots.get(*place as usize).is_some_and(is_it);
+        self.index.find(hash(&claim.signature), is_there).copied()
     }
 
     /// How many live contents the claim's signature has.
     fn contents(&self, claim: &Claim, now: Millis) -> usize {
-        let slots = self.places.index.iter_hash(hash(&claim.signature));
+        let slots = self.index.iter_hash(hash(&claim.signature));
         let slots = slots.filter_map(|place| self.slots.get(*place as usize));
         slots.filter(|slot| slot.signature == claim.signature && !slot.is_over(now)).count()
     }
 
-    fn insert(&mut self, claim: &Claim) -> Option<&mut Slot> {
-        let Self { slots, places: Places { index, free }, .. } = self;
+    fn insert(&mut self, claim: &Claim) -> u32 {
+        let Self { slots, index, free, .. } = self;
         let place = free.pop().unwrap_or(slots.len() as u32);
         match slots.get_mut(place as usize) {
             Some(slot) => *slot = Slot::new(claim),
@@ -381,25 +357,34 @@ impl Table {
         let hash_of =
             |place: &u32| slots.get(*place as usize).map_or(0, |slot| hash(&slot.signature));
         index.insert_unique(hash(&claim.signature), place, hash_of);
-        slots.get_mut(place as usize)
+        place
+    }
+
+    fn vacate(&mut self, place: u32) {
+        let Some(slot) = self.slots.get(place as usize) else { return };
+        if let Ok(entry) = self.index.find_entry(hash(&slot.signature), |other| *other == place) {
+            entry.remove();
+        }
+        self.free.push(place);
     }
 
     /// The places to look at with this claim.
-    fn next_places(&mut self) -> Range<usize> {
+    fn next_places(&mut self) -> Range<u32> {
         let places = self.next..self.next.saturating_add(LOOKED_AT_PER_CLAIM);
-        self.next = if places.end < self.slots.len() { places.end } else { 0 };
+        self.next = if (places.end as usize) < self.slots.len() { places.end } else { 0 };
         places
     }
 
     /// Drops an expired claim, and returns the number of its answer.
-    fn drop_if_over(&mut self, place: usize, now: Millis) -> Option<u64> {
-        let slot = self.slots.get_mut(place)?;
+    fn drop_if_over(&mut self, place: u32, now: Millis) -> Option<u64> {
+        let slot = self.slots.get_mut(place as usize)?;
         if slot.state == State::Vacant || !slot.is_over(now) {
             return None;
         }
         slot.state = State::Vacant;
-        self.places.vacate(slot, place as u32);
-        Some(slot.answer)
+        let answer = slot.answer;
+        self.vacate(place);
+        Some(answer)
     }
 }
 
@@ -634,7 +619,7 @@ const MAX_SHARDS: usize = 4096;
 const STEP: usize = if cfg!(fuzzing) { 8 } else { 1024 };
 // In a steady stream about an eighth of the claims have expired and are not dropped yet. Few when
 // fuzzing, to reach the case that one look is not enough.
-const LOOKED_AT_PER_CLAIM: usize = if cfg!(fuzzing) { 2 } else { 8 };
+const LOOKED_AT_PER_CLAIM: u32 = if cfg!(fuzzing) { 2 } else { 8 };
 const ANSWER_OVERHEAD: usize = 128;
 /// `leased_until` of a claim without a lease: [`Hold::UntilFinished`] and [`Hold::UntilAnswered`].
 const HELD: Millis = Millis::MAX;
