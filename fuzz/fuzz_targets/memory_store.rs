@@ -39,7 +39,9 @@ fuzz_target!(|data: &[u8]| {
         let of = |content: u8| {
             let part = [signature[0] + 1, content, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
             let key = if is_part { part } else { signature };
-            Claim::for_test(key, [content; 16], token, lease, retention).with_signature(signature)
+            let mut claim = Claim::for_test(key, [content; 16], token, lease, retention);
+            claim.signature = signature;
+            claim
         };
         let claim = of(content);
         match step % 9 {
@@ -163,8 +165,8 @@ impl Model {
     ) {
         let now = self.now;
         self.entries.retain(|_, entry| entry.ends() > now);
-        let attempt = match self.entries.get_mut(claim.key()) {
-            Some(entry) if entry.fingerprint != *claim.fingerprint() => {
+        let attempt = match self.entries.get_mut(&claim.key) {
+            Some(entry) if entry.fingerprint != claim.fingerprint => {
                 return assert_eq!(*claimed, Claimed::Conflict);
             }
             Some(Entry { state: State::Done, answer, .. }) => {
@@ -177,7 +179,7 @@ impl Model {
             Some(entry)
                 if entry.state == State::InFlight
                     && entry.leased_until > now
-                    && entry.token != claim.token() =>
+                    && entry.token != claim.token =>
             {
                 let Claimed::InFlight { retry_after, .. } = claimed else {
                     panic!("{claimed:?} in flight")
@@ -186,7 +188,7 @@ impl Model {
                 return assert_eq!(retry_after.as_millis(), u128::from(left));
             }
             // The same claim again under its token is the same attempt.
-            Some(entry) if entry.state == State::InFlight && entry.token == claim.token() => {
+            Some(entry) if entry.state == State::InFlight && entry.token == claim.token => {
                 entry.attempt
             }
             Some(entry) => entry.attempt + 1,
@@ -194,7 +196,7 @@ impl Model {
                 let same = self
                     .entries
                     .values()
-                    .filter(|entry| entry.signature == *claim.signature())
+                    .filter(|entry| entry.signature == claim.signature)
                     .count();
                 if is_part && same >= Claim::MAX_CONTENTS {
                     return assert_eq!(*claimed, Claimed::TooManyContents);
@@ -206,27 +208,27 @@ impl Model {
             }
         };
         assert_eq!(*claimed, Claimed::won(attempt));
-        let before = self.entries.remove(claim.key());
+        let before = self.entries.remove(&claim.key);
         let kept_until = before.as_ref().map_or(0, |entry| entry.kept_until);
         let mut entry = Entry {
-            signature: *claim.signature(),
-            fingerprint: *claim.fingerprint(),
-            token: claim.token(),
+            signature: claim.signature,
+            fingerprint: claim.fingerprint,
+            token: claim.token,
             attempt,
             state: State::InFlight,
             leased_until: lease.map_or(HELD, |lease| now + lease.as_millis() as u64),
             kept_until,
             answer: before.and_then(|entry| entry.answer),
         };
-        entry.keep_until(now + lease.unwrap_or_default().max(claim.retention()).as_millis() as u64);
-        self.entries.insert(*claim.key(), entry);
+        entry.keep_until(now + lease.unwrap_or_default().max(claim.retention).as_millis() as u64);
+        self.entries.insert(claim.key, entry);
     }
 
     fn entry(&mut self, claim: &Claim) -> Option<&mut Entry> {
         let now = self.now;
         self.entries
-            .get_mut(claim.key())
-            .filter(|entry| entry.ends() > now && entry.token == claim.token())
+            .get_mut(&claim.key)
+            .filter(|entry| entry.ends() > now && entry.token == claim.token)
     }
 
     fn renew(&mut self, claim: &Claim) -> bool {
@@ -234,7 +236,7 @@ impl Model {
         let Some(entry) = self.entry(claim).filter(|entry| entry.state == State::InFlight) else {
             return false;
         };
-        entry.leased_until = now + claim.lease().as_millis() as u64;
+        entry.leased_until = now + claim.lease.as_millis() as u64;
         entry.keep_until(entry.leased_until);
         true
     }
@@ -244,7 +246,7 @@ impl Model {
         let Some(entry) = self.entry(claim) else { return false };
         match (entry.state, outcome) {
             (State::InFlight, Outcome::Withdrawn) if entry.attempt == 1 => {
-                self.entries.remove(claim.key());
+                self.entries.remove(&claim.key);
                 return true;
             }
             (State::InFlight, Outcome::Withdrawn) => {
@@ -261,7 +263,7 @@ impl Model {
             }
             _ => return false,
         }
-        entry.keep_until(now + claim.retention().as_millis() as u64);
+        entry.keep_until(now + claim.retention.as_millis() as u64);
         true
     }
 }

@@ -379,20 +379,20 @@ impl ReplayStore for Ledger {
         self.call(|entries| {
             let now = Instant::now();
             let mut attempt = 1;
-            if let Some(entry) = entries.get(claim.key()) {
-                let held = entry.leased_until > now && entry.token != claim.token();
+            if let Some(entry) = entries.get(&claim.key) {
+                let held = entry.leased_until > now && entry.token != claim.token;
                 match entry.state {
-                    _ if entry.fingerprint != *claim.fingerprint() => return Claimed::Conflict,
+                    _ if entry.fingerprint != claim.fingerprint => return Claimed::Conflict,
                     Phase::Done => return Claimed::done(None),
                     Phase::InFlight if held => return Claimed::in_flight(entry.leased_until - now),
-                    Phase::InFlight if entry.token == claim.token() => attempt = entry.attempt,
+                    Phase::InFlight if entry.token == claim.token => attempt = entry.attempt,
                     Phase::InFlight | Phase::Failed => attempt = entry.attempt + 1,
                 }
             }
-            let (fingerprint, token) = (*claim.fingerprint(), claim.token());
-            let leased_until = now + claim.lease();
+            let (fingerprint, token) = (claim.fingerprint, claim.token);
+            let leased_until = now + claim.lease;
             let entry = Entry { fingerprint, token, attempt, state: Phase::InFlight, leased_until };
-            entries.insert(*claim.key(), entry);
+            entries.insert(claim.key, entry);
             Claimed::won(attempt)
         })
         .await
@@ -400,11 +400,11 @@ impl ReplayStore for Ledger {
 
     async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
         self.call(|entries| {
-            let entry = entries.get_mut(claim.key()).filter(|entry| entry.token == claim.token());
+            let entry = entries.get_mut(&claim.key).filter(|entry| entry.token == claim.token);
             let Some(entry) = entry.filter(|entry| entry.state == Phase::InFlight) else {
                 return false;
             };
-            entry.leased_until = Instant::now() + claim.lease();
+            entry.leased_until = Instant::now() + claim.lease;
             true
         })
         .await
@@ -412,11 +412,11 @@ impl ReplayStore for Ledger {
 
     async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
         self.call(|entries| {
-            let entry = entries.get_mut(claim.key()).filter(|entry| entry.token == claim.token());
+            let entry = entries.get_mut(&claim.key).filter(|entry| entry.token == claim.token);
             let Some(entry) = entry else { return false };
             match (entry.state, outcome) {
                 (Phase::InFlight, Outcome::Withdrawn) if entry.attempt == 1 => {
-                    entries.remove(claim.key());
+                    entries.remove(&claim.key);
                 }
                 (Phase::InFlight, Outcome::Withdrawn) => {
                     entry.attempt -= 1;

@@ -67,14 +67,14 @@
 //!         let mut entries = self.0.lock().unwrap();
 //!         entries.retain(|_, entry| entry.kept_until > now);
 //!         let mut attempt = 1;
-//!         if let Some(entry) = entries.get(claim.key()) {
+//!         if let Some(entry) = entries.get(&claim.key) {
 //!             attempt = match entry.state {
-//!                 _ if entry.fingerprint != *claim.fingerprint() => {
+//!                 _ if entry.fingerprint != claim.fingerprint => {
 //!                     return Ok(Claimed::Conflict);
 //!                 }
 //!                 State::Done => return Ok(Claimed::done(entry.answer.clone())),
 //!                 // The same call is repeated after its connection broke.
-//!                 State::InFlight if entry.token == claim.token() => entry.attempt,
+//!                 State::InFlight if entry.token == claim.token => entry.attempt,
 //!                 State::InFlight if entry.leased_until > now => {
 //!                     return Ok(Claimed::in_flight(entry.leased_until - now));
 //!                 }
@@ -83,17 +83,17 @@
 //!         } else {
 //!             let contents = entries
 //!                 .values()
-//!                 .filter(|entry| entry.signature == *claim.signature());
+//!                 .filter(|entry| entry.signature == claim.signature);
 //!             if contents.count() >= Claim::MAX_CONTENTS {
 //!                 return Ok(Claimed::TooManyContents);
 //!             }
 //!         }
 //!         entries.insert(
-//!             *claim.key(),
+//!             claim.key,
 //!             Entry {
-//!                 signature: *claim.signature(),
-//!                 fingerprint: *claim.fingerprint(),
-//!                 token: claim.token(),
+//!                 signature: claim.signature,
+//!                 fingerprint: claim.fingerprint,
+//!                 token: claim.token,
 //!                 attempt,
 //!                 state: State::InFlight,
 //!                 leased_until: later(claim.lease_millis()),
@@ -107,7 +107,7 @@
 //!     async fn renew(&self, claim: Claim) -> Result<bool, StoreError> {
 //!         let mut entries = self.0.lock().unwrap();
 //!         let entry =
-//!             entries.get_mut(claim.key()).filter(|entry| entry.token == claim.token());
+//!             entries.get_mut(&claim.key).filter(|entry| entry.token == claim.token);
 //!         let Some(entry) = entry.filter(|entry| entry.state == State::InFlight) else {
 //!             return Ok(false);
 //!         };
@@ -123,11 +123,11 @@
 //!     ) -> Result<bool, StoreError> {
 //!         let mut entries = self.0.lock().unwrap();
 //!         let entry =
-//!             entries.get_mut(claim.key()).filter(|entry| entry.token == claim.token());
+//!             entries.get_mut(&claim.key).filter(|entry| entry.token == claim.token);
 //!         let Some(entry) = entry else { return Ok(false) };
 //!         match (entry.state, outcome) {
 //!             (State::InFlight, Outcome::Withdrawn) if entry.attempt == 1 => {
-//!                 entries.remove(claim.key());
+//!                 entries.remove(&claim.key);
 //!                 return Ok(true);
 //!             }
 //!             (State::InFlight, Outcome::Withdrawn) => {
@@ -281,13 +281,26 @@ impl ClaimLimit {
 
 /// One attempt at a delivery, as a store sees it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Claim {
-    pub(crate) key: [u8; 16],
-    pub(crate) signature: [u8; 16],
-    pub(crate) fingerprint: [u8; 16],
-    pub(crate) token: i64,
-    pub(crate) lease: Duration,
-    pub(crate) retention: Duration,
+    /// What is claimed, as a digest: the signature or, if honest requests can share one
+    /// ([`Content::Part`](crate::Content::Part)), the signature and the content.
+    pub key: [u8; 16],
+    /// The signature, as a digest of the provider's name and the [`Identity`](crate::Identity).
+    ///
+    /// It equals the key if a signature has one content. Otherwise several keys share it, and a
+    /// store limits them: with [`MAX_CONTENTS`](Self::MAX_CONTENTS) keys under the signature,
+    /// another one is [`Claimed::TooManyContents`]. Without the limit one captured request fills
+    /// the store.
+    pub signature: [u8; 16],
+    /// The content, as a digest; a constant if the signature covers all of it.
+    pub fingerprint: [u8; 16],
+    /// Identifies this attempt; any number, also a negative one.
+    pub token: i64,
+    /// How long the claim is held without a renewal.
+    pub lease: Duration,
+    /// How long the key must be remembered, counted from now.
+    pub retention: Duration,
 }
 
 impl Claim {
@@ -306,62 +319,18 @@ impl Claim {
         Self { key, signature: key, fingerprint, token, lease, retention }
     }
 
-    /// Sets the signature: the claim is then one of several contents under it.
-    #[cfg(feature = "test-util")]
-    #[must_use]
-    pub fn with_signature(mut self, signature: [u8; 16]) -> Self {
-        self.signature = signature;
-        self
-    }
-
-    /// What is claimed, as a digest: the signature or, if honest requests can share one
-    /// ([`Content::Part`](crate::Content::Part)), the signature and the content.
-    pub fn key(&self) -> &[u8; 16] {
-        &self.key
-    }
-
-    /// The signature, as a digest of the provider's name and the [`Identity`](crate::Identity).
-    ///
-    /// It equals the key if a signature has one content. Otherwise several keys share it, and a
-    /// store limits them: with [`MAX_CONTENTS`](Self::MAX_CONTENTS) keys under the signature,
-    /// another one is [`Claimed::TooManyContents`]. Without the limit one captured request fills
-    /// the store.
-    pub fn signature(&self) -> &[u8; 16] {
-        &self.signature
-    }
-
-    pub(crate) fn is_part(&self) -> bool {
-        self.signature != self.key
-    }
-
-    /// The content, as a digest; a constant if the signature covers all of it.
-    pub fn fingerprint(&self) -> &[u8; 16] {
-        &self.fingerprint
-    }
-
-    /// Identifies this attempt; any number, also a negative one.
-    pub fn token(&self) -> i64 {
-        self.token
-    }
-
-    /// How long the claim is held without a renewal.
-    pub fn lease(&self) -> Duration {
-        self.lease
-    }
-
     /// [`lease`](Self::lease) in milliseconds, at most a century.
     pub fn lease_millis(&self) -> i64 {
         millis(self.lease)
     }
 
-    /// How long the key must be remembered, counted from now.
-    pub fn retention(&self) -> Duration {
-        self.retention
-    }
-
     /// [`retention`](Self::retention) in milliseconds, at most a century.
     pub fn retention_millis(&self) -> i64 {
         millis(self.retention)
+    }
+
+    pub(crate) fn is_part(&self) -> bool {
+        self.signature != self.key
     }
 }
 

@@ -111,14 +111,15 @@ fn attack_contents_of_one_signature_fill_the_store() {
     let content = |signature: i64, content: u64| {
         let mut fingerprint = key(content);
         fingerprint[0] = 0;
-        Claim::for_test(
+        let mut claim = Claim::for_test(
             key(content),
             fingerprint,
             1,
             Duration::from_secs(15),
             Duration::from_secs(60),
-        )
-        .with_signature(key(signature as u64 | 1 << 40))
+        );
+        claim.signature = key(signature as u64 | 1 << 40);
+        claim
     };
     for number in 0..1000 {
         let expected = if number < 64 { Claimed::won(1) } else { Claimed::TooManyContents };
@@ -158,14 +159,15 @@ fn contents_that_are_over_leave_room_before_they_are_dropped() {
     let clock = TestClock::at(SystemTime::UNIX_EPOCH);
     let store = MemoryStore::new().clock(clock.clone());
     let claimed = |number, signature, retention| {
-        let claim = Claim::for_test(
+        let mut claim = Claim::for_test(
             key(number),
             key(number),
             1,
             Duration::from_secs(1),
             Duration::from_secs(retention),
         );
-        now(store.claim(claim.with_signature(in_one_shard(signature)))).unwrap()
+        claim.signature = in_one_shard(signature);
+        now(store.claim(claim)).unwrap()
     };
     // More are over than one call drops.
     for number in 1..=64 {

@@ -762,12 +762,12 @@ async fn under_local_fallback_only_what_is_free_is_taken_over() {
                 let told = Arc::clone(&told);
                 async move {
                     let claim = event.claim().unwrap();
-                    assert_eq!(claim.signature() != claim.key(), part);
-                    let signature = part.then_some(&claim.signature()[..]);
+                    assert_eq!(claim.signature != claim.key, part);
+                    let signature = part.then_some(&claim.signature[..]);
                     if let Some(insert) = &insert {
                         sqlx::query(insert)
-                            .bind(&claim.key()[..])
-                            .bind(&claim.fingerprint()[..])
+                            .bind(&claim.key[..])
+                            .bind(&claim.fingerprint[..])
                             .bind(signature)
                             .fetch_one(&pool)
                             .await
@@ -785,9 +785,9 @@ async fn under_local_fallback_only_what_is_free_is_taken_over() {
                          expires_at > now() + interval '1 minute', signature is not distinct from $4 \
                          from webhook_claims where key = $1",
                     )
-                    .bind(&claim.key()[..])
-                    .bind(claim.token())
-                    .bind(&claim.fingerprint()[..])
+                    .bind(&claim.key[..])
+                    .bind(claim.token)
+                    .bind(&claim.fingerprint[..])
                     .bind(signature)
                     .fetch_one(&pool)
                     .await

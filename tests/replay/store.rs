@@ -76,7 +76,7 @@ async fn the_suite_finds_faults() {
             "a second attempt is told what is left",
             Fault {
                 claimed: |claim, claimed| match claimed {
-                    Claimed::InFlight { .. } => Claimed::in_flight(claim.lease()),
+                    Claimed::InFlight { .. } => Claimed::in_flight(claim.lease),
                     claimed => claimed,
                 },
                 ..right
@@ -87,7 +87,7 @@ async fn the_suite_finds_faults() {
             Fault {
                 claimed: |claim, claimed| match claimed {
                     Claimed::Won { attempt: 1, .. }
-                        if LAST.swap(claim.token(), SeqCst) == claim.token() =>
+                        if LAST.swap(claim.token, SeqCst) == claim.token =>
                     {
                         Claimed::won(2)
                     }
@@ -112,7 +112,7 @@ async fn the_suite_finds_faults() {
             "a lease that was renewed begins anew",
             Fault {
                 call: |call, claim| match call {
-                    Call::Renew if claim.lease() < Duration::from_secs(2) => {
+                    Call::Renew if claim.lease < Duration::from_secs(2) => {
                         remade(claim, |it| it.lease = Duration::ZERO)
                     }
                     _ => claim,
@@ -145,8 +145,8 @@ async fn the_suite_finds_faults() {
             Fault {
                 claimed: |claim, claimed| {
                     let mut contents = CONTENTS.lock().unwrap();
-                    let first = contents.entry(*claim.key()).or_insert(*claim.fingerprint());
-                    if first == claim.fingerprint() { claimed } else { Claimed::Conflict }
+                    let first = contents.entry(claim.key).or_insert(claim.fingerprint);
+                    if *first == claim.fingerprint { claimed } else { Claimed::Conflict }
                 },
                 ..right
             },
@@ -154,7 +154,7 @@ async fn the_suite_finds_faults() {
         (
             "a token is any number, and a digest is any bytes",
             Fault {
-                claimed: |claim, claimed| match *claim.fingerprint() == [0xff; 16] {
+                claimed: |claim, claimed| match claim.fingerprint == [0xff; 16] {
                     true => Claimed::Conflict,
                     false => claimed,
                 },
@@ -164,7 +164,7 @@ async fn the_suite_finds_faults() {
         (
             "a retention and a lease can be as long as a duration can",
             Fault {
-                claimed: |claim, claimed| match claim.lease() {
+                claimed: |claim, claimed| match claim.lease {
                     Duration::MAX => Claimed::Full,
                     _ => claimed,
                 },
@@ -174,7 +174,7 @@ async fn the_suite_finds_faults() {
         (
             "a retention and a lease can be as long as a duration can",
             Fault {
-                claimed: |claim, claimed| match claim.retention() {
+                claimed: |claim, claimed| match claim.retention {
                     Duration::MAX => Claimed::Full,
                     _ => claimed,
                 },
@@ -213,9 +213,7 @@ async fn the_suite_finds_faults() {
             "a claim is kept for its lease, however short its retention is",
             Fault {
                 claimed: |claim, claimed| match claimed {
-                    Claimed::InFlight { .. } if claim.retention() < claim.lease() => {
-                        Claimed::won(1)
-                    }
+                    Claimed::InFlight { .. } if claim.retention < claim.lease => Claimed::won(1),
                     claimed => claimed,
                 },
                 ..right
@@ -227,7 +225,7 @@ async fn the_suite_finds_faults() {
                 // Forgets it at the end of the lease before.
                 claimed: |claim, claimed| match claimed {
                     Claimed::InFlight { .. }
-                        if claim.retention() < claim.lease() && claim.lease() < 2 * SECOND =>
+                        if claim.retention < claim.lease && claim.lease < 2 * SECOND =>
                     {
                         Claimed::won(1)
                     }
@@ -240,7 +238,7 @@ async fn the_suite_finds_faults() {
             "a lease that has ended frees the attempt, not the content",
             Fault {
                 claimed: |claim, claimed| match claimed {
-                    Claimed::Conflict if claim.lease() < 2 * SECOND => Claimed::won(2),
+                    Claimed::Conflict if claim.lease < 2 * SECOND => Claimed::won(2),
                     claimed => claimed,
                 },
                 ..right
@@ -289,16 +287,17 @@ struct Remade {
 
 fn remade(claim: Claim, change: fn(&mut Remade)) -> Claim {
     let mut it = Remade {
-        key: *claim.key(),
-        signature: *claim.signature(),
-        fingerprint: *claim.fingerprint(),
-        token: claim.token(),
-        lease: claim.lease(),
-        retention: claim.retention(),
+        key: claim.key,
+        signature: claim.signature,
+        fingerprint: claim.fingerprint,
+        token: claim.token,
+        lease: claim.lease,
+        retention: claim.retention,
     };
     change(&mut it);
-    Claim::for_test(it.key, it.fingerprint, it.token, it.lease, it.retention)
-        .with_signature(it.signature)
+    let mut claim = Claim::for_test(it.key, it.fingerprint, it.token, it.lease, it.retention);
+    claim.signature = it.signature;
+    claim
 }
 
 struct Faulty {
@@ -342,7 +341,7 @@ async fn the_suite_finds_a_lock_that_stays() {
         }
 
         async fn finish(&self, claim: Claim, outcome: Outcome) -> Result<bool, StoreError> {
-            let token = claim.token();
+            let token = claim.token;
             if !self.locked.lock().unwrap().insert(token) {
                 return Ok(false);
             }
