@@ -148,13 +148,8 @@ impl<P: Provider> Reloadable<P> {
         );
     }
 
-    /// The current rules.
-    pub fn current(&self) -> Arc<P> {
-        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
     fn rules(&self, _: &Parts) -> Result<Arc<P>, Rejection> {
-        Ok(self.current())
+        Ok(Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
