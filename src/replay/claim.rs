@@ -5,7 +5,7 @@ use super::{
     memory::Hold,
     outcomes::Unrecorded,
     shared::{Recording, SharedStore},
-    trace::{self, Operation},
+    trace,
 };
 use std::{
     future::Future,
@@ -150,7 +150,7 @@ impl ClaimGuard {
                 Ok(false) if granted.is_none() => self.in_shared = InShared::No,
                 Ok(false) => {
                     self.in_shared = InShared::Lost;
-                    trace::lease_lost(self.provider, Operation::Renew);
+                    trace::lease_lost(self.provider, trace::RENEW);
                 }
             }
         }

@@ -195,7 +195,7 @@ async fn work(store: SharedStore, mut working: Working) {
         for (place, mut outcome) in batch {
             let store = store.clone();
             tries.spawn(async move {
-                let recorded = store.record_now(&mut outcome, Caller::Background).await.is_ok();
+                let recorded = store.record_now(&mut outcome, Caller::Queue).await.is_ok();
                 store.outcomes().tried(place, outcome, recorded);
                 recorded
             });

@@ -87,13 +87,13 @@ impl SharedStore {
                 _ if contested => return Ok((Claimed::TooManyContents, Instant::now())),
                 _ => {
                     let busy = StoreError::busy();
-                    trace::store_called(provider, Operation::Claim, since, Some(&busy));
+                    trace::store_called(provider, trace::CLAIM, since, Some(&busy));
                     return Err(busy);
                 }
             };
             let asked = Instant::now();
             let call = || this.store.claim(&claim);
-            let claimed = this.call(provider, Operation::Claim, Caller::Request, call).await?;
+            let claimed = this.call(provider, trace::CLAIM, Caller::Request, call).await?;
             Ok((claimed, asked))
         })
     }
@@ -104,7 +104,7 @@ impl SharedStore {
         claim: Claim,
     ) -> Result<bool, StoreError> {
         let renew = || self.store.renew(&claim);
-        self.call(provider, Operation::Renew, Caller::Background, renew).await
+        self.call(provider, trace::RENEW, Caller::Renewal, renew).await
     }
 
     /// Records an outcome while the response waits for it.
@@ -132,7 +132,7 @@ impl SharedStore {
         let Unrecorded { provider, outcome, held, .. } = unrecorded;
         let outcome = &*outcome;
         let finish = || self.store.finish(&claim, outcome);
-        if self.call(provider, Operation::Finish, caller, finish).await? {
+        if self.call(provider, trace::FINISH, caller, finish).await? {
             return Ok(());
         }
         // However often this is tried, the lost lease is reported once.
@@ -144,16 +144,14 @@ impl SharedStore {
             Outcome::Withdrawn => (false, false),
         };
         if is_lost {
-            trace::lease_lost(provider, Operation::Finish);
+            trace::lease_lost(provider, trace::FINISH);
         }
         if !is_made {
             return Ok(());
         }
-        match self.call(provider, Operation::Claim, caller, || self.store.claim(&claim)).await? {
+        match self.call(provider, trace::CLAIM, caller, || self.store.claim(&claim)).await? {
             Claimed::Done { .. } => Ok(()),
-            Claimed::Won { .. }
-                if self.call(provider, Operation::Finish, caller, finish).await? =>
-            {
+            Claimed::Won { .. } if self.call(provider, trace::FINISH, caller, finish).await? => {
                 Ok(())
             }
             Claimed::Conflict => {
@@ -199,12 +197,12 @@ impl SharedStore {
             (true, caller) => {
                 let was_away = self.breaker().close();
                 // The task that records outcomes knows by itself.
-                if caller == Caller::Request || matches!(operation, Operation::Renew) {
+                if caller != Caller::Queue {
                     Outcomes::answered(self, was_away);
                 }
             }
             (false, Caller::Request) => self.breaker().count_failure(Instant::now()),
-            (false, Caller::Background) => {}
+            (false, Caller::Renewal | Caller::Queue) => {}
         }
         answer
     }
@@ -248,12 +246,14 @@ impl Drop for NowOrLater {
     }
 }
 
-/// Who waits for a call.
+/// Who calls. Only a request waits for the answer: other failures do not open the breaker, and an
+/// open breaker does not stop the others.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caller {
     Request,
-    /// Nobody. Its failures do not open the breaker, and an open breaker does not stop it.
-    Background,
+    Renewal,
+    /// The task that records outcomes.
+    Queue,
 }
 
 /// After three failures in a row requests skip the store for a second, so that a store that hangs

@@ -9,23 +9,11 @@ use crate::trace::metric_names::{
     STORE_ERRORS, STORE_SECONDS,
 };
 
-/// A call of a shared store.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Operation {
-    Claim,
-    Renew,
-    Finish,
-}
-
-impl Operation {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Claim => "claim",
-            Self::Renew => "renew",
-            Self::Finish => "finish",
-        }
-    }
-}
+/// The name of a call of a shared store, in metrics and logs.
+pub(super) type Operation = &'static str;
+pub(super) const CLAIM: Operation = "claim";
+pub(super) const RENEW: Operation = "renew";
+pub(super) const FINISH: Operation = "finish";
 
 /// Reports the memory store's size after a claim.
 pub(super) fn claims(provider: &'static str, store: &MemoryStore, is_high: &AtomicBool) {
@@ -66,7 +54,6 @@ pub(super) fn store_called(
     since: Instant,
     error: Option<&StoreError>,
 ) {
-    let operation = operation.as_str();
     #[cfg(feature = "metrics")]
     {
         metrics::histogram!(STORE_SECONDS, "provider" => provider, "operation" => operation)
@@ -92,7 +79,6 @@ pub(super) fn store_called(
 
 /// Reports that this attempt no longer holds its claim in the shared store.
 pub(super) fn lease_lost(provider: &'static str, operation: Operation) {
-    let operation = operation.as_str();
     #[cfg(feature = "metrics")]
     metrics::counter!(LEASES_LOST, "provider" => provider, "operation" => operation).increment(1);
     #[cfg(feature = "tracing")]
