@@ -173,14 +173,10 @@ impl PostgresStore {
         event: &Verified<E>,
     ) -> Result<(), DoneInError> {
         let claim = event.claim().ok_or(DoneInError::ClaimLost)?;
-        let record = if event.metadata().checked == ReplayCheck::LocalFallback {
-            let shared = claim.is_part().then_some(&claim.signature[..]);
-            statement(&self.table.adopt, claim, claim.retention_millis())
-                .bind(&claim.fingerprint[..])
-                .bind(shared)
-        } else {
-            statement(&self.table.done_in, claim, claim.retention_millis())
-        };
+        if event.metadata().checked == ReplayCheck::LocalFallback {
+            self.claim_statement(claim).fetch_optional(&mut **transaction).await?;
+        }
+        let record = statement(&self.table.done_in, claim, claim.retention_millis());
         if record.fetch_optional(&mut **transaction).await?.is_some() {
             return Ok(());
         }
@@ -190,6 +186,14 @@ impl PostgresStore {
             Some(_) => DoneInError::AlreadyDone,
             None => DoneInError::ClaimLost,
         })
+    }
+
+    fn claim_statement<'a>(&'a self, claim: &'a Claim) -> Statement<'a> {
+        statement(&self.table.claim, claim, claim.lease_millis().max(claim.retention_millis()))
+            .bind(&claim.fingerprint[..])
+            .bind(claim.lease_millis())
+            .bind(claim.is_part().then_some(&claim.signature[..]))
+            .bind(MAX_CONTENTS)
     }
 
     /// Deletes expired claims, in batches of 256, and returns how many there were.
@@ -328,15 +332,11 @@ impl PostgresStore {
 impl ReplayStore for PostgresStore {
     async fn claim(&self, claim: Claim) -> Result<Claimed, StoreError> {
         self.sweep_now_and_then();
-        let asked = || {
-            statement(&self.table.claim, &claim, claim.lease_millis().max(claim.retention_millis()))
-                .bind(&claim.fingerprint[..])
-                .bind(claim.lease_millis())
-                .bind(claim.is_part().then_some(&claim.signature[..]))
-                .bind(MAX_CONTENTS)
-        };
         for _ in 0..MAX_TRIES {
-            let row = match self.row(Some((claim.key, claim.token)), asked).await {
+            let row = match self
+                .row(Some((claim.key, claim.token)), || self.claim_statement(&claim))
+                .await
+            {
                 Err(error) if sql_state(&error).as_deref() == Some(DISK_FULL) => {
                     return Ok(Claimed::Full);
                 }
@@ -553,7 +553,6 @@ struct Table {
     record: String,
     withdrawn: String,
     done_in: String,
-    adopt: String,
     is_done: String,
     sweep: String,
 }
@@ -575,7 +574,6 @@ impl Table {
             record: statement(RECORD),
             withdrawn: statement(WITHDRAW),
             done_in: statement(DONE_IN),
-            adopt: statement(ADOPT),
             is_done: statement(IS_DONE),
             sweep: statement(SWEEP),
             name,
@@ -696,16 +694,6 @@ from (select) as one left join $table as c on c.key = $1 and c.token = $2
 
 const DONE_IN: &str = r"
 update $table as c set state = 3, $keep where key = $1 and token = $2 and state = 1 returning 1
-";
-
-// $4 fingerprint, $5 the signature if several keys share it.
-const ADOPT: &str = r"
-insert into $table as c (key, token, fingerprint, signature, state, attempt, leased_until, expires_at, sweep_at)
-values ($1, $2, $4, $5, 3, 1, $now, $until, $until + interval '10 seconds')
-on conflict (key) do update set state = 3, token = $2, fingerprint = $4, answer_head = null, body = null, $keep
-where c.expires_at <= $now
-    or c.fingerprint = $4 and (c.state = 2 or c.state = 1 and (c.token = $2 or c.leased_until <= $now))
-returning 1
 ";
 
 // $1 the key, $2 the token.

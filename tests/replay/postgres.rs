@@ -838,6 +838,51 @@ async fn under_local_fallback_only_what_is_free_is_taken_over() {
     }
 }
 
+/// A captured signature does not fill the table by way of `done_in` either.
+#[tokio::test]
+async fn attack_under_local_fallback_a_signature_has_64_contents() {
+    let postgres = Postgres::start().await;
+    let pool = postgres.pool().await;
+    store(&postgres).await;
+    let closed = PgPoolOptions::new().connect_with(postgres.options()).await.unwrap();
+    let store = PostgresStore::new(closed.clone());
+    closed.close().await;
+    for (others, recorded) in [(63, true), (64, false)] {
+        let rules = Zegocloud::new(SECRET).unwrap().separate_short_nonces();
+        let layer = WebhookLayer::new(rules)
+            .shared_store(store.clone())
+            .on_outage(OutagePolicy::LocalFallback);
+        let (pool, store) = (pool.clone(), store.clone());
+        let handled = process(layer, move |event| {
+            let (pool, store) = (pool.clone(), store.clone());
+            async move {
+                sqlx::query(
+                    "insert into webhook_claims \
+                     select 1, now(), now() + interval '1 hour', now() + interval '1 hour', 1, 3, \
+                     $1 || number::text::bytea, '\\x00', $1, null, null \
+                     from generate_series(1, $2) as number",
+                )
+                .bind(&event.claim().unwrap().signature[..])
+                .bind(others)
+                .execute(&pool)
+                .await
+                .unwrap();
+                let mut transaction = pool.begin().await.unwrap();
+                match store.done_in(&mut transaction, &event).await {
+                    Ok(()) => transaction.commit().await.unwrap(),
+                    Err(DoneInError::ClaimLost) => return StatusCode::SERVICE_UNAVAILABLE,
+                    Err(error) => panic!("{error}"),
+                }
+                StatusCode::OK
+            }
+        });
+        let signer = Signer::new(SECRET).unwrap().nonce(format!("{others}"));
+        let request = signed(&signer, "/zegocloud", r#"{"event":"room_create"}"#);
+        let status = if recorded { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        assert_eq!(call(&handled, &request).await.status(), status, "beside {others} others");
+    }
+}
+
 /// While the store cannot be asked two processes deliver one event, and one of them commits.
 #[tokio::test]
 async fn under_local_fallback_one_commits() {
