@@ -3,6 +3,7 @@
 use super::{
     Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError,
     latest::{Latest, Millis},
+    lock,
 };
 use crate::{ConfigError, budget};
 use hashbrown::HashTable;
@@ -11,7 +12,7 @@ use std::{
     fmt,
     ops::Range,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -131,7 +132,9 @@ impl MemoryStore {
         let shards = capacity.div_ceil(CLAIMS_PER_SHARD).clamp(MIN_SHARDS, MAX_SHARDS);
         Self {
             shared: Arc::new(Shared {
-                shards: (0..shards).map(|_| Shard::default()).collect(),
+                shards: (0..shards)
+                    .map(|_| Shard { table: Mutex::default(), next_due: AtomicU32::new(u32::MAX) })
+                    .collect(),
                 capacity,
                 len: AtomicUsize::new(0),
                 answers: Answers {
@@ -224,7 +227,7 @@ impl Shared {
 
     fn claim(&self, claim: &Claim, hold: Hold, now: Millis) -> Claimed {
         let Some(shard) = self.shard(&claim.signature) else { return Claimed::Full };
-        let mut table = shard.lock();
+        let mut table = lock(&shard.table);
         let looked_at = table.next_places();
         self.drop_expired(&mut table, looked_at, now);
         let place = match table.find(claim) {
@@ -256,7 +259,7 @@ impl Shared {
     /// Changes the claim's slot; `false` without one.
     fn with_slot(&self, claim: &Claim, now: Millis, act: impl FnOnce(&mut Slot) -> bool) -> bool {
         let Some(shard) = self.shard(&claim.signature) else { return false };
-        let mut table = shard.lock();
+        let mut table = lock(&shard.table);
         let Some(place) = table.find(claim) else { return false };
         let Some(slot) = table.slots.get_mut(place as usize) else { return false };
         let acted = !slot.is_over(now) && act(slot);
@@ -274,7 +277,7 @@ impl Shared {
             if seconds(shard.next_due.load(Ordering::Relaxed)) > now {
                 return false;
             }
-            let mut table = shard.lock();
+            let mut table = lock(&shard.table);
             let all = 0..table.slots.len() as u32;
             let dropped = self.drop_expired(&mut table, all, now);
             // A claim without a lease tells when it is over once it is finished.
@@ -303,18 +306,6 @@ struct Shard {
     table: Mutex<Table>,
     /// No claim expires before this second.
     next_due: AtomicU32,
-}
-
-impl Default for Shard {
-    fn default() -> Self {
-        Self { table: Mutex::default(), next_due: AtomicU32::new(u32::MAX) }
-    }
-}
-
-impl Shard {
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Slots, and an index of their places by signature.
@@ -540,10 +531,6 @@ struct Kept {
 }
 
 impl Answers {
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn keep(&self, answer: &ReplayedResponse) -> u64 {
         let weight = weight(answer);
         if weight > self.budget {
@@ -551,7 +538,7 @@ impl Answers {
             return 0;
         }
         let answer = answer.copied();
-        let mut kept = self.lock();
+        let mut kept = lock(&self.kept);
         while kept.bytes.saturating_add(weight) > self.budget {
             let Some((_, oldest)) = kept.answers.pop_first() else { break };
             kept.bytes = kept.bytes.saturating_sub(self::weight(&oldest));
@@ -565,12 +552,12 @@ impl Answers {
     }
 
     fn get(&self, number: u64) -> Option<ReplayedResponse> {
-        if number == 0 { None } else { self.lock().answers.get(&number).cloned() }
+        if number == 0 { None } else { lock(&self.kept).answers.get(&number).cloned() }
     }
 
     fn drop(&self, number: u64) {
         if number != 0 {
-            let mut kept = self.lock();
+            let mut kept = lock(&self.kept);
             if let Some(answer) = kept.answers.remove(&number) {
                 kept.bytes = kept.bytes.saturating_sub(weight(&answer));
             }
@@ -661,7 +648,7 @@ mod tests {
 
         assert!(store.finish_now(&claim(2, 1), &Outcome::Withdrawn));
         assert_eq!(claimed(3, 1, Hold::Lease(SECOND)), Claimed::won(1), "in its place");
-        assert_eq!(store.shared.shards[0].lock().slots.len(), 1);
+        assert_eq!(store.shared.shards[0].table.lock().unwrap().slots.len(), 1);
     }
 
     fn answers(budget: usize) -> Answers {

@@ -177,7 +177,13 @@ pub(crate) use self::{
 use crate::DeliveryId;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
-use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tokio::sync::Semaphore;
 
 #[cfg(feature = "test-util")]
@@ -627,6 +633,11 @@ impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.source)
     }
+}
+
+/// Locks, also after a panic: nothing that is locked here is left half changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 // Longer times would overflow.

@@ -1,13 +1,13 @@
 //! Outcomes that are not recorded in the shared store yet: a bounded queue with retries.
 
 use super::{
-    Claim, Outcome,
+    Claim, Outcome, lock,
     shared::{Caller, SharedStore},
     trace,
 };
 use std::{
     collections::{BTreeMap, btree_map::Entry},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::Mutex,
     time::Duration,
 };
 use tokio::{
@@ -92,7 +92,7 @@ impl Outcomes {
         if let Outcome::Done { answer: Some(answer) } = &mut outcome.outcome {
             *answer = answer.copied();
         }
-        let mut queue = self.lock();
+        let mut queue = lock(&self.queue);
         trace::outcome_waits(outcome.provider);
         let number = queue.pushed;
         queue.pushed = number.saturating_add(1);
@@ -111,14 +111,14 @@ impl Outcomes {
     /// store was away, ends the task's pause.
     pub(super) fn answered(store: &SharedStore, was_away: bool) {
         Self::start(store);
-        if was_away && store.outcomes().lock().working {
+        if was_away && lock(&store.outcomes().queue).working {
             store.outcomes().store_is_back.notify_one();
         }
     }
 
     /// Starts the task, unless it runs, nothing waits, or there is no runtime.
     pub(super) fn start(store: &SharedStore) {
-        let mut queue = store.outcomes().lock();
+        let mut queue = lock(&store.outcomes().queue);
         if queue.working || queue.waiting.is_empty() {
             return;
         }
@@ -133,7 +133,7 @@ impl Outcomes {
     pub(super) async fn drained(store: &SharedStore) {
         loop {
             let empty = store.outcomes().empty.notified();
-            if store.outcomes().lock().waiting.is_empty() {
+            if lock(&store.outcomes().queue).waiting.is_empty() {
                 return;
             }
             // Outcomes may have been queued without a runtime.
@@ -144,7 +144,7 @@ impl Outcomes {
 
     /// The next outcomes to try; `None` ends the task.
     fn batch(&self, size: usize) -> Option<Vec<(Place, Unrecorded)>> {
-        let mut queue = self.lock();
+        let mut queue = lock(&self.queue);
         if queue.waiting.range(queue.next..).next().is_none() {
             queue.next = Place::default();
         }
@@ -171,17 +171,13 @@ impl Outcomes {
 
     /// Removes a recorded outcome, or puts it back, unless it was dropped meanwhile.
     fn tried(&self, place: Place, outcome: Unrecorded, recorded: bool) {
-        let mut queue = self.lock();
+        let mut queue = lock(&self.queue);
         let Entry::Occupied(mut waiting) = queue.waiting.entry(place) else { return };
         if recorded {
             trace::outcome_over(waiting.remove().provider, None);
         } else {
             waiting.insert(outcome);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -223,7 +219,7 @@ impl Drop for Working {
     fn drop(&mut self) {
         if !self.ended {
             let outcomes = self.store.outcomes();
-            outcomes.lock().working = false;
+            lock(&outcomes.queue).working = false;
             // Whoever waits in `drained` starts it again.
             outcomes.empty.notify_waiters();
         }

@@ -1,6 +1,6 @@
 //! The replay store in Redis or Valkey.
 
-use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError};
+use super::{Claim, Claimed, Outcome, ReplayStore, ReplayedResponse, StoreError, lock};
 use crate::ConfigError;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError,
@@ -15,7 +15,7 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 use tokio::sync::watch;
@@ -290,12 +290,8 @@ fn is_out_of_memory(error: &RedisError) -> bool {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Link>>> {
-        self.link.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn link(&self) -> Arc<Link> {
-        let mut current = self.lock();
+        let mut current = lock(&self.link);
         if let Some(link) = current.as_ref().filter(|link| !link.is_silent()) {
             return Arc::clone(link);
         }
@@ -304,7 +300,7 @@ impl Shared {
 
     /// Makes the next call reconnect, unless another one already has.
     fn cut(&self, link: &Arc<Link>) {
-        self.lock().take_if(|current| Arc::ptr_eq(current, link));
+        lock(&self.link).take_if(|current| Arc::ptr_eq(current, link));
     }
 }
 
@@ -343,12 +339,10 @@ impl Link {
         match *self.connection.borrow() {
             // Its task is in the runtime of whoever asked first, and that may stand still.
             None => self.opened.elapsed() > LONGEST_CONNECTING,
-            Some(_) => self.silence().is_some_and(|since| since.elapsed() > LONGEST_SILENCE),
+            Some(_) => {
+                lock(&self.silent_since).is_some_and(|since| since.elapsed() > LONGEST_SILENCE)
+            }
         }
-    }
-
-    fn silence(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.silent_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -360,14 +354,14 @@ struct Waiting<'a> {
 
 impl Waiting<'_> {
     fn answered(self) {
-        *self.link.silence() = None;
+        *lock(&self.link.silent_since) = None;
         std::mem::forget(self);
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.link.silence().get_or_insert(self.since);
+        lock(&self.link.silent_since).get_or_insert(self.since);
     }
 }
 

@@ -1,14 +1,14 @@
 //! Calls of a shared store: time limit, circuit breaker, one retry, logs and metrics.
 
 use super::{
-    Claim, ClaimLimit, Claimed, Outcome, ReplayStore, StoreError,
+    Claim, ClaimLimit, Claimed, Outcome, ReplayStore, StoreError, lock,
     outcomes::{Outcomes, Unrecorded},
     trace::{self, Operation},
 };
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::{
@@ -195,28 +195,24 @@ impl SharedStore {
         trace::store_called(provider, operation, since, answer.as_ref().err());
         match (answer.is_ok(), caller) {
             (true, caller) => {
-                let was_away = self.breaker().close();
+                let was_away = lock(&self.link.breaker).close();
                 // The task that records outcomes knows by itself.
                 if caller != Caller::Queue {
                     Outcomes::answered(self, was_away);
                 }
             }
-            (false, Caller::Request) => self.breaker().count_failure(Instant::now()),
+            (false, Caller::Request) => lock(&self.link.breaker).count_failure(Instant::now()),
             (false, Caller::Renewal | Caller::Queue) => {}
         }
         answer
     }
 
     fn check_breaker(&self) -> Result<(), StoreError> {
-        if self.breaker().lets_through(Instant::now(), self.limits.timeout) {
+        if lock(&self.link.breaker).lets_through(Instant::now(), self.limits.timeout) {
             Ok(())
         } else {
             Err(StoreError::unsent("skipped, because the last calls failed"))
         }
-    }
-
-    fn breaker(&self) -> MutexGuard<'_, Breaker> {
-        self.link.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
