@@ -252,7 +252,7 @@ impl Shared {
         if let Claimed::Done { answer } = &mut claimed {
             *answer = self.answers.get(slot.answer);
         }
-        shard.next_due.fetch_min(slot.expires, Ordering::Relaxed);
+        shard.note(slot);
         claimed
     }
 
@@ -263,7 +263,7 @@ impl Shared {
         let Some(place) = table.find(claim) else { return false };
         let Some(slot) = table.slots.get_mut(place as usize) else { return false };
         let acted = !slot.is_over(now) && act(slot);
-        shard.next_due.fetch_min(slot.expires, Ordering::Relaxed);
+        shard.note(slot);
         if slot.state == State::Vacant {
             table.vacate(place);
             self.len.fetch_sub(1, Ordering::Relaxed);
@@ -280,10 +280,8 @@ impl Shared {
             let mut table = lock(&shard.table);
             let all = 0..table.slots.len() as u32;
             let dropped = self.drop_expired(&mut table, all, now);
-            // A claim without a lease tells when it is over once it is finished.
-            let left = table.slots.iter().filter(|slot| slot.state != State::Vacant);
-            let next = left.filter(|slot| !slot.is_held()).map(|slot| slot.expires).min();
-            shard.next_due.store(next.unwrap_or(u32::MAX), Ordering::Relaxed);
+            shard.next_due.store(u32::MAX, Ordering::Relaxed);
+            table.slots.iter().for_each(|slot| shard.note(slot));
             dropped
         })
     }
@@ -297,8 +295,11 @@ impl Shared {
                 dropped = dropped.saturating_add(1);
             }
         }
+        if dropped == 0 {
+            return false;
+        }
         self.len.fetch_sub(dropped, Ordering::Relaxed);
-        dropped > 0
+        true
     }
 }
 
@@ -306,6 +307,16 @@ struct Shard {
     table: Mutex<Table>,
     /// No claim expires before this second.
     next_due: AtomicU32,
+}
+
+impl Shard {
+    /// Notes when the slot's claim expires. One without a lease does once it is finished.
+    fn note(&self, slot: &Slot) {
+        if slot.state != State::Vacant && !slot.is_held() {
+            let first = slot.expires.min(self.next_due.load(Ordering::Relaxed));
+            self.next_due.store(first, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Slots, and an index of their places by signature.
@@ -623,10 +634,11 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// All are in the first shard.
+    /// Odd numbers are in the first shard, even ones in the last.
     fn claim(number: u8, token: i64) -> Claim {
         let mut key = [0; 16];
         key[0] = number;
+        key[12] = if number % 2 == 0 { 0xff } else { 0 };
         Claim { key, signature: key, fingerprint: [1; 16], token, lease: SECOND, retention: SECOND }
     }
 
