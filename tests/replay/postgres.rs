@@ -727,15 +727,20 @@ async fn answers_are_kept() {
     assert_eq!(repeat.extensions().get::<ReplayedResponse>(), Some(&kept));
 }
 
+/// A store that has a table, and fails whenever it is asked.
+async fn store_that_is_away(postgres: &Postgres) -> PostgresStore {
+    store(postgres).await;
+    let pool = PgPoolOptions::new().connect_with(postgres.options()).await.unwrap();
+    pool.close().await;
+    PostgresStore::new(pool)
+}
+
 /// What is in the table when a delivery commits that an outage has let in.
 #[tokio::test]
 async fn under_local_fallback_only_what_is_free_is_taken_over() {
     let postgres = Postgres::start().await;
     let pool = postgres.pool().await;
-    store(&postgres).await;
-    let closed = PgPoolOptions::new().connect_with(postgres.options()).await.unwrap();
-    let store = PostgresStore::new(closed.clone());
-    closed.close().await;
+    let store = store_that_is_away(&postgres).await;
 
     const MINE: &str = "$2";
     const OTHER: &str = "'\\x00'";
@@ -843,10 +848,7 @@ async fn under_local_fallback_only_what_is_free_is_taken_over() {
 async fn attack_under_local_fallback_a_signature_has_64_contents() {
     let postgres = Postgres::start().await;
     let pool = postgres.pool().await;
-    store(&postgres).await;
-    let closed = PgPoolOptions::new().connect_with(postgres.options()).await.unwrap();
-    let store = PostgresStore::new(closed.clone());
-    closed.close().await;
+    let store = store_that_is_away(&postgres).await;
     for (others, recorded) in [(63, true), (64, false)] {
         let rules = Zegocloud::new(SECRET).unwrap().separate_short_nonces();
         let layer = WebhookLayer::new(rules)
