@@ -663,6 +663,25 @@ mod tests {
         assert_eq!(store.shared.shards[0].table.lock().unwrap().slots.len(), 1);
     }
 
+    #[test]
+    fn each_claim_drops_the_expired_ones_of_the_next_places() {
+        let clock = TestClock::at(SystemTime::UNIX_EPOCH);
+        let store = MemoryStore::new().clock(clock.clone());
+        let in_one_shard = |numbers: std::ops::Range<u8>| {
+            numbers.for_each(|number| {
+                let claim = claim(2 * number + 1, 1);
+                assert_eq!(
+                    store.claim_at(&claim, Hold::Lease(SECOND), store.uptime()),
+                    Claimed::won(1)
+                );
+            });
+            store.len()
+        };
+        assert_eq!(in_one_shard(0..20), 20);
+        clock.advance(SECOND);
+        assert_eq!([in_one_shard(20..21), in_one_shard(21..23)], [20 - 8 + 1, 3]);
+    }
+
     fn answers(budget: usize) -> Answers {
         Answers { budget, dropped: AtomicU64::new(0), kept: Mutex::default() }
     }
