@@ -100,7 +100,7 @@
 //! | `invalid` | 400 | the body holds the credentials and cannot be parsed |
 //! | `conflict` | 409 | the signature was used with other content |
 //! | `in_flight` | 409 | the same delivery is being handled |
-//! | `too_many_contents` | 503 | the signature was used with 64 contents already |
+//! | `too_many_contents` | 503 | the signature was used with 64 contents already, or comes with many at once |
 //! | `store_full` | 503 | the replay store is full of claims that have not expired |
 //! | `store_unavailable` | 503 | the shared store is unavailable, or has no turn for the claim |
 //!

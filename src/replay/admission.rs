@@ -254,7 +254,7 @@ impl Waiting {
                 claim.unanswered(&error);
                 // A store that is busy is no outage: whoever sends a burst could replay.
                 if outage == OutagePolicy::LocalFallback && !error.busy {
-                    return match claim.hold_here() {
+                    return match claim.hold_in_outage() {
                         Claimed::Won { attempt } => Admission::Admitted {
                             claim: Some(claim),
                             attempt,

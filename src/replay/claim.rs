@@ -81,10 +81,20 @@ impl ClaimGuard {
         (self.in_shared, self.expires) = (InShared::Since(asked), expires);
     }
 
-    /// Holds the claim in this process until it is finished. Other content may have taken its place
-    /// while the shared store was asked.
+    /// Holds the claim in this process until it is finished, in place of whoever still waits for
+    /// the shared store. Another one may have been admitted meanwhile.
     pub(super) fn hold_here(&self) -> Claimed {
         self.local.claim_at(&self.claim, Hold::UntilFinished, self.local.uptime())
+    }
+
+    /// Holds the claim in this process although the shared store has not granted it. Who came here
+    /// first and still waits for the shared store keeps its place.
+    pub(super) fn hold_in_outage(&self) -> Claimed {
+        let hold = Hold::UntilAnswered { contested: false };
+        match self.local.claim_at(&self.claim, hold, self.local.uptime()) {
+            Claimed::Won { .. } => self.hold_here(),
+            refused => refused,
+        }
     }
 
     /// Whether another attempt may have the claim: the shared store says so, or the lease is over.
@@ -105,7 +115,10 @@ impl ClaimGuard {
         // The shared store is right: the content that this process has just bound to the signature
         // may be a forger's.
         let outcome = match refused {
-            Claimed::Done { answer } => Outcome::Done { answer: answer.clone() },
+            Claimed::Done { answer } => {
+                self.hold_here();
+                Outcome::Done { answer: answer.clone() }
+            }
             _ => Outcome::Withdrawn,
         };
         self.local.finish_now(&self.claim, &outcome);

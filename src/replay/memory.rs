@@ -181,8 +181,9 @@ impl MemoryStore {
 pub(crate) enum Hold {
     Lease(Duration),
     UntilFinished,
-    /// Until the shared store has answered. Before that a first attempt binds no content: it gives
-    /// way to other content that is `contested`, and to whoever the shared store has admitted.
+    /// Until the shared store has answered. Before that a first attempt binds no content: other
+    /// content that is `contested` may ask the shared store too, without a place here, and whoever
+    /// it admits takes the place.
     UntilAnswered {
         contested: bool,
     },
@@ -439,9 +440,14 @@ impl Slot {
 
     fn claim(&mut self, claim: &Claim, hold: Hold, now: Millis) -> Claimed {
         let is_other = self.fingerprint != claim.fingerprint;
-        let gives_way = self.is_asked() && self.attempt == 1;
-        if is_other && gives_way && hold != (Hold::UntilAnswered { contested: false }) {
-            *self = Self { expires: self.expires, ..Self::new(claim) };
+        if is_other && self.is_asked() && self.attempt == 1 {
+            match hold {
+                Hold::UntilAnswered { contested: true } => return Claimed::Won { attempt: 1 },
+                Hold::UntilAnswered { contested: false } => {}
+                Hold::UntilFinished | Hold::Lease(_) => {
+                    *self = Self { expires: self.expires, ..Self::new(claim) };
+                }
+            }
         }
         match self.state {
             _ if self.fingerprint != claim.fingerprint => return Claimed::Conflict,

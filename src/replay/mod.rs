@@ -267,7 +267,8 @@ impl<S: ReplayStore> ReplayStore for Arc<S> {
 pub struct ClaimLimit {
     claims: usize,
     turns: Arc<Semaphore>,
-    /// A quarter of the turns, for claims whose signature is being claimed with other content.
+    /// A quarter of the turns, at least one, for claims whose signature is being claimed with
+    /// other content.
     contested: Arc<Semaphore>,
 }
 

@@ -831,14 +831,14 @@ async fn attack_in_an_outage_contents_that_waited_are_delivered_once() {
     assert_eq!((handler.checks(), conflicts), (vec![(1, ReplayCheck::LocalFallback)], 4));
 }
 
-/// A forgery has taken the place of a delivery that waits for the store, and has left it to a copy.
+/// A forgery asks the store beside a delivery that waits for it, and is gone again.
 #[tokio::test(start_paused = true)]
-async fn attack_a_copy_that_waits_for_the_store_keeps_nobody_out() {
+async fn attack_a_forgery_that_comes_and_goes_leaves_its_place_to_who_waits() {
     let store = Scripted::new();
     let layer = process(&store).on_outage(OutagePolicy::LocalFallback);
     let (request, forged) = pair();
     let withdrawn = Fault::None;
-    store.next([Fault::BreaksLate, Fault::Hangs, withdrawn, Fault::Hangs, Fault::Error]);
+    store.next([Fault::BreaksLate, Fault::Hangs, withdrawn, Fault::Error]);
     let handler = Handler::default().slow(SECOND);
     let (first, copy, ()) = tokio::join!(
         send(&layer, &handler, &request),
@@ -855,6 +855,32 @@ async fn attack_a_copy_that_waits_for_the_store_keeps_nobody_out() {
     assert_eq!((first.body().as_str(), kind(&first)), ("handled", None));
     assert_eq!(kind(&copy), Some(RejectionKind::InFlight));
     assert_eq!(handler.checks(), [(1, ReplayCheck::LocalFallback)]);
+}
+
+/// A forgery is gone from its place, and a copy of the delivery that asked beside it has come there.
+#[tokio::test(start_paused = true)]
+async fn attack_a_copy_that_waits_for_the_store_keeps_nobody_out() {
+    let store = Scripted::new();
+    let layer = process(&store);
+    let (request, forged) = pair();
+    let withdrawn = Fault::None;
+    store.next([Fault::Hangs, Fault::Slow, withdrawn, Fault::Slow]);
+    let handler = Handler::default().slow(SECOND);
+    let (forged, delivered, copy) = tokio::join!(
+        tokio::time::timeout(20 * MILLISECOND, send(&layer, &handler, &forged)),
+        async {
+            sleep(10 * MILLISECOND).await;
+            send(&layer, &handler, &request).await
+        },
+        async {
+            sleep(50 * MILLISECOND).await;
+            send(&layer, &handler, &request).await
+        }
+    );
+    assert!(forged.is_err());
+    assert_eq!((delivered.body().as_str(), kind(&delivered)), ("handled", None));
+    assert_eq!(kind(&copy), Some(RejectionKind::InFlight));
+    assert_eq!(handler.checks(), [(1, ReplayCheck::Shared)]);
 }
 
 /// Row 23: one captured signature with many contents takes a quarter of the store's turns.
@@ -876,6 +902,71 @@ async fn attack_many_contents_of_one_signature_leave_turns_to_others() {
     // No alarm: the store is well.
     let refused: BTreeSet<_> = answers.iter().filter_map(kind).map(RejectionKind::as_str).collect();
     assert_eq!(refused, BTreeSet::from(["conflict", "too_many_contents"]));
+}
+
+/// Row 23: a forger who gives up every second request gets no more turns by that.
+#[tokio::test(start_paused = true)]
+async fn attack_contents_that_come_and_go_leave_turns_to_others() {
+    let store = Scripted::narrow(8);
+    store.always(Fault::Slow);
+    let (layer, captured) = (process(&store), event());
+    let handler = Handler::default();
+    let forgeries = (0..20).map(async |number| {
+        sleep(2 * number * MILLISECOND).await;
+        let patience = if number % 2 == 0 { SECOND } else { MILLISECOND };
+        let forged = forged(&captured, number);
+        let _ = tokio::time::timeout(patience, send(&layer, &handler, &forged)).await;
+    });
+    let (_, waited) = tokio::join!(join_all(forgeries), async {
+        sleep(50 * MILLISECOND).await;
+        let since = Instant::now();
+        assert_eq!(send(&layer, &handler, &event()).await.body(), "handled");
+        since.elapsed()
+    });
+    assert!(waited < 210 * MILLISECOND, "no more than the store's two answers take: {waited:?}");
+}
+
+/// Where the shared store does not say which content came first, it is the one that came here first,
+/// also if it still waits for the store and a forgery does not.
+#[tokio::test(start_paused = true)]
+async fn attack_in_an_outage_no_forgery_overtakes_a_delivery_that_waits() {
+    for (fault, checked) in
+        [(Fault::Hangs, ReplayCheck::LocalFallback), (Fault::Slow, ReplayCheck::Shared)]
+    {
+        let store = Scripted::new();
+        let layer = process(&store).on_outage(OutagePolicy::LocalFallback);
+        let (request, forged) = pair();
+        store.next([fault, Fault::Error]);
+        let handler = Handler::default();
+        let (first, overtaking) = tokio::join!(send(&layer, &handler, &request), async {
+            sleep(10 * MILLISECOND).await;
+            send(&layer, &handler, &forged).await
+        });
+        assert_eq!(kind(&overtaking), Some(RejectionKind::Conflict), "{fault:?}");
+        assert_eq!((first.body().as_str(), kind(&first)), ("handled", None), "{fault:?}");
+        assert_eq!(handler.checks(), [(1, checked)]);
+        assert!(is_repeat(&send(&layer, &handler, &request).await));
+    }
+}
+
+/// What the shared store calls done is known here, also if a forgery waited in its place.
+#[tokio::test(start_paused = true)]
+async fn attack_a_forgery_that_waits_does_not_keep_from_learning_what_is_done() {
+    let store = Scripted::new();
+    let [a, b] = [(); 2].map(|()| process(&store).on_outage(OutagePolicy::LocalFallback));
+    let (request, forged) = pair();
+    let handler = Handler::default();
+    assert_eq!(send(&a, &handler, &request).await.body(), "handled");
+    store.always(Fault::Slow);
+    let (refused, repeated) = tokio::join!(send(&b, &handler, &forged), async {
+        sleep(50 * MILLISECOND).await;
+        send(&b, &handler, &request).await
+    });
+    assert_eq!(kind(&refused), Some(RejectionKind::Conflict));
+    assert!(is_repeat(&repeated));
+    store.always(Fault::Error);
+    assert!(is_repeat(&send(&b, &handler, &request).await));
+    assert_eq!(handler.calls(), 1);
 }
 
 /// Another content under the signature.
