@@ -444,9 +444,7 @@ impl Slot {
             match hold {
                 Hold::UntilAnswered { contested: true } => return Claimed::Won { attempt: 1 },
                 Hold::UntilAnswered { contested: false } => {}
-                Hold::UntilFinished | Hold::Lease(_) => {
-                    *self = Self { expires: self.expires, ..Self::new(claim) };
-                }
+                Hold::UntilFinished | Hold::Lease(_) => *self = Self::new(claim),
             }
         }
         match self.state {
