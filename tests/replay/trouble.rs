@@ -763,6 +763,22 @@ async fn attack_a_failure_in_an_outage_keeps_its_content_everywhere() {
     }
 }
 
+/// The store is back while the handler runs, and says that there is nothing to renew.
+#[tokio::test(start_paused = true)]
+async fn attack_a_long_failure_in_an_outage_keeps_its_content_everywhere() {
+    let store = Scripted::new();
+    let [a, b] = [(); 2].map(|()| process(&store).on_outage(OutagePolicy::LocalFallback));
+    let (request, forged) = pair();
+    store.next([Fault::Error]);
+    let handler = Handler::default().failing().slow(6 * SECOND);
+    assert_eq!(send(&a, &handler, &request).await.status(), 500);
+    assert_eq!(store.calls()[..2], ["claim", "renew"]);
+    a.drained().await;
+    let stolen = send(&b, &handler, &forged).await;
+    assert_eq!(kind(&stolen), Some(RejectionKind::Conflict));
+    assert_eq!(handler.checks(), [(1, ReplayCheck::LocalFallback)]);
+}
+
 /// Row 25 across processes: forgeries wait for the store's refusal at a process that does not know
 /// the signature, and the sender's retry comes there.
 #[tokio::test(start_paused = true)]
