@@ -353,7 +353,7 @@ where
     }
 }
 
-/// Only what a 2xx acknowledges is done: all else is a failed attempt.
+/// What the response says of the delivery: that it is done, with the answer to keep, or has failed.
 fn outcome<R>(response: Option<&Response<R>>, replayed_body_limit: usize) -> Outcome {
     let Some(response) = response.filter(|response| is_done(response)) else {
         return Outcome::Failed;

@@ -131,7 +131,7 @@ impl Rejection {
         self
     }
 
-    /// Whether it is more than one of many in a moment, for the level at which it is logged.
+    /// Sets whether it is the first of its kind for a while; others are logged at `DEBUG`.
     pub(crate) fn with_news(mut self, is_news: bool) -> Self {
         self.is_news = is_news;
         self

@@ -313,7 +313,7 @@ struct Shard {
 impl Shard {
     /// Notes when the slot's claim expires. One without a lease does once it is finished.
     fn note(&self, slot: &Slot) {
-        if slot.state != State::Vacant && !slot.is_held() {
+        if slot.has_end() {
             let first = slot.expires.min(self.next_due.load(Ordering::Relaxed));
             self.next_due.store(first, Ordering::Relaxed);
         }
@@ -380,10 +380,7 @@ impl Table {
 
     /// Drops an expired claim, and returns the number of its answer.
     fn drop_if_over(&mut self, place: u32, now: Millis) -> Option<u64> {
-        let slot = self.slots.get_mut(place as usize)?;
-        if slot.state == State::Vacant || !slot.is_over(now) {
-            return None;
-        }
+        let slot = self.slots.get_mut(place as usize).filter(|slot| slot.is_over(now))?;
         slot.state = State::Vacant;
         let answer = slot.answer;
         self.vacate(place);
@@ -476,7 +473,7 @@ impl Slot {
     }
 
     fn is_over(&self, now: Millis) -> bool {
-        !self.is_held() && seconds(self.expires) <= now
+        self.has_end() && seconds(self.expires) <= now
     }
 
     fn renew(&mut self, claim: &Claim, now: Millis) -> bool {
@@ -514,6 +511,11 @@ impl Slot {
             Hold::UntilFinished => HELD,
             Hold::UntilAnswered { .. } => ASKED,
         };
+    }
+
+    /// Whether there is a claim that expires, unlike one without a lease.
+    fn has_end(&self) -> bool {
+        self.state != State::Vacant && !self.is_held()
     }
 
     /// Whether it is in flight without a lease.
